@@ -1,0 +1,57 @@
+//! Rewrites WebAssembly modules so that a program's call stack can be unwound into memory and
+//! rewound again, in the same instance or in a fresh copy.
+
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+pub mod analyze;
+pub mod error;
+pub mod index;
+pub mod options;
+pub mod read;
+pub mod report;
+
+pub use error::{Error, Result};
+pub use options::{Abi, EntryPattern, Options};
+pub use report::Report;
+
+/// What [`instrument`] made.
+#[derive(Debug)]
+pub struct Output {
+    /// The rewritten module.
+    pub wasm: Vec<u8>,
+    /// The closure that was instrumented.
+    pub report: Report,
+    /// What the user should know, one sentence each: dropped sections, for example.
+    pub warnings: Vec<String>,
+}
+
+/// Finds which functions of a module (binary or text) can be on the stack when an entry is called.
+///
+/// # Errors
+/// As [`read::Module::read`], and [`Error::MissingEntry`].
+pub fn analyze(input: &[u8], options: &Options) -> Result<Report> {
+    let bytes = read::text_to_binary(input)?;
+    let module = read::Module::read(&bytes)?;
+    let analysis = analyze::Analysis::run(&module, options)?;
+    Ok(Report::new(&module, &analysis))
+}
+
+/// Rewrites a module (binary or text) so that its stack can be unwound at any call of an entry.
+///
+/// # Errors
+/// As [`analyze`], and every [`Error`] that names what can't be preserved. There is no partial
+/// output.
+pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
+    let _ = (input, options);
+    Err(Error::Internal("the rewriter is not built yet".into()))
+}
+
+/// The plan for a module (binary or text) as stable text, one line a decision.
+///
+/// # Errors
+/// As [`instrument`].
+pub fn plan_text(input: &[u8], options: &Options) -> Result<String> {
+    let _ = (input, options);
+    Err(Error::Internal("the planner is not built yet".into()))
+}

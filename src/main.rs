@@ -1,0 +1,2 @@
+//! The `wasm-fork` command: a thin client of the library.
+fn main() {}

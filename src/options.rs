@@ -1,0 +1,164 @@
+//! What a caller may ask for, resolved and typed: the command line is parsed elsewhere.
+
+use crate::error::{Error, Result};
+
+/// The protocol between the instrumented module and its host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Abi {
+    /// `wpk_fork_*`: state in five exports, frames in a buffer that the host provides.
+    #[default]
+    WpkFork,
+}
+
+impl Abi {
+    /// The name as `--abi` spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Abi::WpkFork => "wpk-fork",
+        }
+    }
+}
+
+/// Which function imports are entries: a module name and a field name, the latter or both with
+/// an optional trailing `*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryPattern {
+    /// The import's module name, exact unless `module_prefix`.
+    pub module: String,
+    /// The import's field name, exact unless `name_prefix`.
+    pub name: String,
+    /// Whether `module` matches as a prefix.
+    pub module_prefix: bool,
+    /// Whether `name` matches as a prefix.
+    pub name_prefix: bool,
+}
+
+impl EntryPattern {
+    /// The pattern for exactly this module and field name.
+    pub fn exact(module: impl Into<String>, name: impl Into<String>) -> Self {
+        EntryPattern {
+            module: module.into(),
+            name: name.into(),
+            module_prefix: false,
+            name_prefix: false,
+        }
+    }
+
+    /// Reads `MODULE.NAME` or `"MODULE".NAME`; splits at the last dot unless the module is quoted;
+    /// a trailing `*` of the name (or of an unquoted module) matches any ending.
+    ///
+    /// # Errors
+    /// [`Error::BadEntry`] if there is no dot, no name, or a quote is left open.
+    pub fn parse(text: &str) -> Result<Self> {
+        let bad = |reason: &str| Error::BadEntry {
+            entry: text.into(),
+            reason: reason.into(),
+        };
+        let (module, name, quoted) = if let Some(rest) = text.strip_prefix('"') {
+            let (module, rest) = rest
+                .split_once('"')
+                .ok_or_else(|| bad("the quote is not closed"))?;
+            let name = rest
+                .strip_prefix('.')
+                .ok_or_else(|| bad("a dot must follow the quoted module"))?;
+            (module, name, true)
+        } else {
+            let (module, name) = text.rsplit_once('.').ok_or_else(|| bad("it has no dot"))?;
+            (module, name, false)
+        };
+        if name.is_empty() {
+            return Err(bad("the name after the dot is empty"));
+        }
+        let (name, name_prefix) = match name.strip_suffix('*') {
+            Some(prefix) => (prefix, true),
+            None => (name, false),
+        };
+        let (module, module_prefix) = match module.strip_suffix('*') {
+            Some(prefix) if !quoted => (prefix, true),
+            _ => (module, false),
+        };
+        Ok(EntryPattern {
+            module: module.into(),
+            name: name.into(),
+            module_prefix,
+            name_prefix,
+        })
+    }
+
+    /// Whether the import `module`.`name` is meant.
+    pub fn matches(&self, module: &str, name: &str) -> bool {
+        let part = |pattern: &str, prefix: bool, text: &str| {
+            if prefix {
+                text.starts_with(pattern)
+            } else {
+                text == pattern
+            }
+        };
+        part(&self.module, self.module_prefix, module) && part(&self.name, self.name_prefix, name)
+    }
+}
+
+impl std::fmt::Display for EntryPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let star = |prefix: bool| if prefix { "*" } else { "" };
+        write!(
+            f,
+            "{}{}.{}{}",
+            self.module,
+            star(self.module_prefix),
+            self.name,
+            star(self.name_prefix)
+        )
+    }
+}
+
+/// What to analyze and how to instrument it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The entries, united. Default: `kernel.kernel_fork`.
+    pub entries: Vec<EntryPattern>,
+    /// The protocol that the output speaks.
+    pub abi: Abi,
+    /// Accept a module that imports no entry: the closure is empty and the output is the input.
+    pub allow_missing_entry: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            entries: vec![EntryPattern::exact("kernel", "kernel_fork")],
+            abi: Abi::default(),
+            allow_missing_entry: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_splits_at_the_last_dot() {
+        let entry = EntryPattern::parse("wasi.snapshot.fd_write").unwrap();
+        assert!(entry.matches("wasi.snapshot", "fd_write"));
+        assert!(!entry.matches("wasi", "snapshot.fd_write"));
+    }
+
+    #[test]
+    fn a_quoted_module_keeps_its_dots() {
+        let entry = EntryPattern::parse("\"a.b\".c.d").unwrap();
+        assert!(entry.matches("a.b", "c.d"));
+        assert!(EntryPattern::parse("\"a.b\"").is_err());
+        assert!(EntryPattern::parse("\"a.b").is_err());
+    }
+
+    #[test]
+    fn a_trailing_star_matches_any_ending() {
+        let entry = EntryPattern::parse("env.invoke_*").unwrap();
+        assert!(entry.matches("env", "invoke_vii"));
+        assert!(!entry.matches("env", "other"));
+        assert!(EntryPattern::parse("nodot").is_err());
+        assert!(EntryPattern::parse("a.").is_err());
+    }
+}

@@ -1,0 +1,452 @@
+//! **read**: decodes and validates a module once, and indexes its sections.
+//!
+//! Input: the bytes of a core module. Output: [`Module`], which borrows them: byte ranges of the
+//! sections and bodies, the entities of each index space, and the validator's types.
+//!
+//! Everything later relies on the module being valid, so every body is validated here, in parallel.
+//! This stage never interprets a body beyond that, and knows nothing of entries or closures.
+
+mod detect;
+mod names;
+
+pub use detect::text_to_binary;
+pub use names::Names;
+
+use crate::error::{Error, Location, Result};
+use crate::index::{
+    ElemIdx, FuncIdx, GlobalIdx, IndexType, IndexVec, MemoryIdx, TableIdx, TypeIdx,
+};
+use rayon::prelude::*;
+use std::ops::Range;
+use wasmparser::types::{Types, TypesRef};
+use wasmparser::{
+    BinaryReader, ConstExpr, Element, Encoding, Export, ExternalKind, FuncToValidate, FuncType,
+    FuncValidator, FuncValidatorAllocations, FunctionBody, GlobalType, MemoryType, Parser, Payload,
+    TableInit, TableType, TypeRef, ValidPayload, Validator, ValidatorResources, WasmFeatures,
+};
+
+/// A valid core module, indexed. Borrows the input's bytes.
+pub struct Module<'a> {
+    /// The whole input.
+    pub bytes: &'a [u8],
+    /// The sections in file order, custom ones included.
+    pub sections: Vec<Section<'a>>,
+    /// The function index space: imports first.
+    pub funcs: IndexVec<FuncIdx, Func<'a>>,
+    /// How many of `funcs` are imports.
+    pub imported_funcs: usize,
+    /// The table index space.
+    pub tables: IndexVec<TableIdx, Table<'a>>,
+    /// The memory index space.
+    pub memories: IndexVec<MemoryIdx, Memory>,
+    /// The global index space.
+    pub globals: IndexVec<GlobalIdx, Global<'a>>,
+    /// The element segments.
+    pub elements: IndexVec<ElemIdx, Element<'a>>,
+    /// The exports in file order.
+    pub exports: Vec<Export<'a>>,
+    /// The start function.
+    pub start: Option<FuncIdx>,
+    /// Names of functions, from the name section, imports and exports.
+    pub names: Names<'a>,
+    types: Option<Types>,
+    resources: Option<ValidatorResources>,
+}
+
+/// One section of the file.
+#[derive(Clone, Debug)]
+pub struct Section<'a> {
+    /// The section id of the binary format (0 = custom).
+    pub id: u8,
+    /// The custom section's name; empty for other sections.
+    pub name: &'a str,
+    /// The whole section with its id and size, as a range of the input's bytes.
+    pub range: Range<usize>,
+    /// What follows the id and size (for a custom section: what follows its name too).
+    pub contents: Range<usize>,
+}
+
+/// A function of the function index space.
+#[derive(Clone, Debug)]
+pub struct Func<'a> {
+    /// Its type.
+    pub ty: TypeIdx,
+    /// Where it comes from.
+    pub kind: FuncKind<'a>,
+}
+
+/// Where a function comes from.
+#[derive(Clone, Debug)]
+pub enum FuncKind<'a> {
+    /// Imported.
+    Import {
+        /// The import's module name.
+        module: &'a str,
+        /// The import's field name.
+        name: &'a str,
+    },
+    /// Defined here.
+    Defined {
+        /// Its body in the code section, without the size in front.
+        body: Range<usize>,
+    },
+}
+
+/// A table of the table index space.
+#[derive(Clone, Debug)]
+pub struct Table<'a> {
+    /// Its type.
+    pub ty: TableType,
+    /// Whether it is imported.
+    pub imported: bool,
+    /// The initial value of all slots, where the module gives one.
+    pub init: Option<ConstExpr<'a>>,
+}
+
+/// A memory of the memory index space.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// Its type.
+    pub ty: MemoryType,
+    /// Whether it is imported.
+    pub imported: bool,
+}
+
+/// A global of the global index space.
+#[derive(Clone, Debug)]
+pub struct Global<'a> {
+    /// Its type.
+    pub ty: GlobalType,
+    /// Its initial value; `None` if it is imported.
+    pub init: Option<ConstExpr<'a>>,
+}
+
+/// The proposals that input may use: all that the validator implements for core modules, finished
+/// or shipped by engines, but for those that change what a stack is (stack switching).
+pub fn features() -> WasmFeatures {
+    WasmFeatures::default()
+        | WasmFeatures::LEGACY_EXCEPTIONS
+        | WasmFeatures::CUSTOM_PAGE_SIZES
+        | WasmFeatures::WIDE_ARITHMETIC
+}
+
+impl<'a> Module<'a> {
+    /// Reads and validates a binary core module.
+    ///
+    /// # Errors
+    /// [`Error::NotWasm`], [`Error::Component`], [`Error::Invalid`] or [`Error::Limit`], each with
+    /// the byte offset at which reading stopped.
+    pub fn read(bytes: &'a [u8]) -> Result<Module<'a>> {
+        detect::check_header(bytes)?;
+        let mut reader = Reader::new(bytes);
+        let mut end = None;
+        let mut parser = Parser::new(0);
+        parser.set_features(features());
+        for payload in parser.parse_all(bytes) {
+            let payload = payload.map_err(|e| Error::from_parser(&e))?;
+            if let Some(types) = reader.payload(payload)? {
+                end = Some(types);
+            }
+        }
+        let types = end.ok_or_else(|| Error::Internal("the parser ended without types".into()))?;
+        reader.finish(types)
+    }
+
+    /// The validator's types: canonical type identities and subtyping.
+    pub fn types(&self) -> TypesRef<'_> {
+        self.types
+            .as_ref()
+            .expect("`read` ends by setting the types")
+            .as_ref()
+    }
+
+    /// The function's signature.
+    pub fn func_type(&self, func: FuncIdx) -> &FuncType {
+        self.func_type_at(self.funcs[func].ty)
+    }
+
+    /// The signature at a type index, which must name a function type.
+    pub fn func_type_at(&self, ty: TypeIdx) -> &FuncType {
+        let types = self.types();
+        let id = types.core_type_at_in_module(ty.0);
+        types.get(id).expect("the module is valid").unwrap_func()
+    }
+
+    /// The body of a defined function; `None` for an import.
+    pub fn body(&self, func: FuncIdx) -> Option<FunctionBody<'a>> {
+        match &self.funcs[func].kind {
+            FuncKind::Import { .. } => None,
+            FuncKind::Defined { body } => Some(self.body_at(body)),
+        }
+    }
+
+    fn body_at(&self, range: &Range<usize>) -> FunctionBody<'a> {
+        let reader =
+            BinaryReader::new_features(&self.bytes[range.clone()], range.start as u64, features());
+        FunctionBody::new(reader)
+    }
+
+    /// A validator for the body of a defined function, which knows the type of each operand-stack
+    /// slot at each instruction.
+    pub fn validator(
+        &self,
+        func: FuncIdx,
+        allocations: FuncValidatorAllocations,
+    ) -> FuncValidator<ValidatorResources> {
+        let resources = self
+            .resources
+            .clone()
+            .expect("only defined functions are validated");
+        FuncToValidate {
+            resources,
+            index: func.0,
+            ty: self.funcs[func].ty.0,
+            features: features(),
+        }
+        .into_validator(allocations)
+    }
+
+    /// Whether the function is imported.
+    pub fn is_import(&self, func: FuncIdx) -> bool {
+        func.as_usize() < self.imported_funcs
+    }
+
+    /// The defined functions, in order.
+    pub fn defined_funcs(&self) -> impl ExactSizeIterator<Item = FuncIdx> + use<> {
+        (self.imported_funcs..self.funcs.len()).map(FuncIdx::from_usize)
+    }
+
+    /// A place in a function, with its name, for a message.
+    pub fn location(&self, func: FuncIdx, offset: usize) -> Location {
+        Location {
+            func,
+            name: self.names.func(func).map(str::to_owned),
+            offset,
+        }
+    }
+
+    /// The custom sections of this name.
+    pub fn custom_sections(&self, name: &str) -> impl Iterator<Item = &Section<'a>> {
+        self.sections
+            .iter()
+            .filter(move |section| section.id == 0 && section.name == name)
+    }
+}
+
+/// Collects a [`Module`] payload by payload.
+struct Reader<'a> {
+    validator: Validator,
+    module: Module<'a>,
+    defined_types: Vec<TypeIdx>,
+    bodies: Vec<Range<usize>>,
+    code: Option<Range<usize>>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        let module = Module {
+            bytes,
+            sections: Vec::new(),
+            types: None,
+            funcs: IndexVec::default(),
+            imported_funcs: 0,
+            tables: IndexVec::default(),
+            memories: IndexVec::default(),
+            globals: IndexVec::default(),
+            elements: IndexVec::default(),
+            exports: Vec::new(),
+            start: None,
+            names: Names::default(),
+            resources: None,
+        };
+        Reader {
+            validator: Validator::new_with_features(features()),
+            module,
+            defined_types: Vec::new(),
+            bodies: Vec::new(),
+            code: None,
+        }
+    }
+
+    /// Takes one payload; the last one yields the validator's types.
+    fn payload(&mut self, payload: Payload<'a>) -> Result<Option<Types>> {
+        let parsed = |e: wasmparser::Error| Error::from_parser(&e);
+        if let Payload::Version {
+            encoding: Encoding::Component,
+            ..
+        } = payload
+        {
+            return Err(Error::Component);
+        }
+        match self.validator.payload(&payload).map_err(parsed)? {
+            ValidPayload::End(types) => return Ok(Some(types)),
+            ValidPayload::Func(func, body) => {
+                self.module.resources.get_or_insert(func.resources);
+                let range = body.range();
+                self.bodies.push(range.start as usize..range.end as usize);
+                return Ok(None);
+            }
+            ValidPayload::Ok | ValidPayload::Parser(_) => {}
+        }
+        if let Payload::CodeSectionStart {
+            unchecked_range, ..
+        } = &payload
+        {
+            self.code = Some(unchecked_range.start as usize..unchecked_range.end as usize);
+        }
+        if let Some((id, range)) = payload.as_section() {
+            self.section(id, range.start as usize..range.end as usize, &payload);
+        }
+        self.entities(payload).map_err(parsed)?;
+        Ok(None)
+    }
+
+    fn section(&mut self, id: u8, range: Range<usize>, payload: &Payload<'a>) {
+        let (name, contents) = match payload {
+            Payload::CustomSection(custom) => {
+                let start = custom.data_offset() as usize;
+                (custom.name(), start..start + custom.data().len())
+            }
+            _ => ("", range.clone()),
+        };
+        // The section's header directly follows the section before it.
+        let start = self
+            .module
+            .sections
+            .last()
+            .map_or(8, |section| section.range.end);
+        self.module.sections.push(Section {
+            id,
+            name,
+            range: start..range.end,
+            contents,
+        });
+    }
+
+    fn entities(&mut self, payload: Payload<'a>) -> wasmparser::Result<()> {
+        let module = &mut self.module;
+        match payload {
+            Payload::ImportSection(imports) => {
+                for import in imports.into_imports() {
+                    let import = import?;
+                    match import.ty {
+                        TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
+                            let kind = FuncKind::Import {
+                                module: import.module,
+                                name: import.name,
+                            };
+                            module.funcs.push(Func {
+                                ty: TypeIdx(ty),
+                                kind,
+                            });
+                            module.imported_funcs += 1;
+                        }
+                        TypeRef::Table(ty) => {
+                            module.tables.push(Table {
+                                ty,
+                                imported: true,
+                                init: None,
+                            });
+                        }
+                        TypeRef::Memory(ty) => {
+                            module.memories.push(Memory { ty, imported: true });
+                        }
+                        TypeRef::Global(ty) => {
+                            module.globals.push(Global { ty, init: None });
+                        }
+                        TypeRef::Tag(_) => {}
+                    }
+                }
+            }
+            Payload::FunctionSection(functions) => {
+                for ty in functions {
+                    self.defined_types.push(TypeIdx(ty?));
+                }
+            }
+            Payload::TableSection(tables) => {
+                for table in tables {
+                    let table = table?;
+                    let init = match table.init {
+                        TableInit::RefNull => None,
+                        TableInit::Expr(init) => Some(init),
+                    };
+                    module.tables.push(Table {
+                        ty: table.ty,
+                        imported: false,
+                        init,
+                    });
+                }
+            }
+            Payload::MemorySection(memories) => {
+                for ty in memories {
+                    module.memories.push(Memory {
+                        ty: ty?,
+                        imported: false,
+                    });
+                }
+            }
+            Payload::GlobalSection(globals) => {
+                for global in globals {
+                    let global = global?;
+                    module.globals.push(Global {
+                        ty: global.ty,
+                        init: Some(global.init_expr),
+                    });
+                }
+            }
+            Payload::ExportSection(exports) => {
+                module.exports = exports.into_iter().collect::<Result<_, _>>()?;
+            }
+            Payload::StartSection { func, .. } => module.start = Some(FuncIdx(func)),
+            Payload::ElementSection(elements) => {
+                module.elements = elements.into_iter().collect::<Result<_, _>>()?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, types: Types) -> Result<Module<'a>> {
+        let module = &mut self.module;
+        module.types = Some(types);
+        for (ty, body) in self.defined_types.into_iter().zip(self.bodies) {
+            module.funcs.push(Func {
+                ty,
+                kind: FuncKind::Defined { body },
+            });
+        }
+        self.module.names = Names::read(&self.module);
+        self.module.validate_bodies()?;
+        Ok(self.module)
+    }
+}
+
+impl Module<'_> {
+    /// Validates all bodies in parallel; of several errors the first in the file is reported.
+    fn validate_bodies(&self) -> Result<()> {
+        let first_error = self
+            .defined_funcs()
+            .collect::<Vec<_>>()
+            .into_par_iter()
+            .map_init(FuncValidatorAllocations::default, |allocations, func| {
+                let body = self.body(func).expect("the function is defined");
+                let mut validator = self.validator(func, std::mem::take(allocations));
+                let result = validator.validate(&body);
+                *allocations = validator.into_allocations();
+                result
+            })
+            .find_map_first(Result::err);
+        match first_error {
+            Some(error) => Err(Error::from_parser(&error)),
+            None => Ok(()),
+        }
+    }
+
+    /// The exports of kind function: export name and function.
+    pub fn exported_funcs(&self) -> impl Iterator<Item = (&str, FuncIdx)> {
+        self.exports
+            .iter()
+            .filter(|export| matches!(export.kind, ExternalKind::Func | ExternalKind::FuncExact))
+            .map(|export| (export.name, FuncIdx(export.index)))
+    }
+}
