@@ -17,6 +17,7 @@
 mod assumptions;
 mod certificate;
 mod constants;
+mod decode;
 mod entries;
 mod facts;
 mod graph;
