@@ -5,6 +5,7 @@
 //! directly, once the module is complete in memory. A symbolic link is followed, never replaced.
 //! Nothing is forced to disk: this is as durable as what compilers and linkers write.
 
+use std::fmt::Display;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -25,13 +26,13 @@ pub(super) fn read(path: &Path) -> Result<Input> {
     if is_dash(path) {
         let mut bytes = Vec::new();
         let read = io::stdin().lock().read_to_end(&mut bytes);
-        read.map_err(failed("read", "the standard input"))?;
+        read.map_err(failed("read", &"the standard input"))?;
         return Ok(Input {
             bytes,
             permissions: None,
         });
     }
-    let failed = || failed("read", path.display());
+    let failed = || failed("read", &path.display());
     let mut file = File::open(path).map_err(failed())?;
     let metadata = file.metadata().map_err(failed())?;
     let mut bytes = Vec::new();
@@ -61,7 +62,7 @@ impl Destination {
         if is_dash(path) {
             return Destination::stdout();
         }
-        let failed = || failed("write", path.display());
+        let failed = || failed("write", &path.display());
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -89,7 +90,7 @@ impl Destination {
     fn stdout() -> Result<Destination> {
         if io::stdout().is_terminal() {
             let refused = io::Error::other("it is a terminal, and a module is binary");
-            return Err(failed("write", "the standard output")(refused));
+            return Err(failed("write", &"the standard output")(refused));
         }
         Ok(Destination::Stdout)
     }
@@ -122,16 +123,16 @@ impl Destination {
             Destination::Stdout => {
                 let mut stdout = io::stdout().lock();
                 let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
-                written.map_err(failed("write", "the standard output"))
+                written.map_err(failed("write", &"the standard output"))
             }
             Destination::Stream(path) => {
                 let opened = OpenOptions::new().write(true).open(path);
                 let written = opened.and_then(|mut stream| stream.write_all(bytes));
-                written.map_err(failed("write", path.display()))
+                written.map_err(failed("write", &path.display()))
             }
             Destination::File { path, permissions } => {
                 let permissions = input.permissions.as_ref().or(permissions.as_ref());
-                replace(path, bytes, permissions).map_err(failed("write", path.display()))
+                replace(path, bytes, permissions).map_err(failed("write", &path.display()))
             }
         }
     }
@@ -144,17 +145,19 @@ fn replace(path: &Path, bytes: &[u8], permissions: Option<&Permissions>) -> io::
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     // `tempfile` adds its file's path to the error, which names no file of the user's.
-    let mut file = builder.tempfile_in(directory(path)).map_err(plain)?;
+    let mut file = builder
+        .tempfile_in(directory(path))
+        .map_err(|error| plain(&error))?;
     file.as_file_mut().write_all(bytes)?;
     if let Some(permissions) = permissions {
         file.as_file().set_permissions(permissions.clone())?;
     }
-    file.persist(path).map_err(|error| plain(error.error))?;
+    file.persist(path).map_err(|error| plain(&error.error))?;
     Ok(())
 }
 
 /// The error without the path that a library wrapped around it.
-fn plain(error: io::Error) -> io::Error {
+fn plain(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
         None => error.kind().into(),
@@ -173,7 +176,7 @@ fn is_dash(path: &Path) -> bool {
 }
 
 /// Makes the library's error out of the operating system's.
-fn failed(action: &'static str, what: impl ToString) -> impl FnOnce(io::Error) -> Error {
+fn failed(action: &'static str, what: &dyn Display) -> impl FnOnce(io::Error) -> Error + use<> {
     let path = what.to_string();
     move |source| Error::Io {
         action,
