@@ -3,6 +3,7 @@
 //! What these tests don't prove: that a closure or a rewritten module is right. They only compare
 //! what the command makes on one way with what it makes on another.
 
+mod readme;
 #[cfg(unix)]
 mod unix;
 
