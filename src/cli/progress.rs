@@ -2,7 +2,7 @@
 //! takes long.
 //!
 //! A stage announces itself by an event of the target `wasm_fork::stage` whose message is its name.
-//! The status line appears on a terminal only, and is gone when the work is done.
+//! The status line appears only on a terminal that can erase it, and is gone when the work is done.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal, Write as _};
@@ -37,7 +37,7 @@ impl Progress {
             log(verbose);
             return Progress { ticker: None };
         }
-        if !io::stderr().is_terminal() {
+        if !io::stderr().is_terminal() || std::env::var_os("TERM").is_some_and(|t| t == "dumb") {
             return Progress { ticker: None };
         }
         let stage = Arc::new(Mutex::new(String::new()));
