@@ -1,7 +1,8 @@
 //! Runs an original once, and its instrumented form in every way a host may unwind and rewind it.
 //! All of them must look the same from outside.
 
-use super::drive::{Observation, Run, Step};
+pub use super::drive::Observation;
+use super::drive::{Run, Step};
 use super::entry::{Limit, Policy, When};
 use super::no_room;
 use super::program::{Program, Spec};
@@ -21,16 +22,15 @@ pub struct Case<'a> {
     pub entry_calls: usize,
 }
 
-/// What a check found out, for a transcript and against tests that prove nothing.
-pub struct Checked {
-    pub reference: Observation,
-    pub entry_calls: usize,
-    /// Bytes of frames at each call that was tried.
-    pub frame_bytes: Vec<usize>,
+/// Runs an original alone. Returns what it does and how many times it calls an entry.
+pub fn reference(original: &[u8], spec: &Spec) -> Result<(Observation, usize), String> {
+    let original = Program::new(original, spec)
+        .map_err(|e| format!("the engine refuses the original: {e:#}"))?;
+    run_original(&original, spec.world()).map_err(|e| format!("the original: {e:#}"))
 }
 
-/// Compares the two modules in every way.
-pub fn check(original: &[u8], rewritten: &[u8], spec: &Spec) -> Result<Checked, String> {
+/// Compares the two modules in every way. Returns the bytes of frames at each call that was tried.
+pub fn check(original: &[u8], rewritten: &[u8], spec: &Spec) -> Result<Vec<usize>, String> {
     let case = Case::new(original, rewritten, spec)?;
     case.compare("never unwinding", Policy::default(), |_| Ok(()))?;
     let mut frame_bytes = Vec::new();
@@ -38,11 +38,7 @@ pub fn check(original: &[u8], rewritten: &[u8], spec: &Spec) -> Result<Checked, 
         frame_bytes.push(case.check_call(call)?);
     }
     case.check_every_call()?;
-    Ok(Checked {
-        reference: case.reference,
-        entry_calls: case.entry_calls,
-        frame_bytes,
-    })
+    Ok(frame_bytes)
 }
 
 impl<'a> Case<'a> {
