@@ -25,6 +25,8 @@
         call $fork
         call $fork
         f32.convert_i32_s)
+      drop
+      unreachable
       select
       drop
       (call $fork (i32.const 3)))))
