@@ -52,13 +52,13 @@ y=$(exit 9)
 echo $?
 
 echo "--- redirections"
-{ echo to file; echo again; } > /tmp/out.txt
-cat < /tmp/out.txt | count
-(echo more) >> /tmp/out.txt
-cat /tmp/out.txt
+{ echo to file; echo again; } > out.txt
+cat < out.txt | count
+(echo more) >> out.txt
+cat out.txt
 echo error >&2 2>/dev/null | cat
-exec 3> /tmp/three.txt
+exec 3> three.txt
 (echo in child >&3)
 echo in parent >&3
 exec 3>&-
-cat /tmp/three.txt
+cat three.txt
