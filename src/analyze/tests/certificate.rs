@@ -10,6 +10,7 @@ use crate::analyze::{Analysis, Site, Target, certificate, entries, taken};
 use crate::index::FuncIdx;
 
 const WAT: &str = r#"(module (import "k" "fork" (func $fork)) (import "e" "h" (global $h funcref))
+    (import "e" "back" (func $back))
     (type $v (func)) (type $top (sub (func (param i64)))) (type $low (sub $top (func (param i64))))
     (table $known 4 funcref) (table $open (export "t") 4 funcref) (table $held 4 funcref)
     (elem (table $known) (i32.const 0) func $a $low)
@@ -25,6 +26,7 @@ const WAT: &str = r#"(module (import "k" "fork" (func $fork)) (import "e" "h" (g
     (func $unknown (call_indirect $held (i32.const 0)))
     (func $unknowns (param i32) (call_indirect $held (local.get 0)))
     (func $ref (param (ref $v)) (call_ref $v (local.get 0)))
+    (func $calls_back (call $back))
     (func $leaf))"#;
 
 /// Runs `test` with the analysis of `WAT` and a function that certifies an analysis.
@@ -39,6 +41,7 @@ fn certified(test: impl FnOnce(Analysis, &dyn Fn(&Analysis) -> bool)) {
             tables: &Tables::new(module, &types, &constants, &facts.uses),
             taken: &taken::find(module, &facts.uses),
             facts: &facts,
+            reentrant: &[FuncIdx(1)],
         };
         let graph = Graph::new(&sources);
         let entries = entries::find(module, &options()).unwrap();

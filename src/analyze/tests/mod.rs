@@ -4,6 +4,7 @@ mod calls;
 mod certificate;
 mod entries;
 mod liveness;
+mod reentry;
 mod scale;
 mod tables;
 
