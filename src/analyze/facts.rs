@@ -7,6 +7,7 @@
 //! A large module has over a million calls, so a call takes twelve bytes.
 
 use super::decode::{Visitor, decode};
+use super::origin::{LocalUses, Origin, Traceable};
 use crate::error::Result;
 use crate::index::{ElemIdx, FuncIdx, IndexType, IndexVec, TableIdx, TypeIdx};
 use crate::read::Module;
@@ -47,8 +48,8 @@ pub(super) struct Facts {
     pub(super) dynamics: Vec<Dynamic>,
     pub(super) uses: Uses,
     /// The functions in which it is worth while to follow values to dynamic calls and tables, in
-    /// index order.
-    pub(super) traceable: Vec<FuncIdx>,
+    /// index order; the others are [`Traceable::No`].
+    pub(super) traceable: Vec<(FuncIdx, Traceable)>,
 }
 
 /// Which entities live code uses in ways that matter to references.
@@ -75,7 +76,7 @@ impl Facts {
         let bodies: Vec<Result<BodyFacts>> = (0..module.funcs.len())
             .into_par_iter()
             .map_init(
-                || Collector::new(host_visible),
+                || Collector::new(module, host_visible),
                 |collector, func| match module.body(FuncIdx::from_usize(func)) {
                     Some(body) => collector.collect(&body, FuncIdx::from_usize(func)),
                     None => Ok(BodyFacts::default()),
@@ -100,7 +101,9 @@ impl Facts {
         }
         self.dynamics.append(&mut body.dynamics);
         let func = self.calls.push(body.calls.into_boxed_slice());
-        self.traceable.extend(body.traceable.then_some(func));
+        if body.traceable != Traceable::No {
+            self.traceable.push((func, body.traceable));
+        }
         if let Some(uses) = body.uses {
             self.uses.ref_funcs.extend(uses.ref_funcs);
             self.uses.changed_tables.extend(uses.changed_tables);
@@ -118,35 +121,44 @@ struct BodyFacts {
     dynamics: Vec<Dynamic>,
     /// Few bodies have any.
     uses: Option<Box<Uses>>,
-    traceable: bool,
+    traceable: Traceable,
 }
 
 /// Collects the facts of bodies, one after the other.
 struct Collector<'a> {
+    module: &'a Module<'a>,
     host_visible: &'a IndexVec<TableIdx, bool>,
     func: FuncIdx,
     facts: BodyFacts,
     liveness: Liveness,
-    /// Whether the value on top of the operand stack has just come from where it can't be followed.
-    opaque: bool,
+    /// What made the value on top of the operand stack.
+    origin: Origin,
+    locals: LocalUses,
 }
 
 impl<'a> Collector<'a> {
-    fn new(host_visible: &'a IndexVec<TableIdx, bool>) -> Self {
+    fn new(module: &'a Module<'a>, host_visible: &'a IndexVec<TableIdx, bool>) -> Self {
         Collector {
+            module,
             host_visible,
             func: FuncIdx(0),
             facts: BodyFacts::default(),
             liveness: Liveness::default(),
-            opaque: false,
+            origin: Origin::Other,
+            locals: LocalUses::default(),
         }
     }
 
     fn collect(&mut self, body: &FunctionBody<'_>, func: FuncIdx) -> Result<BodyFacts> {
         self.func = func;
         self.liveness = Liveness::default();
-        self.facts.traceable = false;
+        self.facts.traceable = Traceable::No;
+        self.origin = Origin::Other;
+        self.locals.clear();
         decode(body, self)?;
+        let params = self.module.func_type(func).params().len();
+        let through_locals = self.locals.traceable(params);
+        self.facts.traceable = self.facts.traceable.max(through_locals);
         // What stays is as small as can be; the room to collect in is kept.
         Ok(BodyFacts {
             calls: self.facts.calls.drain(..).collect(),
@@ -162,27 +174,57 @@ impl Visitor for Collector<'_> {
     fn operator(&mut self, offset: u32, operator: &Operator<'_>) {
         if self.liveness.step(operator) {
             self.live(operator, offset);
-            self.opaque = is_opaque(operator);
+            self.origin = self.follow(operator);
         }
     }
 
-    fn vector_operator(&mut self) {}
-}
-
-/// Whether the operator's result can't be followed to where it comes from.
-#[inline(always)]
-fn is_opaque(operator: &Operator<'_>) -> bool {
-    matches!(
-        operator,
-        Operator::I32Load { .. }
-            | Operator::I64Load { .. }
-            | Operator::TableGet { .. }
-            | Operator::StructGet { .. }
-            | Operator::ArrayGet { .. }
-    )
+    fn vector_operator(&mut self) {
+        self.origin = Origin::Opaque;
+    }
 }
 
 impl Collector<'_> {
+    /// What makes the value on top of the operand stack after `operator`.
+    #[inline(always)]
+    fn follow(&mut self, operator: &Operator<'_>) -> Origin {
+        match *operator {
+            Operator::LocalGet { local_index } => Origin::Local(local_index),
+            Operator::LocalSet { local_index } => {
+                self.locals.assign(local_index, self.origin);
+                Origin::Other
+            }
+            Operator::LocalTee { local_index } => {
+                self.locals.assign(local_index, self.origin);
+                self.origin
+            }
+            Operator::Call { function_index } => {
+                match self.module.is_import(FuncIdx(function_index)) {
+                    true => Origin::Opaque,
+                    false => Origin::Other,
+                }
+            }
+            Operator::I32Load { .. }
+            | Operator::I64Load { .. }
+            | Operator::CallIndirect { .. }
+            | Operator::CallRef { .. }
+            | Operator::TableGet { .. }
+            | Operator::StructGet { .. }
+            | Operator::ArrayGet { .. } => Origin::Opaque,
+            // The same reference, or none.
+            Operator::RefAsNonNull | Operator::RefCastNonNull { .. } => self.origin,
+            _ => Origin::Other,
+        }
+    }
+
+    /// The value on top of the operand stack chooses a target.
+    fn choose(&mut self) {
+        match self.origin {
+            Origin::Opaque => {}
+            Origin::Local(local) => self.locals.choose(local),
+            Origin::Other => self.facts.traceable = Traceable::Yes,
+        }
+    }
+
     #[inline(always)]
     fn live(&mut self, operator: &Operator<'_>, offset: u32) {
         match *operator {
@@ -214,11 +256,10 @@ impl Collector<'_> {
     fn reference(&mut self, operator: &Operator<'_>) {
         let uses = self.facts.uses.get_or_insert_default();
         uses.operator(operator, self.func);
-        let changed = uses.changed_tables.iter();
-        let traceable = changed
-            .into_iter()
-            .any(|(table, _)| !self.host_visible[*table]);
-        self.facts.traceable |= traceable;
+        let mut changed = uses.changed_tables.iter();
+        if changed.any(|(table, _)| !self.host_visible[*table]) {
+            self.facts.traceable = Traceable::Yes;
+        }
     }
 
     fn direct(&mut self, offset: u32, func: u32, tail: bool) {
@@ -229,12 +270,14 @@ impl Collector<'_> {
 
     fn indirect(&mut self, offset: u32, table: u32, ty: u32, tail: bool) {
         let (table, ty) = (TableIdx(table), TypeIdx(ty));
-        self.facts.traceable |= !self.opaque && !self.host_visible[table];
+        if !self.host_visible[table] {
+            self.choose();
+        }
         self.dynamic(offset, Dynamic::Table { table, ty }, tail);
     }
 
     fn by_ref(&mut self, offset: u32, ty: u32, tail: bool) {
-        self.facts.traceable |= !self.opaque;
+        self.choose();
         self.dynamic(offset, Dynamic::Ref { ty: TypeIdx(ty) }, tail);
     }
 

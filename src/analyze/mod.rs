@@ -23,6 +23,7 @@ mod entries;
 mod facts;
 mod flow;
 mod graph;
+mod origin;
 mod tables;
 mod taken;
 #[cfg(test)]

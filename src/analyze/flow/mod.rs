@@ -23,6 +23,7 @@ pub(super) use value::{Known, Set};
 
 use super::constants::Constants;
 use super::facts::{Callee, Facts};
+use super::origin::Traceable;
 use crate::index::{FuncIdx, IndexVec};
 use crate::read::Module;
 use body::{Interpreter, Summary};
@@ -56,6 +57,19 @@ pub(super) struct Inputs<'a> {
     pub(super) mentioned: &'a IndexVec<FuncIdx, bool>,
 }
 
+impl Inputs<'_> {
+    /// The functions to begin with.
+    fn worth_while(&self) -> BTreeSet<FuncIdx> {
+        let traceable = self.facts.traceable.iter();
+        let known = traceable.filter(|(func, traceable)| match traceable {
+            Traceable::No => false,
+            Traceable::ByParams => !self.mentioned[*func],
+            Traceable::Yes => true,
+        });
+        known.map(|(func, _)| *func).collect()
+    }
+}
+
 impl Flows {
     pub(super) fn find(inputs: &Inputs<'_>) -> Flows {
         let mut search = Search {
@@ -63,7 +77,7 @@ impl Flows {
             summaries: BTreeMap::new(),
             callers: BTreeMap::new(),
         };
-        search.summarize(inputs.facts.traceable.iter().copied().collect());
+        search.summarize(inputs.worth_while());
         let solver = search.solve();
         tracing::debug!(
             functions = search.summaries.len(),
