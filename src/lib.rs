@@ -8,8 +8,11 @@ pub mod analyze;
 pub mod error;
 pub mod index;
 pub mod options;
+pub mod plan;
 pub mod read;
 pub mod report;
+pub mod rewrite;
+pub mod verify;
 
 pub use error::{Error, Result};
 pub use options::{Abi, EntryPattern, Options};
@@ -43,8 +46,37 @@ pub fn analyze(input: &[u8], options: &Options) -> Result<Report> {
 /// As [`analyze`], and every [`Error`] that names what can't be preserved. There is no partial
 /// output.
 pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
-    let _ = (input, options);
-    Err(Error::Internal("the rewriter is not built yet".into()))
+    let bytes = read::text_to_binary(input)?;
+    let module = read::Module::read(&bytes)?;
+    let analysis = analyze::Analysis::run(&module, options)?;
+    let report = Report::new(&module, &analysis);
+    if analysis.entries.is_empty() {
+        return Ok(Output {
+            wasm: bytes.into_owned(),
+            report,
+            warnings: Vec::new(),
+        });
+    }
+    let plan = plan::Plan::make(&module, &analysis, options)?;
+    let rewritten = rewrite::rewrite(&module, plan)?;
+    verify::verify(&module, &analysis, &rewritten.wasm)?;
+    Ok(Output {
+        wasm: rewritten.wasm,
+        report,
+        warnings: warnings(&rewritten.dropped),
+    })
+}
+
+fn warnings(dropped: &[rewrite::Dropped]) -> Vec<String> {
+    dropped
+        .iter()
+        .map(|section| {
+            format!(
+                "the custom section `{}` ({} bytes) speaks of code that moved, and was left out",
+                section.name, section.bytes
+            )
+        })
+        .collect()
 }
 
 /// The plan for a module (binary or text) as stable text, one line a decision.
@@ -52,6 +84,9 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
 /// # Errors
 /// As [`instrument`].
 pub fn plan_text(input: &[u8], options: &Options) -> Result<String> {
-    let _ = (input, options);
-    Err(Error::Internal("the planner is not built yet".into()))
+    let bytes = read::text_to_binary(input)?;
+    let module = read::Module::read(&bytes)?;
+    let analysis = analyze::Analysis::run(&module, options)?;
+    let plan = plan::Plan::make(&module, &analysis, options)?;
+    Ok(plan::dump(&module, &plan))
 }

@@ -1,2 +1,11 @@
 //! The `wasm-fork` command: a thin client of the library.
-fn main() {}
+
+#![forbid(unsafe_code)]
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -1,8 +1,10 @@
 //! The closure as a report: plain data for people (text) and programs (JSON).
 
 use crate::analyze::Analysis;
-use crate::read::Module;
+use crate::index::FuncIdx;
+use crate::read::{FuncKind, Module};
 use serde::Serialize;
+use std::fmt;
 
 /// The closure of a module's entries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,16 +46,131 @@ pub struct Function {
 
 impl Report {
     /// Describes `analysis` of `module`.
-    pub fn new(_module: &Module<'_>, analysis: &Analysis) -> Report {
+    pub fn new(module: &Module<'_>, analysis: &Analysis) -> Report {
+        let inside = analysis.closure.iter_enumerated().filter(|(_, in_it)| **in_it);
+        let closure: Vec<_> = inside
+            .map(|(func, _)| Function {
+                index: func.0,
+                name: module.names.func(func).map(str::to_owned),
+                import: module.is_import(func),
+                frames: analysis.sites[func].iter().any(|site| !site.tail),
+            })
+            .collect();
+        let import = closure.iter().filter(|function| function.import).count();
         Report {
-            entries: Vec::new(),
+            entries: analysis
+                .entries
+                .iter()
+                .map(|entry| import_name(module, *entry))
+                .collect(),
             counts: Counts {
-                total: 0,
-                local: 0,
-                import: 0,
+                total: closure.len(),
+                local: closure.len() - import,
+                import,
             },
-            closure: Vec::new(),
+            closure,
             assumptions: analysis.assumptions.clone(),
         }
+    }
+}
+
+fn import_name(module: &Module<'_>, func: FuncIdx) -> String {
+    match module.funcs[func].kind {
+        FuncKind::Import { module, name } => format!("{module}.{name}"),
+        FuncKind::Defined { .. } => func.to_string(),
+    }
+}
+
+/// The report as text: the count line, then one line for each function in index order.
+///
+/// ```text
+/// 3 (2 local, 1 import)
+/// 0 import fork
+/// 4 local main
+/// 7 local - (no frame)
+/// ```
+///
+/// Assumptions are not part of it: they are for another stream.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts {
+            total,
+            local,
+            import,
+        } = self.counts;
+        writeln!(f, "{total} ({local} local, {import} import)")?;
+        self.closure
+            .iter()
+            .try_for_each(|function| writeln!(f, "{function}"))
+    }
+}
+
+impl fmt::Display for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.import { "import" } else { "local" };
+        let name = self.name.as_deref().unwrap_or("-");
+        write!(f, "{} {kind} ", self.index)?;
+        // A name is arbitrary text; a line break in it must not break the list.
+        for part in name.split_inclusive(char::is_control) {
+            let plain = part.trim_end_matches(char::is_control);
+            write!(f, "{plain}{}", part[plain.len()..].escape_default())?;
+        }
+        if !self.import && !self.frames {
+            write!(f, " (no frame)")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{EntryPattern, Options};
+
+    fn report() -> Report {
+        let wat = r#"(module
+            (import "k" "fork" (func $fork))
+            (func $main (export "main") (call $jump))
+            (func $jump (return_call $fork))
+            (func $other))"#;
+        let options = Options {
+            entries: vec![EntryPattern::exact("k", "fork")],
+            ..Options::default()
+        };
+        crate::analyze(wat.as_bytes(), &options).unwrap()
+    }
+
+    #[test]
+    fn text_has_a_count_line_and_a_line_for_each_function() {
+        assert_eq!(
+            report().to_string(),
+            "3 (2 local, 1 import)\n0 import fork\n1 local main\n2 local jump (no frame)\n"
+        );
+    }
+
+    #[test]
+    fn json_has_the_documented_fields() {
+        let json = serde_json::to_value(report()).unwrap();
+        assert_eq!(json["entries"], serde_json::json!(["k.fork"]));
+        assert_eq!(
+            json["counts"],
+            serde_json::json!({"total": 3, "local": 2, "import": 1})
+        );
+        assert_eq!(
+            json["closure"][2],
+            serde_json::json!({"index": 2, "name": "jump", "import": false, "frames": false})
+        );
+        assert_eq!(json["assumptions"], serde_json::json!([]));
+    }
+
+    #[test]
+    fn a_name_with_a_line_break_stays_on_one_line() {
+        let function = Function {
+            index: 1,
+            name: Some("a\nb".into()),
+            import: false,
+            frames: true,
+        };
+        assert_eq!(function.to_string(), "1 local a\\nb");
     }
 }

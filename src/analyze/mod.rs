@@ -2,11 +2,42 @@
 //! called, and at which call sites.
 //!
 //! Input: a [`Module`] and the options. Output: an [`Analysis`].
+//!
+//! 1. `entries`: the imports that the options name.
+//! 2. `facts`: what live code does: calls, references taken, tables changed. One decode pass.
+//! 3. `constants`, `tables`, `taken`: which references exist, and where they can be.
+//! 4. `graph`: the call graph, from callees to callers; its nodes reached from the entries are the
+//!    closure.
+//! 5. `certificate`: the closure is checked against the calls, without the graph.
+//!
+//! Invariants: a function outside the closure is never on the stack when an entry is called, as
+//! long as the listed assumptions hold; code that can't run has no sites; the time is linear in the
+//! module. This stage decides nothing: which sites get a frame is the plan's business.
+
+mod assumptions;
+mod certificate;
+mod constants;
+mod entries;
+mod facts;
+mod graph;
+mod tables;
+mod taken;
+#[cfg(test)]
+mod tests;
+mod types;
+mod window;
 
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec};
 use crate::options::Options;
 use crate::read::Module;
+use constants::Constants;
+use facts::{Call, Callee, Dynamic, Facts};
+use graph::{Graph, Reached, Sources};
+use rayon::prelude::*;
+use std::time::Instant;
+use tables::Tables;
+use types::TypeIds;
 
 /// What `analyze` found: facts only, no decisions.
 #[derive(Debug)]
@@ -58,7 +89,100 @@ impl Analysis {
     ///
     /// # Errors
     /// [`crate::Error::MissingEntry`] if no import matches and the options don't allow that.
-    pub fn run(_module: &Module<'_>, _options: &Options) -> Result<Analysis> {
-        Err(crate::Error::Internal("analysis is not built yet".into()))
+    pub fn run(module: &Module<'_>, options: &Options) -> Result<Analysis> {
+        let clock = Instant::now();
+        let entries = entries::find(module, options)?;
+        let facts = Facts::collect(module)?;
+        tracing::debug!(
+            calls = facts.calls.iter().map(|calls| calls.len()).sum::<usize>(),
+            dynamic = facts.dynamics.len(),
+            took = ?clock.elapsed(),
+            "decoded the bodies"
+        );
+        let types = TypeIds::new(module);
+        let constants = Constants::new(module);
+        let tables = Tables::new(module, &types, &constants, &facts.uses);
+        let taken = taken::find(module, &facts.uses);
+        let sources = Sources {
+            module,
+            types: &types,
+            tables: &tables,
+            taken: &taken,
+            facts: &facts,
+        };
+        let graph = Graph::new(&sources);
+        tracing::debug!(nodes = graph.nodes(), edges = graph.edges(), took = ?clock.elapsed(), "built the call graph");
+        let mut analysis = Analysis::reach(&sources, &graph, entries);
+        analysis.assumptions = assumptions::find(&sources, &analysis);
+        certificate::check(&sources, &analysis)?;
+        tracing::info!(
+            functions = analysis.closure.iter().filter(|inside| **inside).count(),
+            sites = analysis.sites.iter().map(Vec::len).sum::<usize>(),
+            took = ?clock.elapsed(),
+            "found the closure"
+        );
+        Ok(analysis)
+    }
+
+    /// The closure of `entries`, and its sites.
+    fn reach(sources: &Sources<'_>, graph: &Graph, entries: Vec<FuncIdx>) -> Analysis {
+        let roots = || entries.iter().map(|entry| graph.func(*entry));
+        let sites = Sites {
+            sources,
+            graph,
+            reached: graph.reach(roots()),
+            imports: graph.reach_classes(roots()),
+        };
+        Analysis {
+            closure: sites.reached.funcs(sources.module),
+            sites: sites.all(),
+            entries,
+            assumptions: Vec::new(),
+        }
+    }
+}
+
+/// Picks the sites out of the calls.
+struct Sites<'a> {
+    sources: &'a Sources<'a>,
+    graph: &'a Graph,
+    /// What leads to an entry.
+    reached: Reached,
+    /// The entries, and the classes that they are themselves targets of.
+    imports: Reached,
+}
+
+impl Sites<'_> {
+    fn all(&self) -> IndexVec<FuncIdx, Vec<Site>> {
+        let calls = self.sources.facts.calls.as_slice();
+        let sites: Vec<Vec<Site>> = calls
+            .par_iter()
+            .map(|calls| calls.iter().filter_map(|call| self.site(call)).collect())
+            .collect();
+        sites.into()
+    }
+
+    fn site(&self, call: &Call) -> Option<Site> {
+        let node = self.graph.target(call.callee)?;
+        if !self.reached.has(node) {
+            return None;
+        }
+        let may_be_import = self.imports.has(node);
+        let (target, tail) = match call.callee {
+            Callee::Direct { tail, func } if may_be_import => (Target::Import(func), tail),
+            Callee::Direct { tail, func } => (Target::Defined(func), tail),
+            Callee::Dynamic { tail, ordinal } => {
+                let target = match self.sources.facts.dynamics[ordinal as usize] {
+                    Dynamic::Table { .. } => Target::Indirect { may_be_import },
+                    Dynamic::Ref { .. } => Target::Ref { may_be_import },
+                };
+                (target, tail)
+            }
+        };
+        Some(Site {
+            offset: call.offset,
+            target,
+            tail,
+        })
     }
 }

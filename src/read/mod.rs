@@ -7,6 +7,7 @@
 //! This stage never interprets a body beyond that, and knows nothing of entries or closures.
 
 mod detect;
+pub mod labels;
 mod names;
 
 pub use detect::text_to_binary;

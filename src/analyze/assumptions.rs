@@ -1,0 +1,105 @@
+//! What the closure relies on and can't be checked in the module: what the host does.
+//!
+//! An assumption is listed only when breaking it would matter: when some call could then lead to
+//! an entry that is not a site now.
+
+use super::Analysis;
+use super::facts::{Callee, Dynamic};
+use super::graph::Sources;
+use super::tables::{Contents, TableFacts};
+use crate::index::{FuncIdx, IndexType, IndexVec};
+use std::collections::BTreeSet;
+
+pub(super) fn find(sources: &Sources<'_>, analysis: &Analysis) -> Vec<String> {
+    if analysis.entries.is_empty() {
+        return Vec::new();
+    }
+    let mut assumptions = Vec::new();
+    assumptions.extend(reentry(sources, analysis));
+    assumptions.extend(foreign(sources, analysis));
+    assumptions
+}
+
+/// Imports other than the entries return without calling back.
+fn reentry(sources: &Sources<'_>, analysis: &Analysis) -> Option<String> {
+    let module = sources.module;
+    let mut callable = module.exported_funcs().map(|(_, func)| func);
+    let exported = callable.any(|func| analysis.closure[func]);
+    let taken = sources.taken.iter_enumerated();
+    let visible = exported || taken.into_iter().any(|(f, t)| *t && analysis.closure[f]);
+    if !visible {
+        return None;
+    }
+    let count = called_imports(sources, analysis);
+    (count > 0).then(|| {
+        format!(
+            "{count} imported function{} other than the entries {} without calling back into \
+             functions of the closure.",
+            if count == 1 { "" } else { "s" },
+            if count == 1 { "returns" } else { "return" },
+        )
+    })
+}
+
+/// How many imports other than the entries can be called at all.
+fn called_imports(sources: &Sources<'_>, analysis: &Analysis) -> usize {
+    let imported = sources.module.imported_funcs;
+    let mut called: IndexVec<FuncIdx, bool> = IndexVec::filled(false, imported);
+    let direct = sources.facts.calls.iter().flatten();
+    for func in direct.filter_map(|call| match call.callee {
+        Callee::Direct { func, .. } => Some(func),
+        Callee::Dynamic { .. } => None,
+    }) {
+        if func.as_usize() < imported {
+            called[func] = true;
+        }
+    }
+    called
+        .iter_enumerated()
+        .filter(|(func, called)| (**called || sources.taken[*func]) && !analysis.closure[*func])
+        .count()
+}
+
+/// Functions of other instances, where this module may call them.
+fn foreign(sources: &Sources<'_>, analysis: &Analysis) -> Vec<String> {
+    let mut tables = BTreeSet::new();
+    let mut by_ref = false;
+    for (caller, calls) in sources.facts.calls.iter_enumerated() {
+        let sites = &analysis.sites[caller];
+        for call in calls {
+            let Callee::Dynamic { ordinal, .. } = call.callee else {
+                continue;
+            };
+            let listed = sites.binary_search_by_key(&call.offset, |site| site.offset);
+            if listed.is_ok() {
+                continue;
+            }
+            match sources.facts.dynamics[ordinal as usize] {
+                Dynamic::Ref { .. } => by_ref = true,
+                Dynamic::Table { table, .. } => {
+                    tables.extend(may_hold_foreign(&sources.tables.tables[table]).then_some(table));
+                }
+            }
+        }
+    }
+    let mut assumptions: Vec<_> = tables
+        .into_iter()
+        .map(|table| {
+            format!("Functions of other instances in table {table} do not lead to an entry.")
+        })
+        .collect();
+    if by_ref {
+        assumptions.push(
+            "Functions of other instances that are called by `call_ref` do not lead to an entry."
+                .into(),
+        );
+    }
+    assumptions
+}
+
+fn may_hold_foreign(table: &TableFacts) -> bool {
+    match &table.contents {
+        Contents::Open => true,
+        Contents::Known(slots) => slots.has_unknown(),
+    }
+}

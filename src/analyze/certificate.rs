@@ -1,0 +1,204 @@
+//! The certificate: checks a finished closure against the calls, without the graph that it came
+//! from.
+//!
+//! For every call `g → f` with `f` in the closure, `g` must be in it too and the call must be
+//! among its sites, described as it is. What a dynamic call can reach is worked out anew, from the
+//! functions of the closure: which types they have, by subtyping, in which table or as a taken
+//! reference. One pass over functions and slots, one over calls; no worklist, nothing shared with
+//! the graph.
+
+use super::facts::{Call, Callee, Dynamic};
+use super::graph::Sources;
+use super::tables::{Contents, Slot, Slots};
+use super::types::{Bound, TypeId};
+use super::{Analysis, Site, Target};
+use crate::error::{Error, Result};
+use crate::index::{FuncIdx, TableIdx};
+use std::collections::BTreeMap;
+
+/// Whether a call can reach the closure and, if so, whether an import in it.
+type Hit = Option<MayBeImport>;
+type MayBeImport = bool;
+
+/// Checks that nothing is missing from `analysis`.
+///
+/// # Errors
+/// [`Error::Internal`] if something is.
+pub(super) fn check(sources: &Sources<'_>, analysis: &Analysis) -> Result<()> {
+    if let Some(entry) = analysis.entries.iter().find(|e| !analysis.closure[**e]) {
+        return Err(broken(format!("the entry {entry} is not in the closure")));
+    }
+    let checker = Checker::new(sources, analysis);
+    for (caller, calls) in sources.facts.calls.iter_enumerated() {
+        checker.calls_of(caller, calls)?;
+    }
+    Ok(())
+}
+
+fn broken(what: String) -> Error {
+    Error::Internal(format!("the closure's certificate fails: {what}"))
+}
+
+struct Checker<'a> {
+    sources: &'a Sources<'a>,
+    analysis: &'a Analysis,
+    /// The types, by subtyping, of the closure's functions that are taken, and within the bound.
+    taken: BTreeMap<(Option<TypeId>, TypeId), MayBeImport>,
+    /// The same for those in a known table.
+    tables: BTreeMap<(TableIdx, TypeId), MayBeImport>,
+}
+
+impl<'a> Checker<'a> {
+    fn new(sources: &'a Sources<'a>, analysis: &'a Analysis) -> Self {
+        let mut checker = Checker {
+            sources,
+            analysis,
+            taken: BTreeMap::new(),
+            tables: BTreeMap::new(),
+        };
+        checker.note_taken();
+        checker.note_tables();
+        checker
+    }
+
+    /// The types that `func` can be called by, and whether it is an import; nothing for a function
+    /// outside the closure.
+    fn callable(&self, func: FuncIdx) -> impl Iterator<Item = TypeId> + use<'a> {
+        let types = self.sources.types;
+        let inside = self.analysis.closure[func];
+        let ty = inside.then(|| types.of_func(self.sources.module, func));
+        ty.into_iter().flat_map(|ty| types.chain(ty))
+    }
+
+    fn note_taken(&mut self) {
+        let sources = self.sources;
+        for (func, taken) in sources.taken.iter_enumerated() {
+            if !taken {
+                continue;
+            }
+            let import = sources.module.is_import(func);
+            let chain: Vec<_> = self.callable(func).collect();
+            for &ty in &chain {
+                *self.taken.entry((None, ty)).or_default() |= import;
+                for &bound in &chain {
+                    *self.taken.entry((Some(bound), ty)).or_default() |= import;
+                }
+            }
+        }
+    }
+
+    fn note_tables(&mut self) {
+        let sources = self.sources;
+        for (table, facts) in sources.tables.tables.iter_enumerated() {
+            let Contents::Known(slots) = &facts.contents else {
+                continue;
+            };
+            for slot in slots.all() {
+                let Slot::Func(func) = slot else { continue };
+                let import = sources.module.is_import(func);
+                for ty in self.callable(func) {
+                    *self.tables.entry((table, ty)).or_default() |= import;
+                }
+            }
+        }
+    }
+
+    /// What a call of type `ty` reaches through any taken reference that a table admits.
+    fn through_taken(&self, bound: Bound, ty: TypeId) -> Hit {
+        let key = match bound {
+            Bound::Any => None,
+            Bound::Type(bound) => Some(bound),
+            Bound::None => return None,
+        };
+        self.taken.get(&(key, ty)).copied()
+    }
+
+    fn hit(&self, dynamic: Dynamic) -> Hit {
+        let types = self.sources.types;
+        let (table, ty, slot) = match dynamic {
+            Dynamic::Ref { ty } => return self.through_taken(Bound::Any, types.id(ty)),
+            Dynamic::Table { table, ty, slot } => (table, types.id(ty), slot),
+        };
+        let facts = &self.sources.tables.tables[table];
+        let slots = match &facts.contents {
+            Contents::Open => return self.through_taken(facts.bound, ty),
+            Contents::Known(slots) => slots,
+        };
+        match slot.filter(|_| slots.placed()) {
+            Some(number) => self.slot_hit(slots.get(number)?, facts.bound, ty),
+            None => self.table_hit(slots, table, ty),
+        }
+    }
+
+    fn slot_hit(&self, slot: Slot, bound: Bound, ty: TypeId) -> Hit {
+        match slot {
+            Slot::Null => None,
+            Slot::Func(func) => self
+                .callable(func)
+                .any(|other| other == ty)
+                .then(|| self.sources.module.is_import(func)),
+            Slot::Unknown => self.through_taken(bound, ty),
+        }
+    }
+
+    fn table_hit(&self, slots: &Slots, table: TableIdx, ty: TypeId) -> Hit {
+        let named = self.tables.get(&(table, ty)).copied();
+        let bound = self.sources.tables.tables[table].bound;
+        let unknown = slots
+            .has_unknown()
+            .then(|| self.through_taken(bound, ty))
+            .flatten();
+        match (named, unknown) {
+            (Some(a), Some(b)) => Some(a || b),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// The site that `call` must be; `None` if it can't reach the closure.
+    fn site(&self, call: &Call) -> Option<Site> {
+        let (target, tail) = match call.callee {
+            Callee::Direct { tail, func } => {
+                if !self.analysis.closure[func] {
+                    return None;
+                }
+                let import = self.sources.module.is_import(func);
+                let target = if import {
+                    Target::Import(func)
+                } else {
+                    Target::Defined(func)
+                };
+                (target, tail)
+            }
+            Callee::Dynamic { tail, ordinal } => {
+                let dynamic = self.sources.facts.dynamics[ordinal as usize];
+                let may_be_import = self.hit(dynamic)?;
+                let target = match dynamic {
+                    Dynamic::Table { .. } => Target::Indirect { may_be_import },
+                    Dynamic::Ref { .. } => Target::Ref { may_be_import },
+                };
+                (target, tail)
+            }
+        };
+        Some(Site {
+            offset: call.offset,
+            target,
+            tail,
+        })
+    }
+
+    fn calls_of(&self, caller: FuncIdx, calls: &[Call]) -> Result<()> {
+        let mut listed = self.analysis.sites[caller].iter();
+        for site in calls.iter().filter_map(|call| self.site(call)) {
+            let place = || self.sources.module.location(caller, site.offset as usize);
+            if !self.analysis.closure[caller] {
+                let place = place();
+                return Err(broken(format!("{place} calls into it from outside")));
+            }
+            if !listed.any(|other| *other == site) {
+                let place = place();
+                return Err(broken(format!("the call in {place} is not among the sites")));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,287 @@
+//! Decodes every body once and keeps what the closure depends on: calls, references taken, uses of
+//! tables.
+//!
+//! Code that can't run (after an unconditional branch, up to the end of its frame, as the validator
+//! sees it) has no facts: the output drops it.
+//!
+//! A large module has over a million calls, so a call takes twelve bytes.
+
+use super::window::Window;
+use crate::error::{Error, Result};
+use crate::index::{ElemIdx, FuncIdx, IndexType, IndexVec, TableIdx, TypeIdx};
+use crate::read::Module;
+use rayon::prelude::*;
+use std::collections::BTreeSet;
+use wasmparser::{FunctionBody, Operator};
+
+/// A call instruction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call {
+    /// Offset of the instruction in bytes from the start of the module.
+    pub(super) offset: u32,
+    pub(super) callee: Callee,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Callee {
+    /// `call` or `return_call`.
+    Direct { tail: bool, func: FuncIdx },
+    /// Any other call; `ordinal` is its position in [`Facts::dynamics`].
+    Dynamic { tail: bool, ordinal: u32 },
+}
+
+/// A call whose target is a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Dynamic {
+    /// `call_indirect`: through a slot of a table, where its number is known.
+    Table {
+        table: TableIdx,
+        ty: TypeIdx,
+        slot: Option<u64>,
+    },
+    /// `call_ref`.
+    Ref { ty: TypeIdx },
+}
+
+/// What the live code of a module does.
+#[derive(Default)]
+pub(super) struct Facts {
+    /// The calls of each function, in order of offset.
+    pub(super) calls: IndexVec<FuncIdx, Box<[Call]>>,
+    pub(super) dynamics: Vec<Dynamic>,
+    pub(super) uses: Uses,
+}
+
+/// Which entities live code uses in ways that matter to references.
+#[derive(Default)]
+pub(super) struct Uses {
+    /// Functions named by `ref.func`.
+    pub(super) ref_funcs: BTreeSet<FuncIdx>,
+    /// Tables that `table.set`, `table.grow`, `table.fill`, `table.copy` or `table.init` change.
+    pub(super) changed_tables: BTreeSet<TableIdx>,
+    /// Tables whose slots `table.get` or `table.copy` reads.
+    pub(super) read_tables: BTreeSet<TableIdx>,
+    /// Element segments that `table.init` or an array instruction reads.
+    pub(super) read_elements: BTreeSet<ElemIdx>,
+}
+
+impl Facts {
+    pub(super) fn collect(module: &Module<'_>) -> Result<Facts> {
+        let bodies: Vec<Result<BodyFacts>> = (0..module.funcs.len())
+            .into_par_iter()
+            .map_init(Window::default, |window, func| {
+                match module.body(FuncIdx::from_usize(func)) {
+                    Some(body) => BodyFacts::collect(&body, std::mem::take(window), window),
+                    None => Ok(BodyFacts::default()),
+                }
+            })
+            .collect();
+        let mut facts = Facts::default();
+        for body in bodies {
+            facts.append(body?);
+        }
+        Ok(facts)
+    }
+
+    fn append(&mut self, mut body: BodyFacts) {
+        let base = self.dynamics.len() as u32;
+        if base > 0 && !body.dynamics.is_empty() {
+            for call in &mut body.calls {
+                if let Callee::Dynamic { ordinal, .. } = &mut call.callee {
+                    *ordinal += base;
+                }
+            }
+        }
+        self.dynamics.append(&mut body.dynamics);
+        self.calls.push(body.calls.into_boxed_slice());
+        if let Some(uses) = body.uses {
+            self.uses.ref_funcs.extend(uses.ref_funcs);
+            self.uses.changed_tables.extend(uses.changed_tables);
+            self.uses.read_tables.extend(uses.read_tables);
+            self.uses.read_elements.extend(uses.read_elements);
+        }
+    }
+}
+
+/// The facts of one body, while it is decoded.
+#[derive(Default)]
+struct BodyFacts {
+    calls: Vec<Call>,
+    dynamics: Vec<Dynamic>,
+    /// Few bodies have any.
+    uses: Option<Box<Uses>>,
+}
+
+impl BodyFacts {
+    /// Decodes `body`; `spare` gets the window's memory back for the next body.
+    fn collect(body: &FunctionBody<'_>, mut window: Window, spare: &mut Window) -> Result<Self> {
+        let broken = |e: wasmparser::Error| Error::from_parser(&e);
+        let mut facts = BodyFacts::default();
+        let mut liveness = Liveness::default();
+        window.clear();
+        let mut reader = body.get_operators_reader().map_err(broken)?;
+        while !reader.eof() {
+            let (operator, offset) = reader.read_with_offset().map_err(broken)?;
+            if liveness.step(&operator) {
+                facts.operator(&operator, offset as u32, &window);
+                window.step(&operator);
+            } else {
+                window.clear();
+            }
+        }
+        facts.calls.shrink_to_fit();
+        *spare = window;
+        Ok(facts)
+    }
+
+    fn operator(&mut self, operator: &Operator<'_>, offset: u32, window: &Window) {
+        match *operator {
+            Operator::Call { function_index } => self.direct(offset, function_index, false),
+            Operator::ReturnCall { function_index } => self.direct(offset, function_index, true),
+            Operator::CallIndirect {
+                type_index,
+                table_index,
+            } => self.indirect(offset, (table_index, type_index), window, false),
+            Operator::ReturnCallIndirect {
+                type_index,
+                table_index,
+            } => self.indirect(offset, (table_index, type_index), window, true),
+            Operator::CallRef { type_index } => self.by_ref(offset, type_index, false),
+            Operator::ReturnCallRef { type_index } => self.by_ref(offset, type_index, true),
+            Operator::RefFunc { .. }
+            | Operator::TableGet { .. }
+            | Operator::TableSet { .. }
+            | Operator::TableGrow { .. }
+            | Operator::TableFill { .. }
+            | Operator::TableCopy { .. }
+            | Operator::TableInit { .. }
+            | Operator::ArrayNewElem { .. }
+            | Operator::ArrayInitElem { .. } => {
+                self.uses.get_or_insert_default().operator(operator);
+            }
+            _ => {}
+        }
+    }
+
+    fn direct(&mut self, offset: u32, func: u32, tail: bool) {
+        let func = FuncIdx(func);
+        let callee = Callee::Direct { tail, func };
+        self.calls.push(Call { offset, callee });
+    }
+
+    fn indirect(&mut self, offset: u32, place: (u32, u32), window: &Window, tail: bool) {
+        let dynamic = Dynamic::Table {
+            table: TableIdx(place.0),
+            ty: TypeIdx(place.1),
+            slot: window.top(),
+        };
+        self.dynamic(offset, dynamic, tail);
+    }
+
+    fn by_ref(&mut self, offset: u32, ty: u32, tail: bool) {
+        self.dynamic(offset, Dynamic::Ref { ty: TypeIdx(ty) }, tail);
+    }
+
+    fn dynamic(&mut self, offset: u32, dynamic: Dynamic, tail: bool) {
+        let ordinal = self.dynamics.len() as u32;
+        self.dynamics.push(dynamic);
+        let callee = Callee::Dynamic { tail, ordinal };
+        self.calls.push(Call { offset, callee });
+    }
+}
+
+impl Uses {
+    fn operator(&mut self, operator: &Operator<'_>) {
+        match *operator {
+            Operator::RefFunc { function_index } => {
+                self.ref_funcs.insert(FuncIdx(function_index));
+            }
+            Operator::TableGet { table } => {
+                self.read_tables.insert(TableIdx(table));
+            }
+            Operator::TableSet { table }
+            | Operator::TableGrow { table }
+            | Operator::TableFill { table } => {
+                self.changed_tables.insert(TableIdx(table));
+            }
+            Operator::TableCopy {
+                dst_table,
+                src_table,
+            } => {
+                self.changed_tables.insert(TableIdx(dst_table));
+                self.read_tables.insert(TableIdx(src_table));
+            }
+            Operator::TableInit { elem_index, table } => {
+                self.changed_tables.insert(TableIdx(table));
+                self.read_elements.insert(ElemIdx(elem_index));
+            }
+            Operator::ArrayNewElem {
+                array_elem_index: elem,
+                ..
+            }
+            | Operator::ArrayInitElem {
+                array_elem_index: elem,
+                ..
+            } => {
+                self.read_elements.insert(ElemIdx(elem));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Tells live code from code that can't run, in the validator's terms: after an instruction that
+/// never continues, its frame is dead until `end`, or until the next arm begins.
+#[derive(Default)]
+struct Liveness {
+    /// How many frames are open within the body's own.
+    depth: u32,
+    /// The depth of the frame that died, if one did.
+    dead: Option<u32>,
+}
+
+impl Liveness {
+    /// Takes the next operator and says whether it is live.
+    fn step(&mut self, operator: &Operator<'_>) -> bool {
+        match operator {
+            Operator::Block { .. }
+            | Operator::Loop { .. }
+            | Operator::If { .. }
+            | Operator::Try { .. }
+            | Operator::TryTable { .. } => {
+                self.depth += 1;
+                self.dead.is_none()
+            }
+            Operator::Else | Operator::Catch { .. } | Operator::CatchAll => {
+                self.revive();
+                self.dead.is_none()
+            }
+            Operator::End | Operator::Delegate { .. } => {
+                self.revive();
+                self.depth = self.depth.saturating_sub(1);
+                self.dead.is_none()
+            }
+            Operator::Unreachable
+            | Operator::Br { .. }
+            | Operator::BrTable { .. }
+            | Operator::Return
+            | Operator::ReturnCall { .. }
+            | Operator::ReturnCallIndirect { .. }
+            | Operator::ReturnCallRef { .. }
+            | Operator::Throw { .. }
+            | Operator::Rethrow { .. }
+            | Operator::ThrowRef => {
+                let live = self.dead.is_none();
+                self.dead.get_or_insert(self.depth);
+                live
+            }
+            _ => self.dead.is_none(),
+        }
+    }
+
+    fn revive(&mut self) {
+        if self.dead == Some(self.depth) {
+            self.dead = None;
+        }
+    }
+}

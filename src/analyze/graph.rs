@@ -1,0 +1,310 @@
+//! The call graph, turned round: from each callee to what may call it.
+//!
+//! Nodes are the functions and, for calls through values, *classes*: all calls of one type that
+//! draw on the same references. A function leads to the classes that it can be the target of; a
+//! class leads to the functions with a call of that class. So the graph is linear in calls and
+//! slots, where edges from calls to their targets would be the product.
+//!
+//! ```text
+//!   callee ──► (references, type) ──► callers
+//!                     │
+//!                     └──► (references, supertype) ──► callers
+//! ```
+
+use super::facts::{Callee, Dynamic, Facts};
+use super::tables::{Contents, Slot, Slots, Tables};
+use super::types::{TypeId, TypeIds};
+use crate::index::{FuncIdx, IndexVec, TableIdx};
+use crate::read::Module;
+use std::collections::HashMap;
+
+/// What the graph is built from.
+pub(super) struct Sources<'a> {
+    pub(super) module: &'a Module<'a>,
+    pub(super) types: &'a TypeIds,
+    pub(super) tables: &'a Tables,
+    pub(super) taken: &'a IndexVec<FuncIdx, bool>,
+    pub(super) facts: &'a Facts,
+}
+
+/// A node: the functions come first, then the classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Node(u32);
+
+/// Which references a call draws on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Pool {
+    /// All that are taken anywhere.
+    Taken,
+    /// Those in a table whose contents are known.
+    Table(TableIdx),
+}
+
+/// All calls of one type that draw on the same references.
+type Class = (Pool, TypeId);
+
+/// The reversed call graph.
+pub(super) struct Graph {
+    funcs: usize,
+    /// For each of [`Facts::dynamics`] the node that stands for its targets; `None` if it has none.
+    pub(super) targets: Vec<Option<Node>>,
+    /// Where the callers of each node begin in `callers`; one more than there are nodes.
+    starts: Vec<u32>,
+    callers: Vec<Node>,
+}
+
+impl Graph {
+    pub(super) fn new(sources: &Sources<'_>) -> Graph {
+        let mut builder = Builder {
+            sources,
+            classes: HashMap::new(),
+            links: Vec::new(),
+        };
+        let targets = builder.targets();
+        builder.link_taken();
+        builder.link_tables();
+        let nodes = sources.module.funcs.len() + builder.classes.len();
+        builder.finish(nodes, targets)
+    }
+
+    /// The node of a function.
+    pub(super) fn func(&self, func: FuncIdx) -> Node {
+        Node(func.0)
+    }
+
+    pub(super) fn nodes(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    pub(super) fn edges(&self) -> usize {
+        self.callers.len()
+    }
+
+    /// The node of a call's target; `None` if it has none.
+    pub(super) fn target(&self, callee: Callee) -> Option<Node> {
+        match callee {
+            Callee::Direct { func, .. } => Some(Node(func.0)),
+            Callee::Dynamic { ordinal, .. } => self.targets[ordinal as usize],
+        }
+    }
+
+    fn callers(&self, node: Node) -> &[Node] {
+        let at = node.0 as usize;
+        &self.callers[self.starts[at] as usize..self.starts[at + 1] as usize]
+    }
+
+    /// All nodes that lead to a call of one of `roots`, the roots included.
+    pub(super) fn reach(&self, roots: impl IntoIterator<Item = Node>) -> Reached {
+        self.search(roots, |_| true)
+    }
+
+    /// As `reach`, but only `roots` and the classes that they can themselves be targets of.
+    pub(super) fn reach_classes(&self, roots: impl IntoIterator<Item = Node>) -> Reached {
+        self.search(roots, |node| node.0 as usize >= self.funcs)
+    }
+
+    fn search(
+        &self,
+        roots: impl IntoIterator<Item = Node>,
+        enter: impl Fn(Node) -> bool,
+    ) -> Reached {
+        let mut reached = Reached(vec![false; self.nodes()]);
+        let mut pending: Vec<Node> = roots.into_iter().collect();
+        for root in &pending {
+            reached.0[root.0 as usize] = true;
+        }
+        while let Some(node) = pending.pop() {
+            for &caller in self.callers(node) {
+                if enter(caller) && !std::mem::replace(&mut reached.0[caller.0 as usize], true) {
+                    pending.push(caller);
+                }
+            }
+        }
+        reached
+    }
+}
+
+/// A set of nodes.
+pub(super) struct Reached(Vec<bool>);
+
+impl Reached {
+    pub(super) fn has(&self, node: Node) -> bool {
+        self.0[node.0 as usize]
+    }
+
+    /// The functions among them.
+    pub(super) fn funcs(&self, module: &Module<'_>) -> IndexVec<FuncIdx, bool> {
+        self.0[..module.funcs.len()].to_vec().into()
+    }
+}
+
+struct Builder<'a> {
+    sources: &'a Sources<'a>,
+    classes: HashMap<Class, Node>,
+    /// Edges from and to classes, but for those to callers.
+    links: Vec<(Node, Node)>,
+}
+
+impl Builder<'_> {
+    /// The node of a class. A new one is linked to the class of the supertype, for a function of
+    /// the subtype is a target of a call of the supertype too.
+    fn class(&mut self, pool: Pool, ty: TypeId) -> Node {
+        let mut ty = Some(ty);
+        let mut first = None;
+        let mut below: Option<Node> = None;
+        while let Some(at) = ty {
+            let next = Node((self.sources.module.funcs.len() + self.classes.len()) as u32);
+            let node = *self.classes.entry((pool, at)).or_insert(next);
+            first.get_or_insert(node);
+            self.links.extend(below.map(|below| (below, node)));
+            if node != next {
+                break;
+            }
+            below = Some(node);
+            ty = self.sources.types.supertype(at);
+        }
+        first.unwrap_or(Node(0))
+    }
+
+    fn targets(&mut self) -> Vec<Option<Node>> {
+        let sources = self.sources;
+        let dynamics = &sources.facts.dynamics;
+        dynamics
+            .iter()
+            .map(|dynamic| self.target(*dynamic))
+            .collect()
+    }
+
+    fn target(&mut self, dynamic: Dynamic) -> Option<Node> {
+        let types = self.sources.types;
+        let (table, ty, slot) = match dynamic {
+            Dynamic::Ref { ty } => return Some(self.class(Pool::Taken, types.id(ty))),
+            Dynamic::Table { table, ty, slot } => (table, types.id(ty), slot),
+        };
+        let facts = &self.sources.tables.tables[table];
+        match (&facts.contents, slot) {
+            (Contents::Open, _) => {
+                let ty = types.meet(facts.bound, ty)?;
+                Some(self.class(Pool::Taken, ty))
+            }
+            (Contents::Known(slots), Some(number)) if slots.placed() => {
+                self.slot(slots, number, table, ty)
+            }
+            (Contents::Known(_), _) => Some(self.class(Pool::Table(table), ty)),
+        }
+    }
+
+    /// The node for one slot: the very function in it, as far as it is known.
+    fn slot(&mut self, slots: &Slots, number: u64, table: TableIdx, ty: TypeId) -> Option<Node> {
+        let Sources {
+            module,
+            types,
+            tables,
+            ..
+        } = self.sources;
+        match slots.get(number)? {
+            Slot::Null => None,
+            Slot::Func(func) => {
+                let fits = types.is_subtype(types.of_func(module, func), ty);
+                fits.then_some(Node(func.0))
+            }
+            Slot::Unknown => {
+                let ty = types.meet(tables.tables[table].bound, ty)?;
+                Some(self.class(Pool::Taken, ty))
+            }
+        }
+    }
+
+    /// Links each function whose reference is taken to its class.
+    fn link_taken(&mut self) {
+        let sources = self.sources;
+        for (func, _) in sources.taken.iter_enumerated().filter(|(_, taken)| **taken) {
+            self.link(func, Pool::Taken);
+        }
+    }
+
+    fn link(&mut self, func: FuncIdx, pool: Pool) {
+        let ty = self.sources.types.of_func(self.sources.module, func);
+        let class = self.class(pool, ty);
+        self.links.push((Node(func.0), class));
+    }
+
+    /// Links the functions in each known table to their classes.
+    fn link_tables(&mut self) {
+        let sources = self.sources;
+        for (table, facts) in sources.tables.tables.iter_enumerated() {
+            let Contents::Known(slots) = &facts.contents else {
+                continue;
+            };
+            let mut unknown = false;
+            for slot in slots.all() {
+                match slot {
+                    Slot::Null => {}
+                    Slot::Func(func) => self.link(func, Pool::Table(table)),
+                    Slot::Unknown => unknown = true,
+                }
+            }
+            if unknown {
+                self.link_unknown(table);
+            }
+        }
+    }
+
+    /// A slot of `table` may hold any reference that is taken and within the table's bound.
+    fn link_unknown(&mut self, table: TableIdx) {
+        let Sources { types, tables, .. } = self.sources;
+        let mut wanted: Vec<TypeId> = self
+            .classes
+            .keys()
+            .filter(|(pool, _)| *pool == Pool::Table(table))
+            .map(|(_, ty)| *ty)
+            .collect();
+        wanted.sort();
+        for ty in wanted {
+            if let Some(met) = types.meet(tables.tables[table].bound, ty) {
+                let from = self.class(Pool::Taken, met);
+                let to = self.class(Pool::Table(table), ty);
+                self.links.push((from, to));
+            }
+        }
+    }
+
+    fn each_edge(&self, targets: &[Option<Node>], mut edge: impl FnMut(Node, Node)) {
+        for &(from, to) in &self.links {
+            edge(from, to);
+        }
+        for (func, calls) in self.sources.facts.calls.iter_enumerated() {
+            for call in calls {
+                let callee = match call.callee {
+                    Callee::Direct { func, .. } => Some(Node(func.0)),
+                    Callee::Dynamic { ordinal, .. } => targets[ordinal as usize],
+                };
+                if let Some(callee) = callee {
+                    edge(callee, Node(func.0));
+                }
+            }
+        }
+    }
+
+    /// Sorts the edges by their source: counts them, then puts each in its place.
+    fn finish(self, nodes: usize, targets: Vec<Option<Node>>) -> Graph {
+        let mut starts = vec![0_u32; nodes + 1];
+        self.each_edge(&targets, |from, _| starts[from.0 as usize + 1] += 1);
+        for at in 0..nodes {
+            starts[at + 1] += starts[at];
+        }
+        let mut next = starts.clone();
+        let mut callers = vec![Node(0); starts[nodes] as usize];
+        self.each_edge(&targets, |from, to| {
+            let at = &mut next[from.0 as usize];
+            callers[*at as usize] = to;
+            *at += 1;
+        });
+        Graph {
+            funcs: self.sources.module.funcs.len(),
+            targets,
+            starts,
+            callers,
+        }
+    }
+}

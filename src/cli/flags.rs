@@ -1,0 +1,150 @@
+//! The command line as the user types it: raw flags and their help, nothing resolved.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("WASM_FORK_GIT_HASH"),
+    ")"
+);
+
+const EXAMPLES: &str = "\
+Examples:
+  wasm-fork instrument dash.wasm -o dash-fork.wasm
+      Rewrite a program so that its host can fork it at kernel.kernel_fork.
+
+  wasm-fork instrument app.wasm -o app.wasm --entry env.fork --entry 'env.sleep*'
+      Other entries; in place.
+
+  wasm-fork analyze app.wasm --entry wasi_snapshot_preview1.fd_write --format json
+      Which functions can be on the stack when fd_write is called?
+
+  wasm-opt -O2 app.wasm -o - | wasm-fork instrument - -o - > app-fork.wasm
+      As a filter, after the optimizer: what optimizes later may break the saved state's layout.
+
+Exit status: 0 done; 1 the module is refused, or a file can't be read or written; 2 usage.";
+
+/// Rewrites WebAssembly modules so that a program's call stack can be unwound into memory and
+/// rewound again, in the same instance or in a fresh copy: fork, setjmp, fibers, pause and resume.
+///
+/// The rewriting starts from an entry, the function import at whose call the host wants to save
+/// the stack. Only functions that can be on the stack at that moment (the closure) are rewritten;
+/// all others are copied byte for byte.
+#[derive(Debug, Parser)]
+#[command(name = "wasm-fork", version = VERSION, after_help = EXAMPLES, max_term_width = 100)]
+pub(super) struct Flags {
+    #[command(subcommand)]
+    pub(super) command: Command,
+
+    #[command(flatten)]
+    pub(super) global: Global,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Rewrite a module so that its stack can be unwound and rewound at the entry
+    #[command(
+        override_usage = "wasm-fork instrument [OPTIONS] <IN> -o <OUT>\n       \
+                          wasm-fork instrument [OPTIONS] <IN> --discover-only"
+    )]
+    Instrument(Instrument),
+    /// Print the closure: which functions can be on the stack when the entry is called
+    Analyze(Analyze),
+    /// Print what `instrument` would do to each function; the format is for people and may change
+    Plan(Plan),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Global {
+    /// Tell on stderr what each stage takes and finds; twice for more
+    #[arg(short, long, global = true, display_order = 100, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+
+    /// Use this many threads instead of one per core; the output is the same
+    #[arg(long, global = true, display_order = 101, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) threads: Option<u16>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Instrument {
+    /// Where to write the rewritten module; may be IN itself; `-` is stdout
+    #[arg(
+        short,
+        long,
+        value_name = "OUT",
+        required_unless_present = "discover_only"
+    )]
+    pub(super) output: Option<PathBuf>,
+
+    /// The protocol between the rewritten module and its host
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) abi: AbiFlag,
+
+    /// Print the closure as `analyze` does, and write nothing
+    #[arg(long)]
+    pub(super) discover_only: bool,
+
+    #[command(flatten)]
+    pub(super) module: ModuleFlags,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Analyze {
+    #[command(flatten)]
+    pub(super) module: ModuleFlags,
+
+    /// How to print the closure
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    pub(super) module: ModuleFlags,
+}
+
+/// Which module, and which of its imports are entries.
+#[derive(Args, Debug)]
+pub(super) struct ModuleFlags {
+    /// The module, binary (.wasm) or text (.wat); `-` is stdin
+    #[arg(value_name = "IN")]
+    pub(super) input: PathBuf,
+
+    /// An entry: the function import MODULE.NAME; may be given several times
+    ///
+    /// The text is split at its last dot, unless MODULE is in double quotes. A `*` at the end of
+    /// NAME, or of an unquoted MODULE, matches any ending. Default: kernel.kernel_fork.
+    #[arg(long = "entry", value_name = "MODULE.NAME")]
+    pub(super) entries: Vec<String>,
+
+    /// An entry's module name, as it is: dots, quotes and stars mean themselves
+    #[arg(long, value_name = "MODULE", requires = "entry_name")]
+    pub(super) entry_module: Option<String>,
+
+    /// The name that goes with --entry-module; a `*` at its end matches any ending
+    #[arg(long, value_name = "NAME", requires = "entry_module")]
+    pub(super) entry_name: Option<String>,
+
+    /// Accept a module that imports no entry: its closure is empty, the output is the input
+    #[arg(long)]
+    pub(super) allow_missing_entry: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum AbiFlag {
+    /// State in five exports named wpk_fork_…, frames in a buffer that the host provides
+    #[default]
+    WpkFork,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum Format {
+    /// A line `total (local, import)`, then a sorted list
+    #[default]
+    Text,
+    /// One object: entries, counts, closure, assumptions
+    Json,
+}

@@ -1,0 +1,167 @@
+//! The command line: flags in, one call of the library, its result to files and streams.
+//!
+//! [`flags`] is what the user types, [`files`] reads and writes, [`progress`] is what stderr shows
+//! meanwhile. stdout gets what was asked for and nothing else; the rest goes to stderr, errors and
+//! warnings as one line each. What the library decides is never decided here again.
+
+mod files;
+mod flags;
+mod progress;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use files::Destination;
+use flags::{AbiFlag, Command, Flags, Format, Global, Instrument, ModuleFlags};
+use progress::Progress;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use wasm_fork::{Abi, EntryPattern, Error, Options, Report, Result};
+
+/// Runs the command that the process was started with.
+pub(crate) fn run() -> ExitCode {
+    let flags = Flags::parse();
+    match execute(&flags) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", one_line(&error.to_string()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(flags: &Flags) -> Result<()> {
+    let options = options(flags);
+    limit_threads(&flags.global)?;
+    let progress = Progress::start(flags.global.verbose);
+    match &flags.command {
+        Command::Instrument(args) if args.discover_only => {
+            analyze(&args.module, Format::Text, &options, progress)
+        }
+        Command::Instrument(args) => instrument(args, &options, progress),
+        Command::Analyze(args) => analyze(&args.module, args.format, &options, progress),
+        Command::Plan(args) => {
+            let input = files::read(&args.module.input)?;
+            let plan = wasm_fork::plan_text(&input.bytes, &options)?;
+            drop(progress);
+            print(&plan)
+        }
+    }
+}
+
+fn analyze(
+    flags: &ModuleFlags,
+    format: Format,
+    options: &Options,
+    progress: Progress,
+) -> Result<()> {
+    let input = files::read(&flags.input)?;
+    let report = wasm_fork::analyze(&input.bytes, options)?;
+    drop(progress);
+    match format {
+        Format::Text => print(&text(&report)),
+        Format::Json => {
+            let json = serde_json::to_string_pretty(&report)
+                .map_err(|error| Error::Internal(error.to_string()))?;
+            print(&format!("{json}\n"))
+        }
+    }
+}
+
+fn instrument(args: &Instrument, options: &Options, progress: Progress) -> Result<()> {
+    let path = args.output.as_deref().expect("clap requires it here");
+    let destination = Destination::open(path)?;
+    let input = files::read(&args.module.input)?;
+    let output = wasm_fork::instrument(&input.bytes, options)?;
+    drop(progress);
+    for warning in &output.warnings {
+        eprintln!("warning: {}", one_line(warning));
+    }
+    destination.write(&output.wasm, &input)
+}
+
+/// Resolves the flags; leaves the process with a usage error where they make no sense.
+fn options(flags: &Flags) -> Options {
+    let (module, abi) = match &flags.command {
+        Command::Instrument(args) => (&args.module, args.abi),
+        Command::Analyze(args) => (&args.module, AbiFlag::default()),
+        Command::Plan(args) => (&args.module, AbiFlag::default()),
+    };
+    let entries = entries(module).unwrap_or_else(|error| {
+        Flags::command()
+            .error(ErrorKind::ValueValidation, one_line(&error.to_string()))
+            .exit()
+    });
+    let defaults = Options::default();
+    Options {
+        entries: if entries.is_empty() {
+            defaults.entries
+        } else {
+            entries
+        },
+        abi: match abi {
+            AbiFlag::WpkFork => Abi::WpkFork,
+        },
+        allow_missing_entry: module.allow_missing_entry,
+    }
+}
+
+fn entries(flags: &ModuleFlags) -> Result<Vec<EntryPattern>> {
+    let patterns = flags.entries.iter().map(|text| EntryPattern::parse(text));
+    let mut entries = patterns.collect::<Result<Vec<_>>>()?;
+    if let (Some(module), Some(name)) = (&flags.entry_module, &flags.entry_name) {
+        let stem = name.strip_suffix('*');
+        entries.push(EntryPattern {
+            name_prefix: stem.is_some(),
+            ..EntryPattern::exact(module, stem.unwrap_or(name))
+        });
+    }
+    Ok(entries)
+}
+
+fn limit_threads(flags: &Global) -> Result<()> {
+    let Some(threads) = flags.threads else {
+        return Ok(());
+    };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.into())
+        .build_global()
+        .map_err(|error| Error::Internal(format!("the threads can't be started: {error}")))
+}
+
+fn text(report: &Report) -> String {
+    let counts = &report.counts;
+    let mut text = format!("{} ({}, {})\n", counts.total, counts.local, counts.import);
+    for function in &report.closure {
+        let name = function.name.as_deref().unwrap_or("");
+        text.push_str(&format!("{} {name}\n", function.index));
+    }
+    text
+}
+
+/// Prints to stdout. A reader that has seen enough (`| head`) is no error.
+fn print(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Io {
+            action: "write",
+            path: "the standard output".into(),
+            source: error,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Names in a module may hold line breaks and terminal controls; a message is one plain line.
+fn one_line(text: &str) -> String {
+    let escape = |c: char| -> String {
+        if c.is_control() {
+            c.escape_default().collect()
+        } else {
+            c.into()
+        }
+    };
+    text.chars().map(escape).collect()
+}

@@ -1,0 +1,126 @@
+//! The plan as stable text, one line a decision.
+
+use super::{FuncPlan, LabelType, Plan, Region, Reset, Step};
+use crate::read::Module;
+use std::fmt::{self, Write};
+use wasmparser::BlockType;
+
+/// Prints `plan`; offsets are relative to the start of each body, so that they don't depend on what
+/// is in front of it.
+pub fn dump(module: &Module<'_>, plan: &Plan) -> String {
+    let mut text = String::new();
+    write_plan(&mut text, module, plan).expect("writing to a string does not fail");
+    text
+}
+
+fn write_plan(out: &mut String, module: &Module<'_>, plan: &Plan) -> fmt::Result {
+    let globals: Vec<_> = plan.saved_globals.iter().map(ToString::to_string).collect();
+    writeln!(out, "saved globals: [{}]", globals.join(" "))?;
+    writeln!(out, "multi-value helpers: {}", plan.multi_value)?;
+    for func in &plan.funcs {
+        write_func(out, module, func)?;
+    }
+    Ok(())
+}
+
+fn write_func(out: &mut String, module: &Module<'_>, plan: &FuncPlan) -> fmt::Result {
+    let name = module
+        .names
+        .func(plan.func)
+        .map_or(String::new(), |name| format!(" {name}"));
+    writeln!(out, "\nfunc {}{name}: {} sites", plan.func, plan.sites)?;
+    let slots: Vec<_> = plan
+        .frame
+        .slots
+        .iter()
+        .map(|slot| format!("{}:{}", slot.local, slot.ty))
+        .collect();
+    writeln!(
+        out,
+        "  frame: {} bytes [{}]",
+        plan.frame.bytes,
+        slots.join(" ")
+    )?;
+    let temps: Vec<_> = plan.temps.iter().map(ToString::to_string).collect();
+    writeln!(
+        out,
+        "  resume: local {}, temporaries [{}]",
+        plan.resume,
+        temps.join(" ")
+    )?;
+    for (ordinal, region) in plan.regions.iter().enumerate() {
+        write_region(out, ordinal, region, plan)?;
+    }
+    let start = module
+        .body(plan.func)
+        .map_or(0, |body| body.range().start as u32);
+    for dead in &plan.dead {
+        writeln!(
+            out,
+            "  {:#x}..{:#x} dead",
+            dead.start - start,
+            dead.end - start
+        )?;
+    }
+    for steps in plan.steps.chunk_by(|a, b| a.0 == b.0) {
+        let words: Vec<_> = steps.iter().map(|(_, step)| step.to_string()).collect();
+        writeln!(out, "  {:#x} {}", steps[0].0 - start, words.join(", "))?;
+    }
+    Ok(())
+}
+
+fn write_region(out: &mut String, ordinal: usize, region: &Region, plan: &FuncPlan) -> fmt::Result {
+    let labels: Vec<_> = region
+        .labels
+        .iter()
+        .map(|label| match &plan.labels[label.0 as usize] {
+            LabelType::Plain(BlockType::Empty) => format!("L{}", label.0),
+            LabelType::Plain(BlockType::Type(ty)) => format!("L{}:{ty}", label.0),
+            LabelType::Plain(BlockType::FuncType(ty)) => format!("L{}:type {ty}", label.0),
+            LabelType::Results(types) => {
+                let types: Vec<_> = types.iter().map(ToString::to_string).collect();
+                format!("L{}:({})", label.0, types.join(" "))
+            }
+        })
+        .collect();
+    let dispatch = &region.dispatch;
+    let mut targets = Vec::new();
+    for (site, label) in (dispatch.first..).zip(&dispatch.sites) {
+        targets.push(format!("{site}→L{}", label.0));
+    }
+    let mut first = dispatch.first + dispatch.sites.len() as u32;
+    for (label, count) in &dispatch.regions {
+        targets.push(format!("{first}..{}→L{}", first + count - 1, label.0));
+        first += count;
+    }
+    let reset = match dispatch.reset {
+        Reset::Never => "",
+        Reset::InDispatch => ", resets",
+        Reset::AtLanding => ", landing resets",
+    };
+    writeln!(
+        out,
+        "  region {ordinal}: [{}] {}{reset}",
+        labels.join(" "),
+        targets.join(" ")
+    )
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Copy => write!(f, "copy"),
+            Step::Set(local) => write!(f, "set {local}"),
+            Step::Get(local) => write!(f, "get {local}"),
+            Step::Drop => write!(f, "drop"),
+            Step::TeeToSet => write!(f, "tee becomes set"),
+            Step::Land(label) => write!(f, "end L{}", label.0),
+            Step::Open(region) => write!(f, "open region {}", region.0),
+            Step::Hoist(label) => write!(f, "hoisted to L{}", label.0),
+            Step::Branch(label) => write!(f, "br L{}", label.0),
+            Step::BranchIfZero(label) => write!(f, "br if zero L{}", label.0),
+            Step::ResetResume => write!(f, "reset"),
+            Step::Test(site) => write!(f, "test {site}"),
+        }
+    }
+}

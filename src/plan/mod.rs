@@ -1,0 +1,259 @@
+//! **plan**: decides how each function of the closure is rewritten.
+//!
+//! Input: a [`Module`] and its [`Analysis`]. Output: a [`Plan`], plain data that [`crate::rewrite`]
+//! obeys and that [`dump`] prints as stable text.
+//!
+//! # The shape of a rewritten function
+//!
+//! Before:
+//!
+//! ```wat
+//! (func $f (param $n i32) (result i32)
+//!   (block $done
+//!     (br_if $done (i32.eqz (local.get $n)))
+//!     (drop (call $fork)))
+//!   (local.get $n))
+//! ```
+//!
+//! After:
+//!
+//! ```wat
+//! (func $f (param $n i32) (result i32) (local $resume i32)
+//!   loop $retry
+//!     block $unwind (result i32)
+//!       block $done                 ;; hoisted: opened at the start of its region
+//!         block $landing1
+//!           global.get $state
+//!           if                      ;; rewinding
+//!             (if (i32.eqz (local.get $resume))
+//!               (then (local.set $resume (call $pop …)) (local.set $n (call $load …))))
+//!             br $landing1          ;; the dispatch
+//!           end
+//!           (br_if $done (i32.eqz (local.get $n)))
+//!         end
+//!         call $fork
+//!         i32.const 1  global.get $state  br_if $unwind  drop
+//!         drop
+//!       end
+//!       local.get $n
+//!       return
+//!     end
+//!     local.tee $resume  i32.const 8  call $push
+//!     br_if $retry                  ;; no room: undo
+//!   end
+//!   (call $save (local.get $n))
+//!   i32.const 0)
+//! ```
+//!
+//! # Regions
+//!
+//! A *region* is a body that control can only enter at its start: the function's, a loop's, a
+//! `try`'s. It opens with a dispatch on `$resume` that skips to the landing of a site, or of a
+//! region inside. A `block` is no region: only its `end` matters to branches, so where a block holds
+//! a site its start is *hoisted* to the start of the region, and landings inside it are reached
+//! directly. An `if` becomes a block with a conditional branch, and is hoisted too. More than
+//! [`REGION_LABELS`] labels are never open at one dispatch: a run of nodes is made a region of its
+//! own, a *bucket*.
+//!
+//! Whatever the operand stack holds at a landing or a hoisted start is spilled to locals, so that
+//! every label can be opened with an empty stack.
+//!
+//! # Sources
+//! Ramsey, "Beyond Relooper" (2022), for nesting blocks by the order of their ends.
+
+mod dump;
+mod frame;
+mod liveness;
+mod operands;
+mod refuse;
+mod regions;
+mod steps;
+mod walk;
+
+pub use dump::dump;
+pub use frame::{Frame, SLOT_TYPES, Slot, slot_bytes};
+pub use refuse::WPK_FORK_EXPORTS;
+pub use regions::{Dispatch, Region, Reset};
+
+use crate::analyze::Analysis;
+use crate::error::Result;
+use crate::index::{FuncIdx, GlobalIdx, LocalIdx};
+use crate::options::Options;
+use crate::read::Module;
+use rayon::prelude::*;
+use std::ops::Range;
+use wasmparser::{BlockType, FuncValidatorAllocations, ValType};
+
+/// The most labels that a region opens at its dispatch. Engines and tools walk nested blocks
+/// recursively or keep state for each open label, so one label a site would not do in functions
+/// with thousands of sites.
+pub const REGION_LABELS: usize = 32;
+
+/// What is to be done with a module.
+#[derive(Debug)]
+pub struct Plan {
+    /// The functions to rewrite, in index order.
+    pub funcs: Vec<FuncPlan>,
+    /// The mutable numeric and vector globals that the module defines, which an unwind saves.
+    pub saved_globals: Vec<GlobalIdx>,
+    /// Whether helpers may return several values: only where the input may already.
+    pub multi_value: bool,
+}
+
+/// How one function is rewritten.
+#[derive(Debug)]
+pub struct FuncPlan {
+    /// The function.
+    pub func: FuncIdx,
+    /// What to emit in place of single operators, in order of their offsets.
+    pub steps: Vec<(u32, Step)>,
+    /// Unreachable code, which is left out, as ranges of offsets.
+    pub dead: Vec<Range<u32>>,
+    /// The types of the labels that the rewriter opens, by label ordinal.
+    pub labels: Vec<LabelType>,
+    /// The regions, by region ordinal; the first is the function's body.
+    pub regions: Vec<Region>,
+    /// The local that says which site a rewind goes to.
+    pub resume: LocalIdx,
+    /// The types of further locals, numbered from `resume` + 1.
+    pub temps: Vec<ValType>,
+    /// What the frame holds.
+    pub frame: Frame,
+    /// How many sites there are.
+    pub sites: u32,
+    /// Whether the body's end can be reached.
+    pub end_reachable: bool,
+}
+
+/// The ordinal of a label that the rewriter opens, within its function.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Label(pub u32);
+
+/// The ordinal of a region within its function.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RegionOrdinal(pub u32);
+
+/// The block type of a label: it never has parameters, since its block opens with an empty stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LabelType {
+    /// A type that the input spells.
+    Plain(BlockType),
+    /// Several results, for which the input may have no type without parameters.
+    Results(Vec<ValType>),
+}
+
+/// What to emit at the offset of an operator. An operator without steps is copied; one with steps
+/// is replaced by them.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The operator itself, its labels renumbered.
+    Copy,
+    /// `local.set`.
+    Set(LocalIdx),
+    /// `local.get`.
+    Get(LocalIdx),
+    /// `drop`.
+    Drop,
+    /// The `local.tee` becomes a `local.set`.
+    TeeToSet,
+    /// The `end` of a label that the region opened.
+    Land(Label),
+    /// The region's labels and its dispatch.
+    Open(RegionOrdinal),
+    /// The construct that the operator opens has this label, which the region opened.
+    Hoist(Label),
+    /// `br`.
+    Branch(Label),
+    /// `i32.eqz`, `br_if`.
+    BranchIfZero(Label),
+    /// The rewind has arrived: `$resume` becomes 0.
+    ResetResume,
+    /// The test for unwinding from the site with this ordinal (counted from 1).
+    Test(u32),
+}
+
+impl Plan {
+    /// Plans the instrumentation of `module`.
+    ///
+    /// # Errors
+    /// Names what can't be preserved: see [`crate::Error`].
+    pub fn make(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Plan> {
+        refuse::module(module, options)?;
+        let funcs: Vec<_> = module
+            .defined_funcs()
+            .filter(|func| !analysis.sites[*func].is_empty())
+            .collect();
+        let plans: Vec<_> = funcs
+            .into_par_iter()
+            .map_init(FuncValidatorAllocations::default, |allocations, func| {
+                FuncPlan::make(module, func, analysis, allocations)
+            })
+            .collect();
+        Ok(Plan {
+            // Of several errors the first function's is reported, whatever the thread count.
+            funcs: plans.into_iter().collect::<Result<_>>()?,
+            saved_globals: saved_globals(module),
+            multi_value: uses_multi_value(module),
+        })
+    }
+}
+
+impl FuncPlan {
+    fn make(
+        module: &Module<'_>,
+        func: FuncIdx,
+        analysis: &Analysis,
+        allocations: &mut FuncValidatorAllocations,
+    ) -> Result<FuncPlan> {
+        let sites = &analysis.sites[func];
+        refuse::function(module, func, sites)?;
+        let skeleton = walk::walk(module, func, sites, allocations)?;
+        refuse::locals(module, func, &skeleton)?;
+        let tree = regions::Tree::build(&skeleton);
+        let layout = regions::Layout::build(module, &skeleton, &tree);
+        let steps = steps::steps(module, func, &skeleton, &tree, &layout)?;
+        let frame = frame::frame(module, func, &skeleton, &steps)?;
+        Ok(FuncPlan {
+            func,
+            steps: steps.steps,
+            dead: skeleton.dead,
+            labels: layout.labels,
+            regions: layout.regions,
+            resume: LocalIdx(skeleton.locals.len() as u32),
+            temps: steps.temps,
+            frame,
+            sites: skeleton.needed.len() as u32,
+            end_reachable: skeleton.end_reachable,
+        })
+    }
+}
+
+/// Imported globals belong to the host, and references can't be put into memory.
+fn saved_globals(module: &Module<'_>) -> Vec<GlobalIdx> {
+    module
+        .globals
+        .iter_enumerated()
+        .filter(|(_, global)| {
+            global.init.is_some()
+                && global.ty.mutable
+                && !global.ty.content_type.is_reference_type()
+        })
+        .map(|(index, _)| index)
+        .collect()
+}
+
+/// Whether the input uses the multi-value proposal, or declares it among its target features.
+fn uses_multi_value(module: &Module<'_>) -> bool {
+    let types = module.types();
+    let in_types = (0..types.core_type_count_in_module()).any(|index| {
+        let ty = &types[types.core_type_at_in_module(index)];
+        matches!(&ty.composite_type.inner,
+            wasmparser::CompositeInnerType::Func(ty) if ty.results().len() > 1)
+    });
+    let declared = module.custom_sections("target_features").any(|section| {
+        module.bytes[section.contents.clone()]
+            .windows(12)
+            .any(|feature| feature == b"+\x0amultivalue")
+    });
+    in_types || declared
+}

@@ -1,0 +1,328 @@
+//! What is known of each value on the operand stack: which operators computed it, and whether a
+//! rewind may run them again instead of the function saving the value.
+//!
+//! A value's *tree* is the contiguous run of operators that produced it. A tree can be run again
+//! on a rewind if it is silent (no trap, no effect); and it gives the same value if it is exact
+//! (only constants, locals that kept their value, immutable globals, and pure operators on those).
+//! "It is pure, just recompute it" holds for exact trees alone, and only while no local that the
+//! tree reads has been written since the tree began: see [`Operands::can_rerun`].
+
+use crate::index::LocalIdx;
+use wasmparser::Operator;
+
+/// How far a tree can be trusted when it runs again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    /// Gives the same value again.
+    Exact,
+    /// Has no effect and can't trap, but may give another value.
+    Silent,
+    /// Must not run again.
+    Opaque,
+}
+
+/// A value on the operand stack.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operand {
+    /// Offset of the first operator of the tree.
+    pub start: u32,
+    /// Offset just after the last operator of the tree.
+    pub end: u32,
+    /// Where this tree's reads begin in [`Operands::reads`]; they end where the next one's begin.
+    reads: u32,
+    pub class: Class,
+    /// Whether the tree must find the locals it reads as they were, even where its value does not
+    /// matter: a load would trap at another address, a `local.tee` would leave a wrong value.
+    needs_exact_reads: bool,
+    /// The local that held the same value when the tree ended.
+    copy_of: Option<LocalIdx>,
+    /// Offset of the `local.tee` that the tree ends with.
+    tee: Option<u32>,
+}
+
+/// What an operator means for running it again.
+enum Purity {
+    /// Defined for all operands, a function of its operands alone.
+    Total,
+    /// A function of its operands alone that traps for some.
+    Partial,
+    /// Reads memory at an address operand.
+    Load,
+    /// Has no effect and can't trap, but reads state that may change.
+    Volatile,
+    LocalGet(LocalIdx),
+    LocalTee(LocalIdx),
+    /// Anything else.
+    Impure,
+}
+
+/// The operand stack of the walk, in step with the validator's.
+#[derive(Default)]
+pub(super) struct Operands {
+    stack: Vec<Operand>,
+    /// The locals that the trees on the stack read, tree after tree.
+    reads: Vec<LocalIdx>,
+    /// For each local the offset of the last operator that wrote it.
+    last_write: Vec<u32>,
+}
+
+impl Operands {
+    /// An empty stack for a function with `locals` locals.
+    pub fn reset(&mut self, locals: usize) {
+        self.stack.clear();
+        self.reads.clear();
+        self.last_write.clear();
+        self.last_write.resize(locals, 0);
+    }
+
+    pub fn height(&self) -> usize {
+        self.stack.len()
+    }
+
+    /// The values from `height` up.
+    pub fn above(&self, height: usize) -> &[Operand] {
+        &self.stack[height..]
+    }
+
+    /// Notes that the operator at `offset` writes `local`.
+    pub fn write_local(&mut self, local: LocalIdx, offset: u32) {
+        self.last_write[local.0 as usize] = offset;
+    }
+
+    /// Makes the stack `height` high: values are dropped, or unknown ones appear.
+    pub fn set_height(&mut self, height: usize, offset: u32) {
+        if height < self.stack.len() {
+            self.pop(self.stack.len() - height);
+        }
+        while self.stack.len() < height {
+            self.push(Class::Opaque, offset, offset);
+        }
+    }
+
+    fn pop(&mut self, count: usize) {
+        let kept = self.stack.len() - count;
+        if let Some(first) = self.stack.get(kept) {
+            self.reads.truncate(first.reads as usize);
+        }
+        self.stack.truncate(kept);
+    }
+
+    fn push(&mut self, class: Class, start: u32, end: u32) {
+        let reads = self.reads.len() as u32;
+        let (copy_of, tee) = (None, None);
+        let needs_exact_reads = false;
+        self.stack.push(Operand {
+            start,
+            end,
+            reads,
+            class,
+            needs_exact_reads,
+            copy_of,
+            tee,
+        });
+    }
+
+    /// Applies an operator that is neither control flow nor a call: it takes `pops` values and
+    /// gives `pushes`. `immutable_global` tells for `global.get` whether the value can change.
+    pub fn apply(
+        &mut self,
+        op: &Operator<'_>,
+        (offset, end): (u32, u32),
+        (pops, pushes): (usize, usize),
+        immutable_global: impl Fn(u32) -> bool,
+    ) {
+        let purity = purity(op, immutable_global);
+        if let Purity::LocalTee(local) = purity {
+            return self.tee(local, offset, end);
+        }
+        let inputs = self.stack.len() - pops;
+        let popped = &self.stack[inputs..];
+        let contiguous = popped.windows(2).all(|pair| pair[0].end == pair[1].start)
+            && popped.last().is_none_or(|last| last.end == offset);
+        let start = popped.first().map_or(offset, |first| first.start);
+        let reads = popped
+            .first()
+            .map_or(self.reads.len() as u32, |first| first.reads);
+        let worst = popped
+            .iter()
+            .map(|operand| operand.class)
+            .max()
+            .unwrap_or(Class::Exact);
+        let mut needs_exact_reads = popped.iter().any(|operand| operand.needs_exact_reads);
+        let class = match purity {
+            _ if pushes != 1 || !contiguous => Class::Opaque,
+            Purity::Total => worst,
+            Purity::Partial | Purity::Load if worst != Class::Exact => Class::Opaque,
+            Purity::Partial | Purity::Load => {
+                needs_exact_reads = true;
+                if matches!(purity, Purity::Load) {
+                    Class::Silent
+                } else {
+                    Class::Exact
+                }
+            }
+            Purity::Volatile => worst.max(Class::Silent),
+            Purity::LocalGet(_) => Class::Exact,
+            Purity::LocalTee(_) | Purity::Impure => Class::Opaque,
+        };
+        self.stack.truncate(inputs);
+        if class == Class::Opaque {
+            self.reads.truncate(reads as usize);
+        }
+        for _ in 0..pushes {
+            self.push(class, start, end);
+        }
+        if let Some(result) = self.stack.last_mut().filter(|_| pushes == 1) {
+            result.reads = reads;
+            result.needs_exact_reads = needs_exact_reads && class != Class::Opaque;
+            if let Purity::LocalGet(local) = purity {
+                result.copy_of = Some(local);
+                self.reads.push(local);
+            }
+        }
+    }
+
+    /// `local.tee` leaves the value where it is. Run again, it would write the local, so its tree
+    /// must then give the same value.
+    fn tee(&mut self, local: LocalIdx, offset: u32, end: u32) {
+        self.write_local(local, offset);
+        let Some(top) = self.stack.last_mut() else {
+            return;
+        };
+        if top.class == Class::Exact && top.end == offset {
+            top.needs_exact_reads = true;
+        } else {
+            top.class = Class::Opaque;
+            self.reads.truncate(top.reads as usize);
+        }
+        top.end = end;
+        top.copy_of = Some(local);
+        top.tee = Some(offset);
+    }
+
+    /// Offset of the `local.tee` that ends the tree at `position`, if `landing` follows directly.
+    pub fn tee_just_before(&self, position: usize, landing: u32) -> Option<u32> {
+        let operand = &self.stack[position];
+        operand.tee.filter(|_| operand.end == landing)
+    }
+
+    fn reads_of(&self, position: usize) -> &[LocalIdx] {
+        let start = self.stack[position].reads as usize;
+        let end = self
+            .stack
+            .get(position + 1)
+            .map_or(self.reads.len(), |next| next.reads as usize);
+        &self.reads[start..end]
+    }
+
+    /// Whether the tree of the value at `position` may run again where it stands. `exact`: and
+    /// must give the same value.
+    pub fn can_rerun(&self, position: usize, exact: bool) -> bool {
+        let operand = &self.stack[position];
+        let class_suffices = match operand.class {
+            Class::Exact => true,
+            Class::Silent => !exact,
+            Class::Opaque => false,
+        };
+        class_suffices
+            && (!(exact || operand.needs_exact_reads)
+                || self.reads_of(position).iter().all(|local| {
+                    // A local is written after it was read: on a rewind it has the later value.
+                    self.last_write[local.0 as usize] < operand.start
+                }))
+    }
+
+    /// The locals that must have their values when the tree at `position` runs again.
+    pub fn needed_reads(&self, position: usize, exact: bool) -> &[LocalIdx] {
+        let needed = exact || self.stack[position].needs_exact_reads;
+        if needed { self.reads_of(position) } else { &[] }
+    }
+
+    /// A local that holds the value at `position` now.
+    pub fn copy_of(&self, position: usize) -> Option<LocalIdx> {
+        let operand = &self.stack[position];
+        operand
+            .copy_of
+            .filter(|local| self.last_write[local.0 as usize] < operand.end)
+    }
+}
+
+/// Classifies an operator. What is not listed is impure: a new instruction is never run again by
+/// accident. Arity and types are the validator's business, not this table's.
+fn purity(op: &Operator<'_>, immutable_global: impl Fn(u32) -> bool) -> Purity {
+    use Operator as O;
+    match op {
+        O::LocalGet { local_index } => Purity::LocalGet(LocalIdx(*local_index)),
+        O::LocalTee { local_index } => Purity::LocalTee(LocalIdx(*local_index)),
+        O::GlobalGet { global_index } if immutable_global(*global_index) => Purity::Total,
+        O::GlobalGet { .. } | O::MemorySize { .. } | O::TableSize { .. } => Purity::Volatile,
+        O::I32Load { .. }
+        | O::I64Load { .. }
+        | O::F32Load { .. }
+        | O::F64Load { .. }
+        | O::I32Load8S { .. }
+        | O::I32Load8U { .. }
+        | O::I32Load16S { .. }
+        | O::I32Load16U { .. }
+        | O::I64Load8S { .. }
+        | O::I64Load8U { .. }
+        | O::I64Load16S { .. }
+        | O::I64Load16U { .. }
+        | O::I64Load32S { .. }
+        | O::I64Load32U { .. }
+        | O::V128Load { .. } => Purity::Load,
+        O::I32DivS | O::I32DivU | O::I32RemS | O::I32RemU => Purity::Partial,
+        O::I64DivS | O::I64DivU | O::I64RemS | O::I64RemU => Purity::Partial,
+        O::I32TruncF32S | O::I32TruncF32U | O::I32TruncF64S | O::I32TruncF64U => Purity::Partial,
+        O::I64TruncF32S | O::I64TruncF32U | O::I64TruncF64S | O::I64TruncF64U => Purity::Partial,
+        O::I32Const { .. } | O::I64Const { .. } | O::F32Const { .. } | O::F64Const { .. } => {
+            Purity::Total
+        }
+        O::V128Const { .. } | O::RefNull { .. } | O::RefFunc { .. } | O::RefIsNull => Purity::Total,
+        O::Select | O::TypedSelect { .. } => Purity::Total,
+        O::I32Eqz | O::I32Eq | O::I32Ne | O::I32LtS | O::I32LtU | O::I32GtS | O::I32GtU => {
+            Purity::Total
+        }
+        O::I32LeS | O::I32LeU | O::I32GeS | O::I32GeU => Purity::Total,
+        O::I64Eqz | O::I64Eq | O::I64Ne | O::I64LtS | O::I64LtU | O::I64GtS | O::I64GtU => {
+            Purity::Total
+        }
+        O::I64LeS | O::I64LeU | O::I64GeS | O::I64GeU => Purity::Total,
+        O::F32Eq | O::F32Ne | O::F32Lt | O::F32Gt | O::F32Le | O::F32Ge => Purity::Total,
+        O::F64Eq | O::F64Ne | O::F64Lt | O::F64Gt | O::F64Le | O::F64Ge => Purity::Total,
+        O::I32Clz | O::I32Ctz | O::I32Popcnt | O::I32Add | O::I32Sub | O::I32Mul => Purity::Total,
+        O::I32And | O::I32Or | O::I32Xor | O::I32Shl | O::I32ShrS | O::I32ShrU => Purity::Total,
+        O::I32Rotl | O::I32Rotr | O::I64Rotl | O::I64Rotr => Purity::Total,
+        O::I64Clz | O::I64Ctz | O::I64Popcnt | O::I64Add | O::I64Sub | O::I64Mul => Purity::Total,
+        O::I64And | O::I64Or | O::I64Xor | O::I64Shl | O::I64ShrS | O::I64ShrU => Purity::Total,
+        O::F32Abs | O::F32Neg | O::F32Ceil | O::F32Floor | O::F32Trunc | O::F32Nearest => {
+            Purity::Total
+        }
+        O::F32Sqrt | O::F32Add | O::F32Sub | O::F32Mul | O::F32Div => Purity::Total,
+        O::F32Min | O::F32Max | O::F32Copysign => Purity::Total,
+        O::F64Abs | O::F64Neg | O::F64Ceil | O::F64Floor | O::F64Trunc | O::F64Nearest => {
+            Purity::Total
+        }
+        O::F64Sqrt | O::F64Add | O::F64Sub | O::F64Mul | O::F64Div => Purity::Total,
+        O::F64Min | O::F64Max | O::F64Copysign => Purity::Total,
+        O::I32WrapI64 | O::I64ExtendI32S | O::I64ExtendI32U => Purity::Total,
+        O::F32ConvertI32S | O::F32ConvertI32U | O::F32ConvertI64S | O::F32ConvertI64U => {
+            Purity::Total
+        }
+        O::F64ConvertI32S | O::F64ConvertI32U | O::F64ConvertI64S | O::F64ConvertI64U => {
+            Purity::Total
+        }
+        O::F32DemoteF64 | O::F64PromoteF32 => Purity::Total,
+        O::I32ReinterpretF32 | O::I64ReinterpretF64 => Purity::Total,
+        O::F32ReinterpretI32 | O::F64ReinterpretI64 => Purity::Total,
+        O::I32Extend8S | O::I32Extend16S => Purity::Total,
+        O::I64Extend8S | O::I64Extend16S | O::I64Extend32S => Purity::Total,
+        O::I32TruncSatF32S | O::I32TruncSatF32U | O::I32TruncSatF64S | O::I32TruncSatF64U => {
+            Purity::Total
+        }
+        O::I64TruncSatF32S | O::I64TruncSatF32U | O::I64TruncSatF64S | O::I64TruncSatF64U => {
+            Purity::Total
+        }
+        _ => Purity::Impure,
+    }
+}

@@ -1,0 +1,162 @@
+//! What is refused by name before any planning: see "Errors and limits" in the README.
+
+use super::walk::Skeleton;
+use crate::analyze::Site;
+use crate::error::{Error, Result};
+use crate::index::{FuncIdx, LocalIdx};
+use crate::options::Options;
+use crate::read::Module;
+use wasmparser::ValType;
+
+/// The export names that the `wpk-fork` ABI adds.
+pub const WPK_FORK_EXPORTS: [&str; 5] = [
+    "wpk_fork_unwind_begin",
+    "wpk_fork_unwind_end",
+    "wpk_fork_rewind_begin",
+    "wpk_fork_rewind_end",
+    "wpk_fork_state",
+];
+
+/// Refuses modules that can't be instrumented at all.
+pub(super) fn module(module: &Module<'_>, _options: &Options) -> Result<()> {
+    already_instrumented(module)?;
+    match module.memories.as_slice() {
+        [] => return Err(Error::NoMemory),
+        [memory] if memory.ty.memory64 => {
+            return Err(Error::UnsupportedModule {
+                what: "a 64-bit memory (the memory64 proposal)".into(),
+                advice: "build for wasm32".into(),
+            });
+        }
+        [_] => {}
+        memories => {
+            return Err(Error::UnsupportedModule {
+                what: format!("{} memories (the multi-memory proposal)", memories.len()),
+                advice: "merge them into one".into(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn already_instrumented(module: &Module<'_>) -> Result<()> {
+    let exported = |name: &str| module.exports.iter().any(|export| export.name == name);
+    let wpk = WPK_FORK_EXPORTS
+        .iter()
+        .filter(|name| exported(name))
+        .count();
+    let asyncify = ["asyncify_start_unwind", "asyncify_start_rewind"].map(exported);
+    if wpk == WPK_FORK_EXPORTS.len() {
+        return Err(Error::AlreadyInstrumented {
+            evidence: "it exports the functions of the wpk-fork ABI".into(),
+        });
+    }
+    if asyncify == [true, true] {
+        return Err(Error::AlreadyInstrumented {
+            evidence: "it exports the functions of the asyncify ABI".into(),
+        });
+    }
+    if let Some((name, func)) = module
+        .exported_funcs()
+        .find(|(_, func)| starts_unwind(module, *func))
+    {
+        return Err(Error::AlreadyInstrumented {
+            evidence: format!(
+                "function {func}, exported as `{name}`, starts an unwind as Asyncify does"
+            ),
+        });
+    }
+    match WPK_FORK_EXPORTS.iter().find(|name| exported(name)) {
+        Some(name) => Err(Error::ReservedName {
+            name: (*name).into(),
+            abi: "wpk-fork",
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Whether an exported function is Asyncify's `start_unwind` under another name, as minifiers
+/// leave it: it sets a global to 1, keeps its parameter in another, and traps if the position it
+/// points at is beyond the end.
+fn starts_unwind(module: &Module<'_>, func: FuncIdx) -> bool {
+    use wasmparser::Operator as O;
+    let Some(body) = module.body(func) else {
+        return false;
+    };
+    let ty = module.func_type(func);
+    let pointer = matches!(ty.params(), [ValType::I32 | ValType::I64]) && ty.results().is_empty();
+    if !pointer || body.as_bytes().len() > 64 {
+        return false;
+    }
+    let Ok(reader) = body.get_operators_reader() else {
+        return false;
+    };
+    let ops: Vec<_> = reader
+        .into_iter()
+        .map_while(std::result::Result::ok)
+        .collect();
+    let starts = matches!(
+        ops.as_slice(),
+        [
+            O::I32Const { value: 1 },
+            O::GlobalSet { .. },
+            O::LocalGet { local_index: 0 },
+            ..
+        ]
+    );
+    let compares = ops.iter().any(|op| matches!(op, O::I32GtU | O::I64GtU));
+    starts && compares && ops.iter().any(|op| matches!(op, O::Unreachable))
+}
+
+/// Refuses functions whose calls can't be resumed.
+pub(super) fn function(module: &Module<'_>, func: FuncIdx, sites: &[Site]) -> Result<()> {
+    if let Some(site) = sites.iter().find(|site| site.tail) {
+        return Err(Error::Unsupported {
+            what: "a tail call (`return_call`) that may reach an entry".into(),
+            location: module.location(func, site.offset as usize),
+            advice: "build without tail calls".into(),
+        });
+    }
+    let not_nullable = |ty: &&ValType| matches!(ty, ValType::Ref(ty) if !ty.is_nullable());
+    if module
+        .func_type(func)
+        .results()
+        .iter()
+        .find(not_nullable)
+        .is_some()
+    {
+        return Err(Error::Unsupported {
+            what: "a result of a non-nullable reference type in a function that may unwind".into(),
+            location: module.location(func, sites[0].offset as usize),
+            advice: "return a nullable reference".into(),
+        });
+    }
+    Ok(())
+}
+
+/// Refuses declared locals that would be read before they are set.
+pub(super) fn locals(module: &Module<'_>, func: FuncIdx, skeleton: &Skeleton) -> Result<()> {
+    let params = module.func_type(func).params().len();
+    let not_nullable = |ty: &ValType| matches!(ty, ValType::Ref(ty) if !ty.is_nullable());
+    match skeleton.locals[params..].iter().position(not_nullable) {
+        None => Ok(()),
+        Some(position) => {
+            let local = LocalIdx((params + position) as u32);
+            Err(reference(
+                module,
+                func,
+                &format!("local {local}, a non-nullable reference,"),
+                skeleton.needed[0].0,
+            ))
+        }
+    }
+}
+
+/// The error for a reference that would have to be kept in memory.
+pub(super) fn reference(module: &Module<'_>, func: FuncIdx, what: &str, offset: u32) -> Error {
+    Error::Unsupported {
+        what: format!("{what} live across a call that may reach an entry"),
+        location: module.location(func, offset as usize),
+        advice: "references can't be saved in memory; keep an index into a table instead".into(),
+    }
+}

@@ -1,0 +1,337 @@
+//! Regions, their labels and their dispatches: see the [module](super) for what a region is.
+
+use super::walk::{NodeKind, Skeleton};
+use super::{Label, LabelType, REGION_LABELS, RegionOrdinal};
+use crate::index::TypeIdx;
+use crate::read::Module;
+use wasmparser::BlockType;
+
+/// A region's labels and what its dispatch does.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Region {
+    /// The labels it opens, in the order of their ends: the last is opened first.
+    pub labels: Vec<Label>,
+    /// How it gets to them.
+    pub dispatch: Dispatch,
+}
+
+/// Where a region's dispatch goes: site ordinals are numbered so that those of a region are
+/// consecutive, its own sites first, then those of each region inside, small regions first.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Dispatch {
+    /// The ordinal of the region's first site.
+    pub first: u32,
+    /// The landings of the region's own sites, by ordinal.
+    pub sites: Vec<Label>,
+    /// The landings of the regions inside, each with how many sites are in it.
+    pub regions: Vec<(Label, u32)>,
+    /// Where `$resume` becomes 0 when the rewind has arrived at one of `sites`.
+    pub reset: Reset,
+}
+
+/// Where `$resume` becomes 0.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Reset {
+    /// Nowhere: no later dispatch reads it.
+    Never,
+    /// In the dispatch.
+    InDispatch,
+    /// At the only site's landing, by a step of the plan.
+    AtLanding,
+}
+
+/// A member of a sequence of nodes.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Item {
+    /// A node of the skeleton.
+    Node(usize),
+    /// A run of nodes that is a region of its own.
+    Bucket(usize),
+}
+
+/// The nodes as a tree in which no sequence opens more than [`REGION_LABELS`] labels.
+pub(super) struct Tree {
+    /// For each node the sequences inside it: the first part and, after an `else`, the second.
+    pub parts: Vec<[Vec<Item>; 2]>,
+    /// The runs that buckets hold.
+    pub buckets: Vec<Vec<Item>>,
+    weights: Vec<usize>,
+}
+
+impl Tree {
+    pub fn build(skeleton: &Skeleton) -> Tree {
+        let nodes = &skeleton.nodes;
+        let mut tree = Tree {
+            parts: vec![<[Vec<Item>; 2]>::default(); nodes.len()],
+            buckets: Vec::new(),
+            weights: vec![1; nodes.len()],
+        };
+        // What is inside a node comes after it, so the inner ones are done first.
+        for index in (0..nodes.len()).rev() {
+            let node = &nodes[index];
+            if matches!(node.kind, NodeKind::Site { .. }) {
+                continue;
+            }
+            let second = node.middle.map_or(node.next, |middle| middle.first_node);
+            let parts = [(index + 1, second), (second, node.next)].map(|(first, end)| {
+                let mut children = Vec::new();
+                let mut child = first;
+                while child < end {
+                    children.push(Item::Node(child));
+                    child = nodes[child].next;
+                }
+                tree.split(children)
+            });
+            let inside: usize = parts.iter().flatten().map(|item| tree.weight(*item)).sum();
+            tree.weights[index] = match node.kind {
+                NodeKind::Block => inside + 1,
+                NodeKind::If => inside + 1 + usize::from(node.middle.is_some()),
+                NodeKind::Loop | NodeKind::Try | NodeKind::Site { .. } => 1,
+            };
+            tree.parts[index] = parts;
+        }
+        tree
+    }
+
+    /// How many labels an item adds to the region it is in.
+    fn weight(&self, item: Item) -> usize {
+        match item {
+            Item::Node(node) => self.weights[node],
+            Item::Bucket(_) => 1,
+        }
+    }
+
+    /// Puts runs of `items` into buckets until they open few enough labels.
+    fn split(&mut self, mut items: Vec<Item>) -> Vec<Item> {
+        while items.iter().map(|item| self.weight(*item)).sum::<usize>() > REGION_LABELS {
+            let mut runs: Vec<Vec<Item>> = Vec::new();
+            let mut room = 0;
+            for item in items {
+                let weight = self.weight(item);
+                match runs.last_mut() {
+                    Some(run) if weight <= room => run.push(item),
+                    _ => {
+                        runs.push(vec![item]);
+                        room = REGION_LABELS;
+                    }
+                }
+                room = room.saturating_sub(weight);
+            }
+            items = runs.into_iter().map(|run| self.bucket(run)).collect();
+        }
+        items
+    }
+
+    fn bucket(&mut self, run: Vec<Item>) -> Item {
+        if let [item] = run[..]
+            && self.weight(item) == 1
+        {
+            return item;
+        }
+        self.buckets.push(run);
+        Item::Bucket(self.buckets.len() - 1)
+    }
+}
+
+/// Labels, regions and ordinals.
+pub(super) struct Layout {
+    pub labels: Vec<LabelType>,
+    pub regions: Vec<Region>,
+    /// For each node its landing (sites, loops, tries) or the label of its `end` (blocks, ifs).
+    pub node_label: Vec<Label>,
+    /// For each `if` the label of its `else`.
+    pub else_label: Vec<Label>,
+    /// For each loop and try the region of its body.
+    pub node_region: Vec<RegionOrdinal>,
+    /// For each bucket its landing and its region.
+    pub buckets: Vec<(Label, RegionOrdinal)>,
+    /// For each site (by node) its ordinal, and whether its landing resets `$resume`.
+    pub sites: Vec<(u32, bool)>,
+}
+
+/// A region in the making.
+struct Draft {
+    content: Item,
+    labels: Vec<Label>,
+    /// Nodes of the region's own sites.
+    sites: Vec<usize>,
+    /// Landings and ordinals of the regions inside.
+    inner: Vec<(Label, usize)>,
+    /// How many sites are in it, those of inner regions included.
+    size: u32,
+}
+
+struct Builder<'a> {
+    module: &'a Module<'a>,
+    skeleton: &'a Skeleton,
+    tree: &'a Tree,
+    layout: Layout,
+    drafts: Vec<Draft>,
+}
+
+impl Layout {
+    pub fn build(module: &Module<'_>, skeleton: &Skeleton, tree: &Tree) -> Layout {
+        let nodes = skeleton.nodes.len();
+        let layout = Layout {
+            labels: Vec::new(),
+            regions: Vec::new(),
+            node_label: vec![Label(u32::MAX); nodes],
+            else_label: vec![Label(u32::MAX); nodes],
+            node_region: vec![RegionOrdinal(u32::MAX); nodes],
+            buckets: vec![(Label(u32::MAX), RegionOrdinal(u32::MAX)); tree.buckets.len()],
+            sites: vec![(0, false); nodes],
+        };
+        let mut builder = Builder {
+            module,
+            skeleton,
+            tree,
+            layout,
+            drafts: Vec::new(),
+        };
+        builder.draft(Item::Node(0));
+        let mut next = 0;
+        while next < builder.drafts.len() {
+            builder.fill(next);
+            next += 1;
+        }
+        builder.number();
+        builder.layout
+    }
+}
+
+impl<'a> Builder<'a> {
+    fn draft(&mut self, content: Item) -> usize {
+        let (labels, sites, inner) = (Vec::new(), Vec::new(), Vec::new());
+        self.drafts.push(Draft {
+            content,
+            labels,
+            sites,
+            inner,
+            size: 0,
+        });
+        self.drafts.len() - 1
+    }
+
+    fn label(&mut self, region: usize, ty: LabelType) -> Label {
+        let label = Label(self.layout.labels.len() as u32);
+        self.layout.labels.push(ty);
+        self.drafts[region].labels.push(label);
+        label
+    }
+
+    /// Collects the labels of a region, and drafts the regions inside.
+    fn fill(&mut self, region: usize) {
+        let tree = self.tree;
+        let items: &'a [Item] = match self.drafts[region].content {
+            Item::Node(node) => &tree.parts[node][0],
+            Item::Bucket(bucket) => &tree.buckets[bucket],
+        };
+        self.sequence(region, items);
+    }
+
+    /// Labels in the order of their ends. Recursion is no deeper than [`REGION_LABELS`], since
+    /// each level has a label of its own.
+    fn sequence(&mut self, region: usize, items: &'a [Item]) {
+        for item in items {
+            match *item {
+                Item::Bucket(bucket) => {
+                    let (label, inner) = self.inner(region, *item);
+                    self.layout.buckets[bucket] = (label, inner);
+                }
+                Item::Node(node) => self.node(region, node),
+            }
+        }
+    }
+
+    fn inner(&mut self, region: usize, content: Item) -> (Label, RegionOrdinal) {
+        let label = self.label(region, LabelType::Plain(BlockType::Empty));
+        let inner = self.draft(content);
+        self.drafts[region].inner.push((label, inner));
+        (label, RegionOrdinal(inner as u32))
+    }
+
+    fn node(&mut self, region: usize, node: usize) {
+        let tree = self.tree;
+        let empty = LabelType::Plain(BlockType::Empty);
+        let [first, second] = &tree.parts[node];
+        match self.skeleton.nodes[node].kind {
+            NodeKind::Site { .. } => {
+                self.layout.node_label[node] = self.label(region, empty);
+                self.drafts[region].sites.push(node);
+            }
+            NodeKind::Loop | NodeKind::Try => {
+                let (label, inner) = self.inner(region, Item::Node(node));
+                self.layout.node_label[node] = label;
+                self.layout.node_region[node] = inner;
+            }
+            NodeKind::Block | NodeKind::If => {
+                self.sequence(region, first);
+                if self.skeleton.nodes[node].middle.is_some() {
+                    self.layout.else_label[node] = self.label(region, empty);
+                    self.sequence(region, second);
+                }
+                let ty = self.end_type(self.skeleton.nodes[node].ty);
+                self.layout.node_label[node] = self.label(region, ty);
+            }
+        }
+    }
+
+    /// The type of a hoisted construct's label: its results without its parameters.
+    fn end_type(&self, ty: BlockType) -> LabelType {
+        let BlockType::FuncType(index) = ty else {
+            return LabelType::Plain(ty);
+        };
+        let signature = self.module.func_type_at(TypeIdx(index));
+        match signature.results() {
+            _ if signature.params().is_empty() => LabelType::Plain(ty),
+            [] => LabelType::Plain(BlockType::Empty),
+            results => LabelType::Results(results.to_vec()),
+        }
+    }
+
+    /// Numbers the sites and settles the dispatches.
+    fn number(&mut self) {
+        for region in (0..self.drafts.len()).rev() {
+            let draft = &self.drafts[region];
+            let inner: u32 = draft
+                .inner
+                .iter()
+                .map(|(_, inner)| self.drafts[*inner].size)
+                .sum();
+            self.drafts[region].size = draft.sites.len() as u32 + inner;
+        }
+        let mut first = vec![1; self.drafts.len()];
+        for region in 0..self.drafts.len() {
+            // The largest inner region comes last, where the dispatch needs no table for it.
+            let mut inner = std::mem::take(&mut self.drafts[region].inner);
+            inner.sort_by_key(|(_, inner)| (self.drafts[*inner].size, *inner));
+            let own = self.drafts[region].sites.len() as u32;
+            let mut ordinal = first[region] + own;
+            let mut regions = Vec::new();
+            for (label, inner) in inner {
+                first[inner] = ordinal;
+                ordinal += self.drafts[inner].size;
+                regions.push((label, self.drafts[inner].size));
+            }
+            let draft = &mut self.drafts[region];
+            let reset = match draft.sites[..] {
+                _ if first.len() == 1 => Reset::Never,
+                [_] if region > 0 && regions.is_empty() => Reset::AtLanding,
+                _ => Reset::InDispatch,
+            };
+            let mut sites = Vec::new();
+            for (ordinal, site) in (first[region]..).zip(&draft.sites) {
+                self.layout.sites[*site] = (ordinal, reset == Reset::AtLanding);
+                sites.push(self.layout.node_label[*site]);
+            }
+            let dispatch = Dispatch {
+                first: first[region],
+                sites,
+                regions,
+                reset,
+            };
+            let labels = std::mem::take(&mut draft.labels);
+            self.layout.regions.push(Region { labels, dispatch });
+        }
+    }
+}

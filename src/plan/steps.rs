@@ -1,0 +1,389 @@
+//! The steps of a function: what is emitted in place of which operators.
+//!
+//! The tree is walked in program order with a stack of its own, since constructs may be nested
+//! thousands deep. Temporaries are handed out like a stack: those of a construct stay taken until
+//! its `end`, those of a site only for its landing, so that a function needs few of them.
+
+use super::Step;
+use super::refuse;
+use super::regions::{Item, Layout, Tree};
+use super::walk::{Node, NodeKind, Skeleton, Spill};
+use crate::error::Result;
+use crate::index::{FuncIdx, LocalIdx, TypeIdx};
+use crate::read::Module;
+use std::collections::BTreeSet;
+use wasmparser::{BlockType, ValType};
+
+pub(super) struct Steps {
+    /// In order of offsets.
+    pub steps: Vec<(u32, Step)>,
+    /// The types of the temporaries, numbered from the local after `$resume`.
+    pub temps: Vec<ValType>,
+    /// The temporaries that a rewind needs, in index order.
+    pub saved_temps: Vec<(LocalIdx, ValType)>,
+}
+
+/// Lays down the steps of `func`.
+///
+/// # Errors
+/// [`crate::Error::Unsupported`] for references that would have to be saved.
+pub(super) fn steps(
+    module: &Module<'_>,
+    func: FuncIdx,
+    skeleton: &Skeleton,
+    tree: &Tree,
+    layout: &Layout,
+) -> Result<Steps> {
+    let mut emitter = Emitter {
+        module,
+        func,
+        skeleton,
+        tree,
+        layout,
+        steps: Vec::with_capacity(skeleton.nodes.len() * 4),
+        temps: Temps {
+            first: skeleton.locals.len() as u32 + 1,
+            ..Temps::default()
+        },
+        saved: BTreeSet::new(),
+    };
+    emitter.run()?;
+    let saved_temps = emitter
+        .saved
+        .iter()
+        .map(|local| (*local, emitter.temps.ty(*local)))
+        .collect();
+    Ok(Steps {
+        steps: emitter.steps,
+        temps: emitter.temps.types,
+        saved_temps,
+    })
+}
+
+/// What is still to be walked.
+enum Task<'a> {
+    /// The rest of a sequence.
+    Items(&'a [Item]),
+    /// The `else` of a node.
+    Else { node: usize, kept: Kept },
+    /// The `end` of a node.
+    End { node: usize, kept: Kept },
+}
+
+/// Temporaries that a construct holds: what lay below it, and its parameters.
+#[derive(Default)]
+struct Kept {
+    below: Vec<LocalIdx>,
+    params: Vec<LocalIdx>,
+}
+
+struct Emitter<'a> {
+    module: &'a Module<'a>,
+    func: FuncIdx,
+    skeleton: &'a Skeleton,
+    tree: &'a Tree,
+    layout: &'a Layout,
+    steps: Vec<(u32, Step)>,
+    temps: Temps,
+    saved: BTreeSet<LocalIdx>,
+}
+
+impl<'a> Emitter<'a> {
+    fn run(&mut self) -> Result<()> {
+        let (tree, nodes) = (self.tree, &self.skeleton.nodes);
+        let mut tasks = vec![Task::Items(&tree.parts[0][0])];
+        while let Some(task) = tasks.pop() {
+            match task {
+                Task::Items([]) => {}
+                Task::Items([item, rest @ ..]) => {
+                    tasks.push(Task::Items(rest));
+                    self.item(*item, &mut tasks)?;
+                }
+                Task::Else { node, kept } => self.middle(node, kept, &mut tasks),
+                Task::End { node, kept } => self.end(&nodes[node], kept)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// An item; the buckets that begin with it are opened at its landing.
+    fn item(&mut self, mut item: Item, tasks: &mut Vec<Task<'a>>) -> Result<()> {
+        let tree = self.tree;
+        let mut buckets = Vec::new();
+        let node = loop {
+            match item {
+                Item::Node(node) => break node,
+                Item::Bucket(bucket) => {
+                    buckets.push(bucket);
+                    let run: &'a [Item] = &tree.buckets[bucket];
+                    tasks.push(Task::Items(&run[1..]));
+                    item = run[0];
+                }
+            }
+        };
+        let description = &self.skeleton.nodes[node];
+        match description.kind {
+            NodeKind::Site { tee } => self.site(node, tee, &buckets),
+            NodeKind::Block | NodeKind::If => self.hoisted(node, &buckets, tasks),
+            NodeKind::Loop | NodeKind::Try => self.region(node, &buckets, tasks),
+        }
+    }
+
+    fn push(&mut self, offset: u32, step: Step) {
+        self.steps.push((offset, step));
+    }
+
+    fn sets(&mut self, offset: u32, locals: &[LocalIdx]) {
+        self.steps
+            .extend(locals.iter().rev().map(|local| (offset, Step::Set(*local))));
+    }
+
+    fn gets(&mut self, offset: u32, locals: &[LocalIdx]) {
+        self.steps
+            .extend(locals.iter().map(|local| (offset, Step::Get(*local))));
+    }
+
+    fn open_buckets(&mut self, offset: u32, buckets: &[usize]) {
+        for bucket in buckets {
+            let (label, region) = self.layout.buckets[*bucket];
+            self.push(offset, Step::Land(label));
+            self.push(offset, Step::Open(region));
+        }
+    }
+
+    fn site(&mut self, node: usize, tee: Option<u32>, buckets: &[usize]) -> Result<()> {
+        let Node {
+            start,
+            landing,
+            spills,
+            ..
+        } = &self.skeleton.nodes[node];
+        let spills = &self.skeleton.spills[spills.clone()];
+        let mark = self.temps.mark();
+        let mut reload = Vec::with_capacity(spills.len());
+        for spill in spills {
+            reload.push(match spill.copy_of {
+                Some(local) => local,
+                None => self.temp(spill, *start)?,
+            });
+        }
+        if let Some(tee) = tee {
+            self.push(tee, Step::TeeToSet);
+        }
+        for (position, spill) in spills.iter().enumerate().rev() {
+            let dropped_by_tee = tee.is_some() && position + 1 == spills.len();
+            match spill.copy_of {
+                Some(_) if dropped_by_tee => {}
+                Some(_) => self.push(*landing, Step::Drop),
+                None => self.push(*landing, Step::Set(reload[position])),
+            }
+        }
+        self.open_buckets(*landing, buckets);
+        self.push(*landing, Step::Land(self.layout.node_label[node]));
+        let (ordinal, resets) = self.layout.sites[node];
+        if resets {
+            self.push(*landing, Step::ResetResume);
+        }
+        self.gets(*landing, &reload);
+        self.push(*landing, Step::Copy);
+        if landing != start {
+            self.push(*start, Step::Copy);
+        }
+        self.push(*start, Step::Test(ordinal));
+        self.temps.release(mark);
+        Ok(())
+    }
+
+    /// Takes temporaries for all spills of a construct: those below it stay taken, then come its
+    /// parameters, then the condition of an `if`.
+    fn keep(&mut self, node: &Node) -> Result<(Kept, Vec<LocalIdx>)> {
+        let spills = &self.skeleton.spills[node.spills.clone()];
+        let mut all = Vec::with_capacity(spills.len());
+        for spill in spills {
+            all.push(self.temp(spill, node.start)?);
+        }
+        let below = spills.iter().filter(|spill| spill.saved).count();
+        let kept = Kept {
+            below: all[..below].to_vec(),
+            params: all
+                .get(below..below + node.params)
+                .unwrap_or_default()
+                .to_vec(),
+        };
+        Ok((kept, all))
+    }
+
+    /// A block or an `if`, whose label the region opened.
+    fn hoisted(
+        &mut self,
+        index: usize,
+        buckets: &[usize],
+        tasks: &mut Vec<Task<'a>>,
+    ) -> Result<()> {
+        let node = &self.skeleton.nodes[index];
+        let (kept, mut all) = self.keep(node)?;
+        let is_if = node.kind == NodeKind::If;
+        let mark = self.temps.mark();
+        if is_if && all.is_empty() && !buckets.is_empty() {
+            // Only here a lone condition is in the way.
+            all.push(self.temps.take(ValType::I32));
+        }
+        let tree = self.tree;
+        let [first, second] = &tree.parts[index];
+        let second_part = node.middle.map(|_| second);
+        // Parameters alone may stay on the stack, unless the else arm needs them once more.
+        let again = second_part.is_some() && !kept.params.is_empty();
+        if !kept.below.is_empty() || !buckets.is_empty() || again {
+            self.sets(node.start, &all);
+            self.open_buckets(node.start, buckets);
+            self.gets(node.start, &all[kept.below.len()..]);
+        }
+        self.temps.release(mark);
+        self.push(node.start, Step::Hoist(self.layout.node_label[index]));
+        if is_if {
+            let otherwise = match second_part {
+                Some(_) => self.layout.else_label[index],
+                None => self.layout.node_label[index],
+            };
+            self.push(node.start, Step::BranchIfZero(otherwise));
+        }
+        tasks.push(match second_part {
+            Some(_) => Task::Else { node: index, kept },
+            None => Task::End { node: index, kept },
+        });
+        tasks.push(Task::Items(first));
+        Ok(())
+    }
+
+    /// A loop or a try: a landing in front of it, a dispatch inside.
+    fn region(&mut self, index: usize, buckets: &[usize], tasks: &mut Vec<Task<'a>>) -> Result<()> {
+        let node = &self.skeleton.nodes[index];
+        let (kept, all) = self.keep(node)?;
+        self.sets(node.start, &all);
+        self.open_buckets(node.start, buckets);
+        self.push(node.start, Step::Land(self.layout.node_label[index]));
+        self.gets(node.start, &all);
+        self.push(node.start, Step::Copy);
+        self.sets(node.start, &kept.params);
+        self.push(node.start, Step::Open(self.layout.node_region[index]));
+        self.gets(node.start, &kept.params);
+        let tree = self.tree;
+        tasks.push(Task::End { node: index, kept });
+        tasks.push(Task::Items(&tree.parts[index][0]));
+        Ok(())
+    }
+
+    fn middle(&mut self, index: usize, kept: Kept, tasks: &mut Vec<Task<'a>>) {
+        let node = &self.skeleton.nodes[index];
+        if let Some(middle) = node.middle {
+            if middle.falls_in {
+                self.push(middle.offset, Step::Branch(self.layout.node_label[index]));
+            }
+            self.push(middle.offset, Step::Land(self.layout.else_label[index]));
+            self.gets(middle.offset, &kept.params);
+        }
+        let tree = self.tree;
+        tasks.push(Task::End { node: index, kept });
+        tasks.push(Task::Items(&tree.parts[index][1]));
+    }
+
+    /// After the `end` of a hoisted construct, what lay below it goes below its results.
+    fn end(&mut self, node: &Node, kept: Kept) -> Result<()> {
+        let hoisted = matches!(node.kind, NodeKind::Block | NodeKind::If);
+        if hoisted && !kept.below.is_empty() {
+            let mark = self.temps.mark();
+            let mut results = Vec::new();
+            for ty in self.results(node.ty) {
+                results.push(self.temp(
+                    &Spill {
+                        ty,
+                        copy_of: None,
+                        saved: false,
+                    },
+                    node.end,
+                )?);
+            }
+            self.push(node.end, Step::Copy);
+            self.sets(node.end, &results);
+            self.gets(node.end, &kept.below);
+            self.gets(node.end, &results);
+            self.temps.release(mark);
+        }
+        self.temps.give_back(&kept.below);
+        self.temps.give_back(&kept.params);
+        Ok(())
+    }
+
+    fn results(&self, ty: BlockType) -> Vec<ValType> {
+        match ty {
+            BlockType::Empty => Vec::new(),
+            BlockType::Type(ty) => vec![ty],
+            BlockType::FuncType(index) => {
+                self.module.func_type_at(TypeIdx(index)).results().to_vec()
+            }
+        }
+    }
+
+    /// A temporary for a spill.
+    fn temp(&mut self, spill: &Spill, offset: u32) -> Result<LocalIdx> {
+        if let ValType::Ref(ty) = spill.ty
+            && (spill.saved || !ty.is_nullable())
+        {
+            let what = "a reference on the operand stack,";
+            return Err(refuse::reference(self.module, self.func, what, offset));
+        }
+        let local = self.temps.take(spill.ty);
+        if spill.saved {
+            self.saved.insert(local);
+        }
+        Ok(local)
+    }
+}
+
+/// Hands out temporaries.
+#[derive(Default)]
+struct Temps {
+    first: u32,
+    types: Vec<ValType>,
+    free: Vec<LocalIdx>,
+    taken: Vec<LocalIdx>,
+}
+
+impl Temps {
+    fn ty(&self, local: LocalIdx) -> ValType {
+        self.types[(local.0 - self.first) as usize]
+    }
+
+    fn take(&mut self, ty: ValType) -> LocalIdx {
+        let free = self.free.iter().rposition(|local| self.ty(*local) == ty);
+        let local = match free {
+            Some(position) => self.free.remove(position),
+            None => {
+                self.types.push(ty);
+                LocalIdx(self.first + self.types.len() as u32 - 1)
+            }
+        };
+        self.taken.push(local);
+        local
+    }
+
+    /// A point to release to.
+    fn mark(&self) -> usize {
+        self.taken.len()
+    }
+
+    /// Gives back all that was taken since `mark`.
+    fn release(&mut self, mark: usize) {
+        while self.taken.len() > mark {
+            let local = self.taken.pop().expect("checked");
+            self.free.push(local);
+        }
+    }
+
+    fn give_back(&mut self, locals: &[LocalIdx]) {
+        for local in locals.iter().rev() {
+            self.taken.retain(|taken| taken != local);
+            self.free.push(*local);
+        }
+    }
+}

@@ -1,0 +1,604 @@
+//! The operator pass: one walk over a body with the validator alongside, which collects what the
+//! other planning steps need.
+//!
+//! Output: a [`Skeleton`]: the *nodes* (sites, and the constructs that contain sites) in program
+//! order as a tree, the operand stack at each, and the events that liveness looks at. Constructs
+//! without sites leave nothing but events. The validator is asked for arities and types; no
+//! instruction's effect is written down here.
+
+use super::operands::Operands;
+use crate::analyze::{Site, Target};
+use crate::error::{Error, Result};
+use crate::index::{FuncIdx, GlobalIdx, LocalIdx, TypeIdx};
+use crate::read::{Module, labels};
+use std::ops::Range;
+use wasmparser::{
+    BlockType, FuncValidator, FuncValidatorAllocations, Operator, ValType, ValidatorResources,
+};
+
+/// A node: a site, or a construct with sites inside.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub kind: NodeKind,
+    /// Offset of the call, or of the operator that opens the construct.
+    pub start: u32,
+    /// Where a rewind enters: for a site the start of what runs again, else `start`.
+    pub landing: u32,
+    /// The values on the operand stack at `landing` that the enclosing construct put there, as a
+    /// range of [`Skeleton::spills`]: bottom first, then a construct's parameters, then the
+    /// condition of an `if`. Empty where there is nothing but a condition.
+    pub spills: Range<usize>,
+    /// How many of the spills are the construct's parameters.
+    pub params: usize,
+    pub ty: BlockType,
+    /// For an `if`: its `else`; for a `try`: its first handler.
+    pub middle: Option<Middle>,
+    /// Offset of the operator that closes the construct.
+    pub end: u32,
+    /// The node after the last node inside this one.
+    pub next: usize,
+}
+
+/// Where a construct's second part begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Middle {
+    /// Offset of the `else`, `catch` or `catch_all`.
+    pub offset: u32,
+    /// Whether the first part can run into it.
+    pub falls_in: bool,
+    /// The first node of the second part.
+    pub first_node: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NodeKind {
+    /// A site. `tee`: offset of a `local.tee` just before the landing, which gives the topmost
+    /// spill and may drop it.
+    Site {
+        tee: Option<u32>,
+    },
+    Block,
+    If,
+    Loop,
+    /// `try` (legacy) and `try_table`.
+    Try,
+}
+
+/// A value that leaves the operand stack at a landing and comes back after it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spill {
+    pub ty: ValType,
+    /// The local that holds the value anyway.
+    pub copy_of: Option<LocalIdx>,
+    /// Whether a rewind needs the value; otherwise any value of the type does.
+    pub saved: bool,
+}
+
+/// What liveness sees of the body, in program order. Depths are the body's own.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Event {
+    Get(LocalIdx),
+    Set(LocalIdx),
+    /// `block`; also `try_table`, whose handlers follow as `Handler`.
+    Block,
+    /// A loop, with its ordinal.
+    Loop(u32),
+    If,
+    Else,
+    /// A legacy `try`.
+    Try,
+    /// `catch` or `catch_all`.
+    Catch,
+    End,
+    /// May branch to this label, or run on.
+    BrIf(u32),
+    /// Control does not come back from here; branches are `BrIf` events before it.
+    Stop,
+    /// What may throw, inside a `try`.
+    MayThrow,
+    /// A handler of the `try_table` whose `Block` follows.
+    Handler(u32),
+    /// A call that may lead to an entry, with its place in [`Skeleton::needed`].
+    Site(u32),
+}
+
+/// What the walk found.
+#[derive(Default)]
+pub(super) struct Skeleton {
+    /// In program order of their landings; a construct comes before what is inside it.
+    pub nodes: Vec<Node>,
+    pub spills: Vec<Spill>,
+    pub events: Vec<Event>,
+    pub loops: u32,
+    /// For each site its offset and the locals that what runs again after its landing needs.
+    pub needed: Vec<(u32, Range<usize>)>,
+    pub needed_locals: Vec<LocalIdx>,
+    /// Code that can't be reached, as ranges of offsets.
+    pub dead: Vec<Range<u32>>,
+    /// The types of parameters and declared locals.
+    pub locals: Vec<ValType>,
+    /// Whether the body's end can be reached.
+    pub end_reachable: bool,
+    /// Offset just after the body's last operator.
+    pub end: u32,
+}
+
+/// An open construct.
+struct Open {
+    kind: NodeKind,
+    /// Height of the operand stack below the construct's parameters.
+    height: usize,
+    /// Its node, and how many nodes there would be without it.
+    node: usize,
+    spills: usize,
+    has_site: bool,
+    in_handler: bool,
+}
+
+pub(super) struct Walk<'m, 'a> {
+    module: &'m Module<'a>,
+    func: FuncIdx,
+    validator: FuncValidator<ValidatorResources>,
+    operands: Operands,
+    open: Vec<Open>,
+    /// How many open constructs could catch an exception.
+    tries: usize,
+    /// Control-stack height at which unreachable code began, and its offset.
+    dead: Option<(u32, u32)>,
+    out: Skeleton,
+}
+
+/// Walks the body of `func` in whose operators the analysis found `sites`.
+pub(super) fn walk(
+    module: &Module<'_>,
+    func: FuncIdx,
+    sites: &[Site],
+    allocations: &mut FuncValidatorAllocations,
+) -> Result<Skeleton> {
+    let validator = module.validator(func, std::mem::take(allocations));
+    let mut walk = Walk {
+        module,
+        func,
+        validator,
+        operands: Operands::default(),
+        open: Vec::new(),
+        tries: 0,
+        dead: None,
+        out: Skeleton::default(),
+    };
+    walk.run(sites).map_err(|stop| match stop {
+        Stop::Refused(error) => error,
+        Stop::Parser(error) => Error::Internal(format!("a validated body fails to parse: {error}")),
+    })?;
+    *allocations = walk.validator.into_allocations();
+    Ok(walk.out)
+}
+
+/// Why a walk ends early.
+enum Stop {
+    Refused(Error),
+    Parser(wasmparser::Error),
+}
+
+impl From<wasmparser::Error> for Stop {
+    fn from(error: wasmparser::Error) -> Self {
+        Stop::Parser(error)
+    }
+}
+
+impl Walk<'_, '_> {
+    fn run(&mut self, sites: &[Site]) -> Result<(), Stop> {
+        let body = self
+            .module
+            .body(self.func)
+            .expect("only defined functions have sites");
+        self.validator.read_locals(&mut body.get_binary_reader())?;
+        let mut reader = body.get_operators_reader()?;
+        let locals = self.validator.len_locals();
+        self.out.locals = (0..locals)
+            .filter_map(|local| self.validator.get_local_type(local))
+            .collect();
+        self.operands.reset(locals as usize);
+        self.open_frame(
+            NodeKind::Block,
+            body.range().start as u32,
+            BlockType::Empty,
+            0,
+            0,
+        );
+        let mut sites = sites.iter().peekable();
+        while !reader.eof() {
+            let offset = reader.original_position() as u32;
+            let op = reader.read()?;
+            let end = reader.original_position() as u32;
+            let site = sites.next_if(|site| site.offset == offset);
+            if self.skip_dead(&op, offset)? {
+                continue;
+            }
+            self.operator(&op, site, offset, end)?;
+        }
+        self.out.end = reader.original_position() as u32;
+        match sites.next() {
+            None => Ok(()),
+            Some(site) => Err(Stop::Refused(Error::Internal(format!(
+                "no live call at the site {:#x} of function {}",
+                site.offset, self.func
+            )))),
+        }
+    }
+
+    /// Feeds unreachable code to the validator alone. Returns whether `op` belongs to it.
+    fn skip_dead(&mut self, op: &Operator<'_>, offset: u32) -> Result<bool, Stop> {
+        let Some((height, since)) = self.dead else {
+            return Ok(false);
+        };
+        let ends_it = matches!(
+            op,
+            Operator::End
+                | Operator::Else
+                | Operator::Catch { .. }
+                | Operator::CatchAll
+                | Operator::Delegate { .. }
+        ) && self.validator.control_stack_height() == height;
+        if ends_it {
+            if since < offset {
+                self.out.dead.push(since..offset);
+            }
+            return Ok(false);
+        }
+        self.validator.op(u64::from(offset), op)?;
+        Ok(true)
+    }
+
+    fn operator(
+        &mut self,
+        op: &Operator<'_>,
+        site: Option<&Site>,
+        offset: u32,
+        end: u32,
+    ) -> Result<(), Stop> {
+        if let Some(site) = site {
+            self.site(site, op, offset)?;
+        }
+        self.events(op, site.is_some());
+        match op {
+            Operator::Block { blockty }
+            | Operator::Loop { blockty }
+            | Operator::If { blockty }
+            | Operator::Try { blockty }
+            | Operator::TryTable {
+                try_table: wasmparser::TryTable { ty: blockty, .. },
+            } => {
+                self.enter(op, *blockty, offset)?;
+            }
+            Operator::Else | Operator::Catch { .. } | Operator::CatchAll => {
+                self.middle(op, offset)?;
+            }
+            Operator::End | Operator::Delegate { .. } => self.leave(op, offset)?,
+            _ => {
+                let arity = op.operator_arity(&self.validator);
+                self.validator.op(u64::from(offset), op)?;
+                self.simple(op, arity, offset, end);
+            }
+        }
+        self.note_dead(end);
+        Ok(())
+    }
+
+    /// Notes that unreachable code begins after the operator that ends at `end`.
+    fn note_dead(&mut self, end: u32) {
+        let unreachable = self
+            .validator
+            .get_control_frame(0)
+            .is_some_and(|frame| frame.unreachable);
+        self.dead = unreachable.then(|| (self.validator.control_stack_height(), end));
+    }
+
+    /// An operator that neither opens nor closes a construct.
+    fn simple(&mut self, op: &Operator<'_>, arity: Option<(u32, u32)>, offset: u32, end: u32) {
+        let globals = &self.module.globals;
+        let immutable = |global: u32| !globals[GlobalIdx(global)].ty.mutable;
+        match (arity, op) {
+            // Unreachable from here on: the validator's height is no longer the walk's.
+            _ if self
+                .validator
+                .get_control_frame(0)
+                .is_some_and(|frame| frame.unreachable) => {}
+            (Some((pops, pushes)), _) => {
+                let arity = (pops as usize, pushes as usize);
+                self.operands.apply(op, (offset, end), arity, immutable);
+            }
+            (None, _) => {
+                let height = self.validator.operand_stack_height() as usize;
+                self.operands
+                    .set_height(height.min(self.operands.height()), offset);
+                self.operands.set_height(height, offset);
+            }
+        }
+        if let Operator::LocalSet { local_index } = op {
+            self.operands.write_local(LocalIdx(*local_index), offset);
+        }
+    }
+
+    /// Records the events of a live operator.
+    fn events(&mut self, op: &Operator<'_>, is_site: bool) {
+        let events = &mut self.out.events;
+        match op {
+            Operator::LocalGet { local_index } => events.push(Event::Get(LocalIdx(*local_index))),
+            Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
+                events.push(Event::Set(LocalIdx(*local_index)));
+            }
+            Operator::Block { .. } => events.push(Event::Block),
+            Operator::Loop { .. } => {
+                events.push(Event::Loop(self.out.loops));
+                self.out.loops += 1;
+            }
+            Operator::If { .. } => events.push(Event::If),
+            Operator::Else => events.push(Event::Else),
+            Operator::Try { .. } => events.push(Event::Try),
+            Operator::Catch { .. } | Operator::CatchAll => events.push(Event::Catch),
+            Operator::End | Operator::Delegate { .. } => events.push(Event::End),
+            Operator::TryTable { try_table } => {
+                // Backwards, liveness meets the handlers after it has left the body.
+                for catch in &try_table.catches {
+                    events.push(Event::Handler(labels::catch_label(catch)));
+                }
+                events.push(Event::Block);
+            }
+            Operator::Return | Operator::Unreachable => events.push(Event::Stop),
+            Operator::Throw { .. } | Operator::ThrowRef | Operator::Rethrow { .. } => {
+                events.push(Event::MayThrow);
+                events.push(Event::Stop);
+            }
+            _ => self.other_event(op, is_site),
+        }
+    }
+
+    fn other_event(&mut self, op: &Operator<'_>, is_site: bool) {
+        let mut branches = Vec::new();
+        labels::visit_branch_depths(op, |depth| branches.push(depth));
+        branches.sort_unstable();
+        branches.dedup();
+        self.out
+            .events
+            .extend(branches.into_iter().map(Event::BrIf));
+        match op {
+            Operator::Br { .. } | Operator::BrTable { .. } => self.out.events.push(Event::Stop),
+            Operator::ReturnCall { .. }
+            | Operator::ReturnCallIndirect { .. }
+            | Operator::ReturnCallRef { .. } => self.out.events.push(Event::Stop),
+            Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::CallRef { .. } => {
+                if is_site {
+                    self.out
+                        .events
+                        .push(Event::Site(self.out.needed.len() as u32 - 1));
+                }
+                // After the site, so that a site's live locals include what handlers read.
+                if self.tries > 0 {
+                    self.out.events.push(Event::MayThrow);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Opens a construct.
+    fn enter(&mut self, op: &Operator<'_>, ty: BlockType, offset: u32) -> Result<(), Stop> {
+        let params = self.param_count(ty);
+        let kind = match op {
+            Operator::Loop { .. } => NodeKind::Loop,
+            Operator::If { .. } => NodeKind::If,
+            Operator::Try { .. } | Operator::TryTable { .. } => NodeKind::Try,
+            _ => NodeKind::Block,
+        };
+        let condition = usize::from(kind == NodeKind::If);
+        self.open_frame(kind, offset, ty, params, condition);
+        self.validator.op(u64::from(offset), op)?;
+        let height = self.open.last().expect("just opened").height;
+        // Parameters are values of their own: a loop gets others on the next round.
+        self.operands.set_height(height, offset);
+        self.operands.set_height(height + params, offset);
+        if kind == NodeKind::Try {
+            self.tries += 1;
+        }
+        Ok(())
+    }
+
+    fn open_frame(
+        &mut self,
+        kind: NodeKind,
+        offset: u32,
+        ty: BlockType,
+        params: usize,
+        condition: usize,
+    ) {
+        let base = self.open.last().map_or(0, |open| open.height);
+        let spills = self.out.spills.len();
+        // A lone condition stays where it is.
+        if self.operands.height() - base > condition {
+            let count = self.operands.height() - base;
+            for position in 0..count {
+                let below = position + params + condition < count;
+                self.push_spill(count - 1 - position, None, below);
+            }
+        }
+        let node = self.out.nodes.len();
+        self.out.nodes.push(Node {
+            kind,
+            start: offset,
+            landing: offset,
+            spills: spills..self.out.spills.len(),
+            params,
+            ty,
+            middle: None,
+            end: 0,
+            next: 0,
+        });
+        let height = self.operands.height() - params - condition;
+        let in_handler = self.open.last().is_some_and(|open| open.in_handler);
+        self.open.push(Open {
+            kind,
+            height,
+            node,
+            spills,
+            has_site: false,
+            in_handler,
+        });
+    }
+
+    fn push_spill(&mut self, depth: usize, copy_of: Option<LocalIdx>, saved: bool) {
+        let ty = self.validator.get_operand_type(depth).flatten();
+        let ty = ty.expect("live code has no operand of unknown type");
+        self.out.spills.push(Spill { ty, copy_of, saved });
+    }
+
+    /// `else`, `catch`, `catch_all`.
+    fn middle(&mut self, op: &Operator<'_>, offset: u32) -> Result<(), Stop> {
+        let falls_in = self.dead.is_none();
+        self.validator.op(u64::from(offset), op)?;
+        let open = self.open.last_mut().expect("the body is valid");
+        let node = &self.out.nodes[open.node];
+        if !matches!(op, Operator::Else) {
+            self.tries -= usize::from(node.middle.is_none());
+            open.in_handler = true;
+        }
+        let first_node = self.out.nodes.len();
+        let node = &mut self.out.nodes[open.node];
+        node.middle.get_or_insert(Middle {
+            offset,
+            falls_in,
+            first_node,
+        });
+        let height = open.height;
+        self.operands.set_height(height, offset);
+        let now = self.validator.operand_stack_height() as usize;
+        self.operands.set_height(now, offset);
+        Ok(())
+    }
+
+    /// `end` or `delegate`: closes a construct; one without sites leaves no node.
+    fn leave(&mut self, op: &Operator<'_>, offset: u32) -> Result<(), Stop> {
+        let falls_out = self.dead.is_none();
+        self.validator.op(u64::from(offset), op)?;
+        let open = self.open.pop().expect("the body is valid");
+        let next = self.out.nodes.len();
+        let node = &mut self.out.nodes[open.node];
+        node.end = offset;
+        if open.kind == NodeKind::Try && node.middle.is_none() {
+            self.tries -= 1;
+        }
+        node.next = next;
+        if self.open.is_empty() {
+            self.out.end_reachable = falls_out;
+            return Ok(());
+        }
+        if open.has_site {
+            self.open.last_mut().expect("checked above").has_site = true;
+        } else {
+            self.out.nodes.truncate(open.node);
+            self.out.spills.truncate(open.spills);
+        }
+        self.operands.set_height(open.height, offset);
+        let height = self.validator.operand_stack_height() as usize;
+        self.operands.set_height(height, offset);
+        Ok(())
+    }
+
+    fn param_count(&self, ty: BlockType) -> usize {
+        match ty {
+            BlockType::Empty | BlockType::Type(_) => 0,
+            BlockType::FuncType(index) => self.module.func_type_at(TypeIdx(index)).params().len(),
+        }
+    }
+
+    /// Plans the landing of a site whose call is `op`.
+    fn site(&mut self, site: &Site, op: &Operator<'_>, offset: u32) -> Result<(), Stop> {
+        let open = self.open.last_mut().expect("the body is open");
+        open.has_site = true;
+        if open.in_handler {
+            return Err(self.refuse(
+                "a call that may reach an entry, inside a `catch` handler",
+                offset,
+                "move the call out of the handler",
+            ));
+        }
+        let base = open.height;
+        let (pops, _) = op
+            .operator_arity(&self.validator)
+            .expect("calls have an arity");
+        let height = self.operands.height();
+        let args = height - pops as usize;
+        let exact = |position: usize| match site.target {
+            _ if position < args => true,
+            Target::Import(_) => true,
+            Target::Defined(_) => false,
+            Target::Indirect { may_be_import } | Target::Ref { may_be_import } => {
+                may_be_import || position + 1 == height
+            }
+        };
+        // As many values from the top as can be computed again where they stand.
+        let mut landing = offset;
+        let mut first = height;
+        while first > base {
+            let operand = self.operands.above(first - 1)[0];
+            if operand.end != landing || !self.operands.can_rerun(first - 1, exact(first - 1)) {
+                break;
+            }
+            first -= 1;
+            landing = operand.start;
+        }
+        let needed = self.out.needed_locals.len();
+        for position in first..height {
+            let reads = self.operands.needed_reads(position, exact(position));
+            self.out.needed_locals.extend_from_slice(reads);
+        }
+        self.push_site(base..first, height, landing, exact, offset);
+        self.out
+            .needed
+            .push((offset, needed..self.out.needed_locals.len()));
+        Ok(())
+    }
+
+    /// Records the site's node: the values below its landing are spilled.
+    fn push_site(
+        &mut self,
+        spilled: Range<usize>,
+        height: usize,
+        landing: u32,
+        exact: impl Fn(usize) -> bool,
+        offset: u32,
+    ) {
+        let spills = self.out.spills.len();
+        let mut tee = None;
+        for position in spilled.clone() {
+            let copy_of = self.operands.copy_of(position);
+            let saved = exact(position);
+            if let (Some(local), true) = (copy_of, saved) {
+                self.out.needed_locals.push(local);
+            }
+            self.push_spill(height - 1 - position, copy_of, saved);
+            if position + 1 == spilled.end {
+                tee = self.operands.tee_just_before(position, landing);
+            }
+        }
+        self.out.nodes.push(Node {
+            kind: NodeKind::Site { tee },
+            start: offset,
+            landing,
+            spills: spills..self.out.spills.len(),
+            params: 0,
+            ty: BlockType::Empty,
+            middle: None,
+            end: offset,
+            next: self.out.nodes.len() + 1,
+        });
+    }
+
+    fn refuse(&self, what: &str, offset: u32, advice: &str) -> Stop {
+        Stop::Refused(Error::Unsupported {
+            what: what.into(),
+            location: self.module.location(self.func, offset as usize),
+            advice: advice.into(),
+        })
+    }
+}

@@ -1,0 +1,425 @@
+//! Rewrites one body: copies operators, and emits the plan's steps in place of some.
+//!
+//! The output's labels are tracked by position: how many labels are open outside of each. A
+//! branch of the input names a construct, and is given the distance to that construct's label.
+
+use super::runtime::Runtime;
+use super::types::{NewTypes, Signature};
+use crate::error::{Error, Result};
+use crate::plan::{FuncPlan, Label, LabelType, RegionOrdinal, Step};
+use crate::read::{Module, labels};
+use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
+use wasm_encoder::{BlockType, Catch, Encode, InstructionSink, ValType};
+use wasmparser::Operator;
+
+/// Rewrites the body that `plan` is for; returns its bytes, without the size in front, and the
+/// number of its locals.
+pub(super) fn rewrite_body(
+    module: &Module<'_>,
+    plan: &FuncPlan,
+    runtime: &Runtime,
+) -> Result<(Vec<u8>, usize)> {
+    let body = module
+        .body(plan.func)
+        .expect("only defined functions are rewritten");
+    let mut emitter = Emitter {
+        module,
+        plan,
+        runtime,
+        out: Vec::with_capacity(body.as_bytes().len() * 3 / 2 + 64),
+        depth: 0,
+        labels: vec![0; plan.labels.len()],
+        constructs: Vec::new(),
+        copied_to: 0,
+        copy_from: 0,
+    };
+    let locals = emitter.locals(&body).map_err(misread)?;
+    emitter.operators(&body).map_err(misread)?;
+    Ok((emitter.out, locals))
+}
+
+fn misread(error: wasmparser::Error) -> Error {
+    Error::Internal(format!("a validated body fails to parse: {error}"))
+}
+
+pub(super) struct Emitter<'m, 'a> {
+    module: &'m Module<'a>,
+    pub(super) plan: &'m FuncPlan,
+    pub(super) runtime: &'m Runtime,
+    out: Vec<u8>,
+    /// How many labels are open.
+    pub(super) depth: u32,
+    /// For each label of the plan its position.
+    labels: Vec<u32>,
+    /// For each open construct of the input, outermost first, the position of its label.
+    constructs: Vec<u32>,
+    /// Input bytes from `copy_from` to `copied_to` are to be copied, but have not been yet.
+    copied_to: usize,
+    copy_from: usize,
+}
+
+impl Emitter<'_, '_> {
+    /// Writes the instructions that the caller appends; what is still to be copied comes first.
+    pub(super) fn sink(&mut self) -> InstructionSink<'_> {
+        self.flush();
+        InstructionSink::new(&mut self.out)
+    }
+
+    /// Copies the input's bytes from `start` to `end`.
+    fn copy(&mut self, start: u32, end: u32) {
+        if self.copied_to != start as usize {
+            self.flush();
+            self.copy_from = start as usize;
+        }
+        self.copied_to = end as usize;
+    }
+
+    fn flush(&mut self) {
+        self.out
+            .extend_from_slice(&self.module.bytes[self.copy_from..self.copied_to]);
+        self.copy_from = self.copied_to;
+    }
+
+    /// The declared locals, with `$resume` and the temporaries behind them; returns how many
+    /// locals there are.
+    fn locals(&mut self, body: &wasmparser::FunctionBody<'_>) -> wasmparser::Result<usize> {
+        let reader = body.get_locals_reader()?;
+        let (groups, start) = (reader.get_count(), reader.original_position());
+        let end = body.get_operators_reader()?.original_position() as usize;
+        let mut added: Vec<(u32, ValType)> = Vec::new();
+        let temps = self
+            .plan
+            .temps
+            .iter()
+            .map(|ty| self.runtime.types.val_type(*ty));
+        for ty in std::iter::once(ValType::I32).chain(temps) {
+            match added.last_mut() {
+                Some((count, last)) if *last == ty => *count += 1,
+                _ => added.push((1, ty)),
+            }
+        }
+        (groups + added.len() as u32).encode(&mut self.out);
+        self.out
+            .extend_from_slice(&self.module.bytes[start as usize..end]);
+        for (count, ty) in added {
+            count.encode(&mut self.out);
+            ty.encode(&mut self.out);
+        }
+        Ok(self.plan.resume.0 as usize + 1 + self.plan.temps.len())
+    }
+
+    fn operators(&mut self, body: &wasmparser::FunctionBody<'_>) -> wasmparser::Result<()> {
+        let plan = self.plan;
+        let mut reader = body.get_operators_reader()?;
+        let mut steps = &plan.steps[..];
+        let mut dead = plan.dead.iter().peekable();
+        self.prologue();
+        while !reader.eof() {
+            let offset = reader.original_position() as u32;
+            let op = reader.read()?;
+            let end = reader.original_position() as u32;
+            while dead.next_if(|range| range.end <= offset).is_some() {}
+            if dead.peek().is_some_and(|range| range.start <= offset) {
+                continue;
+            }
+            if reader.eof() {
+                break;
+            }
+            let count = steps.iter().take_while(|(at, _)| *at == offset).count();
+            let (here, rest) = steps.split_at(count);
+            steps = rest;
+            if here.is_empty() {
+                self.operator(&op, offset, end);
+            }
+            for (_, step) in here {
+                self.step(*step, &op, offset, end);
+            }
+        }
+        self.epilogue();
+        Ok(())
+    }
+
+    fn step(&mut self, step: Step, op: &Operator<'_>, offset: u32, end: u32) {
+        match step {
+            Step::Copy => self.operator(op, offset, end),
+            Step::Set(local) => _ = self.sink().local_set(local.0),
+            Step::Get(local) => _ = self.sink().local_get(local.0),
+            Step::Drop => _ = self.sink().drop(),
+            Step::TeeToSet => {
+                if let Operator::LocalTee { local_index } = op {
+                    self.sink().local_set(*local_index);
+                }
+            }
+            Step::Land(label) => {
+                debug_assert_eq!(
+                    self.depth_of(label),
+                    0,
+                    "labels end in the order of their nesting"
+                );
+                self.sink().end();
+                self.depth -= 1;
+            }
+            Step::Open(region) => self.open_region(region),
+            Step::Hoist(label) => self.constructs.push(self.labels[label.0 as usize]),
+            Step::Branch(label) => {
+                let depth = self.depth_of(label);
+                self.sink().br(depth);
+            }
+            Step::BranchIfZero(label) => {
+                let depth = self.depth_of(label);
+                self.sink().i32_eqz().br_if(depth);
+            }
+            Step::ResetResume => {
+                let resume = self.plan.resume.0;
+                self.sink().i32_const(0).local_set(resume);
+            }
+            Step::Test(site) => self.test(site),
+        }
+    }
+
+    /// Opens a label of the plan.
+    pub(super) fn open_label(&mut self, label: Label) {
+        let ty = match &self.plan.labels[label.0 as usize] {
+            LabelType::Plain(ty) => RoundtripReencoder
+                .block_type(*ty)
+                .expect("block types of the input are by index"),
+            LabelType::Results(types) => BlockType::FunctionType(self.runtime.types.results(types)),
+        };
+        self.sink().block(ty);
+        self.labels[label.0 as usize] = self.depth;
+        self.depth += 1;
+    }
+
+    /// How far out a label of the plan is.
+    pub(super) fn depth_of(&self, label: Label) -> u32 {
+        self.depth - 1 - self.labels[label.0 as usize]
+    }
+
+    /// How far out the label is that the input calls `depth`.
+    fn relabel(&self, depth: u32) -> u32 {
+        let construct = self.constructs[self.constructs.len() - 1 - depth as usize];
+        self.depth - 1 - construct
+    }
+
+    /// An operator of the input: copied, unless it names labels.
+    fn operator(&mut self, op: &Operator<'_>, offset: u32, end: u32) {
+        match op {
+            Operator::Block { .. }
+            | Operator::Loop { .. }
+            | Operator::If { .. }
+            | Operator::Try { .. } => {
+                self.copy(offset, end);
+                self.constructs.push(self.depth);
+                self.depth += 1;
+            }
+            Operator::TryTable { try_table } => self.try_table(try_table),
+            Operator::End => {
+                self.copy(offset, end);
+                self.constructs.pop();
+                self.depth -= 1;
+            }
+            Operator::Delegate { relative_depth } => {
+                // The depth counts from outside the try.
+                self.constructs.pop();
+                self.depth -= 1;
+                let depth = self.relabel(*relative_depth);
+                self.sink().delegate(depth);
+            }
+            Operator::Rethrow { relative_depth } => {
+                let depth = self.relabel(*relative_depth);
+                self.sink().rethrow(depth);
+            }
+            _ => {
+                let mut branches = false;
+                labels::visit_branch_depths(op, |_| branches = true);
+                if branches {
+                    self.branch(op);
+                } else {
+                    self.copy(offset, end);
+                }
+            }
+        }
+    }
+
+    fn branch(&mut self, op: &Operator<'_>) {
+        match op {
+            Operator::Br { relative_depth } => {
+                let depth = self.relabel(*relative_depth);
+                self.sink().br(depth);
+            }
+            Operator::BrIf { relative_depth } => {
+                let depth = self.relabel(*relative_depth);
+                self.sink().br_if(depth);
+            }
+            Operator::BrTable { targets } => {
+                let depths: Vec<_> = targets
+                    .targets()
+                    .flatten()
+                    .map(|depth| self.relabel(depth))
+                    .collect();
+                let default = self.relabel(targets.default());
+                self.sink().br_table(depths, default);
+            }
+            Operator::BrOnNull { relative_depth } => {
+                let depth = self.relabel(*relative_depth);
+                self.sink().br_on_null(depth);
+            }
+            Operator::BrOnNonNull { relative_depth } => {
+                let depth = self.relabel(*relative_depth);
+                self.sink().br_on_non_null(depth);
+            }
+            other => {
+                let mut relabel = Relabel { emitter: self };
+                let instruction = relabel.instruction(other.clone());
+                let instruction = instruction.expect("a branch is encoded as it was read");
+                self.sink();
+                instruction.encode(&mut self.out);
+            }
+        }
+    }
+
+    fn try_table(&mut self, try_table: &wasmparser::TryTable) {
+        let ty = RoundtripReencoder.block_type(try_table.ty);
+        let ty = ty.expect("block types of the input are by index");
+        let catches: Vec<_> = try_table
+            .catches
+            .iter()
+            .map(|catch| {
+                let label = self.relabel(labels::catch_label(catch));
+                match catch {
+                    wasmparser::Catch::One { tag, .. } => Catch::One { tag: *tag, label },
+                    wasmparser::Catch::OneRef { tag, .. } => Catch::OneRef { tag: *tag, label },
+                    wasmparser::Catch::All { .. } => Catch::All { label },
+                    wasmparser::Catch::AllRef { .. } => Catch::AllRef { label },
+                }
+            })
+            .collect();
+        self.sink().try_table(ty, catches);
+        self.constructs.push(self.depth);
+        self.depth += 1;
+    }
+
+    /// After a site: unwinding is the only thing that ends in a state that is not 0.
+    fn test(&mut self, site: u32) {
+        let depth = self.depth - 1 - UNWIND;
+        let state = self.runtime.state.0;
+        self.sink()
+            .i32_const(site as i32)
+            .global_get(state)
+            .br_if(depth)
+            .drop();
+    }
+
+    /// The labels `$retry` and `$unwind`, and the dispatch of the body.
+    fn prologue(&mut self) {
+        self.constructs.push(0);
+        self.depth = 1;
+        self.sink()
+            .loop_(BlockType::Empty)
+            .block(BlockType::Result(ValType::I32));
+        self.depth = UNWIND + 1;
+        self.open_region(RegionOrdinal(0));
+    }
+
+    /// Where an unwind leaves the function: with the site's ordinal on the stack.
+    fn epilogue(&mut self) {
+        if self.plan.end_reachable {
+            self.sink().return_();
+        }
+        let (resume, bytes) = (self.plan.resume.0, self.plan.frame.bytes as i32);
+        let push = self.runtime.push.0;
+        self.sink()
+            .end()
+            .local_tee(resume)
+            .i32_const(bytes)
+            .call(push)
+            .br_if(0)
+            .end();
+        self.save_frame();
+        for result in self.module.func_type(self.plan.func).results() {
+            let ty = self.runtime.types.val_type(*result);
+            self.dummy(ty);
+        }
+        self.sink().end();
+    }
+
+    /// When rewinding, takes the frame; when undoing an unwind, the locals are there already.
+    pub(super) fn restore_frame(&mut self) {
+        let (resume, bytes) = (self.plan.resume.0, self.plan.frame.bytes as i32);
+        let pop = self.runtime.pop.0;
+        self.sink()
+            .local_get(resume)
+            .i32_eqz()
+            .if_(BlockType::Empty);
+        self.sink().i32_const(bytes).call(pop).local_set(resume);
+        for (ty, slots) in self.runtime.load_chunks(&self.plan.frame) {
+            let load = self.runtime.load_helper(ty, slots.len());
+            self.sink().call(load);
+            for slot in slots.iter().rev() {
+                self.sink().local_set(slot.local.0);
+            }
+        }
+        self.sink().end();
+    }
+
+    fn save_frame(&mut self) {
+        for (ty, slots) in self.runtime.save_chunks(&self.plan.frame) {
+            for slot in slots {
+                self.sink().local_get(slot.local.0);
+            }
+            let save = self.runtime.save_helper(ty, slots.len());
+            self.sink().call(save);
+        }
+    }
+
+    /// A value of `ty` that nobody looks at.
+    fn dummy(&mut self, ty: ValType) {
+        match ty {
+            ValType::I32 => self.sink().i32_const(0),
+            ValType::I64 => self.sink().i64_const(0),
+            ValType::F32 => self.sink().f32_const(0f32.into()),
+            ValType::F64 => self.sink().f64_const(0f64.into()),
+            ValType::V128 => self.sink().v128_const(0),
+            ValType::Ref(ty) => self.sink().ref_null(ty.heap_type),
+        };
+    }
+}
+
+/// The position of the label `$unwind`: inside the function's own and `$retry`.
+const UNWIND: u32 = 2;
+
+/// Re-encodes the branches that carry types.
+struct Relabel<'e, 'm, 'a> {
+    emitter: &'e Emitter<'m, 'a>,
+}
+
+impl Reencode for Relabel<'_, '_, '_> {
+    type Error = std::convert::Infallible;
+
+    fn instruction<'a>(
+        &mut self,
+        op: Operator<'a>,
+    ) -> std::result::Result<wasm_encoder::Instruction<'a>, wasm_encoder::reencode::Error> {
+        let mut op = op;
+        if let Operator::BrOnCast { relative_depth, .. }
+        | Operator::BrOnCastFail { relative_depth, .. }
+        | Operator::BrOnCastDescEq { relative_depth, .. }
+        | Operator::BrOnCastDescEqFail { relative_depth, .. } = &mut op
+        {
+            *relative_depth = self.emitter.relabel(*relative_depth);
+        }
+        wasm_encoder::reencode::utils::instruction(self, op)
+    }
+}
+
+impl NewTypes {
+    /// The index of the type without parameters and with these results.
+    fn results(&self, results: &[wasmparser::ValType]) -> u32 {
+        let results = results.iter().map(|ty| self.val_type(*ty)).collect();
+        self.index(&Signature {
+            params: Vec::new(),
+            results,
+        })
+        .expect("collected by the layout")
+    }
+}

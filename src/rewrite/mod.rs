@@ -1,0 +1,66 @@
+//! **rewrite**: obeys the plan and writes the new module. Decides nothing.
+//!
+//! Input: a [`Module`] and its [`Plan`], which is used up. Output: the bytes of the new module.
+//!
+//! Untouched functions and sections are copied byte for byte. Types, functions, globals and exports
+//! are only appended, and no import is added, so no index of the input changes its meaning.
+
+mod body;
+mod custom;
+mod dispatch;
+mod runtime;
+mod sections;
+mod types;
+
+pub use custom::Dropped;
+
+use crate::error::{Error, Result};
+use crate::plan::Plan;
+use crate::read::Module;
+use rayon::prelude::*;
+
+/// A rewritten module.
+#[derive(Debug)]
+pub struct Rewritten {
+    /// Its bytes.
+    pub wasm: Vec<u8>,
+    /// The custom sections that would be wrong now, and so were left out.
+    pub dropped: Vec<Dropped>,
+}
+
+/// The size that engines and validators accept for one body, in bytes.
+const MAX_BODY_BYTES: usize = 7_654_321;
+
+/// The number of locals that engines and validators accept for one function.
+const MAX_LOCALS: usize = 50_000;
+
+/// Writes the module that `plan` describes.
+///
+/// # Errors
+/// [`Error::TooLarge`] if a rewritten function outgrows what engines accept.
+pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Rewritten> {
+    let runtime = runtime::Runtime::layout(module, &plan);
+    let bodies: Vec<_> = plan
+        .funcs
+        .into_par_iter()
+        .map(|func| {
+            let index = func.func;
+            let (bytes, locals) = body::rewrite_body(module, &func, &runtime)?;
+            let too_large = |what, limit: usize| Error::TooLarge {
+                what,
+                location: module
+                    .location(index, func.steps.first().map_or(0, |step| step.0 as usize)),
+                limit: limit as u64,
+            };
+            if bytes.len() > MAX_BODY_BYTES {
+                return Err(too_large("the size in bytes", MAX_BODY_BYTES));
+            }
+            if locals > MAX_LOCALS {
+                return Err(too_large("the number of locals", MAX_LOCALS));
+            }
+            Ok((index, bytes))
+        })
+        .collect();
+    let bodies = bodies.into_iter().collect::<Result<Vec<_>>>()?;
+    sections::assemble(module, &runtime, bodies)
+}

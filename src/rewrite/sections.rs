@@ -1,0 +1,279 @@
+//! Assembles the new module: sections in their order, copied, extended or left out.
+
+use super::Rewritten;
+use super::custom::{self, Dropped, NewNames};
+use super::runtime::Runtime;
+use super::types::Signature;
+use crate::error::{Error, Result};
+use crate::index::FuncIdx;
+use crate::read::{Module, Section};
+use std::collections::BTreeSet;
+use wasm_encoder::{
+    CompositeInnerType, CompositeType, ConstExpr, Encode, ExportKind, FuncType, GlobalType,
+    SectionId, SubType, ValType,
+};
+use wasmparser::BinaryReader;
+
+/// Puts the module together; `bodies` are the rewritten ones, in index order.
+pub(super) fn assemble(
+    module: &Module<'_>,
+    runtime: &Runtime,
+    bodies: Vec<(FuncIdx, Vec<u8>)>,
+) -> Result<Rewritten> {
+    let grown: usize = bodies.iter().map(|(_, body)| body.len() / 2).sum();
+    let mut assembler = Assembler {
+        module,
+        runtime,
+        rewritten: bodies.iter().map(|(func, _)| *func).collect(),
+        bodies,
+        out: Vec::with_capacity(module.bytes.len() + grown + 4096),
+        dropped: Vec::new(),
+    };
+    assembler.out.extend_from_slice(&module.bytes[..8]);
+    assembler.sections()?;
+    Ok(Rewritten {
+        wasm: assembler.out,
+        dropped: assembler.dropped,
+    })
+}
+
+struct Assembler<'m, 'a> {
+    module: &'m Module<'a>,
+    runtime: &'m Runtime,
+    rewritten: BTreeSet<FuncIdx>,
+    bodies: Vec<(FuncIdx, Vec<u8>)>,
+    out: Vec<u8>,
+    dropped: Vec<Dropped>,
+}
+
+/// The sections that gain entries, in the order that the binary format asks for. There is always
+/// a code section, and it comes after them.
+const EXTENDED: [u8; 4] = [
+    SectionId::Type as u8,
+    SectionId::Function as u8,
+    SectionId::Global as u8,
+    SectionId::Export as u8,
+];
+
+/// Where a section belongs in the order that the binary format asks for.
+fn rank(id: u8) -> usize {
+    // Type, import, function, table, memory, tag, global, export, start, element, data count,
+    // code, data.
+    const ORDER: [u8; 13] = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
+    ORDER
+        .iter()
+        .position(|other| *other == id)
+        .unwrap_or(ORDER.len())
+}
+
+impl Assembler<'_, '_> {
+    fn sections(&mut self) -> Result<()> {
+        let module = self.module;
+        let mut missing: Vec<u8> = EXTENDED.to_vec();
+        missing.retain(|id| module.sections.iter().all(|section| section.id != *id));
+        let mut has_producers = false;
+        for section in &module.sections {
+            if section.id != 0 {
+                while let Some(id) = missing
+                    .first()
+                    .copied()
+                    .filter(|id| rank(*id) < rank(section.id))
+                {
+                    missing.remove(0);
+                    self.extend(id, None)?;
+                }
+            }
+            match section.id {
+                0 if section.name == "producers" => {
+                    has_producers = true;
+                    self.producers(Some(section));
+                }
+                0 => self.custom(section),
+                id if EXTENDED.contains(&id) => self.extend(id, Some(section))?,
+                id if id == SectionId::Code as u8 => self.code(section),
+                _ => self.copy(section),
+            }
+        }
+        if !has_producers {
+            self.producers(None);
+        }
+        Ok(())
+    }
+
+    fn copy(&mut self, section: &Section<'_>) {
+        self.out
+            .extend_from_slice(&self.module.bytes[section.range.clone()]);
+    }
+
+    /// A section whose contents are a vector, with further entries behind the present ones.
+    fn extend(&mut self, id: u8, section: Option<&Section<'_>>) -> Result<()> {
+        let (count, present) = match section {
+            Some(section) => split_vector(self.module, section)?,
+            None => (0, &[][..]),
+        };
+        let mut added = Vec::new();
+        let added_count = match id {
+            id if id == SectionId::Type as u8 => self.new_types(&mut added),
+            id if id == SectionId::Function as u8 => self.new_funcs(&mut added),
+            id if id == SectionId::Global as u8 => self.new_globals(&mut added),
+            _ => self.new_exports(&mut added),
+        };
+        let mut head = Vec::new();
+        (count + added_count as u32).encode(&mut head);
+        self.out.push(id);
+        (head.len() + present.len() + added.len()).encode(&mut self.out);
+        self.out.extend_from_slice(&head);
+        self.out.extend_from_slice(present);
+        self.out.extend_from_slice(&added);
+        Ok(())
+    }
+
+    fn new_types(&self, out: &mut Vec<u8>) -> usize {
+        for Signature { params, results } in self.runtime.types.signatures() {
+            let func = FuncType::new(params.iter().copied(), results.iter().copied());
+            let composite_type = CompositeType {
+                inner: CompositeInnerType::Func(func),
+                shared: false,
+                descriptor: None,
+                describes: None,
+            };
+            let ty = SubType {
+                is_final: true,
+                supertype_idxs: Vec::new(),
+                composite_type,
+            };
+            let mut section = wasm_encoder::TypeSection::new();
+            section.ty().subtype(&ty);
+            let mut bytes = Vec::new();
+            section.encode(&mut bytes);
+            out.extend_from_slice(vector_entries(&bytes));
+        }
+        self.runtime.types.signatures().len()
+    }
+
+    fn new_funcs(&self, out: &mut Vec<u8>) -> usize {
+        for func in &self.runtime.funcs {
+            func.ty.encode(out);
+        }
+        self.runtime.funcs.len()
+    }
+
+    fn new_globals(&self, out: &mut Vec<u8>) -> usize {
+        let names = Runtime::global_names();
+        for _ in names {
+            GlobalType {
+                val_type: ValType::I32,
+                mutable: true,
+                shared: false,
+            }
+            .encode(out);
+            ConstExpr::i32_const(0).encode(out);
+        }
+        names.len()
+    }
+
+    fn new_exports(&self, out: &mut Vec<u8>) -> usize {
+        let first = self.module.funcs.len();
+        let exported = self
+            .runtime
+            .funcs
+            .iter()
+            .zip(first..)
+            .filter(|(func, _)| func.exported);
+        let mut count = 0;
+        for (func, index) in exported {
+            func.name.as_str().encode(out);
+            ExportKind::Func.encode(out);
+            (index as u32).encode(out);
+            count += 1;
+        }
+        count
+    }
+
+    /// The code section: copied runs of untouched bodies, rewritten bodies, new ones.
+    fn code(&mut self, section: &Section<'_>) {
+        let module = self.module;
+        let mut contents = Vec::with_capacity(
+            section.contents.len()
+                + self
+                    .bodies
+                    .iter()
+                    .map(|(_, body)| body.len())
+                    .sum::<usize>(),
+        );
+        ((module.funcs.len() - module.imported_funcs + self.runtime.funcs.len()) as u32)
+            .encode(&mut contents);
+        let mut rewritten = std::mem::take(&mut self.bodies).into_iter().peekable();
+        for func in module.defined_funcs() {
+            match rewritten.next_if(|(index, _)| *index == func) {
+                Some((_, body)) => body.as_slice().encode(&mut contents),
+                None => {
+                    let body = module.body(func).expect("the function is defined");
+                    body.as_bytes().encode(&mut contents);
+                }
+            }
+        }
+        for func in &self.runtime.funcs {
+            func.body.encode(&mut contents);
+        }
+        self.out.push(SectionId::Code as u8);
+        contents.len().encode(&mut self.out);
+        self.out.append(&mut contents);
+    }
+
+    fn custom(&mut self, section: &Section<'_>) {
+        if custom::is_about_code_offsets(section.name) {
+            let (name, bytes) = (section.name.to_owned(), section.range.len());
+            self.dropped.push(Dropped { name, bytes });
+            return;
+        }
+        if section.name == "name" {
+            let names = Runtime::global_names();
+            let new = NewNames {
+                funcs: (
+                    self.module.funcs.len() as u32,
+                    self.runtime
+                        .funcs
+                        .iter()
+                        .map(|func| func.name.as_str())
+                        .collect(),
+                ),
+                globals: (self.module.globals.len() as u32, &names),
+                rewritten: &self.rewritten,
+            };
+            if let Some(contents) = custom::extend_names(self.module, section, &new) {
+                custom::write_custom(&mut self.out, "name", &contents);
+                return;
+            }
+        }
+        self.copy(section);
+    }
+
+    fn producers(&mut self, section: Option<&Section<'_>>) {
+        match (custom::extend_producers(self.module, section), section) {
+            (Some(whole), _) => self.out.extend_from_slice(&whole),
+            (None, Some(section)) => self.copy(section),
+            (None, None) => {}
+        }
+    }
+}
+
+/// A vector's count and the bytes of its entries.
+fn split_vector<'a>(module: &Module<'a>, section: &Section<'_>) -> Result<(u32, &'a [u8])> {
+    let contents = &module.bytes[section.contents.clone()];
+    let mut reader = BinaryReader::new(contents, section.contents.start as u64);
+    let count = reader
+        .read_var_u32()
+        .map_err(|error| Error::from_parser(&error))?;
+    Ok((
+        count,
+        &contents[reader.original_position() as usize - section.contents.start..],
+    ))
+}
+
+/// The entries of an encoded section: what follows its size and its count.
+fn vector_entries(section: &[u8]) -> &[u8] {
+    let mut reader = BinaryReader::new(section, 0);
+    let skipped = reader.read_var_u32().and_then(|_| reader.read_var_u32());
+    skipped.map_or(section, |_| &section[reader.original_position() as usize..])
+}

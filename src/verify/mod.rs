@@ -1,0 +1,72 @@
+//! **verify**: never trusts the emitter.
+//!
+//! Input: the original [`Module`], its [`Analysis`], and the bytes that were written. Output: nothing,
+//! or the internal error that keeps them from being handed out. Everything is read again from the
+//! bytes; no plan is consulted.
+//!
+//! Checked: the output is a valid module; imports are the same; exports, types and functions begin
+//! with the input's; every function outside the closure is byte-identical.
+//! Not checked here: that a rewritten function means what its original means.
+
+use crate::analyze::Analysis;
+use crate::error::{Error, Result};
+use crate::index::{FuncIdx, IndexType};
+use crate::read::{FuncKind, Module};
+
+/// Checks `wasm`, which was made from `module`.
+///
+/// # Errors
+/// [`Error::Internal`] with what is wrong.
+pub fn verify(module: &Module<'_>, analysis: &Analysis, wasm: &[u8]) -> Result<()> {
+    let output = Module::read(wasm)
+        .map_err(|error| Error::Internal(format!("the output is refused: {error}")))?;
+    imports_and_exports(module, &output)?;
+    functions(module, analysis, &output)
+}
+
+fn imports_and_exports(module: &Module<'_>, output: &Module<'_>) -> Result<()> {
+    if module.imported_funcs != output.imported_funcs {
+        return Err(internal("the number of imported functions changed"));
+    }
+    let same = module
+        .exports
+        .iter()
+        .eq(output.exports.iter().take(module.exports.len()));
+    if !same {
+        return Err(internal("the exports changed"));
+    }
+    Ok(())
+}
+
+fn functions(module: &Module<'_>, analysis: &Analysis, output: &Module<'_>) -> Result<()> {
+    for (index, func) in module.funcs.iter_enumerated() {
+        let Some(copy) = output.funcs.get(index) else {
+            return Err(internal("functions are missing"));
+        };
+        if func.ty != copy.ty {
+            return Err(internal(&format!("the type of function {index} changed")));
+        }
+        match (&func.kind, &copy.kind) {
+            (FuncKind::Import { module, name }, FuncKind::Import { module: m, name: n }) => {
+                if (module, name) != (m, n) {
+                    return Err(internal(&format!("the import of function {index} changed")));
+                }
+            }
+            (FuncKind::Defined { body }, FuncKind::Defined { body: copied }) => {
+                let untouched = module.bytes[body.clone()] == output.bytes[copied.clone()];
+                if !analysis.closure[index] && !untouched {
+                    return Err(internal(&format!(
+                        "function {index}, outside the closure, changed"
+                    )));
+                }
+            }
+            _ => return Err(internal(&format!("function {index} changed its kind"))),
+        }
+    }
+    debug_assert!(FuncIdx::from_usize(module.funcs.len()).as_usize() <= output.funcs.len());
+    Ok(())
+}
+
+fn internal(what: &str) -> Error {
+    Error::Internal(what.into())
+}
