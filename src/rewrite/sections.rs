@@ -46,14 +46,15 @@ struct Assembler<'m, 'a> {
     dropped: Vec<Dropped>,
 }
 
-/// The sections that gain entries, in the order that the binary format asks for. There is always
-/// a code section, and it comes after them.
-const EXTENDED: [u8; 5] = [
+/// The sections that gain entries, in the order that the binary format asks for. Any of them may be
+/// missing: a module may import an entry and export it, and define no function.
+const EXTENDED: [u8; 6] = [
     SectionId::Type as u8,
     SectionId::Function as u8,
     SectionId::Tag as u8,
     SectionId::Global as u8,
     SectionId::Export as u8,
+    SectionId::Code as u8,
 ];
 
 /// Where a section belongs in the order that the binary format asks for.
@@ -74,16 +75,15 @@ impl Assembler<'_, '_> {
         let mut missing: Vec<u8> = EXTENDED.into_iter().filter(|id| !present(*id)).collect();
         missing.retain(|id| self.extends(*id));
         let mut has_producers = false;
-        for section in &module.sections {
-            if section.id != 0 {
-                while let Some(id) = missing
-                    .first()
-                    .copied()
-                    .filter(|id| rank(*id) < rank(section.id))
-                {
-                    missing.remove(0);
-                    self.extend(id, None)?;
-                }
+        let known = module
+            .sections
+            .iter()
+            .rposition(|s| s.id != 0)
+            .map_or(0, |last| last + 1);
+        for (section, ordinal) in module.sections.iter().zip(0..) {
+            if section.id != 0 || ordinal == known {
+                let next = if section.id == 0 { u8::MAX } else { section.id };
+                self.add_missing(&mut missing, next)?;
             }
             match section.id {
                 0 if section.name == "producers" => {
@@ -92,12 +92,21 @@ impl Assembler<'_, '_> {
                 }
                 0 => self.custom(section),
                 id if self.extends(id) => self.extend(id, Some(section))?,
-                id if id == SectionId::Code as u8 => self.code(section),
                 _ => self.copy(section),
             }
         }
+        self.add_missing(&mut missing, u8::MAX)?;
         if !has_producers {
             self.producers(None);
+        }
+        Ok(())
+    }
+
+    /// Adds the missing sections that come before a section with id `next`.
+    fn add_missing(&mut self, missing: &mut Vec<u8>, next: u8) -> Result<()> {
+        while let Some(id) = missing.first().copied().filter(|id| rank(*id) < rank(next)) {
+            missing.remove(0);
+            self.extend(id, None)?;
         }
         Ok(())
     }
@@ -115,6 +124,10 @@ impl Assembler<'_, '_> {
 
     /// A section whose contents are a vector, with further entries behind the present ones.
     fn extend(&mut self, id: u8, section: Option<&Section<'_>>) -> Result<()> {
+        if id == SectionId::Code as u8 {
+            self.code(section.map_or(0, |section| section.contents.len()));
+            return Ok(());
+        }
         let (count, present) = match section {
             Some(section) => split_vector(self.module, section)?,
             None => (0, &[][..]),
@@ -208,10 +221,10 @@ impl Assembler<'_, '_> {
     }
 
     /// The code section: copied runs of untouched bodies, rewritten bodies, new ones.
-    fn code(&mut self, section: &Section<'_>) {
+    fn code(&mut self, present_bytes: usize) {
         let module = self.module;
         let mut contents = Vec::with_capacity(
-            section.contents.len()
+            present_bytes
                 + self
                     .bodies
                     .iter()

@@ -294,9 +294,12 @@ impl<'p> Run<'p> {
     }
 
     /// Brings the same instance back to where it was paused. What the module's own globals hold
-    /// must come from the buffer.
-    pub fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
+    /// must come from the buffer. False if that is impossible, because the memory has grown since.
+    pub fn restore(&mut self, snapshot: &Snapshot) -> Result<bool> {
         let session = &mut self.session;
+        if session.memory.len(&session.store) != snapshot.memory.len() {
+            return Ok(false);
+        }
         session
             .memory
             .write(&mut session.store, 0, &snapshot.memory);
@@ -306,7 +309,7 @@ impl<'p> Run<'p> {
         host.protocol.phase = snapshot.phase.clone();
         self.outcomes = snapshot.outcomes.clone();
         self.next = snapshot.next;
-        Ok(())
+        Ok(true)
     }
 
     pub fn observe(&mut self) -> Result<Observation> {
