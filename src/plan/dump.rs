@@ -89,6 +89,13 @@ fn write_region(out: &mut String, ordinal: usize, region: &Region, plan: &FuncPl
         targets.push(format!("{site}→L{}", label.0));
     }
     let mut first = dispatch.first + dispatch.sites.len() as u32;
+    for handler in &dispatch.handlers {
+        let tag = handler.tag.map_or("any".into(), |tag| format!("tag {tag}"));
+        let payload: Vec<_> = handler.payload.iter().map(ToString::to_string).collect();
+        let last = first + handler.sites - 1;
+        targets.push(format!("{first}..{last}→throw {tag} [{}]", payload.join(" ")));
+        first += handler.sites;
+    }
     for (label, count) in &dispatch.regions {
         targets.push(format!("{first}..{}→L{}", first + count - 1, label.0));
         first += count;

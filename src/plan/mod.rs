@@ -58,6 +58,12 @@
 //! Whatever the operand stack holds at a landing or a hoisted start is spilled to locals, so that
 //! every label can be opened with an empty stack.
 //!
+//! # Handlers
+//!
+//! A `try` is a region for its body and one for each handler with sites. A rewind can't branch into a
+//! handler: it enters the body, and throws there what the handler had caught. So the values caught
+//! are part of the frame; a handler that catches all gets a tag of our own, and must not `rethrow`.
+//!
 //! # Sources
 //! Ramsey, "Beyond Relooper" (2022), for nesting blocks by the order of their ends.
 
@@ -73,7 +79,7 @@ mod walk;
 pub use dump::dump;
 pub use frame::{Frame, SLOT_TYPES, Slot, slot_bytes};
 pub use refuse::WPK_FORK_EXPORTS;
-pub use regions::{Dispatch, Region, Reset};
+pub use regions::{Dispatch, HandlerEntry, Region, Reset};
 
 use crate::analyze::Analysis;
 use crate::error::Result;
@@ -210,8 +216,9 @@ impl FuncPlan {
         let skeleton = walk::walk(module, func, sites, allocations)?;
         refuse::locals(module, func, &skeleton)?;
         let tree = regions::Tree::build(&skeleton);
-        let layout = regions::Layout::build(module, &skeleton, &tree);
+        let mut layout = regions::Layout::build(module, &skeleton, &tree);
         let steps = steps::steps(module, func, &skeleton, &tree, &layout)?;
+        layout.set_payloads(&steps.payloads);
         let frame = frame::frame(module, func, &skeleton, &steps)?;
         Ok(FuncPlan {
             func,

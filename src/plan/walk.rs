@@ -9,7 +9,7 @@
 use super::operands::Operands;
 use crate::analyze::{Site, Target};
 use crate::error::{Error, Result};
-use crate::index::{FuncIdx, GlobalIdx, LocalIdx, TypeIdx};
+use crate::index::{FuncIdx, GlobalIdx, LocalIdx, TagIdx, TypeIdx};
 use crate::read::{Module, labels};
 use std::ops::Range;
 use wasmparser::{
@@ -31,18 +31,35 @@ pub(super) struct Node {
     /// How many of the spills are the construct's parameters.
     pub params: usize,
     pub ty: BlockType,
-    /// For an `if`: its `else`; for a `try`: its first handler.
+    /// For an `if`: its `else`.
     pub middle: Option<Middle>,
+    /// For a legacy `try`: its handlers.
+    pub handlers: Vec<Handler>,
     /// Offset of the operator that closes the construct.
     pub end: u32,
     /// The node after the last node inside this one.
     pub next: usize,
 }
 
-/// Where a construct's second part begins.
+/// A handler of a legacy `try`.
+#[derive(Clone, Debug)]
+pub(super) struct Handler {
+    /// Offset of the `catch` or `catch_all`.
+    pub offset: u32,
+    /// The tag that it catches; all if none.
+    pub tag: Option<TagIdx>,
+    /// The values that it finds on the operand stack.
+    pub payload: Vec<ValType>,
+    /// The first node inside.
+    pub first_node: usize,
+    /// Offset of a `rethrow` of what this handler caught.
+    rethrow: Option<u32>,
+}
+
+/// Where the second arm of an `if` begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Middle {
-    /// Offset of the `else`, `catch` or `catch_all`.
+    /// Offset of the `else`.
     pub offset: u32,
     /// Whether the first part can run into it.
     pub falls_in: bool,
@@ -132,7 +149,6 @@ struct Open {
     node: usize,
     spills: usize,
     has_site: bool,
-    in_handler: bool,
 }
 
 pub(super) struct Walk<'m, 'a> {
@@ -315,8 +331,12 @@ impl Walk<'_, '_> {
                 self.operands.set_height(height, offset);
             }
         }
-        if let Operator::LocalSet { local_index } = op {
-            self.operands.write_local(LocalIdx(*local_index), offset);
+        match op {
+            Operator::LocalSet { local_index } => {
+                self.operands.write_local(LocalIdx(*local_index), offset);
+            }
+            Operator::Rethrow { relative_depth } => self.rethrow(*relative_depth, offset),
+            _ => {}
         }
     }
 
@@ -431,19 +451,12 @@ impl Walk<'_, '_> {
             params,
             ty,
             middle: None,
+            handlers: Vec::new(),
             end: 0,
             next: 0,
         });
         let height = self.operands.height() - params - condition;
-        let in_handler = self.open.last().is_some_and(|open| open.in_handler);
-        self.open.push(Open {
-            kind,
-            height,
-            node,
-            spills,
-            has_site: false,
-            in_handler,
-        });
+        self.open.push(Open { kind, height, node, spills, has_site: false });
     }
 
     fn push_spill(&mut self, depth: usize, copy_of: Option<LocalIdx>, saved: bool) {
@@ -456,23 +469,71 @@ impl Walk<'_, '_> {
     fn middle(&mut self, op: &Operator<'_>, offset: u32) -> Result<(), Stop> {
         let falls_in = self.dead.is_none();
         self.validator.op(u64::from(offset), op)?;
-        let open = self.open.last_mut().expect("the body is valid");
-        let node = &self.out.nodes[open.node];
-        if !matches!(op, Operator::Else) {
-            self.tries -= usize::from(node.middle.is_none());
-            open.in_handler = true;
-        }
-        let first_node = self.out.nodes.len();
-        let node = &mut self.out.nodes[open.node];
-        node.middle.get_or_insert(Middle {
-            offset,
-            falls_in,
-            first_node,
-        });
-        let height = open.height;
+        let open = self.open.last().expect("the body is valid");
+        let (height, index) = (open.height, open.node);
         self.operands.set_height(height, offset);
         let now = self.validator.operand_stack_height() as usize;
         self.operands.set_height(now, offset);
+        let first_node = self.out.nodes.len();
+        let payload = (0..now - height).rev();
+        let payload = payload
+            .filter_map(|depth| self.validator.get_operand_type(depth)?)
+            .collect();
+        let tag = match op {
+            Operator::Catch { tag_index } => Some(TagIdx(*tag_index)),
+            _ => None,
+        };
+        let node = &mut self.out.nodes[index];
+        if matches!(op, Operator::Else) {
+            node.middle = Some(Middle {
+                offset,
+                falls_in,
+                first_node,
+            });
+        } else {
+            self.tries -= usize::from(node.handlers.is_empty());
+            node.handlers.push(Handler {
+                offset,
+                tag,
+                payload,
+                first_node,
+                rethrow: None,
+            });
+        }
+        Ok(())
+    }
+
+    /// Notes in the handler that `rethrow` names that what it caught must be kept.
+    fn rethrow(&mut self, depth: u32, offset: u32) {
+        let construct = self.open.len() - 1 - depth as usize;
+        let node = &mut self.out.nodes[self.open[construct].node];
+        if let Some(handler) = node.handlers.last_mut() {
+            handler.rethrow.get_or_insert(offset);
+        }
+    }
+
+    /// A rewind enters a handler by throwing once more what it caught, which for `catch_all` is
+    /// not known.
+    fn check_handlers(&self, node: &Node) -> Result<(), Stop> {
+        let ends = node
+            .handlers
+            .iter()
+            .skip(1)
+            .map(|handler| handler.first_node);
+        let ends = ends.chain([self.out.nodes.len()]);
+        for (handler, end) in node.handlers.iter().zip(ends) {
+            if let (None, Some(_), Some(site)) = (
+                handler.tag,
+                handler.rethrow,
+                self.out.nodes[handler.first_node..end].first(),
+            ) {
+                return Err(self.refuse(
+                    "a call that may reach an entry, inside a `catch_all` handler with `rethrow`",
+                    site.start,
+                    "catch by tag, or move the call out of the handler",
+                ));
+            }
+        }
         Ok(())
     }
 
@@ -484,7 +545,7 @@ impl Walk<'_, '_> {
         let next = self.out.nodes.len();
         let node = &mut self.out.nodes[open.node];
         node.end = offset;
-        if open.kind == NodeKind::Try && node.middle.is_none() {
+        if open.kind == NodeKind::Try && node.handlers.is_empty() {
             self.tries -= 1;
         }
         node.next = next;
@@ -493,6 +554,7 @@ impl Walk<'_, '_> {
             return Ok(());
         }
         if open.has_site {
+            self.check_handlers(&self.out.nodes[open.node])?;
             self.open.last_mut().expect("checked above").has_site = true;
         } else {
             self.out.nodes.truncate(open.node);
@@ -515,13 +577,6 @@ impl Walk<'_, '_> {
     fn site(&mut self, site: &Site, op: &Operator<'_>, offset: u32) -> Result<(), Stop> {
         let open = self.open.last_mut().expect("the body is open");
         open.has_site = true;
-        if open.in_handler {
-            return Err(self.refuse(
-                "a call that may reach an entry, inside a `catch` handler",
-                offset,
-                "move the call out of the handler",
-            ));
-        }
         let base = open.height;
         let (pops, _) = op
             .operator_arity(&self.validator)
@@ -589,6 +644,7 @@ impl Walk<'_, '_> {
             params: 0,
             ty: BlockType::Empty,
             middle: None,
+            handlers: Vec::new(),
             end: offset,
             next: self.out.nodes.len() + 1,
         });

@@ -22,7 +22,7 @@
 //! host may look at them, fill or move them whenever no instrumented code is running.
 
 use super::types::{NewTypes, Signature};
-use crate::index::{FuncIdx, GlobalIdx, IndexType};
+use crate::index::{FuncIdx, GlobalIdx, IndexType, TagIdx};
 use crate::plan::{Frame, LabelType, Plan, SLOT_TYPES, Slot, WPK_FORK_EXPORTS, slot_bytes};
 use crate::read::Module;
 use std::collections::BTreeMap;
@@ -64,6 +64,9 @@ pub(super) struct Runtime {
     cursor: GlobalIdx,
     pub push: FuncIdx,
     pub pop: FuncIdx,
+    /// A tag without values, for handlers that catch all; where there are any.
+    pub any_tag: Option<TagIdx>,
+    pub any_tag_type: u32,
     multi_value: bool,
     helpers: BTreeMap<(usize, usize), Helpers>,
     pub funcs: Vec<NewFunc>,
@@ -97,10 +100,19 @@ impl Runtime {
             cursor: global(2),
             push: FuncIdx(0),
             pop: FuncIdx(0),
+            any_tag: None,
+            any_tag_type: 0,
             multi_value: plan.multi_value,
             helpers: BTreeMap::new(),
             funcs: Vec::new(),
         };
+        let regions = plan.funcs.iter().flat_map(|func| &func.regions);
+        let mut handlers = regions.flat_map(|region| &region.dispatch.handlers);
+        if handlers.any(|handler| handler.tag.is_none()) {
+            runtime.any_tag = Some(TagIdx(module.types().tag_count()));
+            let nothing = Signature { params: Vec::new(), results: Vec::new() };
+            runtime.any_tag_type = runtime.types.add(nothing);
+        }
         runtime.append(module, plan);
         runtime
     }

@@ -10,7 +10,7 @@ use crate::read::{Module, Section};
 use std::collections::BTreeSet;
 use wasm_encoder::{
     CompositeInnerType, CompositeType, ConstExpr, Encode, ExportKind, FuncType, GlobalType,
-    SectionId, SubType, ValType,
+    SectionId, SubType, TagKind, TagType, ValType,
 };
 use wasmparser::BinaryReader;
 
@@ -48,9 +48,10 @@ struct Assembler<'m, 'a> {
 
 /// The sections that gain entries, in the order that the binary format asks for. There is always
 /// a code section, and it comes after them.
-const EXTENDED: [u8; 4] = [
+const EXTENDED: [u8; 5] = [
     SectionId::Type as u8,
     SectionId::Function as u8,
+    SectionId::Tag as u8,
     SectionId::Global as u8,
     SectionId::Export as u8,
 ];
@@ -69,8 +70,9 @@ fn rank(id: u8) -> usize {
 impl Assembler<'_, '_> {
     fn sections(&mut self) -> Result<()> {
         let module = self.module;
-        let mut missing: Vec<u8> = EXTENDED.to_vec();
-        missing.retain(|id| module.sections.iter().all(|section| section.id != *id));
+        let present = |id: u8| module.sections.iter().any(|section| section.id == id);
+        let mut missing: Vec<u8> = EXTENDED.into_iter().filter(|id| !present(*id)).collect();
+        missing.retain(|id| self.extends(*id));
         let mut has_producers = false;
         for section in &module.sections {
             if section.id != 0 {
@@ -89,7 +91,7 @@ impl Assembler<'_, '_> {
                     self.producers(Some(section));
                 }
                 0 => self.custom(section),
-                id if EXTENDED.contains(&id) => self.extend(id, Some(section))?,
+                id if self.extends(id) => self.extend(id, Some(section))?,
                 id if id == SectionId::Code as u8 => self.code(section),
                 _ => self.copy(section),
             }
@@ -98,6 +100,12 @@ impl Assembler<'_, '_> {
             self.producers(None);
         }
         Ok(())
+    }
+
+    /// Whether this section gains entries.
+    fn extends(&self, id: u8) -> bool {
+        let needed = id != SectionId::Tag as u8 || self.runtime.any_tag.is_some();
+        needed && EXTENDED.contains(&id)
     }
 
     fn copy(&mut self, section: &Section<'_>) {
@@ -115,6 +123,7 @@ impl Assembler<'_, '_> {
         let added_count = match id {
             id if id == SectionId::Type as u8 => self.new_types(&mut added),
             id if id == SectionId::Function as u8 => self.new_funcs(&mut added),
+            id if id == SectionId::Tag as u8 => self.new_tags(&mut added),
             id if id == SectionId::Global as u8 => self.new_globals(&mut added),
             _ => self.new_exports(&mut added),
         };
@@ -156,6 +165,14 @@ impl Assembler<'_, '_> {
             func.ty.encode(out);
         }
         self.runtime.funcs.len()
+    }
+
+    fn new_tags(&self, out: &mut Vec<u8>) -> usize {
+        if self.runtime.any_tag.is_some() {
+            let kind = TagKind::Exception;
+            TagType { kind, func_type_idx: self.runtime.any_tag_type }.encode(out);
+        }
+        usize::from(self.runtime.any_tag.is_some())
     }
 
     fn new_globals(&self, out: &mut Vec<u8>) -> usize {
