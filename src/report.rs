@@ -47,7 +47,10 @@ pub struct Function {
 impl Report {
     /// Describes `analysis` of `module`.
     pub fn new(module: &Module<'_>, analysis: &Analysis) -> Report {
-        let inside = analysis.closure.iter_enumerated().filter(|(_, in_it)| **in_it);
+        let inside = analysis
+            .closure
+            .iter_enumerated()
+            .filter(|(_, in_it)| **in_it);
         let closure: Vec<_> = inside
             .map(|(func, _)| Function {
                 index: func.0,

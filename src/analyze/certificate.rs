@@ -196,7 +196,9 @@ impl<'a> Checker<'a> {
             }
             if !listed.any(|other| *other == site) {
                 let place = place();
-                return Err(broken(format!("the call in {place} is not among the sites")));
+                return Err(broken(format!(
+                    "the call in {place} is not among the sites"
+                )));
             }
         }
         Ok(())

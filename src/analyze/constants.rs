@@ -98,7 +98,11 @@ fn narrow(value: Constant) -> Constant {
 /// Calls `take` for every function that the expression mentions by `ref.func`, whatever it makes
 /// of the reference.
 pub(super) fn funcs_in(expr: &ConstExpr<'_>, mut take: impl FnMut(FuncIdx)) {
-    for operator in expr.get_operators_reader().into_iter().map_while(Result::ok) {
+    for operator in expr
+        .get_operators_reader()
+        .into_iter()
+        .map_while(Result::ok)
+    {
         if let Operator::RefFunc { function_index } = operator {
             take(FuncIdx(function_index));
         }
