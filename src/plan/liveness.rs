@@ -50,7 +50,7 @@ pub(super) fn live_at_sites(skeleton: &Skeleton, mut check: impl FnMut(u32, &Bit
     set
 }
 
-/// For each `End` and `Delegate` event the event that opened the construct.
+/// For each `End` event the event that opened the construct.
 fn match_openers(events: &[Event]) -> Vec<u32> {
     let mut open = Vec::new();
     let mut openers = vec![0; events.len()];
@@ -58,7 +58,7 @@ fn match_openers(events: &[Event]) -> Vec<u32> {
         match event {
             Event::Block | Event::Loop(_) | Event::If | Event::Try => open.push(position as u32),
             // The body's own `end` closes nothing.
-            Event::End | Event::Delegate(_) => openers[position] = open.pop().unwrap_or(u32::MAX),
+            Event::End => openers[position] = open.pop().unwrap_or(u32::MAX),
             _ => {}
         }
     }
@@ -95,7 +95,7 @@ impl Pass<'_> {
             match self.skeleton.events[position] {
                 Event::Get(local) => self.live.insert(local.0 as usize),
                 Event::Set(local) => self.live.remove(local.0 as usize),
-                Event::End | Event::Delegate(_) => self.enter(position),
+                Event::End => self.enter(position),
                 Event::Block | Event::Try => self.leave(),
                 Event::If => {
                     // Without an else, the false condition leads behind the `end`.

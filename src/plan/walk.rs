@@ -90,8 +90,6 @@ pub(super) enum Event {
     /// `catch` or `catch_all`.
     Catch,
     End,
-    /// `delegate`.
-    Delegate(u32),
     /// May branch to this label, or run on.
     BrIf(u32),
     /// Control does not come back from here; branches are `BrIf` events before it.
@@ -339,8 +337,7 @@ impl Walk<'_, '_> {
             Operator::Else => events.push(Event::Else),
             Operator::Try { .. } => events.push(Event::Try),
             Operator::Catch { .. } | Operator::CatchAll => events.push(Event::Catch),
-            Operator::End => events.push(Event::End),
-            Operator::Delegate { relative_depth } => events.push(Event::Delegate(*relative_depth)),
+            Operator::End | Operator::Delegate { .. } => events.push(Event::End),
             Operator::TryTable { try_table } => {
                 // Backwards, liveness meets the handlers after it has left the body.
                 for catch in &try_table.catches {

@@ -1,0 +1,41 @@
+# Sourced by the commands of this folder: where things are, and how they fail.
+#
+#   $root       the repository               $cache       what is fetched and built, kept between runs
+#   $scripts    this folder                  $node        a Node that runs every module we test
+#   $wasm_fork  the tool (after find_tool)   $work        scratch space, removed at exit (after make_work)
+set -euo pipefail
+scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(dirname "$scripts")
+cache=${WASM_FORK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/wasm-fork}
+node=$cache/corpus/node26/bin/node
+# The WASI module of Node warns at every start.
+export NODE_NO_WARNINGS=1 LC_ALL=C TZ=UTC
+
+die() {
+  echo "error: $*" >&2
+  exit 1
+}
+
+# need TOOL...: stops with one message that names everything that is missing.
+need() {
+  local tool missing=()
+  for tool; do command -v "$tool" >/dev/null || missing+=("$tool"); done
+  [ ${#missing[@]} = 0 ] || die "this needs, on PATH: ${missing[*]}"
+}
+
+# The tool under test: WASM_FORK, else a release build of this tree.
+find_tool() {
+  if [ -n "${WASM_FORK:-}" ]; then
+    wasm_fork=$WASM_FORK
+  else
+    need cargo
+    cargo build --quiet --release --manifest-path "$root/Cargo.toml"
+    wasm_fork=${CARGO_TARGET_DIR:-$root/target}/release/wasm-fork
+  fi
+  [ -x "$wasm_fork" ] || die "no wasm-fork at $wasm_fork"
+}
+
+make_work() {
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+}

@@ -1,0 +1,39 @@
+// What each real module runs: small, deterministic, and through as much of the module as a few lines can.
+//
+//   entry  the import at which the storm unwinds; `entries` in place of it are united
+//   dirs   guest folder → host folder; in/ is this folder's
+//   stubs  imports that are no WASI get a stub which fails with ENOSYS
+import path from 'node:path';
+
+const inputs = path.join(import.meta.dirname, 'in');
+const FD_WRITE = 'wasi_snapshot_preview1.fd_write';
+
+export const workloads = {
+  'agentos-bash': { entries: [FD_WRITE], argv0: 'bash', args: ['/in/t.sh'], dirs: { '/in': inputs }, stubs: true },
+  'runno-quickjs': { entries: [FD_WRITE], argv0: 'qjs', args: ['/in/t.js'], dirs: { '/in': inputs }, stubs: true },
+  'runno-sqlite': { entries: ['wasi_unstable.fd_write'], argv0: 'sqlite', dirs: { '/': inputs }, env: { A: 'b' }, stdin: path.join(inputs, 't.sql') },
+  'python312-wasi': {
+    entries: [FD_WRITE],
+    argv0: 'python',
+    args: ['/in/t.py'],
+    dirs: { '/in': inputs },
+    env: { PYTHONHASHSEED: '0' },
+  },
+  // The deepest stacks of the four: imports of modules, 124 frames.
+  'python312-wasi stat': {
+    module: 'python312-wasi',
+    entries: ['wasi_snapshot_preview1.path_filestat_get', 'wasi_snapshot_preview1.fd_read'],
+    argv0: 'python',
+    args: ['/in/t.py'],
+    dirs: { '/in': inputs },
+    env: { PYTHONHASHSEED: '0' },
+  },
+  // Large: not among those that run without being named.
+  'clang-yowasp': {
+    entries: [FD_WRITE],
+    argv0: 'clang',
+    args: ['--target=wasm32-wasi', '-ffreestanding', '-nostdinc', '-O2', '-S', '-o', '-', '/in/f.c'],
+    dirs: { '/in': inputs },
+    large: true,
+  },
+};

@@ -1,0 +1,233 @@
+//! Runs an original once, and its instrumented form in every way a host may unwind and rewind it.
+//! All of them must look the same from outside.
+
+pub use super::drive::Observation;
+use super::drive::{Run, Step};
+use super::entry::{Limit, Policy, When};
+use super::no_room;
+use super::program::{Program, Spec};
+use super::world::{Answer, World};
+use wasmtime::{Result, ensure};
+
+/// How many entry calls of a program are tried one by one; evenly spread if there are more.
+const CALLS_TRIED: usize = 12;
+
+/// An original and its instrumented form.
+pub struct Case<'a> {
+    pub original: Program<'a>,
+    pub rewritten: Program<'a>,
+    /// What the original does.
+    pub reference: Observation,
+    /// How many times it calls an entry.
+    pub entry_calls: usize,
+}
+
+/// Runs an original alone. Returns what it does and how many times it calls an entry.
+pub fn reference(original: &[u8], spec: &Spec) -> Result<(Observation, usize), String> {
+    let original = Program::new(original, spec)
+        .map_err(|e| format!("the engine refuses the original: {e:#}"))?;
+    run_original(&original, spec.world()).map_err(|e| format!("the original: {e:#}"))
+}
+
+/// Compares the two modules in every way. Returns the bytes of frames at each call that was tried.
+pub fn check(original: &[u8], rewritten: &[u8], spec: &Spec) -> Result<Vec<usize>, String> {
+    let case = Case::new(original, rewritten, spec)?;
+    case.compare("never unwinding", Policy::default(), |_| Ok(()))?;
+    let mut frame_bytes = Vec::new();
+    for call in case.calls_to_try() {
+        frame_bytes.push(case.check_call(call)?);
+    }
+    case.check_every_call()?;
+    Ok(frame_bytes)
+}
+
+impl<'a> Case<'a> {
+    pub fn new(original: &[u8], rewritten: &[u8], spec: &'a Spec) -> Result<Self, String> {
+        let original = Program::new(original, spec)
+            .map_err(|e| format!("the engine refuses the original: {e:#}"))?;
+        let rewritten = Program::new(rewritten, spec)
+            .map_err(|e| format!("the engine refuses the instrumented module: {e:#}"))?;
+        let (reference, entry_calls) =
+            run_original(&original, spec.world()).map_err(|e| format!("the original: {e:#}"))?;
+        Ok(Case {
+            original,
+            rewritten,
+            reference,
+            entry_calls,
+        })
+    }
+
+    pub fn world(&self) -> World {
+        self.original.spec.world()
+    }
+
+    /// What the original does if entry call `call` gets `answer`.
+    pub fn original_with(&self, call: usize, answer: Answer) -> Result<Observation, String> {
+        let mut world = self.world();
+        world.answers.insert(call, answer);
+        let run = run_original(&self.original, world);
+        Ok(run
+            .map_err(|e| format!("the original with {answer:?} at {call}: {e:#}"))?
+            .0)
+    }
+
+    fn calls_to_try(&self) -> impl Iterator<Item = usize> + use<> {
+        let step = self.entry_calls.div_ceil(CALLS_TRIED).max(1);
+        (0..self.entry_calls).step_by(step)
+    }
+
+    /// Unwinds at one entry call, in every way. Returns how many bytes the frames took.
+    fn check_call(&self, call: usize) -> Result<usize, String> {
+        let at = Policy {
+            when: When::At(call),
+            ..Policy::default()
+        };
+        let unknown = Policy {
+            limit: Limit::Unknown,
+            ..at.clone()
+        };
+        let misuse = Policy {
+            misuse: true,
+            ..at.clone()
+        };
+        let reserve = Policy {
+            reserve_bytes: 48,
+            ..at.clone()
+        };
+        let name = |way: &str| format!("unwinding at entry call {call}, {way}");
+        let mut frame_bytes = 0;
+        self.compare(&name("same instance"), at.clone(), |run| {
+            frame_bytes = run.paused_frame_bytes();
+            Ok(())
+        })?;
+        self.compare(&name("limit unknown"), unknown, |_| Ok(()))?;
+        self.compare(&name("calling what the state forbids"), misuse, |_| Ok(()))?;
+        self.compare(&name("pos moved by the host"), reserve, |_| Ok(()))?;
+        self.compare(&name("buffer moved"), at.clone(), |run| run.relocate())?;
+        no_room::check(self, call)?;
+        if !self.original.spec.same_instance_only {
+            self.compare(&name("fresh instance"), at.clone(), |run| run.migrate())?;
+            self.check_twice(call, at)
+                .map_err(|e| format!("{}: {e}", name("twice")))?;
+        }
+        Ok(frame_bytes)
+    }
+
+    fn check_every_call(&self) -> Result<(), String> {
+        let every = Policy {
+            when: When::Every,
+            ..Policy::default()
+        };
+        self.compare(
+            "unwinding at every call, same instance",
+            every.clone(),
+            |_| Ok(()),
+        )?;
+        if !self.original.spec.same_instance_only {
+            self.compare("unwinding at every call, fresh instances", every, |run| {
+                run.migrate()
+            })?;
+        }
+        Ok(())
+    }
+
+    fn compare(
+        &self,
+        way: &str,
+        policy: Policy,
+        between: impl FnMut(&mut Run<'_>) -> Result<()>,
+    ) -> Result<(), String> {
+        let observed = Run::new(&self.rewritten, self.world(), policy)
+            .and_then(|run| run.finish(between))
+            .map_err(|e| format!("{way}: {e:#}"))?;
+        match difference(&self.reference, &observed) {
+            None => Ok(()),
+            Some(diff) => Err(format!("{way}: {diff}")),
+        }
+    }
+
+    /// One unwind, rewound three times: in a child with another answer, in the parent, and after
+    /// the parent has ended, in its instance once more with the child's answer.
+    fn check_twice(&self, call: usize, policy: Policy) -> Result<(), String> {
+        let in_child = self.original_with(call, Answer::Child)?;
+        let pause = || -> Result<Run<'_>> {
+            let mut run = Run::new(&self.rewritten, self.world(), policy)?;
+            let step = run.advance()?;
+            ensure!(step == Step::Paused, "the program ended before this call");
+            Ok(run)
+        };
+        let rewinds = || -> Result<[(&str, &Observation, Observation); 3]> {
+            let mut parent = pause()?;
+            let child = parent.child(Answer::Child)?.finish(|_| Ok(()))?;
+            let snapshot = parent.snapshot();
+            parent.resume()?;
+            let first = parent.observe()?;
+            parent.restore(&snapshot)?;
+            parent.set_answer(Answer::Child)?;
+            parent.resume()?;
+            let again = parent.observe()?;
+            Ok([
+                ("the child", &in_child, child),
+                ("the parent", &self.reference, first),
+                ("the parent's instance again", &in_child, again),
+            ])
+        };
+        for (who, expected, observed) in rewinds().map_err(|e| format!("{e:#}"))? {
+            if let Some(diff) = difference(expected, &observed) {
+                return Err(format!("{who}: {diff}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Spec {
+    /// The world that a run of the program begins in.
+    pub fn world(&self) -> World {
+        World {
+            script: self.script.clone(),
+            ..World::default()
+        }
+    }
+}
+
+fn run_original(program: &Program<'_>, world: World) -> Result<(Observation, usize)> {
+    let mut run = Run::new(program, world, Policy::default())?;
+    let step = run.advance()?;
+    ensure!(step == Step::Done, "it unwound");
+    let entry_calls = run.session.store.data().world.entry_calls;
+    Ok((run.observe()?, entry_calls))
+}
+
+/// The first thing in which two runs differ.
+pub fn difference(expected: &Observation, observed: &Observation) -> Option<String> {
+    first_difference("an import", &expected.events, &observed.events)
+        .or_else(|| first_difference("an export", &expected.outcomes, &observed.outcomes))
+        .or_else(|| first_difference("a global", &expected.globals, &observed.globals))
+        .or_else(|| memory_difference(&expected.memory, &observed.memory))
+}
+
+fn first_difference(what: &str, expected: &[String], observed: &[String]) -> Option<String> {
+    let count = expected.len().max(observed.len());
+    let at = (0..count).find(|&i| expected.get(i) != observed.get(i))?;
+    let show = |texts: &[String]| texts.get(at).map_or("nothing".into(), |t| format!("`{t}`"));
+    Some(format!(
+        "{what} differs (number {at}): the original gives {}, this run {}",
+        show(expected),
+        show(observed)
+    ))
+}
+
+fn memory_difference(expected: &[u8], observed: &[u8]) -> Option<String> {
+    if expected.len() != observed.len() {
+        let (a, b) = (expected.len(), observed.len());
+        return Some(format!(
+            "the memory has {a} bytes in the original, {b} in this run"
+        ));
+    }
+    let at = expected.iter().zip(observed).position(|(a, b)| a != b)?;
+    Some(format!(
+        "the memory differs at {at:#x}: {:#04x} in the original, {:#04x} in this run",
+        expected[at], observed[at]
+    ))
+}

@@ -1,0 +1,281 @@
+//! The host's side of the `wpk-fork` ABI inside the entry import, and the rules it checks there:
+//! the arguments are the same when the entry is called again, rewinding leaves the frames as they
+//! were, `pos` comes back, and nothing is written outside the buffer.
+
+use super::memory::{CONSUMED, Mem, POISON, Region};
+use super::misuse;
+use super::session::{Abi, Host};
+use super::value;
+use super::world::Answer;
+use std::ops::Range;
+use wasmtime::{AsContext, AsContextMut, Caller, Result, Val, ValType, bail, ensure, format_err};
+
+/// The states that `wpk_fork_state` reports.
+pub const NORMAL: i32 = 0;
+pub const UNWINDING: i32 = 1;
+pub const REWINDING: i32 = 2;
+pub const NO_ROOM: i32 = 3;
+
+/// Offset of `end` in the buffer; `pos` is at 0.
+pub const END_OFFSET: usize = 4;
+/// The least buffer: `pos` and `end`.
+pub const HEADER_BYTES: usize = 8;
+
+/// At which entry calls the host unwinds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum When {
+    #[default]
+    Never,
+    At(usize),
+    Every,
+}
+
+/// What the host says about the size of the buffer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Limit {
+    /// Its true size.
+    #[default]
+    True,
+    /// Zero: no limit known.
+    Unknown,
+    /// So many bytes, the header included.
+    Bytes(usize),
+}
+
+/// How the host behaves.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    pub when: When,
+    pub limit: Limit,
+    /// Try every call that the state forbids.
+    pub misuse: bool,
+    /// After the unwind began, move `pos` on by so many bytes: they are the host's.
+    pub reserve_bytes: u32,
+}
+
+/// An entry call that is unwinding or rewinding.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    pub ordinal: usize,
+    name: String,
+    args: Vec<Val>,
+    /// Address of the buffer.
+    pub buffer: usize,
+    /// What `pos` was before the first frame, relative to the buffer.
+    pub start_pos: u32,
+    /// Everything from the header on, as it was when the rewind began.
+    pub frames: Vec<u8>,
+}
+
+/// Where the host is in the protocol.
+#[derive(Clone, Debug, Default)]
+pub enum Phase {
+    #[default]
+    Normal,
+    Unwinding(Pending),
+    Rewinding(Pending),
+}
+
+/// The host's protocol state, kept in the store.
+#[derive(Default)]
+pub struct Protocol {
+    /// None for an original.
+    pub abi: Option<Abi>,
+    pub memory: Option<Mem>,
+    pub region: Region,
+    pub policy: Policy,
+    pub phase: Phase,
+    /// How many times there was no room.
+    pub no_room: usize,
+}
+
+impl Protocol {
+    /// The range of the buffer that the module may write, given its address.
+    pub fn usable(&self, buffer: usize) -> Range<usize> {
+        match self.policy.limit {
+            Limit::True => buffer..self.region.buffer().end.max(buffer),
+            Limit::Unknown => buffer..self.region.whole.end,
+            Limit::Bytes(bytes) => buffer..buffer + bytes,
+        }
+    }
+
+    fn memory(&self) -> Mem {
+        self.memory
+            .clone()
+            .expect("the memory is set after instantiation")
+    }
+}
+
+/// A call of the entry import `name`. Returns its results.
+pub fn call(
+    caller: &mut Caller<'_, Host>,
+    name: &str,
+    args: &[Val],
+    types: &[ValType],
+) -> Result<Vec<Val>> {
+    let abi = caller.data().protocol.abi;
+    let state = match abi {
+        Some(abi) => abi.state(&mut *caller)?,
+        None => NORMAL,
+    };
+    let phase = std::mem::take(&mut caller.data_mut().protocol.phase);
+    match (phase, state) {
+        (Phase::Normal, NORMAL) => first_call(caller, name, args, types),
+        (Phase::Rewinding(pending), REWINDING) => {
+            check_same_call(&pending, name, args)?;
+            end_rewind(caller, &pending)?;
+            check_buffer_kept(caller, &pending)?;
+            Ok(answer(caller, pending.ordinal, types))
+        }
+        (Phase::Unwinding(pending), NO_ROOM) => {
+            check_same_call(&pending, name, args)?;
+            end_rewind(caller, &pending)?;
+            let host = caller.data_mut();
+            host.protocol.no_room += 1;
+            host.world.answers.insert(pending.ordinal, Answer::Error);
+            Ok(answer(caller, pending.ordinal, types))
+        }
+        (phase, state) => bail!("the entry {name} is called in state {state} while {phase:?}"),
+    }
+}
+
+fn first_call(
+    caller: &mut Caller<'_, Host>,
+    name: &str,
+    args: &[Val],
+    types: &[ValType],
+) -> Result<Vec<Val>> {
+    let world = &mut caller.data_mut().world;
+    let ordinal = world.entry_calls;
+    world.entry_calls += 1;
+    world.log(name, args);
+    let protocol = &caller.data().protocol;
+    let unwinds = protocol.abi.is_some()
+        && match protocol.policy.when {
+            When::Never => false,
+            When::At(call) => call == ordinal,
+            When::Every => true,
+        };
+    if !unwinds {
+        return Ok(answer(caller, ordinal, types));
+    }
+    let buffer = protocol.region.buffer().start;
+    let mut pending = Pending {
+        ordinal,
+        name: name.to_owned(),
+        args: args.to_vec(),
+        buffer,
+        start_pos: 0,
+        frames: Vec::new(),
+    };
+    begin_unwind(caller, &mut pending)?;
+    caller.data_mut().protocol.phase = Phase::Unwinding(pending);
+    Ok(types.iter().map(value::garbage).collect())
+}
+
+fn answer(caller: &mut Caller<'_, Host>, ordinal: usize, types: &[ValType]) -> Vec<Val> {
+    caller.data_mut().world.answer(ordinal, types)
+}
+
+fn begin_unwind(caller: &mut Caller<'_, Host>, pending: &mut Pending) -> Result<()> {
+    let protocol = &caller.data().protocol;
+    let (memory, policy, region) = (
+        protocol.memory(),
+        protocol.policy.clone(),
+        protocol.region.clone(),
+    );
+    let abi = protocol.abi.expect("only an instrumented program unwinds");
+    let end = match policy.limit {
+        Limit::Unknown => 0,
+        _ => protocol.usable(pending.buffer).end as u32,
+    };
+    memory.write(
+        &mut *caller,
+        region.whole.start,
+        &vec![POISON; region.whole.len()],
+    );
+    memory.write_u32(&mut *caller, pending.buffer + END_OFFSET, end);
+    if policy.misuse {
+        misuse::in_normal_state(&mut *caller, &abi)?;
+    }
+    abi.unwind_begin
+        .call(&mut *caller, &[Val::I32(pending.buffer as i32)], &mut [])?;
+    let state = abi.state(&mut *caller)?;
+    let limited = matches!(policy.limit, Limit::Bytes(_));
+    ensure!(
+        limited || state == UNWINDING,
+        "unwind_begin leaves state {state}"
+    );
+    if policy.misuse {
+        misuse::while_unwinding(&mut *caller, &abi, pending.buffer)?;
+    }
+    let mut pos = memory.read_u32(&*caller, pending.buffer);
+    if policy.reserve_bytes > 0 {
+        pos += policy.reserve_bytes;
+        memory.write_u32(&mut *caller, pending.buffer, pos);
+    }
+    pending.start_pos = pos.wrapping_sub(pending.buffer as u32);
+    Ok(())
+}
+
+fn check_same_call(pending: &Pending, name: &str, args: &[Val]) -> Result<()> {
+    let (then, now) = (value::show_all(&pending.args), value::show_all(args));
+    ensure!(
+        pending.name == name && then == now,
+        "entry call {} was {}({then}), and is {name}({now}) when it is called again",
+        pending.ordinal,
+        pending.name
+    );
+    Ok(())
+}
+
+fn end_rewind(caller: &mut Caller<'_, Host>, pending: &Pending) -> Result<()> {
+    let protocol = &caller.data().protocol;
+    let abi = protocol.abi.expect("only an instrumented program rewinds");
+    if protocol.policy.misuse {
+        misuse::while_rewinding(&mut *caller, &abi, pending.buffer)?;
+    }
+    abi.rewind_end.call(&mut *caller, &[], &mut [])?;
+    let state = abi.state(&mut *caller)?;
+    ensure!(state == NORMAL, "rewind_end leaves state {state}");
+    check_no_stray_write(caller, pending)?;
+    let memory = caller.data().protocol.memory();
+    let pos = memory
+        .read_u32(&*caller, pending.buffer)
+        .wrapping_sub(pending.buffer as u32);
+    ensure!(
+        pos == pending.start_pos,
+        "after the rewind pos is {pos} bytes into the buffer; it started at {}",
+        pending.start_pos
+    );
+    Ok(())
+}
+
+fn check_no_stray_write(caller: &mut Caller<'_, Host>, pending: &Pending) -> Result<()> {
+    let protocol = &caller.data().protocol;
+    let (memory, region) = (protocol.memory(), &protocol.region);
+    let bytes = memory.read(caller.as_context(), region.whole.clone());
+    match region.first_stray_write(&bytes, &protocol.usable(pending.buffer)) {
+        None => Ok(()),
+        Some(at) => Err(format_err!(
+            "a byte outside the buffer was written, at {at:#x}; the buffer is {:#x?}",
+            protocol.usable(pending.buffer)
+        )),
+    }
+}
+
+/// The frames must be as they were; then they are overwritten, because nothing may read them now.
+fn check_buffer_kept(caller: &mut Caller<'_, Host>, pending: &Pending) -> Result<()> {
+    let memory = caller.data().protocol.memory();
+    let start = pending.buffer + HEADER_BYTES;
+    let now = memory.read(&*caller, start..start + pending.frames.len());
+    if let Some(at) = now.iter().zip(&pending.frames).position(|(a, b)| a != b) {
+        bail!(
+            "rewinding changed the byte at offset {} of the buffer",
+            at + HEADER_BYTES
+        );
+    }
+    let consumed = vec![CONSUMED; HEADER_BYTES + now.len()];
+    memory.write(caller.as_context_mut(), pending.buffer, &consumed);
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! A program to run: a module, what to call in it, and what its host must provide.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+use wasm_fork::EntryPattern;
+use wasmtime::{Config, Engine, Module, OptLevel, Result};
+
+/// A call of an export.
+#[derive(Clone, Debug)]
+pub struct Invoke {
+    pub export: String,
+    /// Arguments as text; their types come from the export.
+    pub args: Vec<String>,
+}
+
+/// A table slot that the host fills with an exported function, right after instantiation.
+#[derive(Clone, Debug)]
+pub struct HostSlot {
+    pub table: String,
+    pub slot: u64,
+    pub export: String,
+}
+
+/// What to do with a module, apart from its bytes.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    pub entries: Vec<EntryPattern>,
+    pub invokes: Vec<Invoke>,
+    pub script: Vec<i64>,
+    pub host_slots: Vec<HostSlot>,
+    /// A region of the module's own memory for the buffer; without it the host adds pages.
+    pub buffer: Option<Range<usize>>,
+    /// How much the host adds.
+    pub buffer_bytes: usize,
+    /// The instance has state that a copy of memory and the buffer don't carry (changed tables,
+    /// dropped segments), so only the same instance may rewind, and only once.
+    pub same_instance_only: bool,
+}
+
+impl Default for Spec {
+    fn default() -> Self {
+        Spec {
+            entries: vec![EntryPattern::exact("env", "fork")],
+            invokes: Vec::new(),
+            script: Vec::new(),
+            host_slots: Vec::new(),
+            buffer: None,
+            buffer_bytes: super::memory::PAGE_BYTES,
+            same_instance_only: false,
+        }
+    }
+}
+
+/// A compiled module with its [`Spec`].
+pub struct Program<'a> {
+    pub module: Module,
+    pub spec: &'a Spec,
+}
+
+impl<'a> Program<'a> {
+    pub fn new(wasm: &[u8], spec: &'a Spec) -> Result<Self> {
+        let module = Module::from_binary(engine(), wasm)?;
+        Ok(Program { module, spec })
+    }
+}
+
+/// Fuel for one instance: far more than any test program needs, so that a rewrite that never ends
+/// is a difference and not a hang.
+pub const FUEL: u64 = 200_000_000;
+
+/// The engine of all tests: all proposals on, quick compilation, and one bit pattern for NaN, so
+/// that results can be compared by their bits.
+pub fn engine() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| {
+        let mut config = Config::new();
+        config
+            .wasm_tail_call(true)
+            .wasm_function_references(true)
+            .wasm_gc(true)
+            .wasm_exceptions(true)
+            .wasm_simd(true)
+            .wasm_relaxed_simd(true)
+            .wasm_threads(true)
+            .shared_memory(true)
+            .wasm_multi_memory(true)
+            .wasm_memory64(true)
+            .wasm_extended_const(true)
+            .wasm_wide_arithmetic(true)
+            .relaxed_simd_deterministic(true)
+            .cranelift_nan_canonicalization(true)
+            .cranelift_opt_level(OptLevel::None)
+            .wasm_backtrace_max_frames(None)
+            .consume_fuel(true);
+        Engine::new(&config).expect("the engine supports these proposals")
+    })
+}

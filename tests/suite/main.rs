@@ -1,0 +1,9 @@
+//! One binary for all suites that look at modules from outside, through the public API: linking
+//! the engine once is cheaper than once a file. `tests/README.md` says what each suite proves.
+
+mod determinism;
+mod exec;
+mod fixtures;
+mod random;
+mod stress;
+mod structure;
