@@ -58,7 +58,12 @@ fn analyze(
     let report = wasm_fork::analyze(&input.bytes, options)?;
     drop(progress);
     match format {
-        Format::Text => print(&report.to_string()),
+        Format::Text => {
+            for assumption in &report.assumptions {
+                eprintln!("assuming: {}", one_line(assumption));
+            }
+            print(&report.to_string())
+        }
         Format::Json => {
             let json = serde_json::to_string_pretty(&report)
                 .map_err(|error| Error::Internal(error.to_string()))?;
@@ -72,6 +77,9 @@ fn instrument(args: &Instrument, options: &Options, progress: Progress) -> Resul
     let destination = Destination::open(path)?;
     let input = files::read(&args.module.input)?;
     let output = wasm_fork::instrument(&input.bytes, options)?;
+    for assumption in &output.report.assumptions {
+        tracing::info!("assuming: {}", one_line(assumption));
+    }
     drop(progress);
     for warning in &output.warnings {
         eprintln!("warning: {}", one_line(warning));

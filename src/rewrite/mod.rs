@@ -62,5 +62,14 @@ pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Rewritten> {
         })
         .collect();
     let bodies = bodies.into_iter().collect::<Result<Vec<_>>>()?;
-    sections::assemble(module, &runtime, bodies)
+    let rewritten = sections::assemble(module, &runtime, bodies)?;
+    tracing::info!(
+        bytes = rewritten.wasm.len(),
+        growth = %format_args!(
+            "{:.2}",
+            rewritten.wasm.len() as f64 / module.bytes.len() as f64
+        ),
+        "wrote the module"
+    );
+    Ok(rewritten)
 }

@@ -225,6 +225,7 @@ fn analyze_prints_counts_and_the_closure() {
     assert!(report.starts_with("2 (1 local, 1 import)\n"), "{report}");
     assert!(report.contains("forks"), "{report}");
     assert!(!report.contains("naps"), "{report}");
+    assert!(text(&output.stderr).starts_with("assuming: 1 import"));
 
     let discovered = sandbox.run(&["instrument", "in.wasm", "--discover-only", "-o", "new"]);
     assert_done(&discovered);
@@ -339,5 +340,5 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     drop(stdin);
     let output = child.wait_with_output().unwrap();
     assert_done(&output);
-    assert_eq!(text(&output.stderr), "");
+    assert!(!text(&output.stderr).contains("error"));
 }
