@@ -65,10 +65,7 @@ pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Rewritten> {
     let rewritten = sections::assemble(module, &runtime, bodies)?;
     tracing::info!(
         bytes = rewritten.wasm.len(),
-        growth = %format_args!(
-            "{:.2}",
-            rewritten.wasm.len() as f64 / module.bytes.len() as f64
-        ),
+        input_bytes = module.bytes.len(),
         "wrote the module"
     );
     Ok(rewritten)
