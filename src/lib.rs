@@ -45,7 +45,7 @@ pub fn analyze(input: &[u8], options: &Options) -> Result<Report> {
 /// Rewrites a module (binary or text) so that its stack can be unwound at any call of an entry.
 ///
 /// # Errors
-/// As [`analyze`], and every [`Error`] that names what can't be preserved. There is no partial
+/// As [`analyze()`], and every [`Error`] that names what can't be preserved. There is no partial
 /// output.
 pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
     stage("read");
