@@ -1,1 +1,1 @@
-
+//! Tests of the analysis on small modules.

@@ -15,7 +15,7 @@ use flags::{AbiFlag, Command, Flags, Format, Global, Instrument, ModuleFlags};
 use progress::Progress;
 use std::io::{self, Write};
 use std::process::ExitCode;
-use wasm_fork::{Abi, EntryPattern, Error, Options, Report, Result};
+use wasm_fork::{Abi, EntryPattern, Error, Options, Result};
 
 /// Runs the command that the process was started with.
 pub(crate) fn run() -> ExitCode {
@@ -58,7 +58,12 @@ fn analyze(
     let report = wasm_fork::analyze(&input.bytes, options)?;
     drop(progress);
     match format {
-        Format::Text => print(&text(&report)),
+        Format::Text => {
+            for assumption in &report.assumptions {
+                eprintln!("assuming: {}", one_line(assumption));
+            }
+            print(&report.to_string())
+        }
         Format::Json => {
             let json = serde_json::to_string_pretty(&report)
                 .map_err(|error| Error::Internal(error.to_string()))?;
@@ -72,6 +77,9 @@ fn instrument(args: &Instrument, options: &Options, progress: Progress) -> Resul
     let destination = Destination::open(path)?;
     let input = files::read(&args.module.input)?;
     let output = wasm_fork::instrument(&input.bytes, options)?;
+    for assumption in &output.report.assumptions {
+        tracing::info!("assuming: {}", one_line(assumption));
+    }
     drop(progress);
     for warning in &output.warnings {
         eprintln!("warning: {}", one_line(warning));
@@ -126,16 +134,6 @@ fn limit_threads(flags: &Global) -> Result<()> {
         .num_threads(threads.into())
         .build_global()
         .map_err(|error| Error::Internal(format!("the threads can't be started: {error}")))
-}
-
-fn text(report: &Report) -> String {
-    let counts = &report.counts;
-    let mut text = format!("{} ({}, {})\n", counts.total, counts.local, counts.import);
-    for function in &report.closure {
-        let name = function.name.as_deref().unwrap_or("");
-        text.push_str(&format!("{} {name}\n", function.index));
-    }
-    text
 }
 
 /// Prints to stdout. A reader that has seen enough (`| head`) is no error.

@@ -14,7 +14,8 @@ use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::time::Uptime;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -86,11 +87,20 @@ fn log(verbose: u8) {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
-        .with_timer(Uptime::default());
+        .with_timer(Elapsed(Instant::now()));
     let of_the_library = Targets::new().with_target(LIBRARY, level);
     tracing_subscriber::registry()
         .with(lines.with_filter(of_the_library))
         .init();
+}
+
+/// Shows the time since the work began.
+struct Elapsed(Instant);
+
+impl FormatTime for Elapsed {
+    fn format_time(&self, line: &mut Writer<'_>) -> fmt::Result {
+        write!(line, "{:7.3} s", self.0.elapsed().as_secs_f64())
+    }
 }
 
 fn draw(stage: &Mutex<String>, started: Instant) {

@@ -195,9 +195,16 @@ impl Plan {
                 FuncPlan::make(module, func, analysis, allocations)
             })
             .collect();
+        // Of several errors the first function's is reported, whatever the thread count.
+        let funcs = plans.into_iter().collect::<Result<Vec<_>>>()?;
+        tracing::info!(
+            functions = funcs.len(),
+            sites = funcs.iter().map(|func| u64::from(func.sites)).sum::<u64>(),
+            largest_frame_bytes = funcs.iter().map(|func| func.frame.bytes).max(),
+            "planned the frames"
+        );
         Ok(Plan {
-            // Of several errors the first function's is reported, whatever the thread count.
-            funcs: plans.into_iter().collect::<Result<_>>()?,
+            funcs,
             saved_globals: saved_globals(module),
             multi_value: uses_multi_value(module),
         })

@@ -150,7 +150,14 @@ impl<'a> Module<'a> {
             }
         }
         let types = end.ok_or_else(|| Error::Internal("the parser ended without types".into()))?;
-        reader.finish(types)
+        let module = reader.finish(types)?;
+        tracing::info!(
+            bytes = bytes.len(),
+            functions = module.funcs.len(),
+            imported = module.imported_funcs,
+            "validated the module"
+        );
+        Ok(module)
     }
 
     /// The validator's types: canonical type identities and subtyping.
