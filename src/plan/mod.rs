@@ -185,10 +185,8 @@ impl Plan {
     /// Names what can't be preserved: see [`crate::Error`].
     pub fn make(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Plan> {
         refuse::module(module, options)?;
-        let funcs: Vec<_> = module
-            .defined_funcs()
-            .filter(|func| !analysis.sites[*func].is_empty())
-            .collect();
+        let funcs: Vec<_> =
+            module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty()).collect();
         let plans: Vec<_> = funcs
             .into_par_iter()
             .map_init(FuncValidatorAllocations::default, |allocations, func| {

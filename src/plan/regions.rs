@@ -216,13 +216,7 @@ impl Layout {
             buckets: vec![(Label(u32::MAX), RegionOrdinal(u32::MAX)); tree.buckets.len()],
             sites: vec![(0, false); nodes],
         };
-        let mut builder = Builder {
-            module,
-            skeleton,
-            tree,
-            layout,
-            drafts: Vec::new(),
-        };
+        let mut builder = Builder { module, skeleton, tree, layout, drafts: Vec::new() };
         builder.draft(Content::Part(0, 0));
         let mut next = 0;
         while next < builder.drafts.len() {
