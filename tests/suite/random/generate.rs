@@ -25,11 +25,16 @@ struct Shape {
 
 /// The program of a seed. Greater seeds are no greater programs.
 pub fn program(seed: u64) -> Program {
+    let count = 2 + Rng::new(!seed).below(4);
+    program_of(seed, count)
+}
+
+/// The program of a seed with so many functions.
+pub fn program_of(seed: u64, count: usize) -> Program {
     let mut rng = Rng::new(seed);
     let types = |rng: &mut Rng, most: usize| -> Vec<Type> {
         (0..rng.below(most + 1)).map(|_| *rng.pick(&TYPES)).collect()
     };
-    let count = 2 + rng.below(4);
     let signatures: Vec<_> = (0..count).map(|_| (types(&mut rng, 3), types(&mut rng, 2))).collect();
     let mut table: Vec<_> = (0..count).map(|i| format!("$f{i}")).collect();
     table.push("$fork".into());

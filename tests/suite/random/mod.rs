@@ -50,6 +50,11 @@ fn spec(program: &Program, seed: u64) -> Spec {
     }
 }
 
+/// A program of many functions, for tests that don't run it.
+pub fn text_with_many_functions(seed: u64) -> String {
+    generate::program_of(seed, 120).to_string()
+}
+
 /// Why the program fails; `Ok` with the number of entry calls if it doesn't.
 fn check(program: &Program, seed: u64) -> Result<usize, String> {
     let spec = spec(program, seed);
