@@ -190,10 +190,6 @@ impl Sites<'_> {
                 (target, tail)
             }
         };
-        Some(Site {
-            offset: call.offset,
-            target,
-            tail,
-        })
+        Some(Site { offset: call.offset, target, tail })
     }
 }

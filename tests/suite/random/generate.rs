@@ -25,29 +25,22 @@ struct Shape {
 
 /// The program of a seed. Greater seeds are no greater programs.
 pub fn program(seed: u64) -> Program {
+    let count = 2 + Rng::new(!seed).below(4);
+    program_of(seed, count)
+}
+
+/// The program of a seed with so many functions.
+pub fn program_of(seed: u64, count: usize) -> Program {
     let mut rng = Rng::new(seed);
     let types = |rng: &mut Rng, most: usize| -> Vec<Type> {
-        (0..rng.below(most + 1))
-            .map(|_| *rng.pick(&TYPES))
-            .collect()
+        (0..rng.below(most + 1)).map(|_| *rng.pick(&TYPES)).collect()
     };
-    let count = 2 + rng.below(4);
-    let signatures: Vec<_> = (0..count)
-        .map(|_| (types(&mut rng, 3), types(&mut rng, 2)))
-        .collect();
+    let signatures: Vec<_> = (0..count).map(|_| (types(&mut rng, 3), types(&mut rng, 2))).collect();
     let mut table: Vec<_> = (0..count).map(|i| format!("$f{i}")).collect();
     table.push("$fork".into());
-    let shape = Shape {
-        signatures,
-        globals: types(&mut rng, 4),
-        table,
-    };
+    let shape = Shape { signatures, globals: types(&mut rng, 4), table };
     let funcs = (0..count).map(|i| func(&shape, i, &mut rng)).collect();
-    Program {
-        funcs,
-        globals: shape.globals,
-        table: shape.table,
-    }
+    Program { funcs, globals: shape.globals, table: shape.table }
 }
 
 fn func(shape: &Shape, ordinal: usize, rng: &mut Rng) -> Func {
@@ -67,12 +60,7 @@ fn func(shape: &Shape, ordinal: usize, rng: &mut Rng) -> Func {
     };
     let mut body = vec![maker.return_without_fuel()];
     body.extend(maker.body(&[], &results));
-    Func {
-        params,
-        results,
-        locals,
-        body,
-    }
+    Func { params, results, locals, body }
 }
 
 struct Maker<'a> {
@@ -121,11 +109,7 @@ impl Maker<'_> {
 
     /// A branch to the innermost label with these types, or a trap if there is none.
     fn leave(&mut self, types: &[Type]) -> Node {
-        let label = self
-            .labels
-            .iter()
-            .rev()
-            .find(|l| !l.is_loop && l.types == types);
+        let label = self.labels.iter().rev().find(|l| !l.is_loop && l.types == types);
         match label {
             Some(label) => Node::op(format!("br {}", label.name), Vec::new(), &[]),
             None => Node::op("unreachable", Vec::new(), &[]),
@@ -142,9 +126,7 @@ impl Maker<'_> {
     }
 
     fn local(&mut self, ty: Type) -> Option<usize> {
-        let fitting: Vec<_> = (0..self.locals.len())
-            .filter(|i| self.locals[*i] == ty)
-            .collect();
+        let fitting: Vec<_> = (0..self.locals.len()).filter(|i| self.locals[*i] == ty).collect();
         (!fitting.is_empty()).then(|| *self.rng.pick(&fitting))
     }
 
@@ -267,9 +249,7 @@ impl Maker<'_> {
 
     /// `br_table` out of nested blocks, with code in each of them.
     fn switch(&mut self) -> Node {
-        let names: Vec<_> = (0..2 + self.rng.below(3))
-            .map(|_| self.new_label())
-            .collect();
+        let names: Vec<_> = (0..2 + self.rng.below(3)).map(|_| self.new_label()).collect();
         let index = self.value(Type::I32);
         let index = Node::op("i32.and", vec![index, constant(3)], &[Type::I32]);
         let jump = Node::op(format!("br_table {}", names.join(" ")), vec![index], &[]);
@@ -283,8 +263,7 @@ impl Maker<'_> {
             if self.budget > 0 {
                 body.push(self.statement());
             }
-            self.labels
-                .truncate(self.labels.len() - (names.len() - i - 1));
+            self.labels.truncate(self.labels.len() - (names.len() - i - 1));
         }
         structured("block", String::new(), Vec::new(), vec![body], &[])
     }
@@ -295,11 +274,7 @@ impl Maker<'_> {
     }
 
     fn push_label(&mut self, name: &str, types: &[Type], is_loop: bool) {
-        self.labels.push(Label {
-            name: name.to_owned(),
-            types: types.to_vec(),
-            is_loop,
-        });
+        self.labels.push(Label { name: name.to_owned(), types: types.to_vec(), is_loop });
     }
 
     /// A loop with a parameter that goes around at most as often as there is fuel.
@@ -331,11 +306,8 @@ impl Maker<'_> {
     fn try_table(&mut self) -> Node {
         let (all, one) = (self.new_label(), self.new_label());
         let throw_one = Node::op("throw $e1", vec![self.value(Type::I32)], &[]);
-        let throws = if self.rng.chance(50) {
-            throw_one
-        } else {
-            Node::op("throw $e0", Vec::new(), &[])
-        };
+        let throws =
+            if self.rng.chance(50) { throw_one } else { Node::op("throw $e0", Vec::new(), &[]) };
         self.push_label(&all, &[], false);
         self.push_label(&one, &[Type::I32], false);
         let mut body = vec![self.statement(), self.guarded(throws), self.statement()];
@@ -359,9 +331,7 @@ impl Maker<'_> {
 
     /// A block, `if` or loop with parameters and these results.
     fn structure(&mut self, results: &[Type]) -> Node {
-        let params: Vec<_> = (0..self.rng.below(3))
-            .map(|_| *self.rng.pick(&TYPES))
-            .collect();
+        let params: Vec<_> = (0..self.rng.below(3)).map(|_| *self.rng.pick(&TYPES)).collect();
         let mut args = self.values(&params);
         let name = self.new_label();
         let opcode = *self.rng.pick(&["block", "block", "if"]);
@@ -399,16 +369,9 @@ impl Maker<'_> {
         if self.rng.chance(50) {
             return constant(slot as u32);
         }
-        let write = Node::op(
-            "i32.store offset=2048",
-            vec![constant(0), constant(slot as u32)],
-            &[],
-        );
-        Node::op(
-            "i32.load offset=2048",
-            vec![write, constant(0)],
-            &[Type::I32],
-        )
+        let write =
+            Node::op("i32.store offset=2048", vec![constant(0), constant(slot as u32)], &[]);
+        Node::op("i32.load offset=2048", vec![write, constant(0)], &[Type::I32])
     }
 
     /// Nodes that leave values of these types, in order.
@@ -478,21 +441,16 @@ impl Maker<'_> {
     /// A call of a function whose first result has this type.
     fn call_for(&mut self, ty: Type) -> Node {
         let signatures = &self.shape.signatures;
-        let fitting: Vec<_> = (0..signatures.len())
-            .filter(|i| signatures[*i].1.first() == Some(&ty))
-            .collect();
+        let fitting: Vec<_> =
+            (0..signatures.len()).filter(|i| signatures[*i].1.first() == Some(&ty)).collect();
         if fitting.is_empty() {
             return self.leaf(ty);
         }
         let callee = *self.rng.pick(&fitting);
         let mut call = self.call(callee);
         while call.results.len() > 1 {
-            let (top, rest) = call
-                .results
-                .clone()
-                .split_last()
-                .map(|(t, r)| (*t, r.to_vec()))
-                .unwrap();
+            let (top, rest) =
+                call.results.clone().split_last().map(|(t, r)| (*t, r.to_vec())).unwrap();
             call = self.consume(top, vec![call], &rest);
         }
         call
@@ -500,9 +458,8 @@ impl Maker<'_> {
 
     /// `br_if` that leaves its value on the operand stack if it doesn't branch.
     fn branch_with(&mut self, ty: Type) -> Node {
-        let fitting: Vec<_> = (0..self.labels.len())
-            .filter(|i| self.labels[*i].types == [ty])
-            .collect();
+        let fitting: Vec<_> =
+            (0..self.labels.len()).filter(|i| self.labels[*i].types == [ty]).collect();
         if fitting.is_empty() {
             return self.leaf(ty);
         }
@@ -525,22 +482,14 @@ impl Maker<'_> {
             (2, _, Some(global)) => Node::op(format!("global.get $g{global}"), Vec::new(), &[ty]),
             _ => {
                 let value = self.rng.below(20) as u32;
-                Node {
-                    args: Vec::new(),
-                    kind: Kind::Consts(vec![value]),
-                    results: vec![ty],
-                }
+                Node { args: Vec::new(), kind: Kind::Consts(vec![value]), results: vec![ty] }
             }
         }
     }
 }
 
 fn constant(value: u32) -> Node {
-    Node {
-        args: Vec::new(),
-        kind: Kind::Consts(vec![value]),
-        results: vec![Type::I32],
-    }
+    Node { args: Vec::new(), kind: Kind::Consts(vec![value]), results: vec![Type::I32] }
 }
 
 fn burn() -> Node {
@@ -554,18 +503,9 @@ fn structured(
     bodies: Vec<Vec<Node>>,
     results: &[Type],
 ) -> Node {
-    let kind = Kind::Structured {
-        opcode,
-        label,
-        params: Vec::new(),
-        clauses: String::new(),
-        bodies,
-    };
-    Node {
-        args,
-        kind,
-        results: results.to_vec(),
-    }
+    let kind =
+        Kind::Structured { opcode, label, params: Vec::new(), clauses: String::new(), bodies };
+    Node { args, kind, results: results.to_vec() }
 }
 
 fn set_params(node: &mut Node, types: &[Type]) {
@@ -576,26 +516,13 @@ fn set_params(node: &mut Node, types: &[Type]) {
 
 fn binary_ops(ty: Type) -> &'static [&'static str] {
     match ty {
-        Type::I32 => &[
-            "i32.add", "i32.sub", "i32.mul", "i32.xor", "i32.shl", "i32.lt_s", "i32.rotl",
-        ],
-        Type::I64 => &[
-            "i64.add",
-            "i64.sub",
-            "i64.mul",
-            "i64.xor",
-            "i64.shr_u",
-            "i64.or",
-        ],
+        Type::I32 => {
+            &["i32.add", "i32.sub", "i32.mul", "i32.xor", "i32.shl", "i32.lt_s", "i32.rotl"]
+        }
+        Type::I64 => &["i64.add", "i64.sub", "i64.mul", "i64.xor", "i64.shr_u", "i64.or"],
         Type::F32 => &["f32.add", "f32.sub", "f32.mul", "f32.min", "f32.copysign"],
         Type::F64 => &["f64.add", "f64.sub", "f64.mul", "f64.max", "f64.div"],
-        Type::V128 => &[
-            "i32x4.add",
-            "i8x16.sub",
-            "v128.xor",
-            "i16x8.mul",
-            "f64x2.add",
-        ],
+        Type::V128 => &["i32x4.add", "i8x16.sub", "v128.xor", "i16x8.mul", "f64x2.add"],
     }
 }
 
