@@ -100,10 +100,23 @@ fn call_ref_reaches_what_is_taken_of_its_type() {
 fn references_are_taken_in_many_places() {
     for (taken, extra) in [
         ("(export \"f\" (func $f))", ""),
-        ("(elem func $f)", ""),
+        (
+            "(table (export \"t\") 1 funcref) (elem (i32.const 0) $f)",
+            "",
+        ),
+        (
+            "(table (export \"t\") 1 funcref) (elem $e func $f)",
+            "(func $x (table.init $e (i32.const 0) (i32.const 0) (i32.const 1)))",
+        ),
         ("(global funcref (ref.func $f))", ""),
-        ("(table 1 funcref (ref.func $f))", ""),
-        ("(table 1 funcref) (elem (i32.const 0) $f)", ""),
+        (
+            "(table 1 funcref (ref.func $f))",
+            "(func $x (drop (table.get 0 (i32.const 0))))",
+        ),
+        (
+            "(table 1 funcref) (elem (i32.const 0) $f)",
+            "(func $x (drop (table.get 0 (i32.const 0))))",
+        ),
         ("(elem declare func $f) (func $x (drop (ref.func $f)))", ""),
         ("(type $s (struct (field funcref))) (global (ref $s) (struct.new $s (ref.func $f)))", ""),
         (
@@ -123,6 +136,23 @@ fn references_are_taken_in_many_places() {
 }
 
 #[test]
+fn a_reference_that_no_instruction_reads_is_not_taken() {
+    for held in [
+        "(elem func $f)",
+        "(table 1 funcref (ref.func $f))",
+        "(table 1 funcref) (elem (i32.const 0) $f)",
+    ] {
+        expect(
+            &format!(
+                "{held} (type $v (func)) (func $f (call $fork))
+                (func $a (param (ref $v)) (call_ref $v (local.get 0)))"
+            ),
+            "f",
+        );
+    }
+}
+
+#[test]
 fn a_declaration_or_dead_code_takes_no_reference() {
     expect(
         "(type $v (func)) (elem declare func $f)
@@ -136,7 +166,8 @@ fn a_declaration_or_dead_code_takes_no_reference() {
 #[test]
 fn tail_calls_of_references_and_tables() {
     expect(
-        "(type $v (func)) (table 1 funcref) (elem (i32.const 0) $f) (func $f (call $fork))
+        "(type $v (func)) (table 1 funcref) (elem (i32.const 0) $f)
+        (func $f (export \"f\") (call $fork))
         (func $a (param (ref $v)) (return_call_ref $v (local.get 0)))
         (func $b (return_call_indirect (i32.const 0)))",
         "f a b",
@@ -149,7 +180,7 @@ fn a_subtype_is_a_target_of_its_supertype() {
         "(type $top (sub (func (result anyref))))
         (type $mid (sub $top (func (result eqref))))
         (type $low (sub $mid (func (result i31ref))))
-        (elem declare func $f) (table 2 funcref) (elem (i32.const 0) $f $g)
+        (table 2 funcref) (elem (i32.const 0) $f $g) (export \"f\" (func $f))
         (func $f (type $mid) (call $fork) (ref.null none))
         (func $g (type $top) (ref.null none))
         (func $top_t (drop (call_indirect (type $top) (i32.const 0))))

@@ -4,9 +4,11 @@ mod calls;
 mod certificate;
 mod entries;
 mod liveness;
+mod oracle;
 mod reentry;
 mod scale;
 mod tables;
+mod values;
 
 use super::{Analysis, Target};
 use crate::error::Result;

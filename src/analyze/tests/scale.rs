@@ -23,7 +23,8 @@ fn within_limit(wat: &str, functions: usize) {
 
 /// Functions that each call any slot, all in one table of `table`.
 fn dynamic(table: &str) -> String {
-    let mut wat = String::from("(module (import \"k\" \"fork\" (func $fork)) (elem func $fork)");
+    let mut wat =
+        String::from("(module (import \"k\" \"fork\" (func $fork)) (export \"fork\" (func $fork))");
     write!(wat, "{table} (elem (i32.const 0) $fork").unwrap();
     (0..COUNT).for_each(|i| write!(wat, " $f{i}").unwrap());
     wat.push(')');
@@ -45,7 +46,8 @@ fn many_functions_and_dynamic_sites_of_one_type() {
 
 #[test]
 fn many_tables() {
-    let mut wat = String::from("(module (import \"k\" \"fork\" (func $fork)) (elem func $fork)");
+    let mut wat =
+        String::from("(module (import \"k\" \"fork\" (func $fork)) (export \"fork\" (func $fork))");
     for i in 0..50 {
         write!(wat, "(table $t{i} (export \"t{i}\") 1 funcref)").unwrap();
     }

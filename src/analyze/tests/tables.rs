@@ -238,7 +238,7 @@ fn a_tables_element_type_bounds_its_slots() {
     expect(
         "(type $top (sub (func))) (type $low (sub $top (func))) (type $other (func (param i32)))
         (table $t (export \"t\") 3 (ref null $low))
-        (elem func $f) (func $f (type $top) (call $fork))
+        (func $f (export \"f\") (type $top) (call $fork))
         (func $g (type $low))
         (func $a (call_indirect $t (type $top) (i32.const 0)))
         (func $b (call_indirect $t (type $low) (i32.const 0)))
