@@ -118,6 +118,9 @@ impl std::fmt::Display for EntryPattern {
 pub struct Options {
     /// The entries, united. Default: `kernel.kernel_fork`.
     pub entries: Vec<EntryPattern>,
+    /// Other imports that may call back into the module before they return, through an export or
+    /// any function reference that the host can have. A call of one is like a call of each of those.
+    pub reentrant: Vec<EntryPattern>,
     /// The protocol that the output speaks.
     pub abi: Abi,
     /// Accept a module that imports no entry: the closure is empty and the output is the input.
@@ -128,6 +131,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             entries: vec![EntryPattern::exact("kernel", "kernel_fork")],
+            reentrant: Vec::new(),
             abi: Abi::default(),
             allow_missing_entry: false,
         }

@@ -17,6 +17,8 @@ pub struct Report {
     pub closure: Vec<Function>,
     /// What the closure relies on and this tool can't check, one sentence each.
     pub assumptions: Vec<String>,
+    /// What the analysis took care of unasked, one sentence each.
+    pub notes: Vec<String>,
 }
 
 /// How many functions the closure has.
@@ -73,6 +75,7 @@ impl Report {
             },
             closure,
             assumptions: analysis.assumptions.clone(),
+            notes: analysis.notes.clone(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! an entry that is not a site now.
 
 use super::Analysis;
+use super::entries::Reentrant;
 use super::facts::{Callee, Dynamic};
 use super::graph::Sources;
 use super::tables::{Contents, TableFacts};
@@ -20,7 +21,18 @@ pub(super) fn find(sources: &Sources<'_>, analysis: &Analysis) -> Vec<String> {
     assumptions
 }
 
-/// Imports other than the entries return without calling back.
+/// What the analysis took care of unasked.
+pub(super) fn notes(reentrant: &Reentrant, analysis: &Analysis) -> Vec<String> {
+    let inside = reentrant.imports.iter().any(|func| analysis.closure[*func]);
+    let count = reentrant.recognised;
+    let note = (inside && count > 0).then(|| {
+        let plural = if count == 1 { "" } else { "s" };
+        format!("{count} import{plural} `env.invoke_*` taken to call back into the module.")
+    });
+    note.into_iter().collect()
+}
+
+/// Imports outside the closure return without calling back.
 fn reentry(sources: &Sources<'_>, analysis: &Analysis) -> Option<String> {
     let module = sources.module;
     let mut callable = module.exported_funcs().map(|(_, func)| func);
@@ -33,7 +45,7 @@ fn reentry(sources: &Sources<'_>, analysis: &Analysis) -> Option<String> {
     let count = called_imports(sources, analysis);
     (count > 0).then(|| {
         format!(
-            "{count} imported function{} other than the entries {} without calling back into \
+            "{count} imported function{} outside the closure {} without calling back into \
              functions of the closure.",
             if count == 1 { "" } else { "s" },
             if count == 1 { "returns" } else { "return" },
@@ -41,7 +53,7 @@ fn reentry(sources: &Sources<'_>, analysis: &Analysis) -> Option<String> {
     })
 }
 
-/// How many imports other than the entries can be called at all.
+/// How many imports outside the closure can be called at all.
 fn called_imports(sources: &Sources<'_>, analysis: &Analysis) -> usize {
     let imported = sources.module.imported_funcs;
     let mut called: IndexVec<FuncIdx, bool> = IndexVec::filled(false, imported);

@@ -28,6 +28,12 @@ pub(super) fn check(sources: &Sources<'_>, analysis: &Analysis) -> Result<()> {
     if let Some(entry) = analysis.entries.iter().find(|e| !analysis.closure[**e]) {
         return Err(broken(format!("the entry {entry} is not in the closure")));
     }
+    let callable = |func: FuncIdx| sources.taken[func] && analysis.closure[func];
+    if sources.taken.indices().any(callable)
+        && let Some(import) = sources.reentrant.iter().find(|f| !analysis.closure[**f])
+    {
+        return Err(broken(format!("the import {import} may call into it")));
+    }
     let checker = Checker::new(sources, analysis);
     for (caller, calls) in sources.facts.calls.iter_enumerated() {
         checker.calls_of(caller, calls)?;

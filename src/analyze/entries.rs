@@ -1,4 +1,4 @@
-//! Finds the entries: the function imports that the options' patterns match.
+//! Finds the imports that the options' patterns match: the entries, and those that call back.
 
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
@@ -11,21 +11,65 @@ use crate::read::{FuncKind, Module};
 /// [`Error::MissingEntry`] for the first pattern that matches nothing, unless the options accept
 /// that.
 pub(super) fn find(module: &Module<'_>, options: &Options) -> Result<Vec<FuncIdx>> {
-    if !options.allow_missing_entry
-        && let Some(pattern) = options
-            .entries
-            .iter()
-            .find(|pattern| !imports(module).any(|(_, m, n)| pattern.matches(m, n)))
-    {
-        return Err(Error::MissingEntry {
-            entry: pattern.to_string(),
-            near: near(module, pattern),
-        });
+    if !options.allow_missing_entry {
+        all_match(module, &options.entries)?;
     }
     Ok(imports(module)
-        .filter(|(_, m, n)| options.entries.iter().any(|pattern| pattern.matches(m, n)))
+        .filter(|(_, m, n)| matches(&options.entries, m, n))
         .map(|(func, ..)| func)
         .collect())
+}
+
+/// The imports that may call back into the module, in index order: those that the options name,
+/// and Emscripten's `invoke_*`, whose only duty it is.
+///
+/// # Errors
+/// [`Error::MissingEntry`] for the first pattern that matches nothing.
+pub(super) fn find_reentrant(module: &Module<'_>, options: &Options) -> Result<Reentrant> {
+    all_match(module, &options.reentrant)?;
+    let mut reentrant = Reentrant::default();
+    for (func, m, n) in imports(module) {
+        if matches(&options.entries, m, n) {
+            continue;
+        }
+        let named = matches(&options.reentrant, m, n);
+        let recognised = !named && is_invoke(m, n);
+        if named || recognised {
+            reentrant.imports.push(func);
+            reentrant.recognised += usize::from(recognised);
+        }
+    }
+    Ok(reentrant)
+}
+
+/// The imports that may call back.
+#[derive(Default)]
+pub(super) struct Reentrant {
+    pub(super) imports: Vec<FuncIdx>,
+    /// How many of them no option names.
+    pub(super) recognised: usize,
+}
+
+/// `env.invoke_` and the letters of a signature.
+fn is_invoke(module: &str, name: &str) -> bool {
+    let letters = name.strip_prefix("invoke_").unwrap_or_default();
+    module == "env" && !letters.is_empty() && letters.bytes().all(|c| b"vijfdpe".contains(&c))
+}
+
+fn matches(patterns: &[EntryPattern], module: &str, name: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(module, name))
+}
+
+fn all_match(module: &Module<'_>, patterns: &[EntryPattern]) -> Result<()> {
+    let missing = patterns
+        .iter()
+        .find(|pattern| !imports(module).any(|(_, m, n)| pattern.matches(m, n)));
+    missing.map_or(Ok(()), |pattern| {
+        Err(Error::MissingEntry {
+            entry: pattern.to_string(),
+            near: near(module, pattern),
+        })
+    })
 }
 
 /// The function imports with their module and field names.

@@ -6,8 +6,9 @@
 //!
 //! A large module has over a million calls, so a call takes twelve bytes.
 
+use super::decode::{Visitor, decode};
 use super::window::Window;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::index::{ElemIdx, FuncIdx, IndexType, IndexVec, TableIdx, TypeIdx};
 use crate::read::Module;
 use rayon::prelude::*;
@@ -69,9 +70,9 @@ impl Facts {
     pub(super) fn collect(module: &Module<'_>) -> Result<Facts> {
         let bodies: Vec<Result<BodyFacts>> = (0..module.funcs.len())
             .into_par_iter()
-            .map_init(Window::default, |window, func| {
+            .map_init(Collector::default, |collector, func| {
                 match module.body(FuncIdx::from_usize(func)) {
-                    Some(body) => BodyFacts::collect(&body, std::mem::take(window), window),
+                    Some(body) => collector.collect(&body),
                     None => Ok(BodyFacts::default()),
                 }
             })
@@ -103,7 +104,7 @@ impl Facts {
     }
 }
 
-/// The facts of one body, while it is decoded.
+/// The facts of one body.
 #[derive(Default)]
 struct BodyFacts {
     calls: Vec<Call>,
@@ -112,28 +113,46 @@ struct BodyFacts {
     uses: Option<Box<Uses>>,
 }
 
-impl BodyFacts {
-    /// Decodes `body`; `spare` gets the window's memory back for the next body.
-    fn collect(body: &FunctionBody<'_>, mut window: Window, spare: &mut Window) -> Result<Self> {
-        let broken = |e: wasmparser::Error| Error::from_parser(&e);
-        let mut facts = BodyFacts::default();
-        let mut liveness = Liveness::default();
-        window.clear();
-        let mut reader = body.get_operators_reader().map_err(broken)?;
-        while !reader.eof() {
-            let (operator, offset) = reader.read_with_offset().map_err(broken)?;
-            if liveness.step(&operator) {
-                facts.operator(&operator, offset as u32, &window);
-                window.step(&operator);
-            } else {
-                window.clear();
-            }
+/// Collects the facts of bodies, one after the other.
+#[derive(Default)]
+struct Collector {
+    facts: BodyFacts,
+    liveness: Liveness,
+    window: Window,
+}
+
+impl Collector {
+    fn collect(&mut self, body: &FunctionBody<'_>) -> Result<BodyFacts> {
+        self.liveness = Liveness::default();
+        self.window.clear();
+        decode(body, self)?;
+        // What stays is as small as can be; the room to collect in is kept.
+        Ok(BodyFacts {
+            calls: self.facts.calls.drain(..).collect(),
+            dynamics: self.facts.dynamics.drain(..).collect(),
+            uses: self.facts.uses.take(),
+        })
+    }
+}
+
+impl Visitor for Collector {
+    #[inline(always)]
+    fn operator(&mut self, offset: u32, operator: &Operator<'_>) {
+        if self.liveness.step(operator) {
+            self.facts.operator(operator, offset, &self.window);
+            self.window.step(operator);
+        } else {
+            self.window.clear();
         }
-        facts.calls.shrink_to_fit();
-        *spare = window;
-        Ok(facts)
     }
 
+    fn vector_operator(&mut self) {
+        self.window.forget_stack();
+    }
+}
+
+impl BodyFacts {
+    #[inline(always)]
     fn operator(&mut self, operator: &Operator<'_>, offset: u32, window: &Window) {
         match *operator {
             Operator::Call { function_index } => self.direct(offset, function_index, false),
@@ -233,7 +252,7 @@ impl Uses {
 /// Tells live code from code that can't run, in the validator's terms: after an instruction that
 /// never continues, its frame is dead until `end`, or until the next arm begins.
 #[derive(Default)]
-struct Liveness {
+pub(super) struct Liveness {
     /// How many frames are open within the body's own.
     depth: u32,
     /// The depth of the frame that died, if one did.
@@ -242,7 +261,8 @@ struct Liveness {
 
 impl Liveness {
     /// Takes the next operator and says whether it is live.
-    fn step(&mut self, operator: &Operator<'_>) -> bool {
+    #[inline(always)]
+    pub(super) fn step(&mut self, operator: &Operator<'_>) -> bool {
         match operator {
             Operator::Block { .. }
             | Operator::Loop { .. }

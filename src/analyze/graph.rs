@@ -25,9 +25,13 @@ pub(super) struct Sources<'a> {
     pub(super) tables: &'a Tables,
     pub(super) taken: &'a IndexVec<FuncIdx, bool>,
     pub(super) facts: &'a Facts,
+    /// The imports that may call back.
+    pub(super) reentrant: &'a [FuncIdx],
 }
 
-/// A node: the functions come first, then the classes.
+/// A node: the functions come first, then the host, then the classes.
+///
+/// The host stands between the functions that it can call and the imports that call back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Node(u32);
 
@@ -63,7 +67,8 @@ impl Graph {
         let targets = builder.targets();
         builder.link_taken();
         builder.link_tables();
-        let nodes = sources.module.funcs.len() + builder.classes.len();
+        builder.link_host();
+        let nodes = builder.next_node().0 as usize;
         builder.finish(nodes, targets)
     }
 
@@ -98,7 +103,7 @@ impl Graph {
         self.search(roots, |_| true)
     }
 
-    /// As `reach`, but only `roots` and the classes that they can themselves be targets of.
+    /// As `reach`, but no functions beside `roots`: so the classes that they can be targets of.
     pub(super) fn reach_classes(&self, roots: impl IntoIterator<Item = Node>) -> Reached {
         self.search(roots, |node| node.0 as usize >= self.funcs)
     }
@@ -153,7 +158,7 @@ impl Builder<'_> {
         let mut first = None;
         let mut below: Option<Node> = None;
         while let Some(at) = ty {
-            let next = Node((self.sources.module.funcs.len() + self.classes.len()) as u32);
+            let next = self.next_node();
             let node = *self.classes.entry((pool, at)).or_insert(next);
             first.get_or_insert(node);
             self.links.extend(below.map(|below| (below, node)));
@@ -164,6 +169,29 @@ impl Builder<'_> {
             ty = self.sources.types.supertype(at);
         }
         first.unwrap_or(Node(0))
+    }
+
+    fn host(&self) -> Node {
+        Node(self.sources.module.funcs.len() as u32)
+    }
+
+    fn next_node(&self) -> Node {
+        Node(self.host().0 + 1 + self.classes.len() as u32)
+    }
+
+    /// Links what the host can call to the imports that call back. It can have every reference
+    /// that is taken anywhere.
+    fn link_host(&mut self) {
+        let sources = self.sources;
+        if sources.reentrant.is_empty() {
+            return;
+        }
+        let host = self.host();
+        let taken = sources.taken.iter_enumerated().filter(|(_, taken)| **taken);
+        self.links
+            .extend(taken.map(|(func, _)| (Node(func.0), host)));
+        let imports = sources.reentrant.iter();
+        self.links.extend(imports.map(|func| (host, Node(func.0))));
     }
 
     fn targets(&mut self) -> Vec<Option<Node>> {

@@ -17,6 +17,7 @@
 mod assumptions;
 mod certificate;
 mod constants;
+mod decode;
 mod entries;
 mod facts;
 mod graph;
@@ -51,6 +52,8 @@ pub struct Analysis {
     pub sites: IndexVec<FuncIdx, Vec<Site>>,
     /// What the closure relies on and this tool can't check, one sentence each.
     pub assumptions: Vec<String>,
+    /// What the analysis took care of unasked, one sentence each.
+    pub notes: Vec<String>,
 }
 
 /// A call instruction that may lead to an entry.
@@ -67,7 +70,8 @@ pub struct Site {
 /// What a site calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// `call` of an imported function: an entry.
+    /// `call` of an imported function of the closure: an entry, or one that may call back into the
+    /// module. Either needs the original arguments when it is called again.
     Import(FuncIdx),
     /// `call` of a function in the closure that this module defines.
     Defined(FuncIdx),
@@ -92,6 +96,7 @@ impl Analysis {
     pub fn run(module: &Module<'_>, options: &Options) -> Result<Analysis> {
         let clock = Instant::now();
         let entries = entries::find(module, options)?;
+        let reentrant = entries::find_reentrant(module, options)?;
         let facts = Facts::collect(module)?;
         tracing::debug!(
             calls = facts.calls.iter().map(|calls| calls.len()).sum::<usize>(),
@@ -109,11 +114,13 @@ impl Analysis {
             tables: &tables,
             taken: &taken,
             facts: &facts,
+            reentrant: &reentrant.imports,
         };
         let graph = Graph::new(&sources);
         tracing::debug!(nodes = graph.nodes(), edges = graph.edges(), took = ?clock.elapsed(), "built the call graph");
         let mut analysis = Analysis::reach(&sources, &graph, entries);
         analysis.assumptions = assumptions::find(&sources, &analysis);
+        analysis.notes = assumptions::notes(&reentrant, &analysis);
         certificate::check(&sources, &analysis)?;
         tracing::info!(
             functions = analysis.closure.iter().filter(|inside| **inside).count(),
@@ -126,18 +133,22 @@ impl Analysis {
 
     /// The closure of `entries`, and its sites.
     fn reach(sources: &Sources<'_>, graph: &Graph, entries: Vec<FuncIdx>) -> Analysis {
-        let roots = || entries.iter().map(|entry| graph.func(*entry));
+        let reached = graph.reach(entries.iter().map(|entry| graph.func(*entry)));
+        let closure = reached.funcs(sources.module);
+        let all = closure.indices().take(sources.module.imported_funcs);
+        let imports = all.filter(|func| closure[*func]);
         let sites = Sites {
             sources,
             graph,
-            reached: graph.reach(roots()),
-            imports: graph.reach_classes(roots()),
+            imports: graph.reach_classes(imports.map(|import| graph.func(import))),
+            reached,
         };
         Analysis {
-            closure: sites.reached.funcs(sources.module),
             sites: sites.all(),
+            closure,
             entries,
             assumptions: Vec::new(),
+            notes: Vec::new(),
         }
     }
 }
@@ -148,7 +159,7 @@ struct Sites<'a> {
     graph: &'a Graph,
     /// What leads to an entry.
     reached: Reached,
-    /// The entries, and the classes that they are themselves targets of.
+    /// The imports of the closure, and the classes that they are themselves targets of.
     imports: Reached,
 }
 

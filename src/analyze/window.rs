@@ -24,6 +24,12 @@ impl Window {
         self.stack.last().copied().flatten()
     }
 
+    /// Forgets the operand stack, after an operator that the window doesn't know.
+    pub(super) fn forget_stack(&mut self) {
+        self.stack.clear();
+    }
+
+    #[inline(always)]
     pub(super) fn step(&mut self, operator: &Operator<'_>) {
         match *operator {
             Operator::I32Const { value } => self.stack.push(Some(u64::from(value as u32))),
@@ -51,7 +57,7 @@ impl Window {
             | Operator::Catch { .. }
             | Operator::CatchAll
             | Operator::Delegate { .. } => self.clear(),
-            _ => self.stack.clear(),
+            _ => self.forget_stack(),
         }
     }
 

@@ -104,6 +104,7 @@ fn options(flags: &Flags) -> Options {
             AbiFlag::WpkFork => Abi::WpkFork,
         },
         allow_missing_entry: module.allow_missing_entry,
+        ..Options::default()
     }
 }
 

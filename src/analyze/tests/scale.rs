@@ -1,0 +1,79 @@
+//! Modules that make a quadratic analysis take minutes.
+
+use super::analyze;
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+const COUNT: usize = 20_000;
+
+/// Far more than a linear analysis needs in a debug build on a busy machine, far less than a
+/// quadratic one takes.
+const LIMIT: Duration = Duration::from_secs(10);
+
+#[track_caller]
+fn within_limit(wat: &str, functions: usize) {
+    let bytes = wat::parse_str(wat).unwrap();
+    let module = crate::read::Module::read(&bytes).unwrap();
+    let clock = Instant::now();
+    let analysis = crate::analyze::Analysis::run(&module, &super::options()).unwrap();
+    let took = clock.elapsed();
+    assert_eq!(
+        analysis.closure.iter().filter(|inside| **inside).count(),
+        functions
+    );
+    assert!(took < LIMIT, "{took:?}");
+}
+
+/// Functions that each call any slot, all in one table of `table`.
+fn dynamic(table: &str) -> String {
+    let mut wat = String::from("(module (import \"k\" \"fork\" (func $fork)) (elem func $fork)");
+    write!(wat, "{table} (elem (i32.const 0) $fork").unwrap();
+    (0..COUNT).for_each(|i| write!(wat, " $f{i}").unwrap());
+    wat.push(')');
+    for i in 0..COUNT {
+        write!(
+            wat,
+            "(func $f{i} (local i32) (block (call_indirect (local.get 0))))"
+        )
+        .unwrap();
+    }
+    wat.push(')');
+    wat
+}
+
+#[test]
+fn many_functions_and_dynamic_sites_of_one_type() {
+    within_limit(&dynamic("(table 30000 funcref)"), COUNT + 1);
+    within_limit(&dynamic("(table (export \"t\") 30000 funcref)"), COUNT + 1);
+    let held = "(import \"e\" \"h\" (global $h funcref)) (table 30000 funcref)
+        (elem (i32.const 29999) funcref (global.get $h))";
+    within_limit(&dynamic(held), COUNT + 1);
+}
+
+#[test]
+fn many_tables() {
+    let mut wat = String::from("(module (import \"k\" \"fork\" (func $fork)) (elem func $fork)");
+    for i in 0..50 {
+        write!(wat, "(table $t{i} (export \"t{i}\") 1 funcref)").unwrap();
+    }
+    for i in 0..COUNT {
+        write!(
+            wat,
+            "(func $f{i} (call_indirect $t{} (i32.const 0)))",
+            i % 50
+        )
+        .unwrap();
+    }
+    wat.push(')');
+    within_limit(&wat, COUNT + 1);
+}
+
+#[test]
+fn a_long_chain_of_calls() {
+    let mut wat = String::from("(module (import \"k\" \"fork\" (func))");
+    for i in 0..COUNT {
+        write!(wat, "(func (call {i}))").unwrap();
+    }
+    wat.push(')');
+    assert!(analyze(&wat).closure.iter().all(|inside| *inside));
+}
