@@ -287,6 +287,17 @@ fn entries_are_united() {
 }
 
 #[test]
+fn a_reentrant_import_is_in_the_closure() {
+    let sandbox = Sandbox::with("in.wasm", FORKS);
+    let output = sandbox.run(&["analyze", "in.wasm", "--reentrant", "\"env\".sleep.*"]);
+    assert_done(&output);
+    assert!(text(&output.stdout).starts_with("4 (2 local, 2 import)"));
+    assert!(!text(&output.stderr).contains("assuming"));
+    let misread = sandbox.run(&["analyze", "in.wasm", "--reentrant", "nodot"]);
+    assert_eq!(misread.status.code(), Some(2));
+}
+
+#[test]
 fn a_filter_writes_what_files_get() {
     let sandbox = Sandbox::with("in.wasm", FORKS);
     assert_done(&sandbox.run(&["instrument", "in.wasm", "-o", "out.wasm"]));
