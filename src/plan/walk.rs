@@ -204,24 +204,14 @@ impl From<wasmparser::Error> for Stop {
 
 impl Walk<'_, '_> {
     fn run(&mut self, sites: &[Site]) -> Result<(), Stop> {
-        let body = self
-            .module
-            .body(self.func)
-            .expect("only defined functions have sites");
+        let body = self.module.body(self.func).expect("only defined functions have sites");
         self.validator.read_locals(&mut body.get_binary_reader())?;
         let mut reader = body.get_operators_reader()?;
         let locals = self.validator.len_locals();
-        self.out.locals = (0..locals)
-            .filter_map(|local| self.validator.get_local_type(local))
-            .collect();
+        self.out.locals =
+            (0..locals).filter_map(|local| self.validator.get_local_type(local)).collect();
         self.operands.reset(locals as usize);
-        self.open_frame(
-            NodeKind::Block,
-            body.range().start as u32,
-            BlockType::Empty,
-            0,
-            0,
-        );
+        self.open_frame(NodeKind::Block, body.range().start as u32, BlockType::Empty, 0, 0);
         let mut sites = sites.iter().peekable();
         while !reader.eof() {
             let offset = reader.original_position() as u32;
@@ -282,9 +272,7 @@ impl Walk<'_, '_> {
             | Operator::Loop { blockty }
             | Operator::If { blockty }
             | Operator::Try { blockty }
-            | Operator::TryTable {
-                try_table: wasmparser::TryTable { ty: blockty, .. },
-            } => {
+            | Operator::TryTable { try_table: wasmparser::TryTable { ty: blockty, .. } } => {
                 self.enter(op, *blockty, offset)?;
             }
             Operator::Else | Operator::Catch { .. } | Operator::CatchAll => {
@@ -303,10 +291,8 @@ impl Walk<'_, '_> {
 
     /// Notes that unreachable code begins after the operator that ends at `end`.
     fn note_dead(&mut self, end: u32) {
-        let unreachable = self
-            .validator
-            .get_control_frame(0)
-            .is_some_and(|frame| frame.unreachable);
+        let unreachable =
+            self.validator.get_control_frame(0).is_some_and(|frame| frame.unreachable);
         self.dead = unreachable.then(|| (self.validator.control_stack_height(), end));
     }
 
@@ -316,18 +302,14 @@ impl Walk<'_, '_> {
         let immutable = |global: u32| !globals[GlobalIdx(global)].ty.mutable;
         match (arity, op) {
             // Unreachable from here on: the validator's height is no longer the walk's.
-            _ if self
-                .validator
-                .get_control_frame(0)
-                .is_some_and(|frame| frame.unreachable) => {}
+            _ if self.validator.get_control_frame(0).is_some_and(|frame| frame.unreachable) => {}
             (Some((pops, pushes)), _) => {
                 let arity = (pops as usize, pushes as usize);
                 self.operands.apply(op, (offset, end), arity, immutable);
             }
             (None, _) => {
                 let height = self.validator.operand_stack_height() as usize;
-                self.operands
-                    .set_height(height.min(self.operands.height()), offset);
+                self.operands.set_height(height.min(self.operands.height()), offset);
                 self.operands.set_height(height, offset);
             }
         }
@@ -379,9 +361,7 @@ impl Walk<'_, '_> {
         labels::visit_branch_depths(op, |depth| branches.push(depth));
         branches.sort_unstable();
         branches.dedup();
-        self.out
-            .events
-            .extend(branches.into_iter().map(Event::BrIf));
+        self.out.events.extend(branches.into_iter().map(Event::BrIf));
         match op {
             Operator::Br { .. } | Operator::BrTable { .. } => self.out.events.push(Event::Stop),
             Operator::ReturnCall { .. }
@@ -389,9 +369,7 @@ impl Walk<'_, '_> {
             | Operator::ReturnCallRef { .. } => self.out.events.push(Event::Stop),
             Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::CallRef { .. } => {
                 if is_site {
-                    self.out
-                        .events
-                        .push(Event::Site(self.out.needed.len() as u32 - 1));
+                    self.out.events.push(Event::Site(self.out.needed.len() as u32 - 1));
                 }
                 // After the site, so that a site's live locals include what handlers read.
                 if self.tries > 0 {
@@ -476,29 +454,17 @@ impl Walk<'_, '_> {
         self.operands.set_height(now, offset);
         let first_node = self.out.nodes.len();
         let payload = (0..now - height).rev();
-        let payload = payload
-            .filter_map(|depth| self.validator.get_operand_type(depth)?)
-            .collect();
+        let payload = payload.filter_map(|depth| self.validator.get_operand_type(depth)?).collect();
         let tag = match op {
             Operator::Catch { tag_index } => Some(TagIdx(*tag_index)),
             _ => None,
         };
         let node = &mut self.out.nodes[index];
         if matches!(op, Operator::Else) {
-            node.middle = Some(Middle {
-                offset,
-                falls_in,
-                first_node,
-            });
+            node.middle = Some(Middle { offset, falls_in, first_node });
         } else {
             self.tries -= usize::from(node.handlers.is_empty());
-            node.handlers.push(Handler {
-                offset,
-                tag,
-                payload,
-                first_node,
-                rethrow: None,
-            });
+            node.handlers.push(Handler { offset, tag, payload, first_node, rethrow: None });
         }
         Ok(())
     }
@@ -515,18 +481,12 @@ impl Walk<'_, '_> {
     /// A rewind enters a handler by throwing once more what it caught, which for `catch_all` is
     /// not known.
     fn check_handlers(&self, node: &Node) -> Result<(), Stop> {
-        let ends = node
-            .handlers
-            .iter()
-            .skip(1)
-            .map(|handler| handler.first_node);
+        let ends = node.handlers.iter().skip(1).map(|handler| handler.first_node);
         let ends = ends.chain([self.out.nodes.len()]);
         for (handler, end) in node.handlers.iter().zip(ends) {
-            if let (None, Some(_), Some(site)) = (
-                handler.tag,
-                handler.rethrow,
-                self.out.nodes[handler.first_node..end].first(),
-            ) {
+            if let (None, Some(_), Some(site)) =
+                (handler.tag, handler.rethrow, self.out.nodes[handler.first_node..end].first())
+            {
                 return Err(self.refuse(
                     "a call that may reach an entry, inside a `catch_all` handler with `rethrow`",
                     site.start,
@@ -578,9 +538,7 @@ impl Walk<'_, '_> {
         let open = self.open.last_mut().expect("the body is open");
         open.has_site = true;
         let base = open.height;
-        let (pops, _) = op
-            .operator_arity(&self.validator)
-            .expect("calls have an arity");
+        let (pops, _) = op.operator_arity(&self.validator).expect("calls have an arity");
         let height = self.operands.height();
         let args = height - pops as usize;
         let exact = |position: usize| match site.target {
@@ -608,9 +566,7 @@ impl Walk<'_, '_> {
             self.out.needed_locals.extend_from_slice(reads);
         }
         self.push_site(base..first, height, landing, exact, offset);
-        self.out
-            .needed
-            .push((offset, needed..self.out.needed_locals.len()));
+        self.out.needed.push((offset, needed..self.out.needed_locals.len()));
         Ok(())
     }
 
