@@ -68,11 +68,13 @@
 //! Ramsey, "Beyond Relooper" (2022), for nesting blocks by the order of their ends.
 
 mod dump;
+mod events;
 mod frame;
 mod liveness;
 mod operands;
 mod refuse;
 mod regions;
+mod skeleton;
 mod steps;
 mod walk;
 

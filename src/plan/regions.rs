@@ -1,6 +1,6 @@
 //! Regions, their labels and their dispatches: see the [module](super) for what a region is.
 
-use super::walk::{NodeKind, Skeleton};
+use super::skeleton::{NodeKind, Skeleton};
 use super::{Label, LabelType, REGION_LABELS, RegionOrdinal};
 use crate::index::{LocalIdx, TagIdx, TypeIdx};
 use crate::read::Module;

@@ -6,7 +6,7 @@
 
 use super::refuse;
 use super::regions::{Item, Layout, Tree};
-use super::walk::{Node, NodeKind, Skeleton, Spill};
+use super::skeleton::{Node, NodeKind, Skeleton, Spill};
 use super::{RegionOrdinal, Step};
 use crate::error::Result;
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};
