@@ -1,6 +1,6 @@
 //! The plan as stable text, one line a decision.
 
-use super::{FuncPlan, LabelType, Plan, Region, Reset, Step};
+use super::{FuncPlan, Label, LabelType, Plan, Region, Reset, Step};
 use crate::read::Module;
 use std::fmt::{self, Write};
 use wasmparser::BlockType;
@@ -48,14 +48,14 @@ fn write_func(out: &mut String, module: &Module<'_>, plan: &FuncPlan) -> fmt::Re
 fn write_region(out: &mut String, ordinal: usize, region: &Region, plan: &FuncPlan) -> fmt::Result {
     let labels: Vec<_> = region
         .labels
-        .iter()
-        .map(|label| match &plan.labels[label.0 as usize] {
-            LabelType::Plain(BlockType::Empty) => format!("L{}", label.0),
-            LabelType::Plain(BlockType::Type(ty)) => format!("L{}:{ty}", label.0),
-            LabelType::Plain(BlockType::FuncType(ty)) => format!("L{}:type {ty}", label.0),
+        .clone()
+        .map(|label| match plan.label_type(Label(label)) {
+            LabelType::Plain(BlockType::Empty) => format!("L{label}"),
+            LabelType::Plain(BlockType::Type(ty)) => format!("L{label}:{ty}"),
+            LabelType::Plain(BlockType::FuncType(ty)) => format!("L{label}:type {ty}"),
             LabelType::Results(types) => {
                 let types: Vec<_> = types.iter().map(ToString::to_string).collect();
-                format!("L{}:({})", label.0, types.join(" "))
+                format!("L{label}:({})", types.join(" "))
             }
         })
         .collect();

@@ -9,8 +9,8 @@
 
 use super::liveness;
 use super::refuse;
+use super::skeleton::Skeleton;
 use super::steps::Steps;
-use super::walk::Skeleton;
 use crate::error::Result;
 use crate::index::{FuncIdx, LocalIdx};
 use crate::read::Module;

@@ -14,7 +14,7 @@
 //! before it: one frame layout serves all sites of a function, since the code that saves and
 //! restores is shared. A superset is sound; a missing local is not.
 
-use super::walk::{Event, Skeleton};
+use super::skeleton::{Event, Skeleton};
 use crate::index::LocalIdx;
 
 /// Computes which locals are live at the sites of `skeleton`; `check` is shown the live

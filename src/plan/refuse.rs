@@ -1,6 +1,6 @@
 //! What is refused by name before any planning: see "Errors and limits" in the README.
 
-use super::walk::Skeleton;
+use super::skeleton::Skeleton;
 use crate::analyze::Site;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, LocalIdx};

@@ -26,7 +26,7 @@ pub(super) fn rewrite_body(
         runtime,
         out: Vec::with_capacity(body.as_bytes().len() * 3 / 2 + 64),
         depth: 0,
-        labels: vec![0; plan.labels.len()],
+        labels: vec![0; plan.labels as usize],
         constructs: Vec::new(),
         copied_to: 0,
         copy_from: 0,
@@ -171,7 +171,11 @@ impl Emitter<'_, '_> {
 
     /// Opens a label of the plan.
     pub(super) fn open_label(&mut self, label: Label) {
+<<<<<<< HEAD
+        let ty = match self.plan.label_type(label) {
+=======
         let ty = match &self.plan.labels[label.0 as usize] {
+>>>>>>> tests
             LabelType::Plain(ty) => {
                 RoundtripReencoder.block_type(*ty).expect("block types of the input are by index")
             }

@@ -26,19 +26,13 @@ use crate::index::{FuncIdx, GlobalIdx, IndexType, TagIdx};
 use crate::plan::{Frame, LabelType, Plan, SLOT_TYPES, Slot, WPK_FORK_EXPORTS, slot_bytes};
 use crate::read::Module;
 use std::collections::BTreeMap;
-use wasm_encoder::{BlockType, Function, InstructionSink, MemArg, MemArgTarget, ValType};
+use wasm_encoder::{Function, ValType};
 
 /// The most values that one call of a helper saves or loads.
 const CHUNK: usize = 16;
 
-const POS: u64 = 0;
-const END: u64 = 4;
+/// Offset of the saved globals in the buffer.
 const GLOBALS: u64 = 8;
-
-const NORMAL: i32 = 0;
-const UNWINDING: i32 = 1;
-const REWINDING: i32 = 2;
-const NO_ROOM: i32 = 3;
 
 /// A function that is appended.
 pub(super) struct NewFunc {
@@ -50,18 +44,18 @@ pub(super) struct NewFunc {
 }
 
 /// A saved global and where it is in the buffer.
-struct SavedGlobal {
-    index: GlobalIdx,
-    ty: wasmparser::ValType,
-    offset: u64,
+pub(super) struct SavedGlobal {
+    pub index: GlobalIdx,
+    pub ty: wasmparser::ValType,
+    pub offset: u64,
 }
 
 /// Everything that is appended, with its indices.
 pub(super) struct Runtime {
     pub types: NewTypes,
     pub state: GlobalIdx,
-    buffer: GlobalIdx,
-    cursor: GlobalIdx,
+    pub buffer: GlobalIdx,
+    pub cursor: GlobalIdx,
     pub push: FuncIdx,
     pub pop: FuncIdx,
     /// A tag without values, for handlers that catch all; where there are any.
@@ -83,7 +77,7 @@ impl Runtime {
     /// Lays out what `plan` needs.
     pub fn layout(module: &Module<'_>, plan: &Plan) -> Runtime {
         let mut types = NewTypes::new(module);
-        for label in plan.funcs.iter().flat_map(|func| &func.labels) {
+        for (_, label) in plan.funcs.iter().flat_map(|func| &func.label_types) {
             if let LabelType::Results(results) = label {
                 let results = results.iter().map(|ty| types.val_type(*ty)).collect();
                 types.add(Signature { params: Vec::new(), results });
@@ -213,6 +207,8 @@ impl Runtime {
 
     fn helper(&self, ty: wasmparser::ValType, count: usize) -> Helpers {
         self.helpers.get(&(type_ordinal(ty), count)).copied().unwrap_or_default()
+<<<<<<< HEAD
+=======
     }
 
     /// `unwind_begin(buffer)`: without room for the globals, nothing is written, and the entry is
@@ -345,6 +341,7 @@ impl Runtime {
     fn advance(&self, sink: &mut InstructionSink<'_>, ty: wasmparser::ValType, count: usize) {
         let bytes = slot_bytes(ty) as i32 * count as i32;
         sink.global_get(self.cursor.0).i32_const(bytes).i32_add().global_set(self.cursor.0);
+>>>>>>> tests
     }
 }
 
@@ -376,6 +373,8 @@ fn chunks(frame: &Frame, most: usize) -> impl Iterator<Item = (wasmparser::ValTy
 
 fn type_ordinal(ty: wasmparser::ValType) -> usize {
     SLOT_TYPES.iter().position(|slot| *slot == ty).expect("slots are numeric or vectors")
+<<<<<<< HEAD
+=======
 }
 
 /// Frames are aligned to 4 bytes, so no access promises more.
@@ -401,4 +400,5 @@ fn load(sink: &mut InstructionSink<'_>, ty: wasmparser::ValType, offset: u64) {
         wasmparser::ValType::F64 => sink.f64_load(memarg(offset)),
         _ => sink.v128_load(memarg(offset)),
     };
+>>>>>>> tests
 }

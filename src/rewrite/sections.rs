@@ -20,13 +20,13 @@ pub(super) fn assemble(
     runtime: &Runtime,
     bodies: Vec<(FuncIdx, Vec<u8>)>,
 ) -> Result<Rewritten> {
-    let grown: usize = bodies.iter().map(|(_, body)| body.len() / 2).sum();
+    let code: usize = bodies.iter().map(|(_, body)| body.len()).sum();
     let mut assembler = Assembler {
         module,
         runtime,
         rewritten: bodies.iter().map(|(func, _)| *func).collect(),
         bodies,
-        out: Vec::with_capacity(module.bytes.len() + grown + 4096),
+        out: Vec::with_capacity(module.bytes.len() + code),
         dropped: Vec::new(),
     };
     assembler.out.extend_from_slice(&module.bytes[..8]);
@@ -114,7 +114,7 @@ impl Assembler<'_, '_> {
     /// A section whose contents are a vector, with further entries behind the present ones.
     fn extend(&mut self, id: u8, section: Option<&Section<'_>>) -> Result<()> {
         if id == SectionId::Code as u8 {
-            self.code(section.map_or(0, |section| section.contents.len()));
+            self.code();
             return Ok(());
         }
         let (count, present) = match section {
@@ -195,30 +195,38 @@ impl Assembler<'_, '_> {
         count
     }
 
-    /// The code section: copied runs of untouched bodies, rewritten bodies, new ones.
-    fn code(&mut self, present_bytes: usize) {
+    /// The code section: untouched bodies, rewritten ones, new ones. Its size is worked out first, so
+    /// that a section of a hundred megabytes is written once and in place.
+    fn code(&mut self) {
         let module = self.module;
-        let mut contents = Vec::with_capacity(
-            present_bytes + self.bodies.iter().map(|(_, body)| body.len()).sum::<usize>(),
-        );
-        ((module.funcs.len() - module.imported_funcs + self.runtime.funcs.len()) as u32)
-            .encode(&mut contents);
+        let count = (module.funcs.len() - module.imported_funcs + self.runtime.funcs.len()) as u32;
+        let new: Vec<_> = self.runtime.funcs.iter().map(|func| encoded(&func.body)).collect();
+        let mut rewritten = self.bodies.iter().peekable();
+        let mut size = leb_len(count as usize) + new.iter().map(Vec::len).sum::<usize>();
+        for func in module.defined_funcs() {
+            let bytes = match rewritten.next_if(|(index, _)| *index == func) {
+                Some((_, body)) => body.len(),
+                None => module.body(func).map_or(0, |body| body.as_bytes().len()),
+            };
+            size += leb_len(bytes) + bytes;
+        }
+        self.out.reserve(size + 16);
+        self.out.push(SectionId::Code as u8);
+        size.encode(&mut self.out);
+        count.encode(&mut self.out);
         let mut rewritten = std::mem::take(&mut self.bodies).into_iter().peekable();
         for func in module.defined_funcs() {
             match rewritten.next_if(|(index, _)| *index == func) {
-                Some((_, body)) => body.as_slice().encode(&mut contents),
+                Some((_, body)) => body.as_slice().encode(&mut self.out),
                 None => {
                     let body = module.body(func).expect("the function is defined");
-                    body.as_bytes().encode(&mut contents);
+                    body.as_bytes().encode(&mut self.out);
                 }
             }
         }
-        for func in &self.runtime.funcs {
-            func.body.encode(&mut contents);
+        for body in &new {
+            self.out.extend_from_slice(body);
         }
-        self.out.push(SectionId::Code as u8);
-        contents.len().encode(&mut self.out);
-        self.out.append(&mut contents);
     }
 
     fn custom(&mut self, section: &Section<'_>) {
@@ -252,6 +260,18 @@ impl Assembler<'_, '_> {
             (None, None) => {}
         }
     }
+}
+
+/// How many bytes an unsigned LEB128 number takes.
+fn leb_len(number: usize) -> usize {
+    let bits = usize::BITS - number.leading_zeros();
+    bits.max(1).div_ceil(7) as usize
+}
+
+fn encoded(item: &impl Encode) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    item.encode(&mut bytes);
+    bytes
 }
 
 /// A vector's count and the bytes of its entries.
