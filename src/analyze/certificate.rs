@@ -56,8 +56,12 @@ struct Checker<'a> {
 
 impl<'a> Checker<'a> {
     fn new(sources: &'a Sources<'a>, analysis: &'a Analysis) -> Self {
-        let mut checker =
-            Checker { sources, analysis, taken: BTreeMap::new(), tables: BTreeMap::new() };
+        let mut checker = Checker {
+            sources,
+            analysis,
+            taken: BTreeMap::new(),
+            tables: BTreeMap::new(),
+        };
         checker.note_taken();
         checker.note_tables();
         checker
@@ -146,7 +150,10 @@ impl<'a> Checker<'a> {
     fn table_hit(&self, slots: &Slots, table: TableIdx, ty: TypeId) -> Hit {
         let named = self.tables.get(&(table, ty)).copied();
         let bound = self.sources.tables.tables[table].bound;
-        let unknown = slots.has_unknown().then(|| self.through_taken(bound, ty)).flatten();
+        let unknown = slots
+            .has_unknown()
+            .then(|| self.through_taken(bound, ty))
+            .flatten();
         match (named, unknown) {
             (Some(a), Some(b)) => Some(a || b),
             (a, b) => a.or(b),
@@ -161,7 +168,11 @@ impl<'a> Checker<'a> {
                     return None;
                 }
                 let import = self.sources.module.is_import(func);
-                let target = if import { Target::Import(func) } else { Target::Defined(func) };
+                let target = if import {
+                    Target::Import(func)
+                } else {
+                    Target::Defined(func)
+                };
                 (target, tail)
             }
             Callee::Dynamic { tail, ordinal } => {
@@ -174,7 +185,11 @@ impl<'a> Checker<'a> {
                 (target, tail)
             }
         };
-        Some(Site { offset: call.offset, target, tail })
+        Some(Site {
+            offset: call.offset,
+            target,
+            tail,
+        })
     }
 
     fn calls_of(&self, caller: FuncIdx, calls: &[Call]) -> Result<()> {
@@ -187,7 +202,9 @@ impl<'a> Checker<'a> {
             }
             if !listed.any(|other| *other == site) {
                 let place = place();
-                return Err(broken(format!("the call in {place} is not among the sites")));
+                return Err(broken(format!(
+                    "the call in {place} is not among the sites"
+                )));
             }
         }
         Ok(())

@@ -35,7 +35,11 @@ pub(super) enum Callee {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Dynamic {
     /// `call_indirect`: through a slot of a table, where its number is known.
-    Table { table: TableIdx, ty: TypeIdx, slot: Option<u64> },
+    Table {
+        table: TableIdx,
+        ty: TypeIdx,
+        slot: Option<u64>,
+    },
     /// `call_ref`.
     Ref { ty: TypeIdx },
 }
@@ -153,12 +157,14 @@ impl BodyFacts {
         match *operator {
             Operator::Call { function_index } => self.direct(offset, function_index, false),
             Operator::ReturnCall { function_index } => self.direct(offset, function_index, true),
-            Operator::CallIndirect { type_index, table_index } => {
-                self.indirect(offset, (table_index, type_index), window, false)
-            }
-            Operator::ReturnCallIndirect { type_index, table_index } => {
-                self.indirect(offset, (table_index, type_index), window, true)
-            }
+            Operator::CallIndirect {
+                type_index,
+                table_index,
+            } => self.indirect(offset, (table_index, type_index), window, false),
+            Operator::ReturnCallIndirect {
+                type_index,
+                table_index,
+            } => self.indirect(offset, (table_index, type_index), window, true),
             Operator::CallRef { type_index } => self.by_ref(offset, type_index, false),
             Operator::ReturnCallRef { type_index } => self.by_ref(offset, type_index, true),
             Operator::RefFunc { .. }
@@ -183,8 +189,11 @@ impl BodyFacts {
     }
 
     fn indirect(&mut self, offset: u32, place: (u32, u32), window: &Window, tail: bool) {
-        let dynamic =
-            Dynamic::Table { table: TableIdx(place.0), ty: TypeIdx(place.1), slot: window.top() };
+        let dynamic = Dynamic::Table {
+            table: TableIdx(place.0),
+            ty: TypeIdx(place.1),
+            slot: window.top(),
+        };
         self.dynamic(offset, dynamic, tail);
     }
 
@@ -214,7 +223,10 @@ impl Uses {
             | Operator::TableFill { table } => {
                 self.changed_tables.insert(TableIdx(table));
             }
-            Operator::TableCopy { dst_table, src_table } => {
+            Operator::TableCopy {
+                dst_table,
+                src_table,
+            } => {
                 self.changed_tables.insert(TableIdx(dst_table));
                 self.read_tables.insert(TableIdx(src_table));
             }
@@ -222,8 +234,14 @@ impl Uses {
                 self.changed_tables.insert(TableIdx(table));
                 self.read_elements.insert(ElemIdx(elem_index));
             }
-            Operator::ArrayNewElem { array_elem_index: elem, .. }
-            | Operator::ArrayInitElem { array_elem_index: elem, .. } => {
+            Operator::ArrayNewElem {
+                array_elem_index: elem,
+                ..
+            }
+            | Operator::ArrayInitElem {
+                array_elem_index: elem,
+                ..
+            } => {
                 self.read_elements.insert(ElemIdx(elem));
             }
             _ => {}

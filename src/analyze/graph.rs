@@ -59,7 +59,11 @@ pub(super) struct Graph {
 
 impl Graph {
     pub(super) fn new(sources: &Sources<'_>) -> Graph {
-        let mut builder = Builder { sources, classes: HashMap::new(), links: Vec::new() };
+        let mut builder = Builder {
+            sources,
+            classes: HashMap::new(),
+            links: Vec::new(),
+        };
         let targets = builder.targets();
         builder.link_taken();
         builder.link_tables();
@@ -184,7 +188,8 @@ impl Builder<'_> {
         }
         let host = self.host();
         let taken = sources.taken.iter_enumerated().filter(|(_, taken)| **taken);
-        self.links.extend(taken.map(|(func, _)| (Node(func.0), host)));
+        self.links
+            .extend(taken.map(|(func, _)| (Node(func.0), host)));
         let imports = sources.reentrant.iter();
         self.links.extend(imports.map(|func| (host, Node(func.0))));
     }
@@ -192,7 +197,10 @@ impl Builder<'_> {
     fn targets(&mut self) -> Vec<Option<Node>> {
         let sources = self.sources;
         let dynamics = &sources.facts.dynamics;
-        dynamics.iter().map(|dynamic| self.target(*dynamic)).collect()
+        dynamics
+            .iter()
+            .map(|dynamic| self.target(*dynamic))
+            .collect()
     }
 
     fn target(&mut self, dynamic: Dynamic) -> Option<Node> {
@@ -216,7 +224,12 @@ impl Builder<'_> {
 
     /// The node for one slot: the very function in it, as far as it is known.
     fn slot(&mut self, slots: &Slots, number: u64, table: TableIdx, ty: TypeId) -> Option<Node> {
-        let Sources { module, types, tables, .. } = self.sources;
+        let Sources {
+            module,
+            types,
+            tables,
+            ..
+        } = self.sources;
         match slots.get(number)? {
             Slot::Null => None,
             Slot::Func(func) => {
@@ -315,6 +328,11 @@ impl Builder<'_> {
             callers[*at as usize] = to;
             *at += 1;
         });
-        Graph { funcs: self.sources.module.funcs.len(), targets, starts, callers }
+        Graph {
+            funcs: self.sources.module.funcs.len(),
+            targets,
+            starts,
+            callers,
+        }
     }
 }

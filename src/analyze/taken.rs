@@ -15,8 +15,15 @@ pub(super) fn find(module: &Module<'_>, uses: &Uses) -> IndexVec<FuncIdx, bool> 
     let mut taken = IndexVec::filled(false, module.funcs.len());
     let mut take = |func: FuncIdx| taken[func] = true;
     uses.ref_funcs.iter().copied().for_each(&mut take);
-    module.exported_funcs().map(|(_, func)| func).for_each(&mut take);
-    for init in module.globals.iter().filter_map(|global| global.init.as_ref()) {
+    module
+        .exported_funcs()
+        .map(|(_, func)| func)
+        .for_each(&mut take);
+    for init in module
+        .globals
+        .iter()
+        .filter_map(|global| global.init.as_ref())
+    {
         funcs_in(init, &mut take);
     }
     for init in module.tables.iter().filter_map(|table| table.init.as_ref()) {

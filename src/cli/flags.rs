@@ -3,7 +3,12 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("WASM_FORK_GIT_HASH"), ")");
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("WASM_FORK_GIT_HASH"),
+    ")"
+);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,8 +45,10 @@ pub(super) struct Flags {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Rewrite a module so that its stack can be unwound and rewound at the entry
-    #[command(override_usage = "wasm-fork instrument [OPTIONS] <IN> -o <OUT>\n       \
-                          wasm-fork instrument [OPTIONS] <IN> --discover-only")]
+    #[command(
+        override_usage = "wasm-fork instrument [OPTIONS] <IN> -o <OUT>\n       \
+                          wasm-fork instrument [OPTIONS] <IN> --discover-only"
+    )]
     Instrument(Instrument),
     /// Print the closure: which functions can be on the stack when the entry is called
     Analyze(Analyze),
@@ -63,7 +70,12 @@ pub(super) struct Global {
 #[derive(Args, Debug)]
 pub(super) struct Instrument {
     /// Where to write the rewritten module; may be IN itself; `-` is stdout
-    #[arg(short, long, value_name = "OUT", required_unless_present = "discover_only")]
+    #[arg(
+        short,
+        long,
+        value_name = "OUT",
+        required_unless_present = "discover_only"
+    )]
     pub(super) output: Option<PathBuf>,
 
     /// The protocol between the rewritten module and its host

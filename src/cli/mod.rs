@@ -95,11 +95,17 @@ fn options(flags: &Flags) -> Options {
         Command::Plan(args) => (&args.module, AbiFlag::default()),
     };
     let entries = entries(module).unwrap_or_else(|error| {
-        Flags::command().error(ErrorKind::ValueValidation, one_line(&error.to_string())).exit()
+        Flags::command()
+            .error(ErrorKind::ValueValidation, one_line(&error.to_string()))
+            .exit()
     });
     let defaults = Options::default();
     Options {
-        entries: if entries.is_empty() { defaults.entries } else { entries },
+        entries: if entries.is_empty() {
+            defaults.entries
+        } else {
+            entries
+        },
         abi: match abi {
             AbiFlag::WpkFork => Abi::WpkFork,
         },
@@ -134,11 +140,15 @@ fn limit_threads(flags: &Global) -> Result<()> {
 /// Prints to stdout. A reader that has seen enough (`| head`) is no error.
 fn print(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
     match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::Io { action: "write", path: "the standard output".into(), source: error })
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Io {
+            action: "write",
+            path: "the standard output".into(),
+            source: error,
+        }),
         _ => Ok(()),
     }
 }
@@ -146,7 +156,11 @@ fn print(text: &str) -> Result<()> {
 /// Names in a module may hold line breaks and terminal controls; a message is one plain line.
 fn one_line(text: &str) -> String {
     let escape = |c: char| -> String {
-        if c.is_control() { c.escape_default().collect() } else { c.into() }
+        if c.is_control() {
+            c.escape_default().collect()
+        } else {
+            c.into()
+        }
     };
     text.chars().map(escape).collect()
 }
