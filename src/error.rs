@@ -182,6 +182,10 @@ impl Error {
         ]
         .iter()
         .any(|needle| message.contains(needle));
-        if limit { Error::Limit { message, offset } } else { Error::Invalid { message, offset } }
+        if limit {
+            Error::Limit { message, offset }
+        } else {
+            Error::Invalid { message, offset }
+        }
     }
 }

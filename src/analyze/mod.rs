@@ -209,6 +209,10 @@ impl Sites<'_> {
                 (target, tail)
             }
         };
-        Some(Site { offset: call.offset, target, tail })
+        Some(Site {
+            offset: call.offset,
+            target,
+            tail,
+        })
     }
 }

@@ -143,7 +143,10 @@ impl Slots {
     ) -> Slots {
         let mut slots = Slots {
             size: table.ty.initial,
-            initial: table.init.as_ref().map_or(Slot::Null, |init| constants.eval(init).into()),
+            initial: table
+                .init
+                .as_ref()
+                .map_or(Slot::Null, |init| constants.eval(init).into()),
             written: Vec::new(),
             later: Vec::new(),
             anywhere: Vec::new(),

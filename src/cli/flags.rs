@@ -116,6 +116,12 @@ pub(super) struct ModuleFlags {
     #[arg(long, value_name = "NAME", requires = "entry_module")]
     pub(super) entry_name: Option<String>,
 
+    /// An import that may call back into the module before it returns; may be given several times
+    ///
+    /// Written as for --entry. Other imports are taken to return without calling back.
+    #[arg(long, value_name = "MODULE.NAME")]
+    pub(super) reentrant: Vec<String>,
+
     /// Accept a module that imports no entry: its closure is empty, the output is the input
     #[arg(long)]
     pub(super) allow_missing_entry: bool,

@@ -6,11 +6,7 @@
 
 use super::refuse;
 use super::regions::{Item, Layout, Tree};
-<<<<<<< HEAD
 use super::skeleton::{Node, NodeKind, Skeleton, Spill};
-=======
-use super::walk::{Node, NodeKind, Skeleton, Spill};
->>>>>>> tests
 use super::{RegionOrdinal, Step};
 use crate::error::Result;
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};

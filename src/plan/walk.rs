@@ -198,67 +198,6 @@ impl Walk<'_, '_> {
         }
     }
 
-<<<<<<< HEAD
-=======
-    /// Records the events of a live operator.
-    fn events(&mut self, op: &Operator<'_>, is_site: bool) {
-        let events = &mut self.out.events;
-        match op {
-            Operator::LocalGet { local_index } => events.push(Event::Get(LocalIdx(*local_index))),
-            Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
-                events.push(Event::Set(LocalIdx(*local_index)));
-            }
-            Operator::Block { .. } => events.push(Event::Block),
-            Operator::Loop { .. } => {
-                events.push(Event::Loop(self.out.loops));
-                self.out.loops += 1;
-            }
-            Operator::If { .. } => events.push(Event::If),
-            Operator::Else => events.push(Event::Else),
-            Operator::Try { .. } => events.push(Event::Try),
-            Operator::Catch { .. } | Operator::CatchAll => events.push(Event::Catch),
-            Operator::End | Operator::Delegate { .. } => events.push(Event::End),
-            Operator::TryTable { try_table } => {
-                // Backwards, liveness meets the handlers after it has left the body.
-                for catch in &try_table.catches {
-                    events.push(Event::Handler(labels::catch_label(catch)));
-                }
-                events.push(Event::Block);
-            }
-            Operator::Return | Operator::Unreachable => events.push(Event::Stop),
-            Operator::Throw { .. } | Operator::ThrowRef | Operator::Rethrow { .. } => {
-                events.push(Event::MayThrow);
-                events.push(Event::Stop);
-            }
-            _ => self.other_event(op, is_site),
-        }
-    }
-
-    fn other_event(&mut self, op: &Operator<'_>, is_site: bool) {
-        let mut branches = Vec::new();
-        labels::visit_branch_depths(op, |depth| branches.push(depth));
-        branches.sort_unstable();
-        branches.dedup();
-        self.out.events.extend(branches.into_iter().map(Event::BrIf));
-        match op {
-            Operator::Br { .. } | Operator::BrTable { .. } => self.out.events.push(Event::Stop),
-            Operator::ReturnCall { .. }
-            | Operator::ReturnCallIndirect { .. }
-            | Operator::ReturnCallRef { .. } => self.out.events.push(Event::Stop),
-            Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::CallRef { .. } => {
-                if is_site {
-                    self.out.events.push(Event::Site(self.out.needed.len() as u32 - 1));
-                }
-                // After the site, so that a site's live locals include what handlers read.
-                if self.tries > 0 {
-                    self.out.events.push(Event::MayThrow);
-                }
-            }
-            _ => {}
-        }
-    }
-
->>>>>>> tests
     /// Opens a construct.
     fn enter(&mut self, op: &Operator<'_>, ty: BlockType, offset: u32) -> Result<(), Stop> {
         let params = self.param_count(ty);

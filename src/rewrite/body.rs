@@ -171,11 +171,7 @@ impl Emitter<'_, '_> {
 
     /// Opens a label of the plan.
     pub(super) fn open_label(&mut self, label: Label) {
-<<<<<<< HEAD
         let ty = match self.plan.label_type(label) {
-=======
-        let ty = match &self.plan.labels[label.0 as usize] {
->>>>>>> tests
             LabelType::Plain(ty) => {
                 RoundtripReencoder.block_type(*ty).expect("block types of the input are by index")
             }

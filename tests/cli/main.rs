@@ -163,6 +163,38 @@ fn bad_input_is_refused_and_the_output_left_alone() {
 }
 
 #[test]
+fn what_can_not_be_instrumented_is_refused() {
+    let sandbox = Sandbox::with("in.wasm", FORKS);
+    let again = ["instrument", "in.wasm", "-o", "in.wasm"];
+    assert_done(&sandbox.run(&again));
+    let instrumented = sandbox.read("in.wasm");
+    assert_refused(&sandbox.run(&again), "already instrumented");
+    assert_eq!(sandbox.read("in.wasm"), instrumented);
+
+    let texts = [
+        (FORKS.replace("(memory (export \"memory\") 1)", ""), "no memory"),
+        (FORKS.replace("\"other\"", "\"wpk_fork_state\""), "`wpk_fork_state` is reserved"),
+    ];
+    for (wat, expected) in texts {
+        let output = sandbox.feed(&["instrument", "-", "-o", "new"], wat.as_bytes());
+        assert_refused(&output, expected);
+        assert_eq!(sandbox.names(), ["in.wasm"]);
+    }
+}
+
+#[test]
+fn a_section_that_is_left_out_is_a_warning() {
+    let debug = "(@custom \".debug_line\" \"anything\") (memory (export";
+    let wat = FORKS.replace("(memory (export", debug);
+    let sandbox = Sandbox::with("in.wasm", &wat);
+    let output = sandbox.run(&["instrument", "in.wasm", "-o", "out.wasm"]);
+    assert_done(&output);
+    let stderr = text(&output.stderr);
+    assert!(stderr.starts_with("warning: ") && stderr.contains("`.debug_line`"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}
+
+#[test]
 fn an_input_that_is_not_there_is_named() {
     let sandbox = Sandbox::new();
     assert_refused(&sandbox.run(&["analyze", "absent.wasm"]), "absent.wasm");
@@ -252,6 +284,17 @@ fn entries_are_united() {
     assert_eq!(closure(&fork), 2);
     assert_eq!(closure(&["--entry", "\"env\".sleep.ms"]), 2);
     assert_eq!(closure(&[&sleep[..], &fork].concat()), 4);
+}
+
+#[test]
+fn a_reentrant_import_is_in_the_closure() {
+    let sandbox = Sandbox::with("in.wasm", FORKS);
+    let output = sandbox.run(&["analyze", "in.wasm", "--reentrant", "\"env\".sleep.*"]);
+    assert_done(&output);
+    assert!(text(&output.stdout).starts_with("4 (2 local, 2 import)"));
+    assert!(!text(&output.stderr).contains("assuming"));
+    let misread = sandbox.run(&["analyze", "in.wasm", "--reentrant", "nodot"]);
+    assert_eq!(misread.status.code(), Some(2));
 }
 
 #[test]

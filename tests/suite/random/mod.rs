@@ -97,11 +97,11 @@ fn describe(seed: u64, error: &str, failures: &[(u64, &str)]) -> String {
         check(program, seed).is_err_and(|e| kind(&e) == kind(error))
     });
     let last = check(&small, seed).unwrap_err();
-    let list: Vec<_> = failures.iter().map(|(seed, e)| format!("  {seed}: {e}")).collect();
+    let lines: Vec<_> = failures.iter().map(|(seed, e)| format!("  {seed}: {e}")).collect();
     format!(
         "{} programs fail. Seed {seed}: {error}\nshrunk: {last}\n{small}\nall:\n{}",
         failures.len(),
-        list.join("\n")
+        lines.join("\n")
     )
 }
 
