@@ -200,27 +200,18 @@ impl Builder<'_> {
         }
         let host = self.host();
         let taken = sources.taken.iter_enumerated().filter(|(_, taken)| **taken);
-        self.links
-            .extend(taken.map(|(func, _)| (Node(func.0), host)));
+        self.links.extend(taken.map(|(func, _)| (Node(func.0), host)));
         let imports = sources.reentrant.iter();
         self.links.extend(imports.map(|func| (host, Node(func.0))));
     }
 
     fn targets(&mut self) -> Vec<Option<Node>> {
         let dynamics = self.sources.facts.dynamics.iter();
-        (0..)
-            .zip(dynamics)
-            .map(|(ordinal, dynamic)| self.target(ordinal, *dynamic))
-            .collect()
+        (0..).zip(dynamics).map(|(ordinal, dynamic)| self.target(ordinal, *dynamic)).collect()
     }
 
     fn target(&mut self, ordinal: u32, dynamic: Dynamic) -> Option<Node> {
-        let Sources {
-            types,
-            flows,
-            tables,
-            ..
-        } = self.sources;
+        let Sources { types, flows, tables, .. } = self.sources;
         let known = flows.targets.get(&ordinal);
         let (table, ty) = match (dynamic, known) {
             (Dynamic::Ref { ty }, None) => return Some(self.class(Pool::Taken, types.id(ty))),
@@ -296,8 +287,7 @@ impl Builder<'_> {
         if let Some(node) = self.unions.get(&members) {
             return Some(*node);
         }
-        self.links
-            .extend(members.iter().map(|member| (*member, next)));
+        self.links.extend(members.iter().map(|member| (*member, next)));
         self.unions.insert(members, next);
         Some(next)
     }
@@ -390,11 +380,6 @@ impl Builder<'_> {
             callers[*at as usize] = to;
             *at += 1;
         });
-        Graph {
-            funcs: self.sources.module.funcs.len(),
-            targets,
-            starts,
-            callers,
-        }
+        Graph { funcs: self.sources.module.funcs.len(), targets, starts, callers }
     }
 }

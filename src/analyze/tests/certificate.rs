@@ -63,9 +63,7 @@ fn certified(test: impl FnOnce(Analysis, &dyn Fn(&Analysis) -> bool)) {
         let graph = Graph::new(&sources);
         let entries = entries::find(module, &options()).unwrap();
         let analysis = Analysis::reach(&sources, &graph, entries);
-        test(analysis, &|analysis| {
-            certificate::check(&sources, analysis).is_ok()
-        });
+        test(analysis, &|analysis| certificate::check(&sources, analysis).is_ok());
     });
 }
 
@@ -74,9 +72,8 @@ fn the_closure_is_certified() {
     certified(|analysis, check| {
         assert!(check(&analysis));
         let leaf = analysis.closure.len() - 1;
-        let outside: Vec<usize> = (0..=leaf)
-            .filter(|f| !analysis.closure[FuncIdx(*f as u32)])
-            .collect();
+        let outside: Vec<usize> =
+            (0..=leaf).filter(|f| !analysis.closure[FuncIdx(*f as u32)]).collect();
         assert_eq!(outside, [leaf]);
     });
 }
@@ -117,12 +114,8 @@ fn wrong(site: Site) -> Site {
     let target = match site.target {
         Target::Import(func) => Target::Defined(func),
         Target::Defined(func) => Target::Import(func),
-        Target::Indirect { may_be_import } => Target::Indirect {
-            may_be_import: !may_be_import,
-        },
-        Target::Ref { may_be_import } => Target::Ref {
-            may_be_import: !may_be_import,
-        },
+        Target::Indirect { may_be_import } => Target::Indirect { may_be_import: !may_be_import },
+        Target::Ref { may_be_import } => Target::Ref { may_be_import: !may_be_import },
     };
     Site { target, ..site }
 }
