@@ -34,8 +34,10 @@ pub struct Output {
 /// # Errors
 /// As [`read::Module::read`], and [`Error::MissingEntry`].
 pub fn analyze(input: &[u8], options: &Options) -> Result<Report> {
+    stage("read");
     let bytes = read::text_to_binary(input)?;
     let module = read::Module::read(&bytes)?;
+    stage("analyze");
     let analysis = analyze::Analysis::run(&module, options)?;
     Ok(Report::new(&module, &analysis))
 }
@@ -43,28 +45,30 @@ pub fn analyze(input: &[u8], options: &Options) -> Result<Report> {
 /// Rewrites a module (binary or text) so that its stack can be unwound at any call of an entry.
 ///
 /// # Errors
-/// As [`analyze`], and every [`Error`] that names what can't be preserved. There is no partial
+/// As [`analyze()`], and every [`Error`] that names what can't be preserved. There is no partial
 /// output.
 pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
+    stage("read");
     let bytes = read::text_to_binary(input)?;
     let module = read::Module::read(&bytes)?;
+    stage("analyze");
     let analysis = analyze::Analysis::run(&module, options)?;
     let report = Report::new(&module, &analysis);
     if analysis.entries.is_empty() {
-        return Ok(Output {
-            wasm: bytes.into_owned(),
-            report,
-            warnings: Vec::new(),
-        });
+        return Ok(Output { wasm: bytes.into_owned(), report, warnings: Vec::new() });
     }
+    stage("plan");
     let plan = plan::Plan::make(&module, &analysis, options)?;
+    stage("rewrite");
     let rewritten = rewrite::rewrite(&module, plan)?;
+    stage("verify");
     verify::verify(&module, &analysis, &rewritten.wasm)?;
-    Ok(Output {
-        wasm: rewritten.wasm,
-        report,
-        warnings: warnings(&rewritten.dropped),
-    })
+    Ok(Output { wasm: rewritten.wasm, report, warnings: warnings(&rewritten.dropped) })
+}
+
+/// Announces a stage to whoever shows progress: an event of its own target, with the stage's name.
+fn stage(name: &str) {
+    tracing::info!(target: "wasm_fork::stage", "{name}");
 }
 
 fn warnings(dropped: &[rewrite::Dropped]) -> Vec<String> {

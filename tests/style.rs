@@ -19,13 +19,14 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn each_source(check: impl Fn(&str) -> Option<String>) {
+fn each_source(check: impl Fn(&Path, &str) -> Option<String>) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files = [sources(&root.join("src")), sources(&root.join("tests"))].concat();
     assert!(files.len() > 10);
     let complaint = |file: PathBuf| {
-        let fault = check(&fs::read_to_string(&file).unwrap())?;
-        Some(format!("{}: {fault}", file.display()))
+        let name = file.strip_prefix(root).unwrap();
+        let fault = check(name, &fs::read_to_string(&file).unwrap())?;
+        Some(format!("{}: {fault}", name.display()))
     };
     let complaints: Vec<_> = files.into_iter().filter_map(complaint).collect();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
@@ -33,12 +34,12 @@ fn each_source(check: impl Fn(&str) -> Option<String>) {
 
 #[test]
 fn every_file_opens_with_its_duty() {
-    each_source(|text| (!text.starts_with("//! ")).then(|| "no module documentation".into()));
+    each_source(|_, text| (!text.starts_with("//! ")).then(|| "no module documentation".into()));
 }
 
 #[test]
 fn no_file_is_too_long_to_read() {
-    each_source(|text| {
+    each_source(|_, text| {
         let is_code = |line: &&str| !line.is_empty() && !line.starts_with("//");
         let lines = text.lines().map(str::trim).filter(is_code).count();
         (lines > MAX_CODE_LINES).then(|| format!("{lines} lines of code"))

@@ -59,7 +59,7 @@ const allocate = (room) => {
 };
 
 const unwind = () => {
-  if (mode === 'refused') buffer.end = buffer.at + ((counts.refused * 20) % 512);
+  if (mode === 'refused') buffer.end = buffer.at + 8 + ((counts.refused * 20) % 512);
   memory.view.setUint32(buffer.at + 4, buffer.end, true);
   instance.exports.wpk_fork_unwind_begin(buffer.at);
   buffer.start = memory.view.getUint32(buffer.at, true);

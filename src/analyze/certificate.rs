@@ -75,8 +75,7 @@ impl<'a> Checker<'a> {
         for table in model.tables.tables.indices() {
             let mut all = BTreeSet::new();
             checker.note_copies(table, &mut all);
-            all.iter()
-                .for_each(|source| checker.note_table(table, *source));
+            all.iter().for_each(|source| checker.note_table(table, *source));
             checker.sources_of.insert(table, all);
         }
         checker
@@ -205,11 +204,7 @@ impl<'a> Checker<'a> {
                     return None;
                 }
                 let import = self.model.module.is_import(func);
-                let target = if import {
-                    Target::Import(func)
-                } else {
-                    Target::Defined(func)
-                };
+                let target = if import { Target::Import(func) } else { Target::Defined(func) };
                 (target, tail)
             }
             Callee::Dynamic { tail, ordinal } => {
@@ -222,11 +217,7 @@ impl<'a> Checker<'a> {
                 (target, tail)
             }
         };
-        Some(Site {
-            offset: call.offset,
-            target,
-            tail,
-        })
+        Some(Site { offset: call.offset, target, tail })
     }
 
     fn calls_of(&self, caller: FuncIdx, calls: &[Call]) -> Result<()> {
@@ -239,9 +230,7 @@ impl<'a> Checker<'a> {
             }
             if !listed.any(|other| *other == site) {
                 let place = place();
-                return Err(broken(format!(
-                    "the call in {place} is not among the sites"
-                )));
+                return Err(broken(format!("the call in {place} is not among the sites")));
             }
         }
         Ok(())

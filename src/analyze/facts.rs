@@ -230,14 +230,12 @@ impl Collector<'_> {
         match *operator {
             Operator::Call { function_index } => self.direct(offset, function_index, false),
             Operator::ReturnCall { function_index } => self.direct(offset, function_index, true),
-            Operator::CallIndirect {
-                type_index,
-                table_index,
-            } => self.indirect(offset, table_index, type_index, false),
-            Operator::ReturnCallIndirect {
-                type_index,
-                table_index,
-            } => self.indirect(offset, table_index, type_index, true),
+            Operator::CallIndirect { type_index, table_index } => {
+                self.indirect(offset, table_index, type_index, false)
+            }
+            Operator::ReturnCallIndirect { type_index, table_index } => {
+                self.indirect(offset, table_index, type_index, true)
+            }
             Operator::CallRef { type_index } => self.by_ref(offset, type_index, false),
             Operator::ReturnCallRef { type_index } => self.by_ref(offset, type_index, true),
             Operator::RefFunc { .. }
@@ -303,10 +301,7 @@ impl Uses {
             | Operator::TableFill { table } => {
                 self.changed_tables.insert((TableIdx(table), func));
             }
-            Operator::TableCopy {
-                dst_table,
-                src_table,
-            } => {
+            Operator::TableCopy { dst_table, src_table } => {
                 self.changed_tables.insert((TableIdx(dst_table), func));
                 self.read_tables.insert(TableIdx(src_table));
             }
@@ -315,14 +310,8 @@ impl Uses {
                 let segment = ElemIdx(elem_index);
                 self.init_elements.insert((segment, TableIdx(table)));
             }
-            Operator::ArrayNewElem {
-                array_elem_index: elem,
-                ..
-            }
-            | Operator::ArrayInitElem {
-                array_elem_index: elem,
-                ..
-            } => {
+            Operator::ArrayNewElem { array_elem_index: elem, .. }
+            | Operator::ArrayInitElem { array_elem_index: elem, .. } => {
                 self.read_elements.insert(ElemIdx(elem));
             }
             _ => {}

@@ -189,27 +189,18 @@ impl Builder<'_> {
         }
         let host = self.host();
         let taken = model.taken.iter_enumerated().filter(|(_, taken)| **taken);
-        self.links
-            .extend(taken.map(|(func, _)| (Node(func.0), host)));
+        self.links.extend(taken.map(|(func, _)| (Node(func.0), host)));
         let imports = model.reentrant.iter();
         self.links.extend(imports.map(|func| (host, Node(func.0))));
     }
 
     fn targets(&mut self) -> Vec<Option<Node>> {
         let dynamics = self.model.facts.dynamics.iter();
-        (0..)
-            .zip(dynamics)
-            .map(|(ordinal, dynamic)| self.target(ordinal, *dynamic))
-            .collect()
+        (0..).zip(dynamics).map(|(ordinal, dynamic)| self.target(ordinal, *dynamic)).collect()
     }
 
     fn target(&mut self, ordinal: u32, dynamic: Dynamic) -> Option<Node> {
-        let Model {
-            types,
-            flows,
-            tables,
-            ..
-        } = self.model;
+        let Model { types, flows, tables, .. } = self.model;
         let known = flows.targets.get(&ordinal);
         let (table, ty) = match (dynamic, known) {
             (Dynamic::Ref { ty }, None) => return Some(self.class(Pool::Taken, types.id(ty))),
@@ -285,8 +276,7 @@ impl Builder<'_> {
         if let Some(node) = self.unions.get(&members) {
             return Some(*node);
         }
-        self.links
-            .extend(members.iter().map(|member| (*member, next)));
+        self.links.extend(members.iter().map(|member| (*member, next)));
         self.unions.insert(members, next);
         Some(next)
     }
@@ -379,11 +369,6 @@ impl Builder<'_> {
             callers[*at as usize] = to;
             *at += 1;
         });
-        Graph {
-            funcs: self.model.module.funcs.len(),
-            targets,
-            starts,
-            callers,
-        }
+        Graph { funcs: self.model.module.funcs.len(), targets, starts, callers }
     }
 }

@@ -176,10 +176,6 @@ impl Sites<'_> {
                 (target, tail)
             }
         };
-        Some(Site {
-            offset: call.offset,
-            target,
-            tail,
-        })
+        Some(Site { offset: call.offset, target, tail })
     }
 }

@@ -69,11 +69,7 @@ impl LocalUses {
 
     /// Whether a local that chooses a target may be known, in a function of so many parameters.
     pub(super) fn traceable(&self, params: usize) -> Traceable {
-        let choosing = self
-            .bits
-            .iter()
-            .enumerate()
-            .filter(|(_, bits)| **bits & CHOOSES != 0);
+        let choosing = self.bits.iter().enumerate().filter(|(_, bits)| **bits & CHOOSES != 0);
         let each = choosing.map(|(local, bits)| {
             if bits & OPAQUE != 0 {
                 Traceable::No

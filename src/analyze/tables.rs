@@ -143,10 +143,7 @@ impl Slots {
     ) -> Slots {
         let mut slots = Slots {
             size: table.ty.initial,
-            initial: table
-                .init
-                .as_ref()
-                .map_or(Slot::Null, |init| constants.eval(init).into()),
+            initial: table.init.as_ref().map_or(Slot::Null, |init| constants.eval(init).into()),
             written: Vec::new(),
             later: Vec::new(),
             anywhere: Vec::new(),
@@ -204,11 +201,9 @@ impl Slots {
         }
         for write in &inputs.flows.writes {
             match write {
-                Write::Value {
-                    table: to,
-                    at,
-                    value,
-                } if *to == table => self.write_values(at.as_ref(), value.as_ref()),
+                Write::Value { table: to, at, value } if *to == table => {
+                    self.write_values(at.as_ref(), value.as_ref())
+                }
                 Write::Init { table: to, segment } if *to == table => {
                     let items_of = &inputs.module.elements[*segment].items;
                     items(items_of, inputs.constants, |slot| self.anywhere.push(slot));
@@ -227,11 +222,7 @@ impl Slots {
     fn write_values(&mut self, at: Option<&Set>, value: Option<&Set>) {
         let slots: Vec<Slot> = match value {
             None => vec![Slot::Unknown],
-            Some(set) => set
-                .constants
-                .iter()
-                .map(|known| Slot::from(*known))
-                .collect(),
+            Some(set) => set.constants.iter().map(|known| Slot::from(*known)).collect(),
         };
         match at {
             None => self.anywhere.extend(slots),

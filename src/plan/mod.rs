@@ -58,22 +58,30 @@
 //! Whatever the operand stack holds at a landing or a hoisted start is spilled to locals, so that
 //! every label can be opened with an empty stack.
 //!
+//! # Handlers
+//!
+//! A `try` is a region for its body and one for each handler with sites. A rewind can't branch into a
+//! handler: it enters the body, and throws there what the handler had caught. So the values caught
+//! are part of the frame; a handler that catches all gets a tag of our own, and must not `rethrow`.
+//!
 //! # Sources
 //! Ramsey, "Beyond Relooper" (2022), for nesting blocks by the order of their ends.
 
 mod dump;
+mod events;
 mod frame;
 mod liveness;
 mod operands;
 mod refuse;
 mod regions;
+mod skeleton;
 mod steps;
 mod walk;
 
 pub use dump::dump;
 pub use frame::{Frame, SLOT_TYPES, Slot, slot_bytes};
 pub use refuse::WPK_FORK_EXPORTS;
-pub use regions::{Dispatch, Region, Reset};
+pub use regions::{Dispatch, HandlerEntry, Region, Reset};
 
 use crate::analyze::Analysis;
 use crate::error::Result;
@@ -109,8 +117,10 @@ pub struct FuncPlan {
     pub steps: Vec<(u32, Step)>,
     /// Unreachable code, which is left out, as ranges of offsets.
     pub dead: Vec<Range<u32>>,
-    /// The types of the labels that the rewriter opens, by label ordinal.
-    pub labels: Vec<LabelType>,
+    /// How many labels the rewriter opens.
+    pub labels: u32,
+    /// The types of those labels that have results, in order of their ordinals.
+    pub label_types: Vec<(Label, LabelType)>,
     /// The regions, by region ordinal; the first is the function's body.
     pub regions: Vec<Region>,
     /// The local that says which site a rewind goes to.
@@ -179,19 +189,24 @@ impl Plan {
     /// Names what can't be preserved: see [`crate::Error`].
     pub fn make(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Plan> {
         refuse::module(module, options)?;
-        let funcs: Vec<_> = module
-            .defined_funcs()
-            .filter(|func| !analysis.sites[*func].is_empty())
-            .collect();
+        let funcs: Vec<_> =
+            module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty()).collect();
         let plans: Vec<_> = funcs
             .into_par_iter()
             .map_init(FuncValidatorAllocations::default, |allocations, func| {
                 FuncPlan::make(module, func, analysis, allocations)
             })
             .collect();
+        // Of several errors the first function's is reported, whatever the thread count.
+        let funcs = plans.into_iter().collect::<Result<Vec<_>>>()?;
+        tracing::info!(
+            functions = funcs.len(),
+            sites = funcs.iter().map(|func| u64::from(func.sites)).sum::<u64>(),
+            largest_frame_bytes = funcs.iter().map(|func| func.frame.bytes).max(),
+            "planned the frames"
+        );
         Ok(Plan {
-            // Of several errors the first function's is reported, whatever the thread count.
-            funcs: plans.into_iter().collect::<Result<_>>()?,
+            funcs,
             saved_globals: saved_globals(module),
             multi_value: uses_multi_value(module),
         })
@@ -199,6 +214,15 @@ impl Plan {
 }
 
 impl FuncPlan {
+    /// The block type of a label that the rewriter opens.
+    pub fn label_type(&self, label: Label) -> &LabelType {
+        const EMPTY: &LabelType = &LabelType::Plain(BlockType::Empty);
+        match self.label_types.binary_search_by_key(&label, |(label, _)| *label) {
+            Ok(position) => &self.label_types[position].1,
+            Err(_) => EMPTY,
+        }
+    }
+
     fn make(
         module: &Module<'_>,
         func: FuncIdx,
@@ -210,14 +234,16 @@ impl FuncPlan {
         let skeleton = walk::walk(module, func, sites, allocations)?;
         refuse::locals(module, func, &skeleton)?;
         let tree = regions::Tree::build(&skeleton);
-        let layout = regions::Layout::build(module, &skeleton, &tree);
+        let mut layout = regions::Layout::build(module, &skeleton, &tree);
         let steps = steps::steps(module, func, &skeleton, &tree, &layout)?;
+        layout.set_payloads(&steps.payloads);
         let frame = frame::frame(module, func, &skeleton, &steps)?;
         Ok(FuncPlan {
             func,
-            steps: steps.steps,
+            steps: shrunk(steps.steps),
             dead: skeleton.dead,
             labels: layout.labels,
+            label_types: layout.label_types,
             regions: layout.regions,
             resume: LocalIdx(skeleton.locals.len() as u32),
             temps: steps.temps,
@@ -226,6 +252,12 @@ impl FuncPlan {
             end_reachable: skeleton.end_reachable,
         })
     }
+}
+
+/// The plans of all functions are in memory at once, so that what they don't need is given back.
+fn shrunk<T>(mut items: Vec<T>) -> Vec<T> {
+    items.shrink_to_fit();
+    items
 }
 
 /// Imported globals belong to the host, and references can't be put into memory.

@@ -1,32 +1,49 @@
 //! Regions, their labels and their dispatches: see the [module](super) for what a region is.
 
-use super::walk::{NodeKind, Skeleton};
+use super::skeleton::{NodeKind, Skeleton};
 use super::{Label, LabelType, REGION_LABELS, RegionOrdinal};
-use crate::index::TypeIdx;
+use crate::index::{LocalIdx, TagIdx, TypeIdx};
 use crate::read::Module;
+use std::collections::BTreeMap;
+use std::ops::Range;
 use wasmparser::BlockType;
 
 /// A region's labels and what its dispatch does.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Region {
-    /// The labels it opens, in the order of their ends: the last is opened first.
-    pub labels: Vec<Label>,
+    /// The ordinals of the labels it opens, in the order of their ends: the last is opened first.
+    pub labels: Range<u32>,
     /// How it gets to them.
     pub dispatch: Dispatch,
 }
 
 /// Where a region's dispatch goes: site ordinals are numbered so that those of a region are
-/// consecutive, its own sites first, then those of each region inside, small regions first.
+/// consecutive, its own sites first, then those of handlers, then those of each region inside, small
+/// regions first.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Dispatch {
     /// The ordinal of the region's first site.
     pub first: u32,
     /// The landings of the region's own sites, by ordinal.
     pub sites: Vec<Label>,
+    /// The handlers of the `try` whose body the region is, with the ordinals after those of `sites`.
+    pub handlers: Vec<HandlerEntry>,
     /// The landings of the regions inside, each with how many sites are in it.
     pub regions: Vec<(Label, u32)>,
     /// Where `$resume` becomes 0 when the rewind has arrived at one of `sites`.
     pub reset: Reset,
+}
+
+/// How a rewind gets into a handler of a legacy `try`: by throwing, in the body, once more what the
+/// handler caught.
+#[derive(Debug, PartialEq, Eq)]
+pub struct HandlerEntry {
+    /// How many sites are in the handler.
+    pub sites: u32,
+    /// The tag to throw; one of the rewriter's own if the handler catches all.
+    pub tag: Option<TagIdx>,
+    /// The temporaries that hold the values that were caught.
+    pub payload: Vec<LocalIdx>,
 }
 
 /// Where `$resume` becomes 0.
@@ -51,8 +68,9 @@ pub(super) enum Item {
 
 /// The nodes as a tree in which no sequence opens more than [`REGION_LABELS`] labels.
 pub(super) struct Tree {
-    /// For each node the sequences inside it: the first part and, after an `else`, the second.
-    pub parts: Vec<[Vec<Item>; 2]>,
+    /// For each node the sequences inside it: its first part, then that after an `else`, or those
+    /// of the handlers.
+    pub parts: Vec<Vec<Vec<Item>>>,
     /// The runs that buckets hold.
     pub buckets: Vec<Vec<Item>>,
     weights: Vec<usize>,
@@ -62,7 +80,7 @@ impl Tree {
     pub fn build(skeleton: &Skeleton) -> Tree {
         let nodes = &skeleton.nodes;
         let mut tree = Tree {
-            parts: vec![<[Vec<Item>; 2]>::default(); nodes.len()],
+            parts: vec![Vec::new(); nodes.len()],
             buckets: Vec::new(),
             weights: vec![1; nodes.len()],
         };
@@ -72,16 +90,20 @@ impl Tree {
             if matches!(node.kind, NodeKind::Site { .. }) {
                 continue;
             }
-            let second = node.middle.map_or(node.next, |middle| middle.first_node);
-            let parts = [(index + 1, second), (second, node.next)].map(|(first, end)| {
+            let starts = std::iter::once(index + 1)
+                .chain(node.middle.iter().map(|middle| middle.first_node))
+                .chain(node.handlers.iter().map(|handler| handler.first_node));
+            let ends = starts.clone().skip(1).chain([node.next]);
+            let mut parts = Vec::new();
+            for (first, end) in starts.zip(ends) {
                 let mut children = Vec::new();
                 let mut child = first;
                 while child < end {
                     children.push(Item::Node(child));
                     child = nodes[child].next;
                 }
-                tree.split(children)
-            });
+                parts.push(tree.split(children));
+            }
             let inside: usize = parts.iter().flatten().map(|item| tree.weight(*item)).sum();
             tree.weights[index] = match node.kind {
                 NodeKind::Block => inside + 1,
@@ -135,7 +157,10 @@ impl Tree {
 
 /// Labels, regions and ordinals.
 pub(super) struct Layout {
-    pub labels: Vec<LabelType>,
+    /// How many labels there are.
+    pub labels: u32,
+    /// The types of those that have results.
+    pub label_types: Vec<(Label, LabelType)>,
     pub regions: Vec<Region>,
     /// For each node its landing (sites, loops, tries) or the label of its `end` (blocks, ifs).
     pub node_label: Vec<Label>,
@@ -143,20 +168,33 @@ pub(super) struct Layout {
     pub else_label: Vec<Label>,
     /// For each loop and try the region of its body.
     pub node_region: Vec<RegionOrdinal>,
+    /// For each handler with sites, by node and ordinal, its region.
+    pub handler_region: BTreeMap<(usize, usize), RegionOrdinal>,
     /// For each bucket its landing and its region.
     pub buckets: Vec<(Label, RegionOrdinal)>,
     /// For each site (by node) its ordinal, and whether its landing resets `$resume`.
     pub sites: Vec<(u32, bool)>,
 }
 
+/// What a region consists of.
+#[derive(Copy, Clone)]
+enum Content {
+    /// A part of a node.
+    Part(usize, usize),
+    /// A bucket.
+    Bucket(usize),
+}
+
 /// A region in the making.
 struct Draft {
-    content: Item,
-    labels: Vec<Label>,
+    content: Content,
+    labels: Range<u32>,
     /// Nodes of the region's own sites.
     sites: Vec<usize>,
     /// Landings and ordinals of the regions inside.
     inner: Vec<(Label, usize)>,
+    /// Ordinals of the regions of handlers, with their tags.
+    handlers: Vec<(Option<TagIdx>, usize)>,
     /// How many sites are in it, those of inner regions included.
     size: u32,
 }
@@ -173,22 +211,18 @@ impl Layout {
     pub fn build(module: &Module<'_>, skeleton: &Skeleton, tree: &Tree) -> Layout {
         let nodes = skeleton.nodes.len();
         let layout = Layout {
-            labels: Vec::new(),
+            labels: 0,
+            label_types: Vec::new(),
             regions: Vec::new(),
             node_label: vec![Label(u32::MAX); nodes],
             else_label: vec![Label(u32::MAX); nodes],
             node_region: vec![RegionOrdinal(u32::MAX); nodes],
+            handler_region: BTreeMap::new(),
             buckets: vec![(Label(u32::MAX), RegionOrdinal(u32::MAX)); tree.buckets.len()],
             sites: vec![(0, false); nodes],
         };
-        let mut builder = Builder {
-            module,
-            skeleton,
-            tree,
-            layout,
-            drafts: Vec::new(),
-        };
-        builder.draft(Item::Node(0));
+        let mut builder = Builder { module, skeleton, tree, layout, drafts: Vec::new() };
+        builder.draft(Content::Part(0, 0));
         let mut next = 0;
         while next < builder.drafts.len() {
             builder.fill(next);
@@ -197,25 +231,39 @@ impl Layout {
         builder.number();
         builder.layout
     }
+
+    /// Completes the entries of handlers: for each body's region, in order.
+    pub fn set_payloads(&mut self, payloads: &[(RegionOrdinal, Vec<LocalIdx>)]) {
+        let mut done: BTreeMap<RegionOrdinal, usize> = BTreeMap::new();
+        for (region, payload) in payloads {
+            let ordinal = done.entry(*region).or_default();
+            let handlers = &mut self.regions[region.0 as usize].dispatch.handlers;
+            handlers[*ordinal].payload.clone_from(payload);
+            *ordinal += 1;
+        }
+    }
 }
 
 impl<'a> Builder<'a> {
-    fn draft(&mut self, content: Item) -> usize {
-        let (labels, sites, inner) = (Vec::new(), Vec::new(), Vec::new());
+    fn draft(&mut self, content: Content) -> usize {
         self.drafts.push(Draft {
             content,
-            labels,
-            sites,
-            inner,
+            labels: 0..0,
+            sites: Vec::new(),
+            inner: Vec::new(),
+            handlers: Vec::new(),
             size: 0,
         });
         self.drafts.len() - 1
     }
 
-    fn label(&mut self, region: usize, ty: LabelType) -> Label {
-        let label = Label(self.layout.labels.len() as u32);
-        self.layout.labels.push(ty);
-        self.drafts[region].labels.push(label);
+    /// The next label. A region's labels are consecutive, since it is filled in one go.
+    fn label(&mut self, ty: LabelType) -> Label {
+        let label = Label(self.layout.labels);
+        self.layout.labels += 1;
+        if ty != LabelType::Plain(BlockType::Empty) {
+            self.layout.label_types.push((label, ty));
+        }
         label
     }
 
@@ -223,10 +271,12 @@ impl<'a> Builder<'a> {
     fn fill(&mut self, region: usize) {
         let tree = self.tree;
         let items: &'a [Item] = match self.drafts[region].content {
-            Item::Node(node) => &tree.parts[node][0],
-            Item::Bucket(bucket) => &tree.buckets[bucket],
+            Content::Part(node, part) => &tree.parts[node][part],
+            Content::Bucket(bucket) => &tree.buckets[bucket],
         };
+        let first = self.layout.labels;
         self.sequence(region, items);
+        self.drafts[region].labels = first..self.layout.labels;
     }
 
     /// Labels in the order of their ends. Recursion is no deeper than [`REGION_LABELS`], since
@@ -235,7 +285,7 @@ impl<'a> Builder<'a> {
         for item in items {
             match *item {
                 Item::Bucket(bucket) => {
-                    let (label, inner) = self.inner(region, *item);
+                    let (label, inner) = self.inner(region, Content::Bucket(bucket));
                     self.layout.buckets[bucket] = (label, inner);
                 }
                 Item::Node(node) => self.node(region, node),
@@ -243,8 +293,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn inner(&mut self, region: usize, content: Item) -> (Label, RegionOrdinal) {
-        let label = self.label(region, LabelType::Plain(BlockType::Empty));
+    fn inner(&mut self, region: usize, content: Content) -> (Label, RegionOrdinal) {
+        let label = self.label(LabelType::Plain(BlockType::Empty));
         let inner = self.draft(content);
         self.drafts[region].inner.push((label, inner));
         (label, RegionOrdinal(inner as u32))
@@ -253,26 +303,41 @@ impl<'a> Builder<'a> {
     fn node(&mut self, region: usize, node: usize) {
         let tree = self.tree;
         let empty = LabelType::Plain(BlockType::Empty);
-        let [first, second] = &tree.parts[node];
+        let parts = &tree.parts[node];
         match self.skeleton.nodes[node].kind {
             NodeKind::Site { .. } => {
-                self.layout.node_label[node] = self.label(region, empty);
+                self.layout.node_label[node] = self.label(empty);
                 self.drafts[region].sites.push(node);
             }
             NodeKind::Loop | NodeKind::Try => {
-                let (label, inner) = self.inner(region, Item::Node(node));
+                let (label, inner) = self.inner(region, Content::Part(node, 0));
                 self.layout.node_label[node] = label;
                 self.layout.node_region[node] = inner;
+                self.handlers(inner.0 as usize, node);
             }
             NodeKind::Block | NodeKind::If => {
-                self.sequence(region, first);
-                if self.skeleton.nodes[node].middle.is_some() {
-                    self.layout.else_label[node] = self.label(region, empty);
-                    self.sequence(region, second);
+                self.sequence(region, &parts[0]);
+                if let Some(otherwise) = parts.get(1) {
+                    self.layout.else_label[node] = self.label(empty);
+                    self.sequence(region, otherwise);
                 }
                 let ty = self.end_type(self.skeleton.nodes[node].ty);
-                self.layout.node_label[node] = self.label(region, ty);
+                self.layout.node_label[node] = self.label(ty);
             }
+        }
+    }
+
+    /// Drafts regions for the handlers that have sites.
+    fn handlers(&mut self, body: usize, node: usize) {
+        let tree = self.tree;
+        for (ordinal, handler) in self.skeleton.nodes[node].handlers.iter().enumerate() {
+            if tree.parts[node][ordinal + 1].is_empty() {
+                continue;
+            }
+            let region = self.draft(Content::Part(node, ordinal + 1));
+            self.drafts[body].handlers.push((handler.tag, region));
+            let region = RegionOrdinal(region as u32);
+            self.layout.handler_region.insert((node, ordinal), region);
         }
     }
 
@@ -293,20 +358,25 @@ impl<'a> Builder<'a> {
     fn number(&mut self) {
         for region in (0..self.drafts.len()).rev() {
             let draft = &self.drafts[region];
-            let inner: u32 = draft
-                .inner
-                .iter()
-                .map(|(_, inner)| self.drafts[*inner].size)
-                .sum();
-            self.drafts[region].size = draft.sites.len() as u32 + inner;
+            let inner = draft.inner.iter().map(|(_, inner)| inner);
+            let inner = inner.chain(draft.handlers.iter().map(|(_, handler)| handler));
+            let inside: u32 = inner.map(|inner| self.drafts[*inner].size).sum();
+            self.drafts[region].size = draft.sites.len() as u32 + inside;
         }
         let mut first = vec![1; self.drafts.len()];
         for region in 0..self.drafts.len() {
+            let own = self.drafts[region].sites.len() as u32;
+            let mut ordinal = first[region] + own;
+            let mut handlers = Vec::new();
+            for (tag, handler) in std::mem::take(&mut self.drafts[region].handlers) {
+                first[handler] = ordinal;
+                let sites = self.drafts[handler].size;
+                ordinal += sites;
+                handlers.push(HandlerEntry { sites, tag, payload: Vec::new() });
+            }
             // The largest inner region comes last, where the dispatch needs no table for it.
             let mut inner = std::mem::take(&mut self.drafts[region].inner);
             inner.sort_by_key(|(_, inner)| (self.drafts[*inner].size, *inner));
-            let own = self.drafts[region].sites.len() as u32;
-            let mut ordinal = first[region] + own;
             let mut regions = Vec::new();
             for (label, inner) in inner {
                 first[inner] = ordinal;
@@ -314,9 +384,10 @@ impl<'a> Builder<'a> {
                 regions.push((label, self.drafts[inner].size));
             }
             let draft = &mut self.drafts[region];
+            let only_sites = regions.is_empty() && handlers.is_empty();
             let reset = match draft.sites[..] {
                 _ if first.len() == 1 => Reset::Never,
-                [_] if region > 0 && regions.is_empty() => Reset::AtLanding,
+                [_] if region > 0 && only_sites => Reset::AtLanding,
                 _ => Reset::InDispatch,
             };
             let mut sites = Vec::new();
@@ -324,13 +395,9 @@ impl<'a> Builder<'a> {
                 self.layout.sites[*site] = (ordinal, reset == Reset::AtLanding);
                 sites.push(self.layout.node_label[*site]);
             }
-            let dispatch = Dispatch {
-                first: first[region],
-                sites,
-                regions,
-                reset,
-            };
-            let labels = std::mem::take(&mut draft.labels);
+            let first = first[region];
+            let dispatch = Dispatch { first, sites, handlers, regions, reset };
+            let labels = draft.labels.clone();
             self.layout.regions.push(Region { labels, dispatch });
         }
     }

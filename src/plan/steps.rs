@@ -4,10 +4,10 @@
 //! thousands deep. Temporaries are handed out like a stack: those of a construct stay taken until
 //! its `end`, those of a site only for its landing, so that a function needs few of them.
 
-use super::Step;
 use super::refuse;
 use super::regions::{Item, Layout, Tree};
-use super::walk::{Node, NodeKind, Skeleton, Spill};
+use super::skeleton::{Node, NodeKind, Skeleton, Spill};
+use super::{RegionOrdinal, Step};
 use crate::error::Result;
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};
 use crate::read::Module;
@@ -21,6 +21,9 @@ pub(super) struct Steps {
     pub temps: Vec<ValType>,
     /// The temporaries that a rewind needs, in index order.
     pub saved_temps: Vec<(LocalIdx, ValType)>,
+    /// The temporaries with what handlers caught: the region of the `try`'s body, and for each of
+    /// its handlers with sites, in order, one entry.
+    pub payloads: Vec<(RegionOrdinal, Vec<LocalIdx>)>,
 }
 
 /// Lays down the steps of `func`.
@@ -41,22 +44,18 @@ pub(super) fn steps(
         tree,
         layout,
         steps: Vec::with_capacity(skeleton.nodes.len() * 4),
-        temps: Temps {
-            first: skeleton.locals.len() as u32 + 1,
-            ..Temps::default()
-        },
+        temps: Temps { first: skeleton.locals.len() as u32 + 1, ..Temps::default() },
         saved: BTreeSet::new(),
+        payloads: Vec::new(),
     };
     emitter.run()?;
-    let saved_temps = emitter
-        .saved
-        .iter()
-        .map(|local| (*local, emitter.temps.ty(*local)))
-        .collect();
+    let saved_temps =
+        emitter.saved.iter().map(|local| (*local, emitter.temps.ty(*local))).collect();
     Ok(Steps {
         steps: emitter.steps,
         temps: emitter.temps.types,
         saved_temps,
+        payloads: emitter.payloads,
     })
 }
 
@@ -66,15 +65,19 @@ enum Task<'a> {
     Items(&'a [Item]),
     /// The `else` of a node.
     Else { node: usize, kept: Kept },
+    /// A handler of a node.
+    Handler { node: usize, ordinal: usize, kept: Kept },
     /// The `end` of a node.
     End { node: usize, kept: Kept },
 }
 
-/// Temporaries that a construct holds: what lay below it, and its parameters.
+/// Temporaries that a construct holds: what lay below it, its parameters, and what its current
+/// handler caught.
 #[derive(Default)]
 struct Kept {
     below: Vec<LocalIdx>,
     params: Vec<LocalIdx>,
+    payload: Vec<LocalIdx>,
 }
 
 struct Emitter<'a> {
@@ -86,6 +89,7 @@ struct Emitter<'a> {
     steps: Vec<(u32, Step)>,
     temps: Temps,
     saved: BTreeSet<LocalIdx>,
+    payloads: Vec<(RegionOrdinal, Vec<LocalIdx>)>,
 }
 
 impl<'a> Emitter<'a> {
@@ -100,6 +104,9 @@ impl<'a> Emitter<'a> {
                     self.item(*item, &mut tasks)?;
                 }
                 Task::Else { node, kept } => self.middle(node, kept, &mut tasks),
+                Task::Handler { node, ordinal, kept } => {
+                    self.handler(node, ordinal, kept, &mut tasks)?;
+                }
                 Task::End { node, kept } => self.end(&nodes[node], kept)?,
             }
         }
@@ -134,13 +141,11 @@ impl<'a> Emitter<'a> {
     }
 
     fn sets(&mut self, offset: u32, locals: &[LocalIdx]) {
-        self.steps
-            .extend(locals.iter().rev().map(|local| (offset, Step::Set(*local))));
+        self.steps.extend(locals.iter().rev().map(|local| (offset, Step::Set(*local))));
     }
 
     fn gets(&mut self, offset: u32, locals: &[LocalIdx]) {
-        self.steps
-            .extend(locals.iter().map(|local| (offset, Step::Get(*local))));
+        self.steps.extend(locals.iter().map(|local| (offset, Step::Get(*local))));
     }
 
     fn open_buckets(&mut self, offset: u32, buckets: &[usize]) {
@@ -152,12 +157,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn site(&mut self, node: usize, tee: Option<u32>, buckets: &[usize]) -> Result<()> {
-        let Node {
-            start,
-            landing,
-            spills,
-            ..
-        } = &self.skeleton.nodes[node];
+        let Node { start, landing, spills, .. } = &self.skeleton.nodes[node];
         let spills = &self.skeleton.spills[spills.clone()];
         let mark = self.temps.mark();
         let mut reload = Vec::with_capacity(spills.len());
@@ -205,10 +205,8 @@ impl<'a> Emitter<'a> {
         let below = spills.iter().filter(|spill| spill.saved).count();
         let kept = Kept {
             below: all[..below].to_vec(),
-            params: all
-                .get(below..below + node.params)
-                .unwrap_or_default()
-                .to_vec(),
+            params: all.get(below..below + node.params).unwrap_or_default().to_vec(),
+            payload: Vec::new(),
         };
         Ok((kept, all))
     }
@@ -229,8 +227,8 @@ impl<'a> Emitter<'a> {
             all.push(self.temps.take(ValType::I32));
         }
         let tree = self.tree;
-        let [first, second] = &tree.parts[index];
-        let second_part = node.middle.map(|_| second);
+        let parts = &tree.parts[index];
+        let second_part = parts.get(1);
         // Parameters alone may stay on the stack, unless the else arm needs them once more.
         let again = second_part.is_some() && !kept.params.is_empty();
         if !kept.below.is_empty() || !buckets.is_empty() || again {
@@ -251,7 +249,7 @@ impl<'a> Emitter<'a> {
             Some(_) => Task::Else { node: index, kept },
             None => Task::End { node: index, kept },
         });
-        tasks.push(Task::Items(first));
+        tasks.push(Task::Items(&parts[0]));
         Ok(())
     }
 
@@ -268,8 +266,43 @@ impl<'a> Emitter<'a> {
         self.push(node.start, Step::Open(self.layout.node_region[index]));
         self.gets(node.start, &kept.params);
         let tree = self.tree;
-        tasks.push(Task::End { node: index, kept });
+        tasks.push(match node.handlers[..] {
+            [] => Task::End { node: index, kept },
+            _ => Task::Handler { node: index, ordinal: 0, kept },
+        });
         tasks.push(Task::Items(&tree.parts[index][0]));
+        Ok(())
+    }
+
+    /// A handler with sites: what it caught is kept, so that a rewind can throw it once more.
+    fn handler(
+        &mut self,
+        index: usize,
+        ordinal: usize,
+        mut kept: Kept,
+        tasks: &mut Vec<Task<'a>>,
+    ) -> Result<()> {
+        let node = &self.skeleton.nodes[index];
+        let handler = &node.handlers[ordinal];
+        self.temps.give_back(&std::mem::take(&mut kept.payload));
+        if let Some(region) = self.layout.handler_region.get(&(index, ordinal)).copied() {
+            for ty in handler.payload.iter().copied() {
+                let spill = Spill { ty, copy_of: None, saved: true };
+                kept.payload.push(self.temp(&spill, handler.offset)?);
+            }
+            self.push(handler.offset, Step::Copy);
+            self.sets(handler.offset, &kept.payload);
+            self.push(handler.offset, Step::Open(region));
+            self.gets(handler.offset, &kept.payload);
+            let body = self.layout.node_region[index];
+            self.payloads.push((body, kept.payload.clone()));
+        }
+        let tree = self.tree;
+        tasks.push(match node.handlers.get(ordinal + 1) {
+            Some(_) => Task::Handler { node: index, ordinal: ordinal + 1, kept },
+            None => Task::End { node: index, kept },
+        });
+        tasks.push(Task::Items(&tree.parts[index][ordinal + 1]));
         Ok(())
     }
 
@@ -294,14 +327,7 @@ impl<'a> Emitter<'a> {
             let mark = self.temps.mark();
             let mut results = Vec::new();
             for ty in self.results(node.ty) {
-                results.push(self.temp(
-                    &Spill {
-                        ty,
-                        copy_of: None,
-                        saved: false,
-                    },
-                    node.end,
-                )?);
+                results.push(self.temp(&Spill { ty, copy_of: None, saved: false }, node.end)?);
             }
             self.push(node.end, Step::Copy);
             self.sets(node.end, &results);
@@ -311,6 +337,7 @@ impl<'a> Emitter<'a> {
         }
         self.temps.give_back(&kept.below);
         self.temps.give_back(&kept.params);
+        self.temps.give_back(&kept.payload);
         Ok(())
     }
 

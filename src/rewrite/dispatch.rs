@@ -4,7 +4,7 @@
 //! function and of the local `$resume` elsewhere.
 
 use super::body::Emitter;
-use crate::plan::{Dispatch, Label, Region, RegionOrdinal, Reset};
+use crate::plan::{Dispatch, HandlerEntry, Label, Region, RegionOrdinal, Reset};
 use wasm_encoder::BlockType;
 
 impl Emitter<'_, '_> {
@@ -12,8 +12,8 @@ impl Emitter<'_, '_> {
     pub(super) fn open_region(&mut self, ordinal: RegionOrdinal) {
         let plan = self.plan;
         let region = &plan.regions[ordinal.0 as usize];
-        for label in region.labels.iter().rev() {
-            self.open_label(*label);
+        for label in region.labels.clone().rev() {
+            self.open_label(Label(label));
         }
         if ordinal.0 == 0 {
             let state = self.runtime.state.0;
@@ -33,6 +33,7 @@ impl Emitter<'_, '_> {
         let resume = self.plan.resume.0;
         let dispatch = &region.dispatch;
         let only = match (&dispatch.sites[..], &dispatch.regions[..]) {
+            _ if !dispatch.handlers.is_empty() => None,
             ([label], []) if dispatch.reset == Reset::AtLanding => Some(*label),
             ([], [(label, _)]) => Some(*label),
             _ => None,
@@ -53,20 +54,16 @@ impl Emitter<'_, '_> {
     /// Branches to the landing that `$resume`, which is not 0, says.
     fn dispatch(&mut self, region: &Region) {
         let resume = self.plan.resume.0;
-        let Dispatch {
-            first,
-            sites,
-            regions,
-            ..
-        } = &region.dispatch;
-        let first_inner = first + sites.len() as u32;
+        let Dispatch { first, sites, handlers, regions, .. } = &region.dispatch;
+        let mut next = first + sites.len() as u32;
+        for handler in handlers {
+            self.dispatch_to_handler(next, handler);
+            next += handler.sites;
+        }
         if !sites.is_empty() {
             let also_regions = !regions.is_empty();
             if also_regions {
-                self.sink()
-                    .local_get(resume)
-                    .i32_const(first_inner as i32)
-                    .i32_lt_u();
+                self.sink().local_get(resume).i32_const(next as i32).i32_lt_u();
                 self.sink().if_(BlockType::Empty);
                 self.depth += 1;
             }
@@ -77,6 +74,8 @@ impl Emitter<'_, '_> {
             }
         }
         match &regions[..] {
+            // All ordinals are dealt with.
+            [] if sites.is_empty() => _ = self.sink().unreachable(),
             [] => {}
             [(label, _)] => {
                 let depth = self.depth_of(*label);
@@ -89,9 +88,22 @@ impl Emitter<'_, '_> {
                     .iter()
                     .flat_map(|(label, count)| std::iter::repeat_n(*label, *count as usize))
                     .collect();
-                self.table(first_inner, &targets, *last);
+                self.table(next, &targets, *last);
             }
         }
+    }
+
+    /// Throws what the handler had caught, if `$resume` is one of its ordinals, which begin with
+    /// `first`.
+    fn dispatch_to_handler(&mut self, first: u32, handler: &HandlerEntry) {
+        let resume = self.plan.resume.0;
+        let tag = handler.tag.or(self.runtime.any_tag).expect("laid out for all handlers");
+        self.sink().local_get(resume).i32_const(first as i32).i32_sub();
+        self.sink().i32_const(handler.sites as i32).i32_lt_u().if_(BlockType::Empty);
+        for local in &handler.payload {
+            self.sink().local_get(local.0);
+        }
+        self.sink().throw(tag.0).end();
     }
 
     fn dispatch_to_site(&mut self, dispatch: &Dispatch) {

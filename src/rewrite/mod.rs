@@ -8,6 +8,7 @@
 mod body;
 mod custom;
 mod dispatch;
+mod helpers;
 mod runtime;
 mod sections;
 mod types;
@@ -62,5 +63,11 @@ pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Rewritten> {
         })
         .collect();
     let bodies = bodies.into_iter().collect::<Result<Vec<_>>>()?;
-    sections::assemble(module, &runtime, bodies)
+    let rewritten = sections::assemble(module, &runtime, bodies)?;
+    tracing::info!(
+        bytes = rewritten.wasm.len(),
+        input_bytes = module.bytes.len(),
+        "wrote the module"
+    );
+    Ok(rewritten)
 }

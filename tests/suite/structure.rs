@@ -1,1 +1,218 @@
-//! see later
+//! What must not change in a module: for every fixture that can be instrumented, the output is
+//! compared with its input section by section, without running it.
+
+use crate::fixtures::golden::{self, Fixture};
+use std::collections::BTreeSet;
+use wasm_fork::{Options, Output};
+use wasmparser::{ExternalKind, Parser, Payload, Validator, WasmFeatures};
+
+const ABI_EXPORTS: [&str; 5] = [
+    "wpk_fork_rewind_begin",
+    "wpk_fork_rewind_end",
+    "wpk_fork_state",
+    "wpk_fork_unwind_begin",
+    "wpk_fork_unwind_end",
+];
+
+/// A module taken apart.
+#[derive(Default)]
+struct Parts<'a> {
+    /// Sections in order: id, custom name, contents.
+    sections: Vec<(u8, &'a str, &'a [u8])>,
+    bodies: Vec<&'a [u8]>,
+    imported_funcs: usize,
+    /// Entries of the sections that grow, each as text.
+    types: Vec<String>,
+    funcs: Vec<u32>,
+    globals: Vec<String>,
+    exports: Vec<(String, ExternalKind, u32)>,
+}
+
+fn parts(wasm: &[u8]) -> wasmparser::Result<Parts<'_>> {
+    let mut parts = Parts::default();
+    for payload in Parser::new(0).parse_all(wasm) {
+        let payload = payload?;
+        if let Some((id, range)) = payload.as_section() {
+            let name = match &payload {
+                Payload::CustomSection(custom) => custom.name(),
+                _ => "",
+            };
+            let contents = &wasm[range.start as usize..range.end as usize];
+            parts.sections.push((id, name, contents));
+        }
+        match payload {
+            Payload::TypeSection(types) => {
+                for group in types {
+                    parts.types.push(format!("{:?}", group?.types().collect::<Vec<_>>()));
+                }
+            }
+            Payload::ImportSection(imports) => {
+                for import in imports.into_imports() {
+                    let is_func = matches!(import?.ty, wasmparser::TypeRef::Func(_));
+                    parts.imported_funcs += usize::from(is_func);
+                }
+            }
+            Payload::FunctionSection(funcs) => {
+                parts.funcs = funcs.into_iter().collect::<Result<_, _>>()?;
+            }
+            Payload::GlobalSection(globals) => {
+                for global in globals {
+                    let global = global?;
+                    let init: Vec<_> =
+                        global.init_expr.get_operators_reader().into_iter().collect();
+                    parts.globals.push(format!("{:?} {init:?}", global.ty));
+                }
+            }
+            Payload::ExportSection(exports) => {
+                for export in exports {
+                    let export = export?;
+                    parts.exports.push((export.name.into(), export.kind, export.index));
+                }
+            }
+            Payload::CodeSectionEntry(body) => parts.bodies.push(body.as_bytes()),
+            _ => {}
+        }
+    }
+    Ok(parts)
+}
+
+/// Checks `check` on each fixture that is meant to be instrumented.
+fn each_output(check: impl Fn(&[u8], &Output, &Options) -> Result<(), String> + Sync) {
+    for group in ["run", "rewrite"] {
+        golden::run_group(group, |fixture: &Fixture| {
+            let original = wat::parse_str(&fixture.text).map_err(|e| e.to_string())?;
+            let options = fixture.directives.options();
+            let output = wasm_fork::instrument(&original, &options).map_err(|e| e.to_string())?;
+            check(&original, &output, &options)
+        });
+    }
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, before: &T, after: &T) -> Result<(), String> {
+    if before == after {
+        return Ok(());
+    }
+    Err(format!("{what}: {before:?} became {after:?}"))
+}
+
+fn is_prefix<T: PartialEq>(what: &str, before: &[T], after: &[T]) -> Result<(), String> {
+    if after.starts_with(before) {
+        return Ok(());
+    }
+    Err(format!("{what}: what was there before did not keep its place"))
+}
+
+#[test]
+fn index_spaces_only_grow() {
+    each_output(|original, output, _| {
+        let before = parts(original).map_err(|e| e.to_string())?;
+        let after = parts(&output.wasm).map_err(|e| e.to_string())?;
+        same("imported functions", &before.imported_funcs, &after.imported_funcs)?;
+        is_prefix("types", &before.types, &after.types)?;
+        is_prefix("functions", &before.funcs, &after.funcs)?;
+        is_prefix("globals", &before.globals, &after.globals)?;
+        is_prefix("exports", &before.exports, &after.exports)?;
+        let added: BTreeSet<_> =
+            after.exports[before.exports.len()..].iter().map(|e| e.0.as_str()).collect();
+        same("new exports", &BTreeSet::from(ABI_EXPORTS), &added)
+    });
+}
+
+#[test]
+fn untouched_functions_are_byte_identical() {
+    each_output(|original, output, _| {
+        let before = parts(original).map_err(|e| e.to_string())?;
+        let after = parts(&output.wasm).map_err(|e| e.to_string())?;
+        let closure = &output.report.closure;
+        let touched: BTreeSet<_> =
+            closure.iter().filter(|f| f.frames).map(|f| f.index as usize).collect();
+        for (i, body) in before.bodies.iter().enumerate() {
+            let func = before.imported_funcs + i;
+            let changed = after.bodies.get(i) != Some(body);
+            if changed != touched.contains(&func) {
+                return Err(format!("function {func}: changed {changed}, but that is wrong"));
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn sections_keep_their_order_and_contents() {
+    /// Type, function, global, export and code sections grow; all others stay as they are.
+    const GROWING: [u8; 5] = [1, 3, 6, 7, 10];
+    each_output(|original, output, _| {
+        let before = parts(original).map_err(|e| e.to_string())?;
+        let after = parts(&output.wasm).map_err(|e| e.to_string())?;
+        let mut rest = after.sections.iter();
+        for (id, name, contents) in &before.sections {
+            let dropped = *id == 0 && output.warnings.iter().any(|w| w.contains(name));
+            if dropped {
+                continue;
+            }
+            let found = rest.find(|section| (section.0, section.1) == (*id, *name));
+            let Some((.., now)) = found else {
+                return Err(format!("section {id} {name:?} is missing or in another place"));
+            };
+            let grows = GROWING.contains(id) || ["name", "producers"].contains(name);
+            if !grows && now != contents {
+                return Err(format!("the contents of section {id} {name:?} have changed"));
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Features that a module of plain C may lack.
+const FEATURES: [(&str, WasmFeatures); 12] = [
+    ("multi-value", WasmFeatures::MULTI_VALUE),
+    ("sign extension", WasmFeatures::SIGN_EXTENSION),
+    ("bulk memory", WasmFeatures::BULK_MEMORY),
+    ("saturating conversions", WasmFeatures::SATURATING_FLOAT_TO_INT),
+    ("simd", WasmFeatures::SIMD),
+    ("reference types", WasmFeatures::REFERENCE_TYPES),
+    ("function references", WasmFeatures::FUNCTION_REFERENCES),
+    ("gc", WasmFeatures::GC),
+    ("tail calls", WasmFeatures::TAIL_CALL),
+    ("exceptions", WasmFeatures::EXCEPTIONS),
+    ("extended constants", WasmFeatures::EXTENDED_CONST),
+    ("several memories", WasmFeatures::MULTI_MEMORY),
+];
+
+#[test]
+fn no_feature_is_needed_that_the_input_did_not_use() {
+    each_output(|original, output, _| {
+        let valid = |wasm: &[u8], features| {
+            Validator::new_with_features(features).validate_all(wasm).map(drop)
+        };
+        valid(&output.wasm, WasmFeatures::all()).map_err(|e| format!("not valid: {e}"))?;
+        for (name, feature) in FEATURES {
+            let features = WasmFeatures::default() & !feature;
+            if valid(original, features).is_ok() {
+                valid(&output.wasm, features).map_err(|e| {
+                    format!("the output needs {name}, which the input doesn't: {e}")
+                })?;
+            }
+        }
+        Ok(())
+    });
+}
+
+/// A reader that shares no code with ours finds the same things in the output.
+#[test]
+fn walrus_reads_every_output() {
+    each_output(|original, output, _| {
+        // What it can't read before, it needn't read after.
+        let Ok(before) = walrus::Module::from_buffer(original) else {
+            return Ok(());
+        };
+        let after = walrus::Module::from_buffer(&output.wasm).map_err(|e| format!("{e:#}"))?;
+        let exports = |module: &walrus::Module| -> Vec<String> {
+            module.exports.iter().map(|export| export.name.clone()).collect()
+        };
+        same("imports", &before.imports.iter().count(), &after.imports.iter().count())?;
+        is_prefix("exports", &exports(&before), &exports(&after))?;
+        same("tables", &before.tables.iter().count(), &after.tables.iter().count())?;
+        same("memories", &before.memories.iter().count(), &after.memories.iter().count())
+    });
+}

@@ -16,7 +16,7 @@ case \${VARIANT:-plain} in plain) sysroot="$built/sysroot" ;; *) sysroot="$built
 case \$eh in legacy) legacy=true ;; *) legacy=false ;; esac
 base=(--target=wasm32-unknown-unknown -nostdinc -mllvm -wasm-enable-sjlj -mllvm -wasm-use-legacy-eh=\$legacy
   -mbulk-memory -Qunused-arguments -D_GNU_SOURCE -D__linux__ -D__unix__)
-link_flags=(-Wl,-z,stack-size=\${STACK:-1048576} -Wl,--export=__stack_pointer -Wl,--export-table -Wl,--stack-first
+link_flags=(-Wl,-z,stack-size=\${STACK:-1048576} -Wl,--export=__stack_pointer -Wl,--stack-first
   \${WLDFLAGS:-})
 # A command that only compiles, preprocesses or asks for the version must not see the linker's arguments.
 mode=link
@@ -27,6 +27,8 @@ for a; do
   esac
 done
 W
+# C programs export their table, as many modules do: then any function that the host can get hold of may be in it, which
+# is the harder case. In C++ that would put fork within reach of every handler, by way of std::terminate.
 # sigsetjmp and siglongjmp are the plain ones: the signal mask lies with the host.
 cat >"$bin/wcc" <<W
 #!/bin/bash
@@ -37,7 +39,7 @@ case \$mode in
   compile) exec "\$zig" clang "\${base[@]}" "\$@" ;;
   relocatable) exec "\$zig" clang -B"$bin" "\${base[@]}" -nostdlib "\$@" ;;
   link) exec "\$zig" clang -B"$bin" "\${base[@]}" -nostdlib "\$sysroot/lib/crt1.o" -L"\$sysroot/lib" "\$@" \\
-    -lc -lcompiler_rt "\${link_flags[@]}" ;;
+    -lc -lcompiler_rt "\${link_flags[@]}" -Wl,--export-table ;;
 esac
 W
 cat >"$bin/wcxx" <<W

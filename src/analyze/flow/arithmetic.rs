@@ -45,9 +45,7 @@ pub(super) fn apply_binary(
     let (ints_left, ints_right) = (ints(values, left), ints(values, right));
     Some(match (ints_left, ints_right) {
         (Some(left), Some(right)) => {
-            let pairs = left
-                .iter()
-                .flat_map(|a| right.iter().map(move |b| (*a, *b)));
+            let pairs = left.iter().flat_map(|a| right.iter().map(move |b| (*a, *b)));
             let results: Vec<_> = pairs.map(|(a, b)| Known::Int(apply(a, b))).collect();
             values.any_of(results)
         }

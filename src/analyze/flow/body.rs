@@ -39,11 +39,7 @@ pub(super) struct Summary {
 #[derive(Clone, Debug)]
 pub(in crate::analyze) enum Write {
     /// `table.set`, `table.fill` and `table.grow`: a value, at some slots (`None`: any).
-    Value {
-        table: TableIdx,
-        at: Option<Set>,
-        value: Option<Set>,
-    },
+    Value { table: TableIdx, at: Option<Set>, value: Option<Set> },
     /// `table.init`.
     Init { table: TableIdx, segment: ElemIdx },
     /// `table.copy`.
@@ -104,8 +100,7 @@ impl<'m> Interpreter<'m> {
         self.values.clear();
         self.state.begin_body(MAX_WORK);
         for pass in 0..=MAX_PASSES {
-            self.state
-                .begin_pass(pass >= PRECISE_PASSES, pass == MAX_PASSES);
+            self.state.begin_pass(pass >= PRECISE_PASSES, pass == MAX_PASSES);
             self.pass().ok()?;
             if pass == MAX_PASSES || !self.state.grew() {
                 return Some(self.summary());
@@ -174,20 +169,16 @@ impl<'m> Interpreter<'m> {
         let none = || vec![Some(Set::default()); results];
         Summary {
             dynamics: self.dynamics.iter().map(|value| set(*value)).collect(),
-            args: args
-                .filter_map(|(param, value)| Some((*param, set(*value)?)))
-                .collect(),
+            args: args.filter_map(|(param, value)| Some((*param, set(*value)?))).collect(),
             results: self
                 .results
                 .as_ref()
                 .map_or_else(none, |results| results.iter().map(|r| set(*r)).collect()),
             writes: writes
                 .map(|write| match write {
-                    RecordedWrite::Value(table, at, value) => Write::Value {
-                        table,
-                        at: set(at),
-                        value: set(value),
-                    },
+                    RecordedWrite::Value(table, at, value) => {
+                        Write::Value { table, at: set(at), value: set(value) }
+                    }
                     RecordedWrite::Other(write) => write,
                 })
                 .collect(),
@@ -201,9 +192,9 @@ impl<'m> Interpreter<'m> {
             | Operator::If { .. }
             | Operator::Try { .. }
             | Operator::TryTable { .. }
-            | Operator::Loop { .. } => self
-                .state
-                .open_dead(matches!(operator, Operator::Loop { .. })),
+            | Operator::Loop { .. } => {
+                self.state.open_dead(matches!(operator, Operator::Loop { .. }))
+            }
             Operator::Else => self.state.start_else(&mut self.values),
             Operator::Catch { tag_index } => self.catch(self.tag_params(*tag_index)),
             Operator::CatchAll => self.catch(0),
@@ -256,8 +247,7 @@ impl<'m> Interpreter<'m> {
             _ => FrameKind::Block,
         };
         let (params, results) = self.block_arity(ty);
-        self.state
-            .open(Frame::new(kind, params, results), &mut self.values);
+        self.state.open(Frame::new(kind, params, results), &mut self.values);
     }
 
     /// What a thrown exception carries to a handler's label is unknown, and so are the locals.
@@ -288,11 +278,9 @@ impl<'m> Interpreter<'m> {
     fn returns(&mut self, results: Vec<Value>) {
         let joined = match self.results.take() {
             None => results,
-            Some(before) => before
-                .into_iter()
-                .zip(results)
-                .map(|(a, b)| self.values.join(a, b))
-                .collect(),
+            Some(before) => {
+                before.into_iter().zip(results).map(|(a, b)| self.values.join(a, b)).collect()
+            }
         };
         self.results = Some(joined);
     }
@@ -374,10 +362,7 @@ impl<'m> Interpreter<'m> {
         let results: Vec<Value> = (0..ty.results().len() as u32)
             .map(|index| match import {
                 true => Values::ANY,
-                false => self.values.symbol(Symbol::Result {
-                    func: callee,
-                    index,
-                }),
+                false => self.values.symbol(Symbol::Result { func: callee, index }),
             })
             .collect();
         self.finish_call(results, tail);
@@ -467,10 +452,7 @@ impl<'m> Interpreter<'m> {
                     segment: ElemIdx(elem_index),
                 })
             }
-            Operator::TableCopy {
-                dst_table,
-                src_table,
-            } => {
+            Operator::TableCopy { dst_table, src_table } => {
                 state.pop_many(3);
                 RecordedWrite::Other(Write::Copy {
                     to: TableIdx(dst_table),
@@ -503,9 +485,7 @@ impl<'m> Interpreter<'m> {
             BlockType::Empty => (0, 0),
             BlockType::Type(_) => (0, 1),
             BlockType::FuncType(index) => {
-                let ty = self
-                    .module
-                    .func_type_at(TypeIdx::from_usize(index as usize));
+                let ty = self.module.func_type_at(TypeIdx::from_usize(index as usize));
                 (ty.params().len(), ty.results().len())
             }
         }
@@ -520,11 +500,7 @@ impl<'m> Interpreter<'m> {
 fn non_null(values: &mut Values, reference: Value) -> Value {
     match values.constants(reference) {
         Some(constants) => {
-            let kept: Vec<_> = constants
-                .iter()
-                .copied()
-                .filter(|k| *k != Known::Null)
-                .collect();
+            let kept: Vec<_> = constants.iter().copied().filter(|k| *k != Known::Null).collect();
             values.any_of(kept)
         }
         None => reference,

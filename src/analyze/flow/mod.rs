@@ -72,11 +72,7 @@ impl Inputs<'_> {
 
 impl Flows {
     pub(super) fn find(inputs: &Inputs<'_>) -> Flows {
-        let mut search = Search {
-            inputs,
-            summaries: BTreeMap::new(),
-            callers: BTreeMap::new(),
-        };
+        let mut search = Search { inputs, summaries: BTreeMap::new(), callers: BTreeMap::new() };
         search.summarize(inputs.worth_while());
         let solver = search.solve();
         tracing::debug!(
@@ -98,10 +94,8 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn summarize(&mut self, funcs: BTreeSet<FuncIdx>) {
-        let new: Vec<FuncIdx> = funcs
-            .into_iter()
-            .filter(|func| !self.summaries.contains_key(func))
-            .collect();
+        let new: Vec<FuncIdx> =
+            funcs.into_iter().filter(|func| !self.summaries.contains_key(func)).collect();
         let (module, constants) = (self.inputs.module, self.inputs.constants);
         let summaries: Vec<_> = new
             .par_iter()
@@ -208,9 +202,7 @@ impl Search<'_> {
                     return None;
                 }
                 let callers = self.callers.get(&func)?.iter();
-                callers
-                    .map(|caller| summary(*caller)?.args.get(&(func, index)).cloned())
-                    .collect()
+                callers.map(|caller| summary(*caller)?.args.get(&(func, index)).cloned()).collect()
             }
         }
     }
@@ -230,9 +222,7 @@ impl Search<'_> {
                 }
             }
             let writes = summary.writes.iter();
-            flows
-                .writes
-                .extend(writes.map(|write| solver.resolve_write(write)));
+            flows.writes.extend(writes.map(|write| solver.resolve_write(write)));
             flows.written_by.insert(func);
         }
         flows

@@ -99,17 +99,12 @@ impl Solver {
     pub(super) fn resolve_write(&self, write: &Write) -> Write {
         let resolve = |set: &Option<Set>| {
             let constants = self.resolve_operand(set.as_ref()?)?;
-            Some(Set {
-                constants,
-                symbols: Vec::new(),
-            })
+            Some(Set { constants, symbols: Vec::new() })
         };
         match write {
-            Write::Value { table, at, value } => Write::Value {
-                table: *table,
-                at: resolve(at),
-                value: resolve(value),
-            },
+            Write::Value { table, at, value } => {
+                Write::Value { table: *table, at: resolve(at), value: resolve(value) }
+            }
             other => other.clone(),
         }
     }

@@ -167,9 +167,7 @@ impl State {
         self.spend(self.locals.len());
         if self.forget {
             let assigned = self.locals.iter_mut().zip(&self.assigned);
-            assigned
-                .filter(|(_, assigned)| **assigned)
-                .for_each(|(local, _)| *local = Values::ANY);
+            assigned.filter(|(_, assigned)| **assigned).for_each(|(local, _)| *local = Values::ANY);
             self.stack[frame.height..].fill(Values::ANY);
         } else if let Some(back) = &self.loops[frame.loop_ordinal] {
             join_all(&mut self.locals, &back.locals, values);
@@ -207,10 +205,7 @@ impl State {
     /// The locals, and the topmost operands.
     fn flow(&self, operands: usize) -> Flow {
         let at = self.stack.len().saturating_sub(operands);
-        Flow {
-            locals: self.locals.clone(),
-            operands: self.stack[at..].to_vec(),
-        }
+        Flow { locals: self.locals.clone(), operands: self.stack[at..].to_vec() }
     }
 
     /// A branch that may be taken.

@@ -83,17 +83,11 @@ impl Values {
     }
 
     pub(super) fn constant(&mut self, constant: Known) -> Value {
-        self.intern(Set {
-            constants: vec![constant],
-            symbols: Vec::new(),
-        })
+        self.intern(Set { constants: vec![constant], symbols: Vec::new() })
     }
 
     pub(super) fn symbol(&mut self, symbol: Symbol) -> Value {
-        self.intern(Set {
-            constants: Vec::new(),
-            symbols: vec![symbol],
-        })
+        self.intern(Set { constants: Vec::new(), symbols: vec![symbol] })
     }
 
     /// Any of these constants.
@@ -101,10 +95,7 @@ impl Values {
         let mut constants: Vec<_> = constants.into_iter().collect();
         constants.sort();
         constants.dedup();
-        self.intern(Set {
-            constants,
-            symbols: Vec::new(),
-        })
+        self.intern(Set { constants, symbols: Vec::new() })
     }
 
     fn intern(&mut self, set: Set) -> Value {

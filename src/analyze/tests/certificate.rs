@@ -30,15 +30,10 @@ const WAT: &str = r#"(module (import "k" "fork" (func $fork)) (import "e" "h" (g
 /// Runs `test` with the analysis of `WAT` and a function that certifies an analysis.
 fn certified(test: impl FnOnce(Analysis, &dyn Fn(&Analysis) -> bool)) {
     with_module(WAT, |module| {
-        let options = Options {
-            reentrant: vec![EntryPattern::exact("e", "back")],
-            ..options()
-        };
+        let options = Options { reentrant: vec![EntryPattern::exact("e", "back")], ..options() };
         let model = Model::new(module, &options).unwrap();
         let analysis = Analysis::reach(&model, &Graph::new(&model));
-        test(analysis, &|analysis| {
-            certificate::check(&model, analysis).is_ok()
-        });
+        test(analysis, &|analysis| certificate::check(&model, analysis).is_ok());
     });
 }
 
@@ -47,9 +42,8 @@ fn the_closure_is_certified() {
     certified(|analysis, check| {
         assert!(check(&analysis));
         let leaf = analysis.closure.len() - 1;
-        let outside: Vec<usize> = (0..=leaf)
-            .filter(|f| !analysis.closure[FuncIdx(*f as u32)])
-            .collect();
+        let outside: Vec<usize> =
+            (0..=leaf).filter(|f| !analysis.closure[FuncIdx(*f as u32)]).collect();
         assert_eq!(outside, [leaf]);
     });
 }
@@ -90,12 +84,8 @@ fn wrong(site: Site) -> Site {
     let target = match site.target {
         Target::Import(func) => Target::Defined(func),
         Target::Defined(func) => Target::Import(func),
-        Target::Indirect { may_be_import } => Target::Indirect {
-            may_be_import: !may_be_import,
-        },
-        Target::Ref { may_be_import } => Target::Ref {
-            may_be_import: !may_be_import,
-        },
+        Target::Indirect { may_be_import } => Target::Indirect { may_be_import: !may_be_import },
+        Target::Ref { may_be_import } => Target::Ref { may_be_import: !may_be_import },
     };
     Site { target, ..site }
 }

@@ -210,11 +210,7 @@ impl Writer<'_> {
 
 /// A module whose bodies are made of `choices`.
 fn module(choices: &[u8]) -> String {
-    let mut writer = Writer {
-        choices: choices.iter(),
-        text: String::new(),
-        depth: 0,
-    };
+    let mut writer = Writer { choices: choices.iter(), text: String::new(), depth: 0 };
     let mut wat = String::from(
         "(module (import \"k\" \"fork\" (func $fork)) (type $t (func (param i32) (result i32)))
         (memory 1) (tag $x) (global $var (mut i32) (i32.const 1)) (global $fix i32 (i32.const 2))
@@ -224,18 +220,10 @@ fn module(choices: &[u8]) -> String {
     for table in 0..3 {
         let offset = writer.choose(3);
         let (a, b) = (writer.choose(FUNCS as u8), writer.choose(FUNCS as u8));
-        write!(
-            wat,
-            "(elem (table $t{table}) (i32.const {offset}) func $f{a} $f{b})"
-        )
-        .unwrap();
+        write!(wat, "(elem (table $t{table}) (i32.const {offset}) func $f{a} $f{b})").unwrap();
     }
     let item = writer.choose(FUNCS as u8);
-    write!(
-        wat,
-        "(elem $e func $f{item} $f2) (export \"main\" (func $f0))"
-    )
-    .unwrap();
+    write!(wat, "(elem $e func $f{item} $f2) (export \"main\" (func $f0))").unwrap();
     for func in 0..FUNCS {
         writer.text.clear();
         if func == FUNCS - 1 {
@@ -243,12 +231,8 @@ fn module(choices: &[u8]) -> String {
         }
         writer.statements();
         writer.value();
-        write!(
-            wat,
-            "(func $f{func} (type $t) (local i32 i32 i32 (ref null $t)) {})",
-            writer.text
-        )
-        .unwrap();
+        write!(wat, "(func $f{func} (type $t) (local i32 i32 i32 (ref null $t)) {})", writer.text)
+            .unwrap();
     }
     wat.push(')');
     wat
@@ -263,9 +247,7 @@ fn stacks(engine: &Engine, wat: &str) -> BTreeSet<(u32, Option<usize>)> {
         .func_wrap("k", "fork", |mut caller: Caller<'_, BTreeSet<_>>| {
             let frames = WasmBacktrace::force_capture(&caller);
             let frames = frames.frames().iter();
-            let seen: Vec<_> = frames
-                .map(|f| (f.func_index(), f.module_offset()))
-                .collect();
+            let seen: Vec<_> = frames.map(|f| (f.func_index(), f.module_offset())).collect();
             caller.data_mut().extend(seen);
         })
         .unwrap();
@@ -275,9 +257,7 @@ fn stacks(engine: &Engine, wat: &str) -> BTreeSet<(u32, Option<usize>)> {
         store.set_fuel(20_000).unwrap();
         let instance = linker.instantiate(&mut store, &module);
         if let Ok(instance) = instance {
-            let main = instance
-                .get_typed_func::<i32, i32>(&mut store, "main")
-                .unwrap();
+            let main = instance.get_typed_func::<i32, i32>(&mut store, "main").unwrap();
             // Traps and exhausted fuel end a run like any other.
             let _ = main.call(&mut store, argument);
         }
@@ -303,17 +283,11 @@ fn check(engine: &Engine, wat: &str) -> usize {
         let analysis = Analysis::run(module, &options()).unwrap();
         for (func, offset) in &stacks {
             let func = FuncIdx(*func);
-            assert!(
-                analysis.closure[func],
-                "function {func} is missing from {wat}"
-            );
+            assert!(analysis.closure[func], "function {func} is missing from {wat}");
             if let Some(offset) = offset {
                 let sites = analysis.sites[func].iter();
                 let offsets: Vec<_> = sites.map(|site| site.offset as usize).collect();
-                assert!(
-                    offsets.contains(offset),
-                    "{offset:#x} is no site of {func} in {wat}"
-                );
+                assert!(offsets.contains(offset), "{offset:#x} is no site of {func} in {wat}");
             }
         }
     });

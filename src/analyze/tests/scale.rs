@@ -17,10 +17,7 @@ fn within_limit(wat: &str, functions: usize) {
     let clock = Instant::now();
     let analysis = crate::analyze::Analysis::run(&module, &super::options()).unwrap();
     let took = clock.elapsed();
-    assert_eq!(
-        analysis.closure.iter().filter(|inside| **inside).count(),
-        functions
-    );
+    assert_eq!(analysis.closure.iter().filter(|inside| **inside).count(), functions);
     assert!(took < LIMIT, "{took:?}");
 }
 
@@ -32,11 +29,7 @@ fn dynamic(table: &str) -> String {
     (0..COUNT).for_each(|i| write!(wat, " $f{i}").unwrap());
     wat.push(')');
     for i in 0..COUNT {
-        write!(
-            wat,
-            "(func $f{i} (local i32) (block (call_indirect (local.get 0))))"
-        )
-        .unwrap();
+        write!(wat, "(func $f{i} (local i32) (block (call_indirect (local.get 0))))").unwrap();
     }
     wat.push(')');
     wat
@@ -59,12 +52,7 @@ fn many_tables() {
         write!(wat, "(table $t{i} (export \"t{i}\") 1 funcref)").unwrap();
     }
     for i in 0..COUNT {
-        write!(
-            wat,
-            "(func $f{i} (call_indirect $t{} (i32.const 0)))",
-            i % 50
-        )
-        .unwrap();
+        write!(wat, "(func $f{i} (call_indirect $t{} (i32.const 0)))", i % 50).unwrap();
     }
     wat.push(')');
     within_limit(&wat, COUNT + 1);

@@ -22,109 +22,46 @@ fn index(code: &str, reached: bool) {
 
 #[test]
 fn arithmetic_of_constants() {
-    index(
-        "(call_indirect (i32.mul (i32.const 3) (i32.const 1)))",
-        false,
-    );
-    index(
-        "(call_indirect (i32.shl (i32.const 1) (i32.const 1)))",
-        false,
-    );
-    index(
-        "(call_indirect (i32.shr_u (i32.const 2) (i32.const 1)))",
-        true,
-    );
-    index(
-        "(call_indirect (i32.shr_s (i32.const -1) (i32.const 31)))",
-        false,
-    );
-    index(
-        "(call_indirect (i32.or (i32.const 2) (i32.const 1)))",
-        false,
-    );
-    index(
-        "(call_indirect (i32.and (i32.const 5) (i32.const 3)))",
-        true,
-    );
-    index(
-        "(call_indirect (i32.xor (i32.const 3) (i32.const 2)))",
-        true,
-    );
-    index(
-        "(call_indirect (i32.sub (i32.const 0) (i32.const 1)))",
-        false,
-    );
-    index(
-        "(call_indirect (i32.wrap_i64 (i64.add (i64.const 1) (i64.const 1))))",
-        false,
-    );
-    index(
-        "(call_indirect (i32.wrap_i64 (i64.const 0x1_0000_0001)))",
-        true,
-    );
+    index("(call_indirect (i32.mul (i32.const 3) (i32.const 1)))", false);
+    index("(call_indirect (i32.shl (i32.const 1) (i32.const 1)))", false);
+    index("(call_indirect (i32.shr_u (i32.const 2) (i32.const 1)))", true);
+    index("(call_indirect (i32.shr_s (i32.const -1) (i32.const 31)))", false);
+    index("(call_indirect (i32.or (i32.const 2) (i32.const 1)))", false);
+    index("(call_indirect (i32.and (i32.const 5) (i32.const 3)))", true);
+    index("(call_indirect (i32.xor (i32.const 3) (i32.const 2)))", true);
+    index("(call_indirect (i32.sub (i32.const 0) (i32.const 1)))", false);
+    index("(call_indirect (i32.wrap_i64 (i64.add (i64.const 1) (i64.const 1))))", false);
+    index("(call_indirect (i32.wrap_i64 (i64.const 0x1_0000_0001)))", true);
 }
 
 #[test]
 fn globals() {
     index("(call_indirect (global.get $one))", true);
     index("(call_indirect (global.get $two))", false);
-    index(
-        "(call_indirect (i32.add (global.get $two) (i32.const 1)))",
-        false,
-    );
+    index("(call_indirect (i32.add (global.get $two) (i32.const 1)))", false);
     index("(call_indirect (global.get $var))", true);
 }
 
 #[test]
 fn masks_bound_what_is_unknown() {
-    index(
-        "(call_indirect (i32.and (local.get $p) (i32.const 3)))",
-        true,
-    );
-    index(
-        "(call_indirect (i32.and (local.get $p) (i32.const 2)))",
-        false,
-    );
-    index(
-        "(call_indirect (i32.and (i32.const 2) (i32.load (i32.const 0))))",
-        false,
-    );
-    index(
-        "(call_indirect (i32.add (i32.and (local.get $p) (i32.const 1)) (i32.const 2)))",
-        false,
-    );
-    index(
-        "(call_indirect (i32.shl (i32.and (local.get $p) (i32.const 1)) (i32.const 1)))",
-        false,
-    );
-    index(
-        "(call_indirect (i32.rem_u (local.get $p) (i32.const 2)))",
-        true,
-    );
+    index("(call_indirect (i32.and (local.get $p) (i32.const 3)))", true);
+    index("(call_indirect (i32.and (local.get $p) (i32.const 2)))", false);
+    index("(call_indirect (i32.and (i32.const 2) (i32.load (i32.const 0))))", false);
+    index("(call_indirect (i32.add (i32.and (local.get $p) (i32.const 1)) (i32.const 2)))", false);
+    index("(call_indirect (i32.shl (i32.and (local.get $p) (i32.const 1)) (i32.const 1)))", false);
+    index("(call_indirect (i32.rem_u (local.get $p) (i32.const 2)))", true);
     index(
         "(call_indirect (i32.add (i32.rem_u (local.get $p) (i32.const 2)) (i32.const 2)))",
         false,
     );
-    index(
-        "(call_indirect (i32.shl (i32.eqz (local.get $p)) (i32.const 1)))",
-        false,
-    );
+    index("(call_indirect (i32.shl (i32.eqz (local.get $p)) (i32.const 1)))", false);
 }
 
 #[test]
 fn select_is_either() {
-    index(
-        "(call_indirect (select (i32.const 0) (i32.const 2) (local.get $p)))",
-        false,
-    );
-    index(
-        "(call_indirect (select (i32.const 0) (i32.const 1) (local.get $p)))",
-        true,
-    );
-    index(
-        "(call_indirect (select (result i32) (i32.const 1) (i32.const 0) (local.get $p)))",
-        true,
-    );
+    index("(call_indirect (select (i32.const 0) (i32.const 2) (local.get $p)))", false);
+    index("(call_indirect (select (i32.const 0) (i32.const 1) (local.get $p)))", true);
+    index("(call_indirect (select (result i32) (i32.const 1) (i32.const 0) (local.get $p)))", true);
 }
 
 #[test]
@@ -282,18 +219,9 @@ fn handlers_know_nothing() {
 
 #[test]
 fn the_last_assignment_counts() {
-    index(
-        "(local.set $p (i32.const 2)) (call_indirect (local.get $p))",
-        false,
-    );
-    index(
-        "(local.set $p (local.get $q)) (call_indirect (local.get $p))",
-        true,
-    );
-    index(
-        "(call_indirect (local.tee $l (i32.const 1))) (local.set $l (i32.const 2))",
-        true,
-    );
+    index("(local.set $p (i32.const 2)) (call_indirect (local.get $p))", false);
+    index("(local.set $p (local.get $q)) (call_indirect (local.get $p))", true);
+    index("(call_indirect (local.tee $l (i32.const 1))) (local.set $l (i32.const 2))", true);
 }
 
 #[test]
@@ -308,10 +236,7 @@ fn operands_below_a_block_stay() {
 #[test]
 fn parameters_join_over_direct_calls() {
     let calls = |args: &str, names: &str| {
-        let calls: String = args
-            .split(' ')
-            .map(|n| format!("(call $a (i32.const {n}))"))
-            .collect();
+        let calls: String = args.split(' ').map(|n| format!("(call $a (i32.const {n}))")).collect();
         expect(
             &format!(
                 "{TABLE} (func $a (param i32) (call_indirect (local.get 0))) (func $b {calls})"
@@ -389,32 +314,17 @@ fn results_join_over_returns() {
     };
     result("(i32.const 2)", "f");
     result("(i32.const 1)", "f a");
-    result(
-        "(if (local.get 0) (then (return (i32.const 3)))) (i32.const 2)",
-        "f",
-    );
-    result(
-        "(if (local.get 0) (then (return (i32.const 1)))) (i32.const 2)",
-        "f a",
-    );
-    result(
-        "(drop (br_if 0 (i32.const 1) (local.get 0))) (i32.const 2)",
-        "f a",
-    );
+    result("(if (local.get 0) (then (return (i32.const 3)))) (i32.const 2)", "f");
+    result("(if (local.get 0) (then (return (i32.const 1)))) (i32.const 2)", "f a");
+    result("(drop (br_if 0 (i32.const 1) (local.get 0))) (i32.const 2)", "f a");
     result("(br_table 0 0 (i32.const 3) (local.get 0))", "f");
     result("(local.get 0)", "f");
     result("(return_call $r (i32.const 2))", "f a");
-    result(
-        "(if (local.get 0) (then (return_call $r (i32.const 3)))) (i32.const 2)",
-        "f",
-    );
+    result("(if (local.get 0) (then (return_call $r (i32.const 3)))) (i32.const 2)", "f");
     result("(call $n)", "f a");
     result("(return_call $n)", "f a");
     result("(i32.load (i32.const 0))", "f a");
-    result(
-        "(block $h (try_table (catch_all $h) (return (i32.const 2)))) (i32.const 1)",
-        "f a",
-    );
+    result("(block $h (try_table (catch_all $h) (return (i32.const 2)))) (i32.const 1)", "f a");
 }
 
 #[test]
@@ -432,14 +342,8 @@ fn references_through_locals_and_casts() {
     };
     reference("(call_ref $v (ref.func $g))", false);
     reference("(call_ref $v (ref.func $f))", true);
-    reference(
-        "(local.set $l (ref.func $g)) (call_ref $v (local.get $l))",
-        false,
-    );
-    reference(
-        "(call_ref $v (ref.as_non_null (local.tee $l (ref.func $g))))",
-        false,
-    );
+    reference("(local.set $l (ref.func $g)) (call_ref $v (local.get $l))", false);
+    reference("(call_ref $v (ref.as_non_null (local.tee $l (ref.func $g))))", false);
     // It is null, so the call traps.
     reference("(call_ref $v (local.get $l))", false);
     reference("(call_ref $v (ref.cast (ref $v) (ref.func $g)))", false);
@@ -448,10 +352,7 @@ fn references_through_locals_and_casts() {
         true,
     );
     reference("(call_ref $v (local.get $r))", true);
-    reference(
-        "(block $n (call_ref $v (br_on_null $n (local.tee $l (ref.func $g)))))",
-        false,
-    );
+    reference("(block $n (call_ref $v (br_on_null $n (local.tee $l (ref.func $g)))))", false);
     reference(
         "(call_ref $v (block $n (result (ref $v)) (br_on_non_null $n (ref.func $g)) (unreachable)))",
         false,
@@ -494,49 +395,19 @@ fn writes_to_tables_are_followed() {
     written("(table.set $t (i32.const 0) (ref.func $f))", "f a c");
     written("(table.set $t (i32.const 2) (ref.func $f))", "f b c");
     written("(table.set $t (local.get $p) (ref.func $f))", "f a b c");
-    written(
-        "(table.set $t (i32.and (local.get $p) (i32.const 1)) (ref.func $f))",
-        "f a c",
-    );
+    written("(table.set $t (i32.and (local.get $p) (i32.const 1)) (ref.func $f))", "f a c");
     written("(table.set $t (local.get $p) (ref.func $g))", "f");
     written("(table.set $t (local.get $p) (ref.null func))", "f");
-    written(
-        "(table.fill $t (local.get $p) (ref.func $g) (local.get $p))",
-        "f",
-    );
-    written(
-        "(table.fill $t (local.get $p) (ref.func $f) (local.get $p))",
-        "f a b c",
-    );
+    written("(table.fill $t (local.get $p) (ref.func $g) (local.get $p))", "f");
+    written("(table.fill $t (local.get $p) (ref.func $f) (local.get $p))", "f a b c");
     written("(drop (table.grow $t (ref.null func) (local.get $p)))", "f");
-    written(
-        "(drop (table.grow $t (ref.func $f) (local.get $p)))",
-        "f a b c",
-    );
-    written(
-        "(table.init $t $h (i32.const 0) (i32.const 0) (i32.const 1))",
-        "f",
-    );
-    written(
-        "(table.init $t $e (i32.const 0) (i32.const 0) (i32.const 1))",
-        "f a b c",
-    );
-    written(
-        "(table.copy $t $u (i32.const 0) (i32.const 0) (i32.const 1))",
-        "f a b c",
-    );
-    written(
-        "(table.copy $t $t (i32.const 0) (i32.const 0) (i32.const 1))",
-        "f",
-    );
-    written(
-        "(table.set $t (i32.const 0) (table.get $u (i32.const 0)))",
-        "f a c",
-    );
-    written(
-        "(table.set $t (i32.const 0) (table.get $t (i32.const 2)))",
-        "f",
-    );
+    written("(drop (table.grow $t (ref.func $f) (local.get $p)))", "f a b c");
+    written("(table.init $t $h (i32.const 0) (i32.const 0) (i32.const 1))", "f");
+    written("(table.init $t $e (i32.const 0) (i32.const 0) (i32.const 1))", "f a b c");
+    written("(table.copy $t $u (i32.const 0) (i32.const 0) (i32.const 1))", "f a b c");
+    written("(table.copy $t $t (i32.const 0) (i32.const 0) (i32.const 1))", "f");
+    written("(table.set $t (i32.const 0) (table.get $u (i32.const 0)))", "f a c");
+    written("(table.set $t (i32.const 0) (table.get $t (i32.const 2)))", "f");
 }
 
 #[test]

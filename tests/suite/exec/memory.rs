@@ -1,5 +1,6 @@
 //! Memory as the host sees it: plain or shared, with a buffer set apart for frames.
 
+use super::shared;
 use std::ops::Range;
 use wasmtime::{AsContext, AsContextMut, Memory, Result, SharedMemory, format_err};
 
@@ -38,24 +39,19 @@ impl Mem {
                     .expect("the host reads inside the memory");
                 bytes
             }
-            Mem::Shared(memory) => memory.data()[range]
-                .iter()
-                // SAFETY: the tests run no second thread on this memory.
-                .map(|cell| unsafe { *cell.get() })
-                .collect(),
+            Mem::Shared(memory) => {
+                shared::read(memory, range).expect("the host reads inside the memory")
+            }
         }
     }
 
     pub fn write(&self, store: impl AsContextMut, at: usize, bytes: &[u8]) {
         match self {
-            Mem::Plain(memory) => memory
-                .write(store, at, bytes)
-                .expect("the host writes inside the memory"),
+            Mem::Plain(memory) => {
+                memory.write(store, at, bytes).expect("the host writes inside the memory");
+            }
             Mem::Shared(memory) => {
-                for (cell, byte) in memory.data()[at..][..bytes.len()].iter().zip(bytes) {
-                    // SAFETY: the tests run no second thread on this memory.
-                    unsafe { *cell.get() = *byte };
-                }
+                shared::write(memory, at, bytes).expect("the host writes inside the memory");
             }
         }
     }

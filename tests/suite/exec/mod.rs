@@ -15,5 +15,6 @@ mod no_room;
 pub mod program;
 mod self_test;
 mod session;
+mod shared;
 pub mod value;
 mod world;

@@ -43,10 +43,10 @@ pub fn of_int(ty: &ValType, x: i64) -> Val {
 pub fn garbage(ty: &ValType) -> Val {
     match ty {
         ValType::I32 => Val::I32(0x6ba_5ba6),
-        ValType::I64 => Val::I64(0x6ba_5ba6_6ba_5ba6),
+        ValType::I64 => Val::I64(0x006b_a5ba_66ba_5ba6),
         ValType::F32 => Val::F32(0x6ba_5ba6),
-        ValType::F64 => Val::F64(0x6ba_5ba6_6ba_5ba6),
-        ValType::V128 => Val::V128(V128::from(0x6ba_5ba6_6ba_5ba6)),
+        ValType::F64 => Val::F64(0x006b_a5ba_66ba_5ba6),
+        ValType::V128 => Val::V128(V128::from(0x006b_a5ba_66ba_5ba6)),
         ValType::Ref(ty) => Val::null_ref(ty.heap_type()),
     }
 }
