@@ -27,6 +27,13 @@ use std::collections::HashMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Node(u32);
 
+impl Node {
+    /// Its place among all nodes.
+    pub(super) fn position(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Which references a call draws on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Pool {
@@ -71,6 +78,16 @@ impl Graph {
         Node(func.0)
     }
 
+    /// The node of the host.
+    pub(super) fn host(&self) -> Node {
+        Node(self.funcs as u32)
+    }
+
+    /// The function that a node is.
+    pub(super) fn as_func(&self, node: Node) -> Option<FuncIdx> {
+        (node.position() < self.funcs).then_some(FuncIdx(node.0))
+    }
+
     pub(super) fn nodes(&self) -> usize {
         self.starts.len() - 1
     }
@@ -87,7 +104,8 @@ impl Graph {
         }
     }
 
-    fn callers(&self, node: Node) -> &[Node] {
+    /// What calls a node, or stands for calls of it.
+    pub(super) fn callers(&self, node: Node) -> &[Node] {
         let at = node.0 as usize;
         &self.callers[self.starts[at] as usize..self.starts[at + 1] as usize]
     }

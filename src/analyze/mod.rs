@@ -20,6 +20,8 @@ mod certificate;
 mod constants;
 mod decode;
 mod entries;
+mod evidence;
+mod explain;
 mod facts;
 mod flow;
 mod graph;
@@ -30,6 +32,8 @@ mod taken;
 #[cfg(test)]
 mod tests;
 mod types;
+
+pub use explain::{Edge, Explainer, Means, Source};
 
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec};

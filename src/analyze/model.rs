@@ -21,6 +21,7 @@ pub(super) struct Model<'m> {
     /// How many of them no option names.
     pub(super) recognised: usize,
     pub(super) types: TypeIds,
+    pub(super) constants: Constants,
     pub(super) facts: Facts,
     pub(super) flows: Flows,
     pub(super) tables: Tables,
@@ -67,6 +68,7 @@ impl<'m> Model<'m> {
             reentrant: reentrant.imports,
             recognised: reentrant.recognised,
             types,
+            constants,
             facts,
             flows,
             tables,

@@ -7,7 +7,7 @@ use crate::analyze::{Analysis, Site, Target, certificate};
 use crate::index::FuncIdx;
 use crate::options::{EntryPattern, Options};
 
-const WAT: &str = r#"(module (import "k" "fork" (func $fork)) (import "e" "h" (global $h funcref))
+pub(super) const WAT: &str = r#"(module (import "k" "fork" (func $fork)) (import "e" "h" (global $h funcref))
     (import "e" "back" (func $back))
     (type $v (func)) (type $top (sub (func (param i64)))) (type $low (sub $top (func (param i64))))
     (table $known 4 funcref) (table $open (export "t") 4 funcref) (table $held 4 funcref)
