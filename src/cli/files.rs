@@ -27,20 +27,14 @@ pub(super) fn read(path: &Path) -> Result<Input> {
         let mut bytes = Vec::new();
         let read = io::stdin().lock().read_to_end(&mut bytes);
         read.map_err(failed("read", &"the standard input"))?;
-        return Ok(Input {
-            bytes,
-            permissions: None,
-        });
+        return Ok(Input { bytes, permissions: None });
     }
     let failed = || failed("read", &path.display());
     let mut file = File::open(path).map_err(failed())?;
     let metadata = file.metadata().map_err(failed())?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(failed())?;
-    Ok(Input {
-        bytes,
-        permissions: metadata.is_file().then(|| metadata.permissions()),
-    })
+    Ok(Input { bytes, permissions: metadata.is_file().then(|| metadata.permissions()) })
 }
 
 /// A place that a module can be written to, as far as can be told before there is one.
@@ -77,10 +71,7 @@ impl Destination {
             return Ok(Destination::Stream(path.to_owned()));
         }
         // A rename would replace a file that its owner has made read-only.
-        OpenOptions::new()
-            .write(true)
-            .open(path)
-            .map_err(failed())?;
+        OpenOptions::new().write(true).open(path).map_err(failed())?;
         Ok(Destination::File {
             path: path.canonicalize().map_err(failed())?,
             permissions: Some(metadata.permissions()),
@@ -110,10 +101,7 @@ impl Destination {
         if !fs::metadata(directory(&place))?.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        Ok(Destination::File {
-            path: place,
-            permissions: None,
-        })
+        Ok(Destination::File { path: place, permissions: None })
     }
 
     /// Writes all of `bytes`. A new file gets the permission bits of the input, if that was a
@@ -145,9 +133,7 @@ fn replace(path: &Path, bytes: &[u8], permissions: Option<&Permissions>) -> io::
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     // `tempfile` adds its file's path to the error, which names no file of the user's.
-    let mut file = builder
-        .tempfile_in(directory(path))
-        .map_err(|error| plain(&error))?;
+    let mut file = builder.tempfile_in(directory(path)).map_err(|error| plain(&error))?;
     file.as_file_mut().write_all(bytes)?;
     if let Some(permissions) = permissions {
         file.as_file().set_permissions(permissions.clone())?;
@@ -178,9 +164,5 @@ fn is_dash(path: &Path) -> bool {
 /// Makes the library's error out of the operating system's.
 fn failed(action: &'static str, what: &dyn Display) -> impl FnOnce(io::Error) -> Error + use<> {
     let path = what.to_string();
-    move |source| Error::Io {
-        action,
-        path,
-        source,
-    }
+    move |source| Error::Io { action, path, source }
 }

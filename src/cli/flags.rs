@@ -3,12 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-const VERSION: &str = concat!(
-    env!("CARGO_PKG_VERSION"),
-    " (",
-    env!("WASM_FORK_GIT_HASH"),
-    ")"
-);
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("WASM_FORK_GIT_HASH"), ")");
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,10 +40,8 @@ pub(super) struct Flags {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Rewrite a module so that its stack can be unwound and rewound at the entry
-    #[command(
-        override_usage = "wasm-fork instrument [OPTIONS] <IN> -o <OUT>\n       \
-                          wasm-fork instrument [OPTIONS] <IN> --discover-only"
-    )]
+    #[command(override_usage = "wasm-fork instrument [OPTIONS] <IN> -o <OUT>\n       \
+                          wasm-fork instrument [OPTIONS] <IN> --discover-only")]
     Instrument(Instrument),
     /// Print the closure: which functions can be on the stack when the entry is called
     Analyze(Analyze),
@@ -70,12 +63,7 @@ pub(super) struct Global {
 #[derive(Args, Debug)]
 pub(super) struct Instrument {
     /// Where to write the rewritten module; may be IN itself; `-` is stdout
-    #[arg(
-        short,
-        long,
-        value_name = "OUT",
-        required_unless_present = "discover_only"
-    )]
+    #[arg(short, long, value_name = "OUT", required_unless_present = "discover_only")]
     pub(super) output: Option<PathBuf>,
 
     /// The protocol between the rewritten module and its host
@@ -127,6 +115,12 @@ pub(super) struct ModuleFlags {
     /// The name that goes with --entry-module; a `*` at its end matches any ending
     #[arg(long, value_name = "NAME", requires = "entry_module")]
     pub(super) entry_name: Option<String>,
+
+    /// An import that may call back into the module before it returns; may be given several times
+    ///
+    /// Written as for --entry. Other imports are taken to return without calling back.
+    #[arg(long, value_name = "MODULE.NAME")]
+    pub(super) reentrant: Vec<String>,
 
     /// Accept a module that imports no entry: its closure is empty, the output is the input
     #[arg(long)]

@@ -15,7 +15,7 @@ use flags::{AbiFlag, Command, Flags, Format, Global, Instrument, ModuleFlags};
 use progress::Progress;
 use std::io::{self, Write};
 use std::process::ExitCode;
-use wasm_fork::{Abi, EntryPattern, Error, Options, Result};
+use wasm_fork::{Abi, EntryPattern, Error, Options, Report, Result};
 
 /// Runs the command that the process was started with.
 pub(crate) fn run() -> ExitCode {
@@ -29,8 +29,13 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
+/// Leaves the process as clap does when flags make no sense.
+fn usage_error(error: &Error) -> ! {
+    Flags::command().error(ErrorKind::ValueValidation, one_line(&error.to_string())).exit()
+}
+
 fn execute(flags: &Flags) -> Result<()> {
-    let options = options(flags);
+    let options = options(&flags.command).unwrap_or_else(|error| usage_error(&error));
     limit_threads(&flags.global)?;
     let progress = Progress::start(flags.global.verbose);
     match &flags.command {
@@ -59,8 +64,8 @@ fn analyze(
     drop(progress);
     match format {
         Format::Text => {
-            for assumption in &report.assumptions {
-                eprintln!("assuming: {}", one_line(assumption));
+            for remark in remarks(&report) {
+                eprintln!("{remark}");
             }
             print(&report.to_string())
         }
@@ -72,13 +77,20 @@ fn analyze(
     }
 }
 
+/// What a reader of the closure should know, a line each.
+fn remarks(report: &Report) -> impl Iterator<Item = String> {
+    let assumptions = report.assumptions.iter().map(|text| ("assuming", text));
+    let notes = report.notes.iter().map(|text| ("note", text));
+    assumptions.chain(notes).map(|(kind, text)| format!("{kind}: {}", one_line(text)))
+}
+
 fn instrument(args: &Instrument, options: &Options, progress: Progress) -> Result<()> {
     let path = args.output.as_deref().expect("clap requires it here");
     let destination = Destination::open(path)?;
     let input = files::read(&args.module.input)?;
     let output = wasm_fork::instrument(&input.bytes, options)?;
-    for assumption in &output.report.assumptions {
-        tracing::info!("assuming: {}", one_line(assumption));
+    for remark in remarks(&output.report) {
+        tracing::info!("{remark}");
     }
     drop(progress);
     for warning in &output.warnings {
@@ -87,36 +99,30 @@ fn instrument(args: &Instrument, options: &Options, progress: Progress) -> Resul
     destination.write(&output.wasm, &input)
 }
 
-/// Resolves the flags; leaves the process with a usage error where they make no sense.
-fn options(flags: &Flags) -> Options {
-    let (module, abi) = match &flags.command {
+/// Resolves the flags.
+fn options(command: &Command) -> Result<Options> {
+    let (module, abi) = match command {
         Command::Instrument(args) => (&args.module, args.abi),
         Command::Analyze(args) => (&args.module, AbiFlag::default()),
         Command::Plan(args) => (&args.module, AbiFlag::default()),
     };
-    let entries = entries(module).unwrap_or_else(|error| {
-        Flags::command()
-            .error(ErrorKind::ValueValidation, one_line(&error.to_string()))
-            .exit()
-    });
-    let defaults = Options::default();
-    Options {
-        entries: if entries.is_empty() {
-            defaults.entries
-        } else {
-            entries
-        },
+    let mut options = Options {
+        reentrant: patterns(&module.reentrant)?,
         abi: match abi {
             AbiFlag::WpkFork => Abi::WpkFork,
         },
         allow_missing_entry: module.allow_missing_entry,
         ..Options::default()
+    };
+    let entries = entries(module)?;
+    if !entries.is_empty() {
+        options.entries = entries;
     }
+    Ok(options)
 }
 
 fn entries(flags: &ModuleFlags) -> Result<Vec<EntryPattern>> {
-    let patterns = flags.entries.iter().map(|text| EntryPattern::parse(text));
-    let mut entries = patterns.collect::<Result<Vec<_>>>()?;
+    let mut entries = patterns(&flags.entries)?;
     if let (Some(module), Some(name)) = (&flags.entry_module, &flags.entry_name) {
         let stem = name.strip_suffix('*');
         entries.push(EntryPattern {
@@ -125,6 +131,10 @@ fn entries(flags: &ModuleFlags) -> Result<Vec<EntryPattern>> {
         });
     }
     Ok(entries)
+}
+
+fn patterns(texts: &[String]) -> Result<Vec<EntryPattern>> {
+    texts.iter().map(|text| EntryPattern::parse(text)).collect()
 }
 
 fn limit_threads(flags: &Global) -> Result<()> {
@@ -140,15 +150,11 @@ fn limit_threads(flags: &Global) -> Result<()> {
 /// Prints to stdout. A reader that has seen enough (`| head`) is no error.
 fn print(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
-    let written = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Io {
-            action: "write",
-            path: "the standard output".into(),
-            source: error,
-        }),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::Io { action: "write", path: "the standard output".into(), source: error })
+        }
         _ => Ok(()),
     }
 }
@@ -156,11 +162,7 @@ fn print(text: &str) -> Result<()> {
 /// Names in a module may hold line breaks and terminal controls; a message is one plain line.
 fn one_line(text: &str) -> String {
     let escape = |c: char| -> String {
-        if c.is_control() {
-            c.escape_default().collect()
-        } else {
-            c.into()
-        }
+        if c.is_control() { c.escape_default().collect() } else { c.into() }
     };
     text.chars().map(escape).collect()
 }

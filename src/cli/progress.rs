@@ -42,13 +42,9 @@ impl Progress {
             return Progress { ticker: None };
         }
         let stage = Arc::new(Mutex::new(String::new()));
-        let watcher = StageWatcher {
-            stage: Arc::clone(&stage),
-        };
+        let watcher = StageWatcher { stage: Arc::clone(&stage) };
         let only_stages = Targets::new().with_target(STAGE, LevelFilter::INFO);
-        tracing_subscriber::registry()
-            .with(watcher.with_filter(only_stages))
-            .init();
+        tracing_subscriber::registry().with(watcher.with_filter(only_stages)).init();
         let (done, until_done) = mpsc::channel();
         let ticker = std::thread::spawn(move || {
             let started = Instant::now();
@@ -61,9 +57,7 @@ impl Progress {
                 to_stderr(ERASE_LINE);
             }
         });
-        Progress {
-            ticker: Some((done, ticker)),
-        }
+        Progress { ticker: Some((done, ticker)) }
     }
 }
 
@@ -89,9 +83,7 @@ fn log(verbose: u8) {
         .with_target(false)
         .with_timer(Elapsed(Instant::now()));
     let of_the_library = Targets::new().with_target(LIBRARY, level);
-    tracing_subscriber::registry()
-        .with(lines.with_filter(of_the_library))
-        .init();
+    tracing_subscriber::registry().with(lines.with_filter(of_the_library)).init();
 }
 
 /// Shows the time since the work began.
@@ -105,11 +97,7 @@ impl FormatTime for Elapsed {
 
 fn draw(stage: &Mutex<String>, started: Instant) {
     let Ok(stage) = stage.lock() else { return };
-    let name = if stage.is_empty() {
-        "working"
-    } else {
-        stage.as_str()
-    };
+    let name = if stage.is_empty() { "working" } else { stage.as_str() };
     let seconds = started.elapsed().as_secs();
     to_stderr(&format!("{ERASE_LINE}wasm-fork: {name} … {seconds} s"));
 }
@@ -117,9 +105,7 @@ fn draw(stage: &Mutex<String>, started: Instant) {
 fn to_stderr(text: &str) {
     let mut stderr = io::stderr().lock();
     // A terminal that went away is no reason to stop the work.
-    let _ = stderr
-        .write_all(text.as_bytes())
-        .and_then(|()| stderr.flush());
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
 /// Remembers the message of the last event that reaches it.

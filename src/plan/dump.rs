@@ -1,6 +1,6 @@
 //! The plan as stable text, one line a decision.
 
-use super::{FuncPlan, LabelType, Plan, Region, Reset, Step};
+use super::{FuncPlan, Label, LabelType, Plan, Region, Reset, Step};
 use crate::read::Module;
 use std::fmt::{self, Write};
 use wasmparser::BlockType;
@@ -24,43 +24,19 @@ fn write_plan(out: &mut String, module: &Module<'_>, plan: &Plan) -> fmt::Result
 }
 
 fn write_func(out: &mut String, module: &Module<'_>, plan: &FuncPlan) -> fmt::Result {
-    let name = module
-        .names
-        .func(plan.func)
-        .map_or(String::new(), |name| format!(" {name}"));
+    let name = module.names.func(plan.func).map_or(String::new(), |name| format!(" {name}"));
     writeln!(out, "\nfunc {}{name}: {} sites", plan.func, plan.sites)?;
-    let slots: Vec<_> = plan
-        .frame
-        .slots
-        .iter()
-        .map(|slot| format!("{}:{}", slot.local, slot.ty))
-        .collect();
-    writeln!(
-        out,
-        "  frame: {} bytes [{}]",
-        plan.frame.bytes,
-        slots.join(" ")
-    )?;
+    let slots: Vec<_> =
+        plan.frame.slots.iter().map(|slot| format!("{}:{}", slot.local, slot.ty)).collect();
+    writeln!(out, "  frame: {} bytes [{}]", plan.frame.bytes, slots.join(" "))?;
     let temps: Vec<_> = plan.temps.iter().map(ToString::to_string).collect();
-    writeln!(
-        out,
-        "  resume: local {}, temporaries [{}]",
-        plan.resume,
-        temps.join(" ")
-    )?;
+    writeln!(out, "  resume: local {}, temporaries [{}]", plan.resume, temps.join(" "))?;
     for (ordinal, region) in plan.regions.iter().enumerate() {
         write_region(out, ordinal, region, plan)?;
     }
-    let start = module
-        .body(plan.func)
-        .map_or(0, |body| body.range().start as u32);
+    let start = module.body(plan.func).map_or(0, |body| body.range().start as u32);
     for dead in &plan.dead {
-        writeln!(
-            out,
-            "  {:#x}..{:#x} dead",
-            dead.start - start,
-            dead.end - start
-        )?;
+        writeln!(out, "  {:#x}..{:#x} dead", dead.start - start, dead.end - start)?;
     }
     for steps in plan.steps.chunk_by(|a, b| a.0 == b.0) {
         let words: Vec<_> = steps.iter().map(|(_, step)| step.to_string()).collect();
@@ -72,14 +48,14 @@ fn write_func(out: &mut String, module: &Module<'_>, plan: &FuncPlan) -> fmt::Re
 fn write_region(out: &mut String, ordinal: usize, region: &Region, plan: &FuncPlan) -> fmt::Result {
     let labels: Vec<_> = region
         .labels
-        .iter()
-        .map(|label| match &plan.labels[label.0 as usize] {
-            LabelType::Plain(BlockType::Empty) => format!("L{}", label.0),
-            LabelType::Plain(BlockType::Type(ty)) => format!("L{}:{ty}", label.0),
-            LabelType::Plain(BlockType::FuncType(ty)) => format!("L{}:type {ty}", label.0),
+        .clone()
+        .map(|label| match plan.label_type(Label(label)) {
+            LabelType::Plain(BlockType::Empty) => format!("L{label}"),
+            LabelType::Plain(BlockType::Type(ty)) => format!("L{label}:{ty}"),
+            LabelType::Plain(BlockType::FuncType(ty)) => format!("L{label}:type {ty}"),
             LabelType::Results(types) => {
                 let types: Vec<_> = types.iter().map(ToString::to_string).collect();
-                format!("L{}:({})", label.0, types.join(" "))
+                format!("L{label}:({})", types.join(" "))
             }
         })
         .collect();
@@ -105,12 +81,7 @@ fn write_region(out: &mut String, ordinal: usize, region: &Region, plan: &FuncPl
         Reset::InDispatch => ", resets",
         Reset::AtLanding => ", landing resets",
     };
-    writeln!(
-        out,
-        "  region {ordinal}: [{}] {}{reset}",
-        labels.join(" "),
-        targets.join(" ")
-    )
+    writeln!(out, "  region {ordinal}: [{}] {}{reset}", labels.join(" "), targets.join(" "))
 }
 
 impl fmt::Display for Step {

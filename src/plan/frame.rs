@@ -9,21 +9,16 @@
 
 use super::liveness;
 use super::refuse;
+use super::skeleton::Skeleton;
 use super::steps::Steps;
-use super::walk::Skeleton;
 use crate::error::Result;
 use crate::index::{FuncIdx, LocalIdx};
 use crate::read::Module;
 use wasmparser::ValType;
 
 /// The numeric and vector types in the order in which a frame holds them.
-pub const SLOT_TYPES: [ValType; 5] = [
-    ValType::I32,
-    ValType::I64,
-    ValType::F32,
-    ValType::F64,
-    ValType::V128,
-];
+pub const SLOT_TYPES: [ValType; 5] =
+    [ValType::I32, ValType::I64, ValType::F32, ValType::F64, ValType::V128];
 
 /// What a function's frame holds.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -72,16 +67,10 @@ pub(super) fn frame(
         let what = format!("local {local}, a reference,");
         return Err(refuse::reference(module, func, &what, offset));
     }
-    let temps = steps
-        .saved_temps
-        .iter()
-        .map(|&(local, ty)| Slot { local, ty });
+    let temps = steps.saved_temps.iter().map(|&(local, ty)| Slot { local, ty });
     let mut slots: Vec<_> = live
         .locals()
-        .map(|local| Slot {
-            local,
-            ty: type_of(skeleton, local),
-        })
+        .map(|local| Slot { local, ty: type_of(skeleton, local) })
         .chain(temps)
         .collect();
     slots.sort_by_key(|slot| (SLOT_TYPES.iter().position(|ty| *ty == slot.ty), slot.local));

@@ -14,7 +14,7 @@
 //! before it: one frame layout serves all sites of a function, since the code that saves and
 //! restores is shared. A superset is sound; a missing local is not.
 
-use super::walk::{Event, Skeleton};
+use super::skeleton::{Event, Skeleton};
 use crate::index::LocalIdx;
 
 /// Computes which locals are live at the sites of `skeleton`; `check` is shown the live
@@ -100,8 +100,7 @@ impl Pass<'_> {
                 Event::If => {
                     // Without an else, the false condition leads behind the `end`.
                     let label = self.labels.last().expect("events nest");
-                    self.live
-                        .union(label.else_arm.as_ref().unwrap_or(&label.after));
+                    self.live.union(label.else_arm.as_ref().unwrap_or(&label.after));
                     self.leave();
                 }
                 Event::Loop(ordinal) => {
@@ -128,11 +127,7 @@ impl Pass<'_> {
                 }
                 Event::Stop => self.live.clear(),
                 Event::MayThrow => {
-                    for handlers in self
-                        .labels
-                        .iter()
-                        .filter_map(|label| label.handlers.as_ref())
-                    {
+                    for handlers in self.labels.iter().filter_map(|label| label.handlers.as_ref()) {
                         self.live.union(handlers);
                     }
                 }
@@ -153,12 +148,7 @@ impl Pass<'_> {
         let mut after = self.spare.pop().unwrap_or_else(|| BitSet::new(0));
         after.copy_from(&self.live);
         let handlers = self.try_table_handlers(opener);
-        self.labels.push(Label {
-            after,
-            loop_ordinal,
-            else_arm: None,
-            handlers,
-        });
+        self.labels.push(Label { after, loop_ordinal, else_arm: None, handlers });
     }
 
     /// What is live at the handlers of the `try_table` opened by event `opener`: they are named
@@ -204,9 +194,7 @@ pub(super) struct BitSet {
 
 impl BitSet {
     fn new(len: usize) -> Self {
-        BitSet {
-            words: vec![0; len.div_ceil(64)],
-        }
+        BitSet { words: vec![0; len.div_ceil(64)] }
     }
 
     fn clear(&mut self) {

@@ -68,11 +68,13 @@
 //! Ramsey, "Beyond Relooper" (2022), for nesting blocks by the order of their ends.
 
 mod dump;
+mod events;
 mod frame;
 mod liveness;
 mod operands;
 mod refuse;
 mod regions;
+mod skeleton;
 mod steps;
 mod walk;
 
@@ -115,8 +117,10 @@ pub struct FuncPlan {
     pub steps: Vec<(u32, Step)>,
     /// Unreachable code, which is left out, as ranges of offsets.
     pub dead: Vec<Range<u32>>,
-    /// The types of the labels that the rewriter opens, by label ordinal.
-    pub labels: Vec<LabelType>,
+    /// How many labels the rewriter opens.
+    pub labels: u32,
+    /// The types of those labels that have results, in order of their ordinals.
+    pub label_types: Vec<(Label, LabelType)>,
     /// The regions, by region ordinal; the first is the function's body.
     pub regions: Vec<Region>,
     /// The local that says which site a rewind goes to.
@@ -185,10 +189,8 @@ impl Plan {
     /// Names what can't be preserved: see [`crate::Error`].
     pub fn make(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Plan> {
         refuse::module(module, options)?;
-        let funcs: Vec<_> = module
-            .defined_funcs()
-            .filter(|func| !analysis.sites[*func].is_empty())
-            .collect();
+        let funcs: Vec<_> =
+            module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty()).collect();
         let plans: Vec<_> = funcs
             .into_par_iter()
             .map_init(FuncValidatorAllocations::default, |allocations, func| {
@@ -212,6 +214,15 @@ impl Plan {
 }
 
 impl FuncPlan {
+    /// The block type of a label that the rewriter opens.
+    pub fn label_type(&self, label: Label) -> &LabelType {
+        const EMPTY: &LabelType = &LabelType::Plain(BlockType::Empty);
+        match self.label_types.binary_search_by_key(&label, |(label, _)| *label) {
+            Ok(position) => &self.label_types[position].1,
+            Err(_) => EMPTY,
+        }
+    }
+
     fn make(
         module: &Module<'_>,
         func: FuncIdx,
@@ -229,9 +240,10 @@ impl FuncPlan {
         let frame = frame::frame(module, func, &skeleton, &steps)?;
         Ok(FuncPlan {
             func,
-            steps: steps.steps,
+            steps: shrunk(steps.steps),
             dead: skeleton.dead,
             labels: layout.labels,
+            label_types: layout.label_types,
             regions: layout.regions,
             resume: LocalIdx(skeleton.locals.len() as u32),
             temps: steps.temps,
@@ -240,6 +252,12 @@ impl FuncPlan {
             end_reachable: skeleton.end_reachable,
         })
     }
+}
+
+/// The plans of all functions are in memory at once, so that what they don't need is given back.
+fn shrunk<T>(mut items: Vec<T>) -> Vec<T> {
+    items.shrink_to_fit();
+    items
 }
 
 /// Imported globals belong to the host, and references can't be put into memory.

@@ -111,15 +111,7 @@ impl Operands {
         let reads = self.reads.len() as u32;
         let (copy_of, tee) = (None, None);
         let needs_exact_reads = false;
-        self.stack.push(Operand {
-            start,
-            end,
-            reads,
-            class,
-            needs_exact_reads,
-            copy_of,
-            tee,
-        });
+        self.stack.push(Operand { start, end, reads, class, needs_exact_reads, copy_of, tee });
     }
 
     /// Applies an operator that is neither control flow nor a call: it takes `pops` values and
@@ -140,14 +132,8 @@ impl Operands {
         let contiguous = popped.windows(2).all(|pair| pair[0].end == pair[1].start)
             && popped.last().is_none_or(|last| last.end == offset);
         let start = popped.first().map_or(offset, |first| first.start);
-        let reads = popped
-            .first()
-            .map_or(self.reads.len() as u32, |first| first.reads);
-        let worst = popped
-            .iter()
-            .map(|operand| operand.class)
-            .max()
-            .unwrap_or(Class::Exact);
+        let reads = popped.first().map_or(self.reads.len() as u32, |first| first.reads);
+        let worst = popped.iter().map(|operand| operand.class).max().unwrap_or(Class::Exact);
         let mut needs_exact_reads = popped.iter().any(|operand| operand.needs_exact_reads);
         let class = match purity {
             _ if pushes != 1 || !contiguous => Class::Opaque,
@@ -155,11 +141,7 @@ impl Operands {
             Purity::Partial | Purity::Load if worst != Class::Exact => Class::Opaque,
             Purity::Partial | Purity::Load => {
                 needs_exact_reads = true;
-                if matches!(purity, Purity::Load) {
-                    Class::Silent
-                } else {
-                    Class::Exact
-                }
+                if matches!(purity, Purity::Load) { Class::Silent } else { Class::Exact }
             }
             Purity::Volatile => worst.max(Class::Silent),
             Purity::LocalGet(_) => Class::Exact,
@@ -208,10 +190,7 @@ impl Operands {
 
     fn reads_of(&self, position: usize) -> &[LocalIdx] {
         let start = self.stack[position].reads as usize;
-        let end = self
-            .stack
-            .get(position + 1)
-            .map_or(self.reads.len(), |next| next.reads as usize);
+        let end = self.stack.get(position + 1).map_or(self.reads.len(), |next| next.reads as usize);
         &self.reads[start..end]
     }
 
@@ -241,9 +220,7 @@ impl Operands {
     /// A local that holds the value at `position` now.
     pub fn copy_of(&self, position: usize) -> Option<LocalIdx> {
         let operand = &self.stack[position];
-        operand
-            .copy_of
-            .filter(|local| self.last_write[local.0 as usize] < operand.end)
+        operand.copy_of.filter(|local| self.last_write[local.0 as usize] < operand.end)
     }
 }
 

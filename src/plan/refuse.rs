@@ -1,6 +1,6 @@
 //! What is refused by name before any planning: see "Errors and limits" in the README.
 
-use super::walk::Skeleton;
+use super::skeleton::Skeleton;
 use crate::analyze::Site;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, LocalIdx};
@@ -41,10 +41,7 @@ pub(super) fn module(module: &Module<'_>, _options: &Options) -> Result<()> {
 
 fn already_instrumented(module: &Module<'_>) -> Result<()> {
     let exported = |name: &str| module.exports.iter().any(|export| export.name == name);
-    let wpk = WPK_FORK_EXPORTS
-        .iter()
-        .filter(|name| exported(name))
-        .count();
+    let wpk = WPK_FORK_EXPORTS.iter().filter(|name| exported(name)).count();
     let asyncify = ["asyncify_start_unwind", "asyncify_start_rewind"].map(exported);
     if wpk == WPK_FORK_EXPORTS.len() {
         return Err(Error::AlreadyInstrumented {
@@ -56,9 +53,8 @@ fn already_instrumented(module: &Module<'_>) -> Result<()> {
             evidence: "it exports the functions of the asyncify ABI".into(),
         });
     }
-    if let Some((name, func)) = module
-        .exported_funcs()
-        .find(|(_, func)| starts_unwind(module, *func))
+    if let Some((name, func)) =
+        module.exported_funcs().find(|(_, func)| starts_unwind(module, *func))
     {
         return Err(Error::AlreadyInstrumented {
             evidence: format!(
@@ -67,10 +63,7 @@ fn already_instrumented(module: &Module<'_>) -> Result<()> {
         });
     }
     match WPK_FORK_EXPORTS.iter().find(|name| exported(name)) {
-        Some(name) => Err(Error::ReservedName {
-            name: (*name).into(),
-            abi: "wpk-fork",
-        }),
+        Some(name) => Err(Error::ReservedName { name: (*name).into(), abi: "wpk-fork" }),
         None => Ok(()),
     }
 }
@@ -91,18 +84,10 @@ fn starts_unwind(module: &Module<'_>, func: FuncIdx) -> bool {
     let Ok(reader) = body.get_operators_reader() else {
         return false;
     };
-    let ops: Vec<_> = reader
-        .into_iter()
-        .map_while(std::result::Result::ok)
-        .collect();
+    let ops: Vec<_> = reader.into_iter().map_while(std::result::Result::ok).collect();
     let starts = matches!(
         ops.as_slice(),
-        [
-            O::I32Const { value: 1 },
-            O::GlobalSet { .. },
-            O::LocalGet { local_index: 0 },
-            ..
-        ]
+        [O::I32Const { value: 1 }, O::GlobalSet { .. }, O::LocalGet { local_index: 0 }, ..]
     );
     let compares = ops.iter().any(|op| matches!(op, O::I32GtU | O::I64GtU));
     starts && compares && ops.iter().any(|op| matches!(op, O::Unreachable))
@@ -118,13 +103,7 @@ pub(super) fn function(module: &Module<'_>, func: FuncIdx, sites: &[Site]) -> Re
         });
     }
     let not_nullable = |ty: &&ValType| matches!(ty, ValType::Ref(ty) if !ty.is_nullable());
-    if module
-        .func_type(func)
-        .results()
-        .iter()
-        .find(not_nullable)
-        .is_some()
-    {
+    if module.func_type(func).results().iter().find(not_nullable).is_some() {
         return Err(Error::Unsupported {
             what: "a result of a non-nullable reference type in a function that may unwind".into(),
             location: module.location(func, sites[0].offset as usize),

@@ -1,17 +1,18 @@
 //! Regions, their labels and their dispatches: see the [module](super) for what a region is.
 
-use super::walk::{NodeKind, Skeleton};
+use super::skeleton::{NodeKind, Skeleton};
 use super::{Label, LabelType, REGION_LABELS, RegionOrdinal};
 use crate::index::{LocalIdx, TagIdx, TypeIdx};
 use crate::read::Module;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use wasmparser::BlockType;
 
 /// A region's labels and what its dispatch does.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Region {
-    /// The labels it opens, in the order of their ends: the last is opened first.
-    pub labels: Vec<Label>,
+    /// The ordinals of the labels it opens, in the order of their ends: the last is opened first.
+    pub labels: Range<u32>,
     /// How it gets to them.
     pub dispatch: Dispatch,
 }
@@ -156,7 +157,10 @@ impl Tree {
 
 /// Labels, regions and ordinals.
 pub(super) struct Layout {
-    pub labels: Vec<LabelType>,
+    /// How many labels there are.
+    pub labels: u32,
+    /// The types of those that have results.
+    pub label_types: Vec<(Label, LabelType)>,
     pub regions: Vec<Region>,
     /// For each node its landing (sites, loops, tries) or the label of its `end` (blocks, ifs).
     pub node_label: Vec<Label>,
@@ -184,7 +188,7 @@ enum Content {
 /// A region in the making.
 struct Draft {
     content: Content,
-    labels: Vec<Label>,
+    labels: Range<u32>,
     /// Nodes of the region's own sites.
     sites: Vec<usize>,
     /// Landings and ordinals of the regions inside.
@@ -207,7 +211,8 @@ impl Layout {
     pub fn build(module: &Module<'_>, skeleton: &Skeleton, tree: &Tree) -> Layout {
         let nodes = skeleton.nodes.len();
         let layout = Layout {
-            labels: Vec::new(),
+            labels: 0,
+            label_types: Vec::new(),
             regions: Vec::new(),
             node_label: vec![Label(u32::MAX); nodes],
             else_label: vec![Label(u32::MAX); nodes],
@@ -216,13 +221,7 @@ impl Layout {
             buckets: vec![(Label(u32::MAX), RegionOrdinal(u32::MAX)); tree.buckets.len()],
             sites: vec![(0, false); nodes],
         };
-        let mut builder = Builder {
-            module,
-            skeleton,
-            tree,
-            layout,
-            drafts: Vec::new(),
-        };
+        let mut builder = Builder { module, skeleton, tree, layout, drafts: Vec::new() };
         builder.draft(Content::Part(0, 0));
         let mut next = 0;
         while next < builder.drafts.len() {
@@ -249,7 +248,7 @@ impl<'a> Builder<'a> {
     fn draft(&mut self, content: Content) -> usize {
         self.drafts.push(Draft {
             content,
-            labels: Vec::new(),
+            labels: 0..0,
             sites: Vec::new(),
             inner: Vec::new(),
             handlers: Vec::new(),
@@ -258,10 +257,13 @@ impl<'a> Builder<'a> {
         self.drafts.len() - 1
     }
 
-    fn label(&mut self, region: usize, ty: LabelType) -> Label {
-        let label = Label(self.layout.labels.len() as u32);
-        self.layout.labels.push(ty);
-        self.drafts[region].labels.push(label);
+    /// The next label. A region's labels are consecutive, since it is filled in one go.
+    fn label(&mut self, ty: LabelType) -> Label {
+        let label = Label(self.layout.labels);
+        self.layout.labels += 1;
+        if ty != LabelType::Plain(BlockType::Empty) {
+            self.layout.label_types.push((label, ty));
+        }
         label
     }
 
@@ -272,7 +274,9 @@ impl<'a> Builder<'a> {
             Content::Part(node, part) => &tree.parts[node][part],
             Content::Bucket(bucket) => &tree.buckets[bucket],
         };
+        let first = self.layout.labels;
         self.sequence(region, items);
+        self.drafts[region].labels = first..self.layout.labels;
     }
 
     /// Labels in the order of their ends. Recursion is no deeper than [`REGION_LABELS`], since
@@ -290,7 +294,7 @@ impl<'a> Builder<'a> {
     }
 
     fn inner(&mut self, region: usize, content: Content) -> (Label, RegionOrdinal) {
-        let label = self.label(region, LabelType::Plain(BlockType::Empty));
+        let label = self.label(LabelType::Plain(BlockType::Empty));
         let inner = self.draft(content);
         self.drafts[region].inner.push((label, inner));
         (label, RegionOrdinal(inner as u32))
@@ -302,7 +306,7 @@ impl<'a> Builder<'a> {
         let parts = &tree.parts[node];
         match self.skeleton.nodes[node].kind {
             NodeKind::Site { .. } => {
-                self.layout.node_label[node] = self.label(region, empty);
+                self.layout.node_label[node] = self.label(empty);
                 self.drafts[region].sites.push(node);
             }
             NodeKind::Loop | NodeKind::Try => {
@@ -314,11 +318,11 @@ impl<'a> Builder<'a> {
             NodeKind::Block | NodeKind::If => {
                 self.sequence(region, &parts[0]);
                 if let Some(otherwise) = parts.get(1) {
-                    self.layout.else_label[node] = self.label(region, empty);
+                    self.layout.else_label[node] = self.label(empty);
                     self.sequence(region, otherwise);
                 }
                 let ty = self.end_type(self.skeleton.nodes[node].ty);
-                self.layout.node_label[node] = self.label(region, ty);
+                self.layout.node_label[node] = self.label(ty);
             }
         }
     }
@@ -393,7 +397,7 @@ impl<'a> Builder<'a> {
             }
             let first = first[region];
             let dispatch = Dispatch { first, sites, handlers, regions, reset };
-            let labels = std::mem::take(&mut draft.labels);
+            let labels = draft.labels.clone();
             self.layout.regions.push(Region { labels, dispatch });
         }
     }

@@ -4,10 +4,10 @@
 //! thousands deep. Temporaries are handed out like a stack: those of a construct stay taken until
 //! its `end`, those of a site only for its landing, so that a function needs few of them.
 
-use super::{RegionOrdinal, Step};
 use super::refuse;
 use super::regions::{Item, Layout, Tree};
-use super::walk::{Node, NodeKind, Skeleton, Spill};
+use super::skeleton::{Node, NodeKind, Skeleton, Spill};
+use super::{RegionOrdinal, Step};
 use crate::error::Result;
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};
 use crate::read::Module;
@@ -44,19 +44,13 @@ pub(super) fn steps(
         tree,
         layout,
         steps: Vec::with_capacity(skeleton.nodes.len() * 4),
-        temps: Temps {
-            first: skeleton.locals.len() as u32 + 1,
-            ..Temps::default()
-        },
+        temps: Temps { first: skeleton.locals.len() as u32 + 1, ..Temps::default() },
         saved: BTreeSet::new(),
         payloads: Vec::new(),
     };
     emitter.run()?;
-    let saved_temps = emitter
-        .saved
-        .iter()
-        .map(|local| (*local, emitter.temps.ty(*local)))
-        .collect();
+    let saved_temps =
+        emitter.saved.iter().map(|local| (*local, emitter.temps.ty(*local))).collect();
     Ok(Steps {
         steps: emitter.steps,
         temps: emitter.temps.types,
@@ -147,13 +141,11 @@ impl<'a> Emitter<'a> {
     }
 
     fn sets(&mut self, offset: u32, locals: &[LocalIdx]) {
-        self.steps
-            .extend(locals.iter().rev().map(|local| (offset, Step::Set(*local))));
+        self.steps.extend(locals.iter().rev().map(|local| (offset, Step::Set(*local))));
     }
 
     fn gets(&mut self, offset: u32, locals: &[LocalIdx]) {
-        self.steps
-            .extend(locals.iter().map(|local| (offset, Step::Get(*local))));
+        self.steps.extend(locals.iter().map(|local| (offset, Step::Get(*local))));
     }
 
     fn open_buckets(&mut self, offset: u32, buckets: &[usize]) {
@@ -165,12 +157,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn site(&mut self, node: usize, tee: Option<u32>, buckets: &[usize]) -> Result<()> {
-        let Node {
-            start,
-            landing,
-            spills,
-            ..
-        } = &self.skeleton.nodes[node];
+        let Node { start, landing, spills, .. } = &self.skeleton.nodes[node];
         let spills = &self.skeleton.spills[spills.clone()];
         let mark = self.temps.mark();
         let mut reload = Vec::with_capacity(spills.len());
@@ -218,10 +205,7 @@ impl<'a> Emitter<'a> {
         let below = spills.iter().filter(|spill| spill.saved).count();
         let kept = Kept {
             below: all[..below].to_vec(),
-            params: all
-                .get(below..below + node.params)
-                .unwrap_or_default()
-                .to_vec(),
+            params: all.get(below..below + node.params).unwrap_or_default().to_vec(),
             payload: Vec::new(),
         };
         Ok((kept, all))
@@ -343,14 +327,7 @@ impl<'a> Emitter<'a> {
             let mark = self.temps.mark();
             let mut results = Vec::new();
             for ty in self.results(node.ty) {
-                results.push(self.temp(
-                    &Spill {
-                        ty,
-                        copy_of: None,
-                        saved: false,
-                    },
-                    node.end,
-                )?);
+                results.push(self.temp(&Spill { ty, copy_of: None, saved: false }, node.end)?);
             }
             self.push(node.end, Step::Copy);
             self.sets(node.end, &results);

@@ -1,144 +1,20 @@
 //! The operator pass: one walk over a body with the validator alongside, which collects what the
 //! other planning steps need.
 //!
-//! Output: a [`Skeleton`]: the *nodes* (sites, and the constructs that contain sites) in program
-//! order as a tree, the operand stack at each, and the events that liveness looks at. Constructs
-//! without sites leave nothing but events. The validator is asked for arities and types; no
-//! instruction's effect is written down here.
+//! Output: a [`Skeleton`]. Constructs without sites leave nothing in it but events. The validator is
+//! asked for arities and types; no instruction's effect is written down here.
 
+use super::events;
 use super::operands::Operands;
+use super::skeleton::{Handler, Middle, Node, NodeKind, Skeleton, Spill};
 use crate::analyze::{Site, Target};
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, GlobalIdx, LocalIdx, TagIdx, TypeIdx};
-use crate::read::{Module, labels};
+use crate::read::Module;
 use std::ops::Range;
 use wasmparser::{
-    BlockType, FuncValidator, FuncValidatorAllocations, Operator, ValType, ValidatorResources,
+    BlockType, FuncValidator, FuncValidatorAllocations, Operator, ValidatorResources,
 };
-
-/// A node: a site, or a construct with sites inside.
-#[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub kind: NodeKind,
-    /// Offset of the call, or of the operator that opens the construct.
-    pub start: u32,
-    /// Where a rewind enters: for a site the start of what runs again, else `start`.
-    pub landing: u32,
-    /// The values on the operand stack at `landing` that the enclosing construct put there, as a
-    /// range of [`Skeleton::spills`]: bottom first, then a construct's parameters, then the
-    /// condition of an `if`. Empty where there is nothing but a condition.
-    pub spills: Range<usize>,
-    /// How many of the spills are the construct's parameters.
-    pub params: usize,
-    pub ty: BlockType,
-    /// For an `if`: its `else`.
-    pub middle: Option<Middle>,
-    /// For a legacy `try`: its handlers.
-    pub handlers: Vec<Handler>,
-    /// Offset of the operator that closes the construct.
-    pub end: u32,
-    /// The node after the last node inside this one.
-    pub next: usize,
-}
-
-/// A handler of a legacy `try`.
-#[derive(Clone, Debug)]
-pub(super) struct Handler {
-    /// Offset of the `catch` or `catch_all`.
-    pub offset: u32,
-    /// The tag that it catches; all if none.
-    pub tag: Option<TagIdx>,
-    /// The values that it finds on the operand stack.
-    pub payload: Vec<ValType>,
-    /// The first node inside.
-    pub first_node: usize,
-    /// Offset of a `rethrow` of what this handler caught.
-    rethrow: Option<u32>,
-}
-
-/// Where the second arm of an `if` begins.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Middle {
-    /// Offset of the `else`.
-    pub offset: u32,
-    /// Whether the first part can run into it.
-    pub falls_in: bool,
-    /// The first node of the second part.
-    pub first_node: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NodeKind {
-    /// A site. `tee`: offset of a `local.tee` just before the landing, which gives the topmost
-    /// spill and may drop it.
-    Site {
-        tee: Option<u32>,
-    },
-    Block,
-    If,
-    Loop,
-    /// `try` (legacy) and `try_table`.
-    Try,
-}
-
-/// A value that leaves the operand stack at a landing and comes back after it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Spill {
-    pub ty: ValType,
-    /// The local that holds the value anyway.
-    pub copy_of: Option<LocalIdx>,
-    /// Whether a rewind needs the value; otherwise any value of the type does.
-    pub saved: bool,
-}
-
-/// What liveness sees of the body, in program order. Depths are the body's own.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Event {
-    Get(LocalIdx),
-    Set(LocalIdx),
-    /// `block`; also `try_table`, whose handlers follow as `Handler`.
-    Block,
-    /// A loop, with its ordinal.
-    Loop(u32),
-    If,
-    Else,
-    /// A legacy `try`.
-    Try,
-    /// `catch` or `catch_all`.
-    Catch,
-    End,
-    /// May branch to this label, or run on.
-    BrIf(u32),
-    /// Control does not come back from here; branches are `BrIf` events before it.
-    Stop,
-    /// What may throw, inside a `try`.
-    MayThrow,
-    /// A handler of the `try_table` whose `Block` follows.
-    Handler(u32),
-    /// A call that may lead to an entry, with its place in [`Skeleton::needed`].
-    Site(u32),
-}
-
-/// What the walk found.
-#[derive(Default)]
-pub(super) struct Skeleton {
-    /// In program order of their landings; a construct comes before what is inside it.
-    pub nodes: Vec<Node>,
-    pub spills: Vec<Spill>,
-    pub events: Vec<Event>,
-    pub loops: u32,
-    /// For each site its offset and the locals that what runs again after its landing needs.
-    pub needed: Vec<(u32, Range<usize>)>,
-    pub needed_locals: Vec<LocalIdx>,
-    /// Code that can't be reached, as ranges of offsets.
-    pub dead: Vec<Range<u32>>,
-    /// The types of parameters and declared locals.
-    pub locals: Vec<ValType>,
-    /// Whether the body's end can be reached.
-    pub end_reachable: bool,
-    /// Offset just after the body's last operator.
-    pub end: u32,
-}
 
 /// An open construct.
 struct Open {
@@ -204,24 +80,14 @@ impl From<wasmparser::Error> for Stop {
 
 impl Walk<'_, '_> {
     fn run(&mut self, sites: &[Site]) -> Result<(), Stop> {
-        let body = self
-            .module
-            .body(self.func)
-            .expect("only defined functions have sites");
+        let body = self.module.body(self.func).expect("only defined functions have sites");
         self.validator.read_locals(&mut body.get_binary_reader())?;
         let mut reader = body.get_operators_reader()?;
         let locals = self.validator.len_locals();
-        self.out.locals = (0..locals)
-            .filter_map(|local| self.validator.get_local_type(local))
-            .collect();
+        self.out.locals =
+            (0..locals).filter_map(|local| self.validator.get_local_type(local)).collect();
         self.operands.reset(locals as usize);
-        self.open_frame(
-            NodeKind::Block,
-            body.range().start as u32,
-            BlockType::Empty,
-            0,
-            0,
-        );
+        self.open_frame(NodeKind::Block, body.range().start as u32, BlockType::Empty, 0, 0);
         let mut sites = sites.iter().peekable();
         while !reader.eof() {
             let offset = reader.original_position() as u32;
@@ -276,15 +142,13 @@ impl Walk<'_, '_> {
         if let Some(site) = site {
             self.site(site, op, offset)?;
         }
-        self.events(op, site.is_some());
+        events::record(&mut self.out, op, site.is_some(), self.tries > 0);
         match op {
             Operator::Block { blockty }
             | Operator::Loop { blockty }
             | Operator::If { blockty }
             | Operator::Try { blockty }
-            | Operator::TryTable {
-                try_table: wasmparser::TryTable { ty: blockty, .. },
-            } => {
+            | Operator::TryTable { try_table: wasmparser::TryTable { ty: blockty, .. } } => {
                 self.enter(op, *blockty, offset)?;
             }
             Operator::Else | Operator::Catch { .. } | Operator::CatchAll => {
@@ -303,10 +167,8 @@ impl Walk<'_, '_> {
 
     /// Notes that unreachable code begins after the operator that ends at `end`.
     fn note_dead(&mut self, end: u32) {
-        let unreachable = self
-            .validator
-            .get_control_frame(0)
-            .is_some_and(|frame| frame.unreachable);
+        let unreachable =
+            self.validator.get_control_frame(0).is_some_and(|frame| frame.unreachable);
         self.dead = unreachable.then(|| (self.validator.control_stack_height(), end));
     }
 
@@ -316,18 +178,14 @@ impl Walk<'_, '_> {
         let immutable = |global: u32| !globals[GlobalIdx(global)].ty.mutable;
         match (arity, op) {
             // Unreachable from here on: the validator's height is no longer the walk's.
-            _ if self
-                .validator
-                .get_control_frame(0)
-                .is_some_and(|frame| frame.unreachable) => {}
+            _ if self.validator.get_control_frame(0).is_some_and(|frame| frame.unreachable) => {}
             (Some((pops, pushes)), _) => {
                 let arity = (pops as usize, pushes as usize);
                 self.operands.apply(op, (offset, end), arity, immutable);
             }
             (None, _) => {
                 let height = self.validator.operand_stack_height() as usize;
-                self.operands
-                    .set_height(height.min(self.operands.height()), offset);
+                self.operands.set_height(height.min(self.operands.height()), offset);
                 self.operands.set_height(height, offset);
             }
         }
@@ -336,68 +194,6 @@ impl Walk<'_, '_> {
                 self.operands.write_local(LocalIdx(*local_index), offset);
             }
             Operator::Rethrow { relative_depth } => self.rethrow(*relative_depth, offset),
-            _ => {}
-        }
-    }
-
-    /// Records the events of a live operator.
-    fn events(&mut self, op: &Operator<'_>, is_site: bool) {
-        let events = &mut self.out.events;
-        match op {
-            Operator::LocalGet { local_index } => events.push(Event::Get(LocalIdx(*local_index))),
-            Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
-                events.push(Event::Set(LocalIdx(*local_index)));
-            }
-            Operator::Block { .. } => events.push(Event::Block),
-            Operator::Loop { .. } => {
-                events.push(Event::Loop(self.out.loops));
-                self.out.loops += 1;
-            }
-            Operator::If { .. } => events.push(Event::If),
-            Operator::Else => events.push(Event::Else),
-            Operator::Try { .. } => events.push(Event::Try),
-            Operator::Catch { .. } | Operator::CatchAll => events.push(Event::Catch),
-            Operator::End | Operator::Delegate { .. } => events.push(Event::End),
-            Operator::TryTable { try_table } => {
-                // Backwards, liveness meets the handlers after it has left the body.
-                for catch in &try_table.catches {
-                    events.push(Event::Handler(labels::catch_label(catch)));
-                }
-                events.push(Event::Block);
-            }
-            Operator::Return | Operator::Unreachable => events.push(Event::Stop),
-            Operator::Throw { .. } | Operator::ThrowRef | Operator::Rethrow { .. } => {
-                events.push(Event::MayThrow);
-                events.push(Event::Stop);
-            }
-            _ => self.other_event(op, is_site),
-        }
-    }
-
-    fn other_event(&mut self, op: &Operator<'_>, is_site: bool) {
-        let mut branches = Vec::new();
-        labels::visit_branch_depths(op, |depth| branches.push(depth));
-        branches.sort_unstable();
-        branches.dedup();
-        self.out
-            .events
-            .extend(branches.into_iter().map(Event::BrIf));
-        match op {
-            Operator::Br { .. } | Operator::BrTable { .. } => self.out.events.push(Event::Stop),
-            Operator::ReturnCall { .. }
-            | Operator::ReturnCallIndirect { .. }
-            | Operator::ReturnCallRef { .. } => self.out.events.push(Event::Stop),
-            Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::CallRef { .. } => {
-                if is_site {
-                    self.out
-                        .events
-                        .push(Event::Site(self.out.needed.len() as u32 - 1));
-                }
-                // After the site, so that a site's live locals include what handlers read.
-                if self.tries > 0 {
-                    self.out.events.push(Event::MayThrow);
-                }
-            }
             _ => {}
         }
     }
@@ -476,29 +272,17 @@ impl Walk<'_, '_> {
         self.operands.set_height(now, offset);
         let first_node = self.out.nodes.len();
         let payload = (0..now - height).rev();
-        let payload = payload
-            .filter_map(|depth| self.validator.get_operand_type(depth)?)
-            .collect();
+        let payload = payload.filter_map(|depth| self.validator.get_operand_type(depth)?).collect();
         let tag = match op {
             Operator::Catch { tag_index } => Some(TagIdx(*tag_index)),
             _ => None,
         };
         let node = &mut self.out.nodes[index];
         if matches!(op, Operator::Else) {
-            node.middle = Some(Middle {
-                offset,
-                falls_in,
-                first_node,
-            });
+            node.middle = Some(Middle { offset, falls_in, first_node });
         } else {
             self.tries -= usize::from(node.handlers.is_empty());
-            node.handlers.push(Handler {
-                offset,
-                tag,
-                payload,
-                first_node,
-                rethrow: None,
-            });
+            node.handlers.push(Handler { offset, tag, payload, first_node, rethrow: None });
         }
         Ok(())
     }
@@ -515,18 +299,12 @@ impl Walk<'_, '_> {
     /// A rewind enters a handler by throwing once more what it caught, which for `catch_all` is
     /// not known.
     fn check_handlers(&self, node: &Node) -> Result<(), Stop> {
-        let ends = node
-            .handlers
-            .iter()
-            .skip(1)
-            .map(|handler| handler.first_node);
+        let ends = node.handlers.iter().skip(1).map(|handler| handler.first_node);
         let ends = ends.chain([self.out.nodes.len()]);
         for (handler, end) in node.handlers.iter().zip(ends) {
-            if let (None, Some(_), Some(site)) = (
-                handler.tag,
-                handler.rethrow,
-                self.out.nodes[handler.first_node..end].first(),
-            ) {
+            if let (None, Some(_), Some(site)) =
+                (handler.tag, handler.rethrow, self.out.nodes[handler.first_node..end].first())
+            {
                 return Err(self.refuse(
                     "a call that may reach an entry, inside a `catch_all` handler with `rethrow`",
                     site.start,
@@ -578,9 +356,7 @@ impl Walk<'_, '_> {
         let open = self.open.last_mut().expect("the body is open");
         open.has_site = true;
         let base = open.height;
-        let (pops, _) = op
-            .operator_arity(&self.validator)
-            .expect("calls have an arity");
+        let (pops, _) = op.operator_arity(&self.validator).expect("calls have an arity");
         let height = self.operands.height();
         let args = height - pops as usize;
         let exact = |position: usize| match site.target {
@@ -608,9 +384,7 @@ impl Walk<'_, '_> {
             self.out.needed_locals.extend_from_slice(reads);
         }
         self.push_site(base..first, height, landing, exact, offset);
-        self.out
-            .needed
-            .push((offset, needed..self.out.needed_locals.len()));
+        self.out.needed.push((offset, needed..self.out.needed_locals.len()));
         Ok(())
     }
 

@@ -19,16 +19,14 @@ pub(super) fn rewrite_body(
     plan: &FuncPlan,
     runtime: &Runtime,
 ) -> Result<(Vec<u8>, usize)> {
-    let body = module
-        .body(plan.func)
-        .expect("only defined functions are rewritten");
+    let body = module.body(plan.func).expect("only defined functions are rewritten");
     let mut emitter = Emitter {
         module,
         plan,
         runtime,
         out: Vec::with_capacity(body.as_bytes().len() * 3 / 2 + 64),
         depth: 0,
-        labels: vec![0; plan.labels.len()],
+        labels: vec![0; plan.labels as usize],
         constructs: Vec::new(),
         copied_to: 0,
         copy_from: 0,
@@ -75,8 +73,7 @@ impl Emitter<'_, '_> {
     }
 
     fn flush(&mut self) {
-        self.out
-            .extend_from_slice(&self.module.bytes[self.copy_from..self.copied_to]);
+        self.out.extend_from_slice(&self.module.bytes[self.copy_from..self.copied_to]);
         self.copy_from = self.copied_to;
     }
 
@@ -87,11 +84,7 @@ impl Emitter<'_, '_> {
         let (groups, start) = (reader.get_count(), reader.original_position());
         let end = body.get_operators_reader()?.original_position() as usize;
         let mut added: Vec<(u32, ValType)> = Vec::new();
-        let temps = self
-            .plan
-            .temps
-            .iter()
-            .map(|ty| self.runtime.types.val_type(*ty));
+        let temps = self.plan.temps.iter().map(|ty| self.runtime.types.val_type(*ty));
         for ty in std::iter::once(ValType::I32).chain(temps) {
             match added.last_mut() {
                 Some((count, last)) if *last == ty => *count += 1,
@@ -99,8 +92,7 @@ impl Emitter<'_, '_> {
             }
         }
         (groups + added.len() as u32).encode(&mut self.out);
-        self.out
-            .extend_from_slice(&self.module.bytes[start as usize..end]);
+        self.out.extend_from_slice(&self.module.bytes[start as usize..end]);
         for (count, ty) in added {
             count.encode(&mut self.out);
             ty.encode(&mut self.out);
@@ -179,10 +171,10 @@ impl Emitter<'_, '_> {
 
     /// Opens a label of the plan.
     pub(super) fn open_label(&mut self, label: Label) {
-        let ty = match &self.plan.labels[label.0 as usize] {
-            LabelType::Plain(ty) => RoundtripReencoder
-                .block_type(*ty)
-                .expect("block types of the input are by index"),
+        let ty = match self.plan.label_type(label) {
+            LabelType::Plain(ty) => {
+                RoundtripReencoder.block_type(*ty).expect("block types of the input are by index")
+            }
             LabelType::Results(types) => BlockType::FunctionType(self.runtime.types.results(types)),
         };
         self.sink().block(ty);
@@ -252,11 +244,8 @@ impl Emitter<'_, '_> {
                 self.sink().br_if(depth);
             }
             Operator::BrTable { targets } => {
-                let depths: Vec<_> = targets
-                    .targets()
-                    .flatten()
-                    .map(|depth| self.relabel(depth))
-                    .collect();
+                let depths: Vec<_> =
+                    targets.targets().flatten().map(|depth| self.relabel(depth)).collect();
                 let default = self.relabel(targets.default());
                 self.sink().br_table(depths, default);
             }
@@ -303,20 +292,14 @@ impl Emitter<'_, '_> {
     fn test(&mut self, site: u32) {
         let depth = self.depth - 1 - UNWIND;
         let state = self.runtime.state.0;
-        self.sink()
-            .i32_const(site as i32)
-            .global_get(state)
-            .br_if(depth)
-            .drop();
+        self.sink().i32_const(site as i32).global_get(state).br_if(depth).drop();
     }
 
     /// The labels `$retry` and `$unwind`, and the dispatch of the body.
     fn prologue(&mut self) {
         self.constructs.push(0);
         self.depth = 1;
-        self.sink()
-            .loop_(BlockType::Empty)
-            .block(BlockType::Result(ValType::I32));
+        self.sink().loop_(BlockType::Empty).block(BlockType::Result(ValType::I32));
         self.depth = UNWIND + 1;
         self.open_region(RegionOrdinal(0));
     }
@@ -328,13 +311,7 @@ impl Emitter<'_, '_> {
         }
         let (resume, bytes) = (self.plan.resume.0, self.plan.frame.bytes as i32);
         let push = self.runtime.push.0;
-        self.sink()
-            .end()
-            .local_tee(resume)
-            .i32_const(bytes)
-            .call(push)
-            .br_if(0)
-            .end();
+        self.sink().end().local_tee(resume).i32_const(bytes).call(push).br_if(0).end();
         self.save_frame();
         for result in self.module.func_type(self.plan.func).results() {
             let ty = self.runtime.types.val_type(*result);
@@ -347,10 +324,7 @@ impl Emitter<'_, '_> {
     pub(super) fn restore_frame(&mut self) {
         let (resume, bytes) = (self.plan.resume.0, self.plan.frame.bytes as i32);
         let pop = self.runtime.pop.0;
-        self.sink()
-            .local_get(resume)
-            .i32_eqz()
-            .if_(BlockType::Empty);
+        self.sink().local_get(resume).i32_eqz().if_(BlockType::Empty);
         self.sink().i32_const(bytes).call(pop).local_set(resume);
         for (ty, slots) in self.runtime.load_chunks(&self.plan.frame) {
             let load = self.runtime.load_helper(ty, slots.len());
@@ -416,10 +390,6 @@ impl NewTypes {
     /// The index of the type without parameters and with these results.
     fn results(&self, results: &[wasmparser::ValType]) -> u32 {
         let results = results.iter().map(|ty| self.val_type(*ty)).collect();
-        self.index(&Signature {
-            params: Vec::new(),
-            results,
-        })
-        .expect("collected by the layout")
+        self.index(&Signature { params: Vec::new(), results }).expect("collected by the layout")
     }
 }

@@ -12,8 +12,8 @@ impl Emitter<'_, '_> {
     pub(super) fn open_region(&mut self, ordinal: RegionOrdinal) {
         let plan = self.plan;
         let region = &plan.regions[ordinal.0 as usize];
-        for label in region.labels.iter().rev() {
-            self.open_label(*label);
+        for label in region.labels.clone().rev() {
+            self.open_label(Label(label));
         }
         if ordinal.0 == 0 {
             let state = self.runtime.state.0;

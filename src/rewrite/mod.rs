@@ -8,6 +8,7 @@
 mod body;
 mod custom;
 mod dispatch;
+mod helpers;
 mod runtime;
 mod sections;
 mod types;

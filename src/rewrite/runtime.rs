@@ -26,19 +26,13 @@ use crate::index::{FuncIdx, GlobalIdx, IndexType, TagIdx};
 use crate::plan::{Frame, LabelType, Plan, SLOT_TYPES, Slot, WPK_FORK_EXPORTS, slot_bytes};
 use crate::read::Module;
 use std::collections::BTreeMap;
-use wasm_encoder::{BlockType, Function, InstructionSink, MemArg, MemArgTarget, ValType};
+use wasm_encoder::{Function, ValType};
 
 /// The most values that one call of a helper saves or loads.
 const CHUNK: usize = 16;
 
-const POS: u64 = 0;
-const END: u64 = 4;
+/// Offset of the saved globals in the buffer.
 const GLOBALS: u64 = 8;
-
-const NORMAL: i32 = 0;
-const UNWINDING: i32 = 1;
-const REWINDING: i32 = 2;
-const NO_ROOM: i32 = 3;
 
 /// A function that is appended.
 pub(super) struct NewFunc {
@@ -50,18 +44,18 @@ pub(super) struct NewFunc {
 }
 
 /// A saved global and where it is in the buffer.
-struct SavedGlobal {
-    index: GlobalIdx,
-    ty: wasmparser::ValType,
-    offset: u64,
+pub(super) struct SavedGlobal {
+    pub index: GlobalIdx,
+    pub ty: wasmparser::ValType,
+    pub offset: u64,
 }
 
 /// Everything that is appended, with its indices.
 pub(super) struct Runtime {
     pub types: NewTypes,
     pub state: GlobalIdx,
-    buffer: GlobalIdx,
-    cursor: GlobalIdx,
+    pub buffer: GlobalIdx,
+    pub cursor: GlobalIdx,
     pub push: FuncIdx,
     pub pop: FuncIdx,
     /// A tag without values, for handlers that catch all; where there are any.
@@ -83,13 +77,10 @@ impl Runtime {
     /// Lays out what `plan` needs.
     pub fn layout(module: &Module<'_>, plan: &Plan) -> Runtime {
         let mut types = NewTypes::new(module);
-        for label in plan.funcs.iter().flat_map(|func| &func.labels) {
+        for (_, label) in plan.funcs.iter().flat_map(|func| &func.label_types) {
             if let LabelType::Results(results) = label {
                 let results = results.iter().map(|ty| types.val_type(*ty)).collect();
-                types.add(Signature {
-                    params: Vec::new(),
-                    results,
-                });
+                types.add(Signature { params: Vec::new(), results });
             }
         }
         let global = |position| GlobalIdx::from_usize(module.globals.len() + position);
@@ -123,32 +114,16 @@ impl Runtime {
     }
 
     fn append(&mut self, module: &Module<'_>, plan: &Plan) {
-        let page_log2 = module
-            .memories
-            .iter()
-            .next()
-            .and_then(|memory| memory.ty.page_size_log2);
+        let page_log2 = module.memories.iter().next().and_then(|memory| memory.ty.page_size_log2);
         let first = module.funcs.len();
         let (saved, frames) = lay_out_globals(module, plan);
         // The helper `limit` comes right after the ABI's functions.
         let limit = FuncIdx::from_usize(first + WPK_FORK_EXPORTS.len());
         let [unwind_begin, unwind_end, rewind_begin, rewind_end, state] = WPK_FORK_EXPORTS;
         let i32s = |count| vec![ValType::I32; count];
-        self.add(
-            first,
-            unwind_begin,
-            i32s(1),
-            vec![],
-            self.unwind_begin(&saved, frames, limit),
-        );
+        self.add(first, unwind_begin, i32s(1), vec![], self.unwind_begin(&saved, frames, limit));
         self.add(first, unwind_end, vec![], vec![], self.unwind_end());
-        self.add(
-            first,
-            rewind_begin,
-            i32s(1),
-            vec![],
-            self.rewind_begin(&saved),
-        );
+        self.add(first, rewind_begin, i32s(1), vec![], self.rewind_begin(&saved));
         self.add(first, rewind_end, vec![], vec![], self.rewind_end());
         let mut get_state = Function::new([]);
         get_state.instructions().global_get(self.state.0).end();
@@ -158,20 +133,8 @@ impl Runtime {
         }
         let body = self.limit(page_log2.unwrap_or(16));
         self.add(first, "wpk_fork_limit", vec![], vec![ValType::I64], body);
-        self.push = self.add(
-            first,
-            "wpk_fork_push",
-            i32s(2),
-            i32s(1),
-            self.push_body(limit),
-        );
-        self.pop = self.add(
-            first,
-            "wpk_fork_pop",
-            i32s(1),
-            i32s(1),
-            self.pop_body(frames),
-        );
+        self.push = self.add(first, "wpk_fork_push", i32s(2), i32s(1), self.push_body(limit));
+        self.pop = self.add(first, "wpk_fork_pop", i32s(1), i32s(1), self.pop_body(frames));
         self.append_slot_helpers(first, plan);
     }
 
@@ -212,12 +175,7 @@ impl Runtime {
         body: Function,
     ) -> FuncIdx {
         let ty = self.types.add(Signature { params, results });
-        self.funcs.push(NewFunc {
-            name: name.into(),
-            ty,
-            body,
-            exported: false,
-        });
+        self.funcs.push(NewFunc { name: name.into(), ty, body, exported: false });
         FuncIdx::from_usize(first + self.funcs.len() - 1)
     }
 
@@ -239,212 +197,16 @@ impl Runtime {
 
     /// The helper that saves `count` values of `ty`.
     pub fn save_helper(&self, ty: wasmparser::ValType, count: usize) -> u32 {
-        self.helper(ty, count)
-            .save
-            .expect("laid out for all frames")
-            .0
+        self.helper(ty, count).save.expect("laid out for all frames").0
     }
 
     /// The helper that loads `count` values of `ty`.
     pub fn load_helper(&self, ty: wasmparser::ValType, count: usize) -> u32 {
-        self.helper(ty, count)
-            .load
-            .expect("laid out for all frames")
-            .0
+        self.helper(ty, count).load.expect("laid out for all frames").0
     }
 
     fn helper(&self, ty: wasmparser::ValType, count: usize) -> Helpers {
-        self.helpers
-            .get(&(type_ordinal(ty), count))
-            .copied()
-            .unwrap_or_default()
-    }
-
-    /// `unwind_begin(buffer)`: without room for the globals, nothing is written, and the entry is
-    /// called again at once.
-    fn unwind_begin(&self, saved: &[SavedGlobal], frames: u64, limit: FuncIdx) -> Function {
-        let mut body = Function::new([]);
-        let mut sink = body.instructions();
-        self.trap_unless_normal(&mut sink);
-        sink.local_get(0).global_set(self.buffer.0);
-        sink.local_get(0)
-            .i64_extend_i32_u()
-            .i64_const(frames as i64)
-            .i64_add();
-        sink.call(limit.0).i64_gt_u().if_(BlockType::Empty);
-        sink.i32_const(NO_ROOM)
-            .global_set(self.state.0)
-            .return_()
-            .end();
-        sink.i32_const(UNWINDING).global_set(self.state.0);
-        sink.local_get(0)
-            .local_get(0)
-            .i32_const(frames as i32)
-            .i32_add()
-            .i32_store(memarg(POS));
-        for global in saved {
-            sink.local_get(0).global_get(global.index.0);
-            store(&mut sink, global.ty, global.offset);
-        }
-        sink.end();
-        body
-    }
-
-    fn unwind_end(&self) -> Function {
-        let mut body = Function::new([]);
-        let mut sink = body.instructions();
-        sink.global_get(self.state.0).i32_const(UNWINDING).i32_ne();
-        sink.if_(BlockType::Empty).unreachable().end();
-        sink.i32_const(NORMAL).global_set(self.state.0).end();
-        body
-    }
-
-    fn rewind_begin(&self, saved: &[SavedGlobal]) -> Function {
-        let mut body = Function::new([]);
-        let mut sink = body.instructions();
-        self.trap_unless_normal(&mut sink);
-        sink.local_get(0).global_set(self.buffer.0);
-        for global in saved {
-            sink.local_get(0);
-            load(&mut sink, global.ty, global.offset);
-            sink.global_set(global.index.0);
-        }
-        sink.i32_const(REWINDING).global_set(self.state.0).end();
-        body
-    }
-
-    /// Ends a rewind, also one that undoes an unwind.
-    fn rewind_end(&self) -> Function {
-        let mut body = Function::new([]);
-        let mut sink = body.instructions();
-        sink.global_get(self.state.0)
-            .i32_const(REWINDING)
-            .i32_lt_u();
-        sink.if_(BlockType::Empty).unreachable().end();
-        sink.i32_const(NORMAL).global_set(self.state.0).end();
-        body
-    }
-
-    fn trap_unless_normal(&self, sink: &mut InstructionSink<'_>) {
-        sink.global_get(self.state.0)
-            .if_(BlockType::Empty)
-            .unreachable()
-            .end();
-    }
-
-    /// `limit() -> i64`: the first address that frames must not reach. As 64 bits, since a memory
-    /// of 4 GiB ends at 2^32.
-    fn limit(&self, page_log2: u32) -> Function {
-        let mut body = Function::new([(1, ValType::I32)]);
-        let mut sink = body.instructions();
-        sink.global_get(self.buffer.0)
-            .i32_load(memarg(END))
-            .local_tee(0);
-        sink.if_(BlockType::Result(ValType::I64))
-            .local_get(0)
-            .i64_extend_i32_u();
-        sink.else_()
-            .memory_size(0)
-            .i64_extend_i32_u()
-            .i64_const(i64::from(page_log2))
-            .i64_shl();
-        sink.end().end();
-        body
-    }
-
-    /// `push(ordinal, bytes) -> retry`: takes room for a frame. Without room the unwind is undone:
-    /// the state becomes 3, and the caller goes back to its site.
-    fn push_body(&self, limit: FuncIdx) -> Function {
-        let (ordinal, bytes, pos) = (0, 1, 2);
-        let mut body = Function::new([(1, ValType::I32)]);
-        let mut sink = body.instructions();
-        sink.global_get(self.state.0).i32_const(NO_ROOM).i32_eq();
-        sink.if_(BlockType::Empty).i32_const(1).return_().end();
-        sink.global_get(self.buffer.0)
-            .i32_load(memarg(POS))
-            .local_tee(pos)
-            .i64_extend_i32_u();
-        sink.local_get(bytes).i64_extend_i32_u().i64_add();
-        sink.call(limit.0).i64_gt_u().if_(BlockType::Empty);
-        sink.i32_const(NO_ROOM)
-            .global_set(self.state.0)
-            .i32_const(1)
-            .return_()
-            .end();
-        sink.local_get(pos).local_get(ordinal).i32_store(memarg(0));
-        sink.local_get(pos)
-            .i32_const(4)
-            .i32_add()
-            .global_set(self.cursor.0);
-        sink.global_get(self.buffer.0)
-            .local_get(pos)
-            .local_get(bytes)
-            .i32_add();
-        sink.i32_store(memarg(POS)).i32_const(0).end();
-        body
-    }
-
-    /// `pop(bytes) -> ordinal`: goes to the last frame. There must be one.
-    fn pop_body(&self, frames: u64) -> Function {
-        let (bytes, pos) = (0, 1);
-        let mut body = Function::new([(1, ValType::I32)]);
-        let mut sink = body.instructions();
-        sink.global_get(self.buffer.0)
-            .i32_load(memarg(POS))
-            .local_tee(pos);
-        sink.global_get(self.buffer.0)
-            .i32_const(frames as i32)
-            .i32_add()
-            .i32_sub();
-        sink.local_get(bytes)
-            .i32_lt_u()
-            .if_(BlockType::Empty)
-            .unreachable()
-            .end();
-        sink.global_get(self.buffer.0)
-            .local_get(pos)
-            .local_get(bytes)
-            .i32_sub()
-            .local_tee(pos);
-        sink.i32_store(memarg(POS));
-        sink.local_get(pos)
-            .i32_const(4)
-            .i32_add()
-            .global_set(self.cursor.0);
-        sink.local_get(pos).i32_load(memarg(0)).end();
-        body
-    }
-
-    fn save_body(&self, ty: wasmparser::ValType, count: usize) -> Function {
-        let mut body = Function::new([]);
-        let mut sink = body.instructions();
-        for position in 0..count {
-            sink.global_get(self.cursor.0).local_get(position as u32);
-            store(&mut sink, ty, position as u64 * u64::from(slot_bytes(ty)));
-        }
-        self.advance(&mut sink, ty, count);
-        sink.end();
-        body
-    }
-
-    fn load_body(&self, ty: wasmparser::ValType, count: usize) -> Function {
-        let mut body = Function::new([]);
-        let mut sink = body.instructions();
-        for position in 0..count {
-            sink.global_get(self.cursor.0);
-            load(&mut sink, ty, position as u64 * u64::from(slot_bytes(ty)));
-        }
-        self.advance(&mut sink, ty, count);
-        sink.end();
-        body
-    }
-
-    fn advance(&self, sink: &mut InstructionSink<'_>, ty: wasmparser::ValType, count: usize) {
-        let bytes = slot_bytes(ty) as i32 * count as i32;
-        sink.global_get(self.cursor.0)
-            .i32_const(bytes)
-            .i32_add()
-            .global_set(self.cursor.0);
+        self.helpers.get(&(type_ordinal(ty), count)).copied().unwrap_or_default()
     }
 }
 
@@ -459,11 +221,7 @@ fn lay_out_globals(module: &Module<'_>, plan: &Plan) -> (Vec<SavedGlobal>, u64) 
             let bytes = u64::from(slot_bytes(ty));
             let at = offset.next_multiple_of(bytes);
             offset = at + bytes;
-            SavedGlobal {
-                index,
-                ty,
-                offset: at,
-            }
+            SavedGlobal { index, ty, offset: at }
         })
         .collect();
     (saved, offset)
@@ -479,38 +237,5 @@ fn chunks(frame: &Frame, most: usize) -> impl Iterator<Item = (wasmparser::ValTy
 }
 
 fn type_ordinal(ty: wasmparser::ValType) -> usize {
-    SLOT_TYPES
-        .iter()
-        .position(|slot| *slot == ty)
-        .expect("slots are numeric or vectors")
-}
-
-/// Frames are aligned to 4 bytes, so no access promises more.
-fn memarg(offset: u64) -> MemArg {
-    MemArg {
-        offset,
-        align: 2,
-        target: MemArgTarget::Memory(0),
-        ordering: None,
-    }
-}
-
-fn store(sink: &mut InstructionSink<'_>, ty: wasmparser::ValType, offset: u64) {
-    match ty {
-        wasmparser::ValType::I32 => sink.i32_store(memarg(offset)),
-        wasmparser::ValType::I64 => sink.i64_store(memarg(offset)),
-        wasmparser::ValType::F32 => sink.f32_store(memarg(offset)),
-        wasmparser::ValType::F64 => sink.f64_store(memarg(offset)),
-        _ => sink.v128_store(memarg(offset)),
-    };
-}
-
-fn load(sink: &mut InstructionSink<'_>, ty: wasmparser::ValType, offset: u64) {
-    match ty {
-        wasmparser::ValType::I32 => sink.i32_load(memarg(offset)),
-        wasmparser::ValType::I64 => sink.i64_load(memarg(offset)),
-        wasmparser::ValType::F32 => sink.f32_load(memarg(offset)),
-        wasmparser::ValType::F64 => sink.f64_load(memarg(offset)),
-        _ => sink.v128_load(memarg(offset)),
-    };
+    SLOT_TYPES.iter().position(|slot| *slot == ty).expect("slots are numeric or vectors")
 }

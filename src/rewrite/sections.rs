@@ -20,21 +20,18 @@ pub(super) fn assemble(
     runtime: &Runtime,
     bodies: Vec<(FuncIdx, Vec<u8>)>,
 ) -> Result<Rewritten> {
-    let grown: usize = bodies.iter().map(|(_, body)| body.len() / 2).sum();
+    let code: usize = bodies.iter().map(|(_, body)| body.len()).sum();
     let mut assembler = Assembler {
         module,
         runtime,
         rewritten: bodies.iter().map(|(func, _)| *func).collect(),
         bodies,
-        out: Vec::with_capacity(module.bytes.len() + grown + 4096),
+        out: Vec::with_capacity(module.bytes.len() + code),
         dropped: Vec::new(),
     };
     assembler.out.extend_from_slice(&module.bytes[..8]);
     assembler.sections()?;
-    Ok(Rewritten {
-        wasm: assembler.out,
-        dropped: assembler.dropped,
-    })
+    Ok(Rewritten { wasm: assembler.out, dropped: assembler.dropped })
 }
 
 struct Assembler<'m, 'a> {
@@ -62,10 +59,7 @@ fn rank(id: u8) -> usize {
     // Type, import, function, table, memory, tag, global, export, start, element, data count,
     // code, data.
     const ORDER: [u8; 13] = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
-    ORDER
-        .iter()
-        .position(|other| *other == id)
-        .unwrap_or(ORDER.len())
+    ORDER.iter().position(|other| *other == id).unwrap_or(ORDER.len())
 }
 
 impl Assembler<'_, '_> {
@@ -75,11 +69,7 @@ impl Assembler<'_, '_> {
         let mut missing: Vec<u8> = EXTENDED.into_iter().filter(|id| !present(*id)).collect();
         missing.retain(|id| self.extends(*id));
         let mut has_producers = false;
-        let known = module
-            .sections
-            .iter()
-            .rposition(|s| s.id != 0)
-            .map_or(0, |last| last + 1);
+        let known = module.sections.iter().rposition(|s| s.id != 0).map_or(0, |last| last + 1);
         for (section, ordinal) in module.sections.iter().zip(0..) {
             if section.id != 0 || ordinal == known {
                 let next = if section.id == 0 { u8::MAX } else { section.id };
@@ -118,14 +108,13 @@ impl Assembler<'_, '_> {
     }
 
     fn copy(&mut self, section: &Section<'_>) {
-        self.out
-            .extend_from_slice(&self.module.bytes[section.range.clone()]);
+        self.out.extend_from_slice(&self.module.bytes[section.range.clone()]);
     }
 
     /// A section whose contents are a vector, with further entries behind the present ones.
     fn extend(&mut self, id: u8, section: Option<&Section<'_>>) -> Result<()> {
         if id == SectionId::Code as u8 {
-            self.code(section.map_or(0, |section| section.contents.len()));
+            self.code();
             return Ok(());
         }
         let (count, present) = match section {
@@ -159,11 +148,7 @@ impl Assembler<'_, '_> {
                 descriptor: None,
                 describes: None,
             };
-            let ty = SubType {
-                is_final: true,
-                supertype_idxs: Vec::new(),
-                composite_type,
-            };
+            let ty = SubType { is_final: true, supertype_idxs: Vec::new(), composite_type };
             let mut section = wasm_encoder::TypeSection::new();
             section.ty().subtype(&ty);
             let mut bytes = Vec::new();
@@ -191,12 +176,7 @@ impl Assembler<'_, '_> {
     fn new_globals(&self, out: &mut Vec<u8>) -> usize {
         let names = Runtime::global_names();
         for _ in names {
-            GlobalType {
-                val_type: ValType::I32,
-                mutable: true,
-                shared: false,
-            }
-            .encode(out);
+            GlobalType { val_type: ValType::I32, mutable: true, shared: false }.encode(out);
             ConstExpr::i32_const(0).encode(out);
         }
         names.len()
@@ -204,12 +184,7 @@ impl Assembler<'_, '_> {
 
     fn new_exports(&self, out: &mut Vec<u8>) -> usize {
         let first = self.module.funcs.len();
-        let exported = self
-            .runtime
-            .funcs
-            .iter()
-            .zip(first..)
-            .filter(|(func, _)| func.exported);
+        let exported = self.runtime.funcs.iter().zip(first..).filter(|(func, _)| func.exported);
         let mut count = 0;
         for (func, index) in exported {
             func.name.as_str().encode(out);
@@ -220,35 +195,38 @@ impl Assembler<'_, '_> {
         count
     }
 
-    /// The code section: copied runs of untouched bodies, rewritten bodies, new ones.
-    fn code(&mut self, present_bytes: usize) {
+    /// The code section: untouched bodies, rewritten ones, new ones. Its size is worked out first, so
+    /// that a section of a hundred megabytes is written once and in place.
+    fn code(&mut self) {
         let module = self.module;
-        let mut contents = Vec::with_capacity(
-            present_bytes
-                + self
-                    .bodies
-                    .iter()
-                    .map(|(_, body)| body.len())
-                    .sum::<usize>(),
-        );
-        ((module.funcs.len() - module.imported_funcs + self.runtime.funcs.len()) as u32)
-            .encode(&mut contents);
+        let count = (module.funcs.len() - module.imported_funcs + self.runtime.funcs.len()) as u32;
+        let new: Vec<_> = self.runtime.funcs.iter().map(|func| encoded(&func.body)).collect();
+        let mut rewritten = self.bodies.iter().peekable();
+        let mut size = leb_len(count as usize) + new.iter().map(Vec::len).sum::<usize>();
+        for func in module.defined_funcs() {
+            let bytes = match rewritten.next_if(|(index, _)| *index == func) {
+                Some((_, body)) => body.len(),
+                None => module.body(func).map_or(0, |body| body.as_bytes().len()),
+            };
+            size += leb_len(bytes) + bytes;
+        }
+        self.out.reserve(size + 16);
+        self.out.push(SectionId::Code as u8);
+        size.encode(&mut self.out);
+        count.encode(&mut self.out);
         let mut rewritten = std::mem::take(&mut self.bodies).into_iter().peekable();
         for func in module.defined_funcs() {
             match rewritten.next_if(|(index, _)| *index == func) {
-                Some((_, body)) => body.as_slice().encode(&mut contents),
+                Some((_, body)) => body.as_slice().encode(&mut self.out),
                 None => {
                     let body = module.body(func).expect("the function is defined");
-                    body.as_bytes().encode(&mut contents);
+                    body.as_bytes().encode(&mut self.out);
                 }
             }
         }
-        for func in &self.runtime.funcs {
-            func.body.encode(&mut contents);
+        for body in &new {
+            self.out.extend_from_slice(body);
         }
-        self.out.push(SectionId::Code as u8);
-        contents.len().encode(&mut self.out);
-        self.out.append(&mut contents);
     }
 
     fn custom(&mut self, section: &Section<'_>) {
@@ -262,11 +240,7 @@ impl Assembler<'_, '_> {
             let new = NewNames {
                 funcs: (
                     self.module.funcs.len() as u32,
-                    self.runtime
-                        .funcs
-                        .iter()
-                        .map(|func| func.name.as_str())
-                        .collect(),
+                    self.runtime.funcs.iter().map(|func| func.name.as_str()).collect(),
                 ),
                 globals: (self.module.globals.len() as u32, &names),
                 rewritten: &self.rewritten,
@@ -288,17 +262,24 @@ impl Assembler<'_, '_> {
     }
 }
 
+/// How many bytes an unsigned LEB128 number takes.
+fn leb_len(number: usize) -> usize {
+    let bits = usize::BITS - number.leading_zeros();
+    bits.max(1).div_ceil(7) as usize
+}
+
+fn encoded(item: &impl Encode) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    item.encode(&mut bytes);
+    bytes
+}
+
 /// A vector's count and the bytes of its entries.
 fn split_vector<'a>(module: &Module<'a>, section: &Section<'_>) -> Result<(u32, &'a [u8])> {
     let contents = &module.bytes[section.contents.clone()];
     let mut reader = BinaryReader::new(contents, section.contents.start as u64);
-    let count = reader
-        .read_var_u32()
-        .map_err(|error| Error::from_parser(&error))?;
-    Ok((
-        count,
-        &contents[reader.original_position() as usize - section.contents.start..],
-    ))
+    let count = reader.read_var_u32().map_err(|error| Error::from_parser(&error))?;
+    Ok((count, &contents[reader.original_position() as usize - section.contents.start..]))
 }
 
 /// The entries of an encoded section: what follows its size and its count.

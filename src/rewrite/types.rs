@@ -29,11 +29,7 @@ impl NewTypes {
         for index in (0..first).rev() {
             by_id.insert(types.core_type_at_in_module(index), index);
         }
-        NewTypes {
-            first,
-            signatures: IndexSet::new(),
-            by_id,
-        }
+        NewTypes { first, signatures: IndexSet::new(), by_id }
     }
 
     /// The index of `signature`, appended unless it was before.
@@ -43,9 +39,7 @@ impl NewTypes {
 
     /// The index of a signature that was added before.
     pub fn index(&self, signature: &Signature) -> Option<u32> {
-        self.signatures
-            .get_index_of(signature)
-            .map(|position| self.first + position as u32)
+        self.signatures.get_index_of(signature).map(|position| self.first + position as u32)
     }
 
     /// The appended signatures in index order.
@@ -79,10 +73,7 @@ impl NewTypes {
         match ty {
             Parsed::Concrete(ty) => HeapType::Concrete(index(ty)),
             Parsed::Exact(ty) => HeapType::Exact(index(ty)),
-            Parsed::Abstract { shared, ty } => HeapType::Abstract {
-                shared,
-                ty: ty.into(),
-            },
+            Parsed::Abstract { shared, ty } => HeapType::Abstract { shared, ty: ty.into() },
         }
     }
 }

@@ -28,10 +28,7 @@ fn imports_and_exports(module: &Module<'_>, output: &Module<'_>) -> Result<()> {
     if module.imported_funcs != output.imported_funcs {
         return Err(internal("the number of imported functions changed"));
     }
-    let same = module
-        .exports
-        .iter()
-        .eq(output.exports.iter().take(module.exports.len()));
+    let same = module.exports.iter().eq(output.exports.iter().take(module.exports.len()));
     if !same {
         return Err(internal("the exports changed"));
     }

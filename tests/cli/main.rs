@@ -48,9 +48,8 @@ impl Sandbox {
 
     fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.0.path()).unwrap();
-        let mut names: Vec<_> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -70,10 +69,7 @@ impl Sandbox {
 fn command(directory: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wasm-fork"));
     command.args(args).current_dir(directory);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -155,21 +151,47 @@ fn bad_input_is_refused_and_the_output_left_alone() {
     ];
     for (input, expected) in inputs {
         let sandbox = Sandbox::new();
-        assert_refused(
-            &sandbox.feed(&["instrument", "-", "-o", "new"], input),
-            expected,
-        );
+        assert_refused(&sandbox.feed(&["instrument", "-", "-o", "new"], input), expected);
         assert_eq!(sandbox.names(), [""; 0]);
         assert_refused(&sandbox.feed(&["analyze", "-"], input), expected);
 
         fs::write(sandbox.path("old"), "kept").unwrap();
-        assert_refused(
-            &sandbox.feed(&["instrument", "-", "-o", "old"], input),
-            expected,
-        );
+        assert_refused(&sandbox.feed(&["instrument", "-", "-o", "old"], input), expected);
         assert_eq!(sandbox.names(), ["old"]);
         assert_eq!(sandbox.read("old"), b"kept");
     }
+}
+
+#[test]
+fn what_can_not_be_instrumented_is_refused() {
+    let sandbox = Sandbox::with("in.wasm", FORKS);
+    let again = ["instrument", "in.wasm", "-o", "in.wasm"];
+    assert_done(&sandbox.run(&again));
+    let instrumented = sandbox.read("in.wasm");
+    assert_refused(&sandbox.run(&again), "already instrumented");
+    assert_eq!(sandbox.read("in.wasm"), instrumented);
+
+    let texts = [
+        (FORKS.replace("(memory (export \"memory\") 1)", ""), "no memory"),
+        (FORKS.replace("\"other\"", "\"wpk_fork_state\""), "`wpk_fork_state` is reserved"),
+    ];
+    for (wat, expected) in texts {
+        let output = sandbox.feed(&["instrument", "-", "-o", "new"], wat.as_bytes());
+        assert_refused(&output, expected);
+        assert_eq!(sandbox.names(), ["in.wasm"]);
+    }
+}
+
+#[test]
+fn a_section_that_is_left_out_is_a_warning() {
+    let debug = "(@custom \".debug_line\" \"anything\") (memory (export";
+    let wat = FORKS.replace("(memory (export", debug);
+    let sandbox = Sandbox::with("in.wasm", &wat);
+    let output = sandbox.run(&["instrument", "in.wasm", "-o", "out.wasm"]);
+    assert_done(&output);
+    let stderr = text(&output.stderr);
+    assert!(stderr.starts_with("warning: ") && stderr.contains("`.debug_line`"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }
 
 #[test]
@@ -201,17 +223,8 @@ fn an_error_is_one_line_whatever_the_names_hold() {
 #[test]
 fn allow_missing_entry_copies_the_input() {
     let sandbox = Sandbox::with("in.wasm", PLAIN);
-    assert_refused(
-        &sandbox.run(&["instrument", "in.wasm", "-o", "out"]),
-        "kernel.kernel_fork",
-    );
-    let args = [
-        "instrument",
-        "in.wasm",
-        "-o",
-        "out",
-        "--allow-missing-entry",
-    ];
+    assert_refused(&sandbox.run(&["instrument", "in.wasm", "-o", "out"]), "kernel.kernel_fork");
+    let args = ["instrument", "in.wasm", "-o", "out", "--allow-missing-entry"];
     assert_done(&sandbox.run(&args));
     assert_eq!(sandbox.read("out"), sandbox.read("in.wasm"));
 }
@@ -250,10 +263,7 @@ fn analyze_prints_json() {
 #[test]
 fn analyze_without_the_entry_says_so() {
     let sandbox = Sandbox::with("in.wasm", PLAIN);
-    assert_refused(
-        &sandbox.run(&["analyze", "in.wasm"]),
-        "does not import the entry",
-    );
+    assert_refused(&sandbox.run(&["analyze", "in.wasm"]), "does not import the entry");
     let output = sandbox.run(&["analyze", "in.wasm", "--allow-missing-entry"]);
     assert_done(&output);
     assert!(text(&output.stdout).starts_with("0 (0 local, 0 import)"));
@@ -274,6 +284,17 @@ fn entries_are_united() {
     assert_eq!(closure(&fork), 2);
     assert_eq!(closure(&["--entry", "\"env\".sleep.ms"]), 2);
     assert_eq!(closure(&[&sleep[..], &fork].concat()), 4);
+}
+
+#[test]
+fn a_reentrant_import_is_in_the_closure() {
+    let sandbox = Sandbox::with("in.wasm", FORKS);
+    let output = sandbox.run(&["analyze", "in.wasm", "--reentrant", "\"env\".sleep.*"]);
+    assert_done(&output);
+    assert!(text(&output.stdout).starts_with("4 (2 local, 2 import)"));
+    assert!(!text(&output.stderr).contains("assuming"));
+    let misread = sandbox.run(&["analyze", "in.wasm", "--reentrant", "nodot"]);
+    assert_eq!(misread.status.code(), Some(2));
 }
 
 #[test]

@@ -47,11 +47,7 @@ fn a_symbolic_link_is_written_through() {
     symlink("there/new", sandbox.path("to-new")).unwrap();
     for (link, target) in [("to-old", "there/old"), ("to-new", "there/new")] {
         assert_done(&sandbox.run(&["instrument", "in.wasm", "-o", link]));
-        assert!(
-            fs::symlink_metadata(sandbox.path(link))
-                .unwrap()
-                .is_symlink()
-        );
+        assert!(fs::symlink_metadata(sandbox.path(link)).unwrap().is_symlink());
         assert!(sandbox.read(target).starts_with(b"\0asm"));
     }
 }

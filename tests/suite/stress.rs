@@ -1,1 +1,219 @@
-//! see later
+//! Functions far larger than any fixture: the tool must take them, the engine must take the output,
+//! the output must stay linear in the input, and it must still mean the same.
+
+use crate::exec::differential;
+use crate::exec::program::{Effort, Invoke, Spec};
+use std::fmt::Write;
+use wasm_fork::{EntryPattern, Options};
+
+const HEAD: &str = r#"
+(module
+  (import "env" "fork" (func $fork (param i32) (result i32)))
+  (memory (export "memory") 1)
+  (global $sum (export "sum") (mut i32) (i32.const 0))
+  (func $add (param i32)
+    (global.set $sum (i32.add (i32.mul (global.get $sum) (i32.const 31)) (local.get 0))))
+"#;
+
+/// A module whose export `run` has this body.
+fn module(locals: &str, body: &str) -> Vec<u8> {
+    let text = format!("{HEAD}(func $run (export \"run\") (param $x i32) {locals}\n{body}))");
+    wat::parse_str(&text).expect("the text parses")
+}
+
+fn instrument(wasm: &[u8]) -> Vec<u8> {
+    let options =
+        Options { entries: vec![EntryPattern::exact("env", "fork")], ..Options::default() };
+    wasm_fork::instrument(wasm, &options).expect("it can be instrumented").wasm
+}
+
+fn check_runs(wasm: &[u8], buffer_pages: usize) {
+    let spec = Spec {
+        invokes: vec![Invoke { export: "run".into(), args: vec!["3".into()] }],
+        buffer_bytes: buffer_pages * 65536,
+        effort: Effort::Low,
+        ..Spec::default()
+    };
+    let frame_bytes = differential::check(wasm, &instrument(wasm), &spec).unwrap();
+    assert!(frame_bytes.iter().all(|bytes| *bytes > 0));
+}
+
+/// Twice the input may add at most twice the output, and a little.
+fn check_linear(make: impl Fn(usize) -> Vec<u8>, size: usize) {
+    let added = |size: usize| {
+        let wasm = make(size);
+        instrument(&wasm).len() - wasm.len()
+    };
+    let (once, twice) = (added(size), added(2 * size));
+    assert!(
+        twice < once * 5 / 2,
+        "{once} bytes are added for size {size}, {twice} bytes for twice that"
+    );
+}
+
+fn repeat(count: usize, mut line: impl FnMut(usize) -> String) -> String {
+    (0..count).fold(String::new(), |mut text, i| {
+        let _ = writeln!(text, "{}", line(i));
+        text
+    })
+}
+
+fn sites(count: usize) -> String {
+    repeat(count, |i| format!("(call $add (call $fork (i32.const {i})))"))
+}
+
+/// Many sites in one block inside another: the landings must not nest one in the other.
+fn sites_in_nested_block(count: usize) -> Vec<u8> {
+    module("", &format!("(block (block (call $add (local.get $x)) {}))", sites(count)))
+}
+
+#[test]
+fn sites_1500_in_a_nested_block() {
+    check_runs(&sites_in_nested_block(1500), 1);
+    check_linear(sites_in_nested_block, 1500);
+}
+
+/// Many sites in one function, with a local that lives across all of them.
+fn sites_in_function(count: usize) -> Vec<u8> {
+    module("", &format!("{} (call $add (local.get $x))", sites(count)))
+}
+
+#[test]
+fn sites_20000_in_a_function() {
+    check_runs(&sites_in_function(20_000), 1);
+    check_linear(sites_in_function, 10_000);
+}
+
+/// Sites in many small blocks side by side.
+fn sites_in_sibling_blocks(count: usize) -> Vec<u8> {
+    let block = |i| {
+        format!(
+            "(if (i32.ne (local.get $x) (i32.const {i})) (then (call $add (call $fork (i32.const {i})))))"
+        )
+    };
+    module("", &repeat(count, block))
+}
+
+#[test]
+fn sites_3000_in_sibling_blocks() {
+    check_runs(&sites_in_sibling_blocks(3000), 1);
+    check_linear(sites_in_sibling_blocks, 3000);
+}
+
+/// Blocks in each other, with a site in the middle and one after each end of the first few.
+fn nested_blocks(count: usize) -> Vec<u8> {
+    let ends = repeat(count, |i| if i < 50 { format!("{} end", sites(1)) } else { "end".into() });
+    module("", &format!("{} {} {ends}", "block\n".repeat(count), sites(1)))
+}
+
+#[test]
+fn blocks_6000_nested() {
+    check_runs(&nested_blocks(6000), 1);
+    check_linear(nested_blocks, 3000);
+}
+
+/// A site after every end: at every level there is a landing beside the way down.
+fn nested_blocks_with_sites(count: usize) -> Vec<u8> {
+    let ends = repeat(count, |_| format!("{} end", sites(1)));
+    module("", &format!("{} {ends}", "block\n".repeat(count)))
+}
+
+#[test]
+fn blocks_1000_nested_with_a_site_each() {
+    check_runs(&nested_blocks_with_sites(1000), 1);
+    check_linear(nested_blocks_with_sites, 1000);
+}
+
+const TYPES: [&str; 4] = ["i32", "i64", "f32", "f64"];
+
+/// Many locals that all live across a site.
+fn many_locals(count: usize) -> Vec<u8> {
+    let ty = |i: usize| TYPES[i % TYPES.len()];
+    let locals = repeat(count, |i| format!("(local $l{i} {})", ty(i)));
+    let set = repeat(count, |i| format!("(local.set $l{i} ({}.const {i}))", ty(i)));
+    let get = repeat(count, |i| match ty(i) {
+        "i32" => format!("(call $add (local.get $l{i}))"),
+        "i64" => format!("(call $add (i32.wrap_i64 (local.get $l{i})))"),
+        ty => format!("(call $add (i32.trunc_{ty}_s (local.get $l{i})))"),
+    });
+    module(&locals, &format!("{set} {} {get}", sites(2)))
+}
+
+#[test]
+fn locals_5000_live_across_a_site() {
+    check_runs(&many_locals(5000), 2);
+    check_linear(many_locals, 2500);
+}
+
+/// Many operands below a site.
+fn many_operands(count: usize) -> Vec<u8> {
+    let push = repeat(count, |i| format!("(i32.mul (local.get $x) (i32.const {i}))"));
+    let fold = "i32.add\n".repeat(count - 1);
+    module("", &format!("{push} {} {fold} call $add", sites(1)))
+}
+
+#[test]
+fn operands_2000_below_a_site() {
+    check_runs(&many_operands(2000), 1);
+    check_linear(many_operands, 1000);
+}
+
+/// A branch table out of many blocks, with a site behind each.
+fn many_cases(count: usize) -> Vec<u8> {
+    let labels = repeat(count, |i| i.to_string());
+    let cases = repeat(count, |i| {
+        format!("end (call $add (call $fork (i32.const {i}))) (local.set $x (i32.const {i}))")
+    });
+    let blocks = "block\n".repeat(count);
+    module("", &format!("{blocks} (br_table {labels} (local.get $x)) {cases}"))
+}
+
+#[test]
+fn cases_1000_of_a_switch() {
+    check_runs(&many_cases(1000), 1);
+    check_linear(many_cases, 1000);
+}
+
+/// Functions that call each other in a chain, each through a pointer of one and the same type.
+#[test]
+fn functions_20000_of_one_signature() {
+    let count = 20_000;
+    let funcs = repeat(count, |i| {
+        format!("(func $f{i} (type $t) (call_indirect (type $t) (local.get 0) (local.get 0)))")
+    });
+    let names = repeat(count, |i| format!("$f{i}"));
+    let text = format!(
+        "(module (type $t (func (param i32) (result i32)))
+         (import \"env\" \"fork\" (func $fork (type $t)))
+         (memory (export \"memory\") 1)
+         (table funcref (elem $fork {names})) {funcs}
+         (func (export \"run\") (param i32) (result i32)
+           (call_indirect (type $t) (local.get 0) (i32.const 0))))"
+    );
+    let wasm = wat::parse_str(&text).expect("the text parses");
+    assert_eq!(
+        wasm_fork::analyze(&wasm, &{
+            Options { entries: vec![EntryPattern::exact("env", "fork")], ..Options::default() }
+        })
+        .unwrap()
+        .counts
+        .local,
+        count + 1
+    );
+    check_runs(&wasm, 1);
+}
+
+/// A deep stack: every frame is pushed, and popped again.
+#[test]
+fn frames_1000_on_the_stack() {
+    let body = "
+        (if (i32.eqz (local.get $x)) (then (drop (call $fork (i32.const 1))) (return)))
+        (call $run (i32.sub (local.get $x) (i32.const 1)))
+        (call $add (local.get $x))";
+    let text = format!(
+        "{HEAD}(func $run (param $x i32) {body})
+         (func (export \"run\") (param $x i32)
+           (call $run (i32.mul (local.get $x) (i32.const 333)))))"
+    );
+    check_runs(&wat::parse_str(&text).expect("the text parses"), 2);
+}

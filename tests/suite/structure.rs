@@ -43,9 +43,7 @@ fn parts(wasm: &[u8]) -> wasmparser::Result<Parts<'_>> {
         match payload {
             Payload::TypeSection(types) => {
                 for group in types {
-                    parts
-                        .types
-                        .push(format!("{:?}", group?.types().collect::<Vec<_>>()));
+                    parts.types.push(format!("{:?}", group?.types().collect::<Vec<_>>()));
                 }
             }
             Payload::ImportSection(imports) => {
@@ -60,20 +58,15 @@ fn parts(wasm: &[u8]) -> wasmparser::Result<Parts<'_>> {
             Payload::GlobalSection(globals) => {
                 for global in globals {
                     let global = global?;
-                    let init: Vec<_> = global
-                        .init_expr
-                        .get_operators_reader()
-                        .into_iter()
-                        .collect();
+                    let init: Vec<_> =
+                        global.init_expr.get_operators_reader().into_iter().collect();
                     parts.globals.push(format!("{:?} {init:?}", global.ty));
                 }
             }
             Payload::ExportSection(exports) => {
                 for export in exports {
                     let export = export?;
-                    parts
-                        .exports
-                        .push((export.name.into(), export.kind, export.index));
+                    parts.exports.push((export.name.into(), export.kind, export.index));
                 }
             }
             Payload::CodeSectionEntry(body) => parts.bodies.push(body.as_bytes()),
@@ -106,9 +99,7 @@ fn is_prefix<T: PartialEq>(what: &str, before: &[T], after: &[T]) -> Result<(), 
     if after.starts_with(before) {
         return Ok(());
     }
-    Err(format!(
-        "{what}: what was there before did not keep its place"
-    ))
+    Err(format!("{what}: what was there before did not keep its place"))
 }
 
 #[test]
@@ -116,19 +107,13 @@ fn index_spaces_only_grow() {
     each_output(|original, output, _| {
         let before = parts(original).map_err(|e| e.to_string())?;
         let after = parts(&output.wasm).map_err(|e| e.to_string())?;
-        same(
-            "imported functions",
-            &before.imported_funcs,
-            &after.imported_funcs,
-        )?;
+        same("imported functions", &before.imported_funcs, &after.imported_funcs)?;
         is_prefix("types", &before.types, &after.types)?;
         is_prefix("functions", &before.funcs, &after.funcs)?;
         is_prefix("globals", &before.globals, &after.globals)?;
         is_prefix("exports", &before.exports, &after.exports)?;
-        let added: BTreeSet<_> = after.exports[before.exports.len()..]
-            .iter()
-            .map(|e| e.0.as_str())
-            .collect();
+        let added: BTreeSet<_> =
+            after.exports[before.exports.len()..].iter().map(|e| e.0.as_str()).collect();
         same("new exports", &BTreeSet::from(ABI_EXPORTS), &added)
     });
 }
@@ -139,18 +124,13 @@ fn untouched_functions_are_byte_identical() {
         let before = parts(original).map_err(|e| e.to_string())?;
         let after = parts(&output.wasm).map_err(|e| e.to_string())?;
         let closure = &output.report.closure;
-        let touched: BTreeSet<_> = closure
-            .iter()
-            .filter(|f| f.frames)
-            .map(|f| f.index as usize)
-            .collect();
+        let touched: BTreeSet<_> =
+            closure.iter().filter(|f| f.frames).map(|f| f.index as usize).collect();
         for (i, body) in before.bodies.iter().enumerate() {
             let func = before.imported_funcs + i;
             let changed = after.bodies.get(i) != Some(body);
             if changed != touched.contains(&func) {
-                return Err(format!(
-                    "function {func}: changed {changed}, but that is wrong"
-                ));
+                return Err(format!("function {func}: changed {changed}, but that is wrong"));
             }
         }
         Ok(())
@@ -172,15 +152,11 @@ fn sections_keep_their_order_and_contents() {
             }
             let found = rest.find(|section| (section.0, section.1) == (*id, *name));
             let Some((.., now)) = found else {
-                return Err(format!(
-                    "section {id} {name:?} is missing or in another place"
-                ));
+                return Err(format!("section {id} {name:?} is missing or in another place"));
             };
             let grows = GROWING.contains(id) || ["name", "producers"].contains(name);
             if !grows && now != contents {
-                return Err(format!(
-                    "the contents of section {id} {name:?} have changed"
-                ));
+                return Err(format!("the contents of section {id} {name:?} have changed"));
             }
         }
         Ok(())
@@ -192,10 +168,7 @@ const FEATURES: [(&str, WasmFeatures); 12] = [
     ("multi-value", WasmFeatures::MULTI_VALUE),
     ("sign extension", WasmFeatures::SIGN_EXTENSION),
     ("bulk memory", WasmFeatures::BULK_MEMORY),
-    (
-        "saturating conversions",
-        WasmFeatures::SATURATING_FLOAT_TO_INT,
-    ),
+    ("saturating conversions", WasmFeatures::SATURATING_FLOAT_TO_INT),
     ("simd", WasmFeatures::SIMD),
     ("reference types", WasmFeatures::REFERENCE_TYPES),
     ("function references", WasmFeatures::FUNCTION_REFERENCES),
@@ -210,9 +183,7 @@ const FEATURES: [(&str, WasmFeatures); 12] = [
 fn no_feature_is_needed_that_the_input_did_not_use() {
     each_output(|original, output, _| {
         let valid = |wasm: &[u8], features| {
-            Validator::new_with_features(features)
-                .validate_all(wasm)
-                .map(drop)
+            Validator::new_with_features(features).validate_all(wasm).map(drop)
         };
         valid(&output.wasm, WasmFeatures::all()).map_err(|e| format!("not valid: {e}"))?;
         for (name, feature) in FEATURES {
@@ -237,27 +208,11 @@ fn walrus_reads_every_output() {
         };
         let after = walrus::Module::from_buffer(&output.wasm).map_err(|e| format!("{e:#}"))?;
         let exports = |module: &walrus::Module| -> Vec<String> {
-            module
-                .exports
-                .iter()
-                .map(|export| export.name.clone())
-                .collect()
+            module.exports.iter().map(|export| export.name.clone()).collect()
         };
-        same(
-            "imports",
-            &before.imports.iter().count(),
-            &after.imports.iter().count(),
-        )?;
+        same("imports", &before.imports.iter().count(), &after.imports.iter().count())?;
         is_prefix("exports", &exports(&before), &exports(&after))?;
-        same(
-            "tables",
-            &before.tables.iter().count(),
-            &after.tables.iter().count(),
-        )?;
-        same(
-            "memories",
-            &before.memories.iter().count(),
-            &after.memories.iter().count(),
-        )
+        same("tables", &before.tables.iter().count(), &after.tables.iter().count())?;
+        same("memories", &before.memories.iter().count(), &after.memories.iter().count())
     });
 }

@@ -100,9 +100,7 @@ impl Protocol {
     }
 
     fn memory(&self) -> Mem {
-        self.memory
-            .clone()
-            .expect("the memory is set after instantiation")
+        self.memory.clone().expect("the memory is set after instantiation")
     }
 }
 
@@ -179,33 +177,22 @@ fn answer(caller: &mut Caller<'_, Host>, ordinal: usize, types: &[ValType]) -> V
 
 fn begin_unwind(caller: &mut Caller<'_, Host>, pending: &mut Pending) -> Result<()> {
     let protocol = &caller.data().protocol;
-    let (memory, policy, region) = (
-        protocol.memory(),
-        protocol.policy.clone(),
-        protocol.region.clone(),
-    );
+    let (memory, policy, region) =
+        (protocol.memory(), protocol.policy.clone(), protocol.region.clone());
     let abi = protocol.abi.expect("only an instrumented program unwinds");
     let end = match policy.limit {
         Limit::Unknown => 0,
         _ => protocol.usable(pending.buffer).end as u32,
     };
-    memory.write(
-        &mut *caller,
-        region.whole.start,
-        &vec![POISON; region.whole.len()],
-    );
+    memory.write(&mut *caller, region.whole.start, &vec![POISON; region.whole.len()]);
     memory.write_u32(&mut *caller, pending.buffer + END_OFFSET, end);
     if policy.misuse {
         misuse::in_normal_state(&mut *caller, &abi)?;
     }
-    abi.unwind_begin
-        .call(&mut *caller, &[Val::I32(pending.buffer as i32)], &mut [])?;
+    abi.unwind_begin.call(&mut *caller, &[Val::I32(pending.buffer as i32)], &mut [])?;
     let state = abi.state(&mut *caller)?;
     let limited = matches!(policy.limit, Limit::Bytes(_));
-    ensure!(
-        limited || state == UNWINDING,
-        "unwind_begin leaves state {state}"
-    );
+    ensure!(limited || state == UNWINDING, "unwind_begin leaves state {state}");
     if policy.misuse {
         misuse::while_unwinding(&mut *caller, &abi, pending.buffer)?;
     }
@@ -240,9 +227,7 @@ fn end_rewind(caller: &mut Caller<'_, Host>, pending: &Pending) -> Result<()> {
     ensure!(state == NORMAL, "rewind_end leaves state {state}");
     check_no_stray_write(caller, pending)?;
     let memory = caller.data().protocol.memory();
-    let pos = memory
-        .read_u32(&*caller, pending.buffer)
-        .wrapping_sub(pending.buffer as u32);
+    let pos = memory.read_u32(&*caller, pending.buffer).wrapping_sub(pending.buffer as u32);
     ensure!(
         pos == pending.start_pos,
         "after the rewind pos is {pos} bytes into the buffer; it started at {}",
@@ -270,10 +255,7 @@ fn check_buffer_kept(caller: &mut Caller<'_, Host>, pending: &Pending) -> Result
     let start = pending.buffer + HEADER_BYTES;
     let now = memory.read(&*caller, start..start + pending.frames.len());
     if let Some(at) = now.iter().zip(&pending.frames).position(|(a, b)| a != b) {
-        bail!(
-            "rewinding changed the byte at offset {} of the buffer",
-            at + HEADER_BYTES
-        );
+        bail!("rewinding changed the byte at offset {} of the buffer", at + HEADER_BYTES);
     }
     let consumed = vec![CONSUMED; HEADER_BYTES + now.len()];
     memory.write(caller.as_context_mut(), pending.buffer, &consumed);

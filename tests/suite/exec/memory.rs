@@ -47,9 +47,9 @@ impl Mem {
 
     pub fn write(&self, store: impl AsContextMut, at: usize, bytes: &[u8]) {
         match self {
-            Mem::Plain(memory) => memory
-                .write(store, at, bytes)
-                .expect("the host writes inside the memory"),
+            Mem::Plain(memory) => {
+                memory.write(store, at, bytes).expect("the host writes inside the memory");
+            }
             Mem::Shared(memory) => {
                 shared::write(memory, at, bytes).expect("the host writes inside the memory");
             }

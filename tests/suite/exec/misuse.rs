@@ -15,20 +15,8 @@ pub fn in_normal_state(mut store: impl AsContextMut, abi: &Abi) -> Result<()> {
 
 /// While unwinding nothing can begin, and no rewind can end.
 pub fn while_unwinding(mut store: impl AsContextMut, abi: &Abi, buffer: usize) -> Result<()> {
-    must_trap(
-        &mut store,
-        abi,
-        "unwind_begin",
-        abi.unwind_begin,
-        Some(buffer),
-    )?;
-    must_trap(
-        &mut store,
-        abi,
-        "rewind_begin",
-        abi.rewind_begin,
-        Some(buffer),
-    )?;
+    must_trap(&mut store, abi, "unwind_begin", abi.unwind_begin, Some(buffer))?;
+    must_trap(&mut store, abi, "rewind_begin", abi.rewind_begin, Some(buffer))?;
     must_trap(&mut store, abi, "rewind_end", abi.rewind_end, None)?;
     let state = abi.state(&mut store)?;
     ensure!(state == UNWINDING, "state {state} instead of unwinding");
@@ -38,20 +26,8 @@ pub fn while_unwinding(mut store: impl AsContextMut, abi: &Abi, buffer: usize) -
 /// While rewinding (or undoing an unwind that had no room) nothing can begin, and no unwind can end.
 pub fn while_rewinding(mut store: impl AsContextMut, abi: &Abi, buffer: usize) -> Result<()> {
     let before = abi.state(&mut store)?;
-    must_trap(
-        &mut store,
-        abi,
-        "unwind_begin",
-        abi.unwind_begin,
-        Some(buffer),
-    )?;
-    must_trap(
-        &mut store,
-        abi,
-        "rewind_begin",
-        abi.rewind_begin,
-        Some(buffer),
-    )?;
+    must_trap(&mut store, abi, "unwind_begin", abi.unwind_begin, Some(buffer))?;
+    must_trap(&mut store, abi, "rewind_begin", abi.rewind_begin, Some(buffer))?;
     must_trap(&mut store, abi, "unwind_end", abi.unwind_end, None)?;
     let after = abi.state(&mut store)?;
     ensure!(before == after, "state {after} instead of {before}");
@@ -66,15 +42,10 @@ fn must_trap(
     buffer: Option<usize>,
 ) -> Result<()> {
     let state = abi.state(&mut store)?;
-    let args: Vec<_> = buffer
-        .map(|buffer| Val::I32(buffer as i32))
-        .into_iter()
-        .collect();
+    let args: Vec<_> = buffer.map(|buffer| Val::I32(buffer as i32)).into_iter().collect();
     match func.call(&mut store, &args, &mut []) {
         Err(error) if error.is::<Trap>() => Ok(()),
         Err(error) => Err(error),
-        Ok(()) => Err(wasmtime::format_err!(
-            "{name} does not trap in state {state}"
-        )),
+        Ok(()) => Err(wasmtime::format_err!("{name} does not trap in state {state}")),
     }
 }

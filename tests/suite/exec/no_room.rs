@@ -7,9 +7,6 @@ use super::entry::{HEADER_BYTES, Limit, Policy, When};
 use super::world::Answer;
 use wasmtime::{Result, ensure};
 
-/// At most so many sizes are tried for one entry call; evenly spread, both ends included.
-const SIZES: usize = 48;
-
 pub fn check(case: &Case<'_>, call: usize) -> Result<(), String> {
     let say = |what: String| format!("buffer too small at entry call {call}: {what}");
     let fit = needed_bytes(case, call).map_err(|e| say(format!("{e:#}")))?;
@@ -17,10 +14,8 @@ pub fn check(case: &Case<'_>, call: usize) -> Result<(), String> {
         return Ok(());
     };
     let mut expected = None;
-    let step = (needed_bytes - HEADER_BYTES).div_ceil(SIZES).max(1);
-    let sizes = (HEADER_BYTES..needed_bytes)
-        .step_by(step)
-        .chain([needed_bytes - 1, needed_bytes]);
+    let step = (needed_bytes - HEADER_BYTES).div_ceil(case.original.spec.effort.sizes()).max(1);
+    let sizes = (HEADER_BYTES..needed_bytes).step_by(step).chain([needed_bytes - 1, needed_bytes]);
     for bytes in sizes {
         let say = |what: String| say(format!("with {bytes} of {needed_bytes} bytes: {what}"));
         let outcome = unwind_into(case, call, bytes).map_err(|e| say(format!("{e:#}")))?;
@@ -47,10 +42,7 @@ pub fn check(case: &Case<'_>, call: usize) -> Result<(), String> {
 
 /// The size of the buffer that entry call `call` needs; `None` if there is nothing to save.
 fn needed_bytes(case: &Case<'_>, call: usize) -> Result<Option<usize>> {
-    let policy = Policy {
-        when: When::At(call),
-        ..Policy::default()
-    };
+    let policy = Policy { when: When::At(call), ..Policy::default() };
     let mut run = Run::new(&case.rewritten, case.world(), policy)?;
     let step = run.advance()?;
     ensure!(step == Step::Paused, "the program ended before this call");
@@ -63,11 +55,7 @@ fn unwind_into(
     call: usize,
     bytes: usize,
 ) -> Result<(super::drive::Observation, bool)> {
-    let policy = Policy {
-        when: When::At(call),
-        limit: Limit::Bytes(bytes),
-        ..Policy::default()
-    };
+    let policy = Policy { when: When::At(call), limit: Limit::Bytes(bytes), ..Policy::default() };
     let mut run = Run::new(&case.rewritten, case.world(), policy)?;
     let mut step = run.advance()?;
     while step == Step::Paused {

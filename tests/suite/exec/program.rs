@@ -21,6 +21,34 @@ pub struct HostSlot {
     pub export: String,
 }
 
+/// How many ways to unwind are tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effort {
+    /// A few entry calls and buffer sizes, for programs that run long.
+    Low,
+    /// Every way.
+    #[default]
+    Full,
+}
+
+impl Effort {
+    /// How many entry calls are tried one by one; evenly spread if there are more.
+    pub fn calls(self) -> usize {
+        match self {
+            Effort::Low => 3,
+            Effort::Full => 12,
+        }
+    }
+
+    /// How many buffer sizes are tried for an entry call; evenly spread.
+    pub fn sizes(self) -> usize {
+        match self {
+            Effort::Low => 3,
+            Effort::Full => 48,
+        }
+    }
+}
+
 /// What to do with a module, apart from its bytes.
 #[derive(Clone, Debug)]
 pub struct Spec {
@@ -35,6 +63,7 @@ pub struct Spec {
     /// The instance has state that a copy of memory and the buffer don't carry (changed tables,
     /// dropped segments), so only the same instance may rewind, and only once.
     pub same_instance_only: bool,
+    pub effort: Effort,
 }
 
 impl Default for Spec {
@@ -47,6 +76,7 @@ impl Default for Spec {
             buffer: None,
             buffer_bytes: super::memory::PAGE_BYTES,
             same_instance_only: false,
+            effort: Effort::Full,
         }
     }
 }

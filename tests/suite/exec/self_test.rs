@@ -78,16 +78,8 @@ const BY_HAND: &str = r#"
 
 /// A mistake: text to replace, its replacement, and what the harness says.
 const MISTAKES: &[(&str, &str, &str)] = &[
-    (
-        "(i32.store (i32.load (global.get $buf)) (local.get $below))",
-        "",
-        "an export differs",
-    ),
-    (
-        "(global.set $g (i32.load offset=8 (local.get $buf)))",
-        "",
-        "fresh instance",
-    ),
+    ("(i32.store (i32.load (global.get $buf)) (local.get $below))", "", "an export differs"),
+    ("(global.set $g (i32.load offset=8 (local.get $buf)))", "", "fresh instance"),
     (
         "(i32.le_u (i32.add (i32.load (global.get $buf)) (i32.const 8))",
         "(i32.le_u (i32.const 0)",
@@ -98,16 +90,8 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "(i32.load (global.get $buf))",
         "pos is",
     ),
-    (
-        "(call $must_be (i32.const 1))",
-        "",
-        "unwind_end does not trap",
-    ),
-    (
-        "(call $must_be (i32.const 0))",
-        "",
-        "unwind_begin does not trap",
-    ),
+    ("(call $must_be (i32.const 1))", "", "unwind_end does not trap"),
+    ("(call $must_be (i32.const 0))", "", "unwind_begin does not trap"),
     (
         "(local.set $result (call $fork (i32.const 7)))",
         "(local.set $result (call $fork (local.get $x)))",
@@ -128,34 +112,20 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "(local.set $below (i32.load (i32.load (global.get $buf)))) (i32.store (i32.load (global.get $buf)) (i32.const 9))",
         "rewinding changed",
     ),
-    (
-        "(call $set (local.get $buf))\n    (global.set $g",
-        "(global.set $g",
-        "buffer moved",
-    ),
+    ("(call $set (local.get $buf))\n    (global.set $g", "(global.set $g", "buffer moved"),
     (
         "(global.set $state (i32.const 3))",
         "(global.set $state (i32.const 3)) (i32.store (i32.const 64) (i32.const 9))",
         "buffer too small",
     ),
-    (
-        "(i32.lt_u (global.get $state) (i32.const 2))",
-        "(i32.const 0)",
-        "rewind_end does not trap",
-    ),
+    ("(i32.lt_u (global.get $state) (i32.const 2))", "(i32.const 0)", "rewind_end does not trap"),
 ];
 
 fn check(rewritten: &str) -> Result<(), String> {
     let spec = Spec {
         invokes: vec![
-            Invoke {
-                export: "run".into(),
-                args: vec!["3".into()],
-            },
-            Invoke {
-                export: "run".into(),
-                args: vec!["4".into()],
-            },
+            Invoke { export: "run".into(), args: vec!["3".into()] },
+            Invoke { export: "run".into(), args: vec!["4".into()] },
         ],
         ..Spec::default()
     };

@@ -99,19 +99,13 @@ impl<'p> Session<'p> {
     }
 
     fn instantiate(program: &'p Program<'p>, world: World) -> Result<Self> {
-        let host = Host {
-            world,
-            protocol: Protocol::default(),
-        };
+        let host = Host { world, protocol: Protocol::default() };
         let mut store = Store::new(engine(), host);
         store.set_fuel(FUEL)?;
         let imports = make_imports(program, &mut store)?;
         let instance = Instance::new(&mut store, &program.module, &imports)?;
         let memory = find_memory(&instance, &imports, &mut store)?;
-        let imported_globals = imports
-            .iter()
-            .filter_map(|e| e.clone().into_global())
-            .collect();
+        let imported_globals = imports.iter().filter_map(|e| e.clone().into_global()).collect();
         let abi = Abi::of(&instance, &mut store)?;
         store.data_mut().protocol.abi = abi;
         store.data_mut().protocol.memory = Some(memory.clone());
@@ -156,10 +150,7 @@ impl<'p> Session<'p> {
 
     pub fn imported_global_values(&mut self) -> Vec<Val> {
         let store = &mut self.store;
-        self.imported_globals
-            .iter()
-            .map(|global| global.get(&mut *store))
-            .collect()
+        self.imported_globals.iter().map(|global| global.get(&mut *store)).collect()
     }
 
     pub fn set_imported_globals(&mut self, values: &[Val]) -> Result<()> {
@@ -186,9 +177,7 @@ impl<'p> Session<'p> {
 }
 
 fn find_memory(instance: &Instance, imports: &[Extern], store: &mut Store<Host>) -> Result<Mem> {
-    let exported = instance
-        .exports(&mut *store)
-        .map(|export| export.into_extern());
+    let exported = instance.exports(&mut *store).map(|export| export.into_extern());
     let exported: Vec<_> = exported.collect();
     exported
         .into_iter()
@@ -245,8 +234,6 @@ fn host_func(store: &mut Store<Host>, name: String, ty: FuncType, is_entry: bool
 impl std::fmt::Debug for Session<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let bytes = self.memory.len(self.store.as_context());
-        f.debug_struct("Session")
-            .field("memory_bytes", &bytes)
-            .finish()
+        f.debug_struct("Session").field("memory_bytes", &bytes).finish()
     }
 }

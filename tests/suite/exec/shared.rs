@@ -39,9 +39,7 @@ fn copier(memory: &SharedMemory, bytes: usize) -> Result<(Store<()>, Instance, M
     let mut store = Store::new(engine(), ());
     store.set_fuel(FUEL)?;
     let instance = Instance::new(&mut store, module, &[memory.clone().into()])?;
-    let plain = instance
-        .get_memory(&mut store, "plain")
-        .expect("it is exported");
+    let plain = instance.get_memory(&mut store, "plain").expect("it is exported");
     plain.grow(&mut store, bytes.div_ceil(super::memory::PAGE_BYTES) as u64)?;
     Ok((store, instance, plain))
 }

@@ -32,8 +32,7 @@ pub struct World {
 impl World {
     /// Records the call of an import.
     pub fn log(&mut self, name: &str, args: &[Val]) {
-        self.events
-            .push(format!("{name}({})", value::show_all(args)));
+        self.events.push(format!("{name}({})", value::show_all(args)));
     }
 
     /// The values of entry call `call`, and a record that they were returned.
@@ -49,10 +48,7 @@ impl World {
             .zip(0..)
             .map(|(ty, i)| value::of_int(ty, base.wrapping_add(i * 1000)))
             .collect();
-        self.events.push(format!(
-            "  entry call {call} returns ({})",
-            value::show_all(&values)
-        ));
+        self.events.push(format!("  entry call {call} returns ({})", value::show_all(&values)));
         values
     }
 }

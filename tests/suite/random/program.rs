@@ -54,19 +54,11 @@ pub enum Kind {
 
 impl Node {
     pub fn op(text: impl Into<String>, args: Vec<Node>, results: &[Type]) -> Node {
-        Node {
-            args,
-            kind: Kind::Op(text.into()),
-            results: results.to_vec(),
-        }
+        Node { args, kind: Kind::Op(text.into()), results: results.to_vec() }
     }
 
     pub fn consts(types: &[Type]) -> Node {
-        Node {
-            args: Vec::new(),
-            kind: Kind::Consts(vec![1; types.len()]),
-            results: types.to_vec(),
-        }
+        Node { args: Vec::new(), kind: Kind::Consts(vec![1; types.len()]), results: types.to_vec() }
     }
 
     /// The lists of nodes in this one: its arguments and its bodies.
@@ -95,13 +87,7 @@ impl Node {
             Kind::Op(text) => {
                 let _ = writeln!(out, "{pad}{text}");
             }
-            Kind::Structured {
-                opcode,
-                label,
-                params,
-                clauses,
-                bodies,
-            } => {
+            Kind::Structured { opcode, label, params, clauses, bodies } => {
                 let ty = signature(params, &self.results);
                 let _ = writeln!(out, "{pad}{opcode} {label}{ty} {clauses}");
                 for (body, i) in bodies.iter().zip(0..) {
@@ -180,11 +166,7 @@ impl std::fmt::Display for Program {
                 Type::V128 => "v128.const i64x2 3 4".to_owned(),
                 _ => format!("{}.const {}", ty.name(), 5 + i),
             };
-            writeln!(
-                f,
-                "  (global $g{i} (export \"g{i}\") (mut {}) ({init}))",
-                ty.name()
-            )?;
+            writeln!(f, "  (global $g{i} (export \"g{i}\") (mut {}) ({init}))", ty.name())?;
         }
         writeln!(f, "  (table funcref (elem {}))", self.table.join(" "))?;
         for (func, i) in self.funcs.iter().zip(0..) {

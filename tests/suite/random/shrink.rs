@@ -90,9 +90,7 @@ fn each_list(program: &mut Program, visit: &mut dyn FnMut(&mut Vec<Node>) -> boo
 
 fn each_list_in(list: &mut Vec<Node>, visit: &mut dyn FnMut(&mut Vec<Node>) -> bool) -> bool {
     visit(list)
-        || list.iter_mut().any(|node| {
-            node.lists()
-                .into_iter()
-                .any(|list| each_list_in(list, visit))
-        })
+        || list
+            .iter_mut()
+            .any(|node| node.lists().into_iter().any(|list| each_list_in(list, visit)))
 }

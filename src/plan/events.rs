@@ -1,0 +1,64 @@
+//! The events that liveness looks at, operator by operator.
+
+use super::skeleton::{Event, Skeleton};
+use crate::index::LocalIdx;
+use crate::read::labels;
+use wasmparser::Operator;
+
+/// Records the events of a live operator; `may_catch`: inside the body of a `try`.
+pub(super) fn record(out: &mut Skeleton, op: &Operator<'_>, is_site: bool, may_catch: bool) {
+    let events = &mut out.events;
+    match op {
+        Operator::LocalGet { local_index } => events.push(Event::Get(LocalIdx(*local_index))),
+        Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
+            events.push(Event::Set(LocalIdx(*local_index)));
+        }
+        Operator::Block { .. } => events.push(Event::Block),
+        Operator::Loop { .. } => {
+            events.push(Event::Loop(out.loops));
+            out.loops += 1;
+        }
+        Operator::If { .. } => events.push(Event::If),
+        Operator::Else => events.push(Event::Else),
+        Operator::Try { .. } => events.push(Event::Try),
+        Operator::Catch { .. } | Operator::CatchAll => events.push(Event::Catch),
+        Operator::End | Operator::Delegate { .. } => events.push(Event::End),
+        Operator::TryTable { try_table } => {
+            // Backwards, liveness meets the handlers after it has left the body.
+            for catch in &try_table.catches {
+                events.push(Event::Handler(labels::catch_label(catch)));
+            }
+            events.push(Event::Block);
+        }
+        Operator::Return | Operator::Unreachable => events.push(Event::Stop),
+        Operator::Throw { .. } | Operator::ThrowRef | Operator::Rethrow { .. } => {
+            events.push(Event::MayThrow);
+            events.push(Event::Stop);
+        }
+        _ => record_other(out, op, is_site, may_catch),
+    }
+}
+
+fn record_other(out: &mut Skeleton, op: &Operator<'_>, is_site: bool, may_catch: bool) {
+    let mut branches = Vec::new();
+    labels::visit_branch_depths(op, |depth| branches.push(depth));
+    branches.sort_unstable();
+    branches.dedup();
+    out.events.extend(branches.into_iter().map(Event::BrIf));
+    match op {
+        Operator::Br { .. } | Operator::BrTable { .. } => out.events.push(Event::Stop),
+        Operator::ReturnCall { .. }
+        | Operator::ReturnCallIndirect { .. }
+        | Operator::ReturnCallRef { .. } => out.events.push(Event::Stop),
+        Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::CallRef { .. } => {
+            if is_site {
+                out.events.push(Event::Site(out.needed.len() as u32 - 1));
+            }
+            // After the site, so that a site's live locals include what handlers read.
+            if may_catch {
+                out.events.push(Event::MayThrow);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,130 @@
+//! What the operator pass finds in a body: the *nodes* (sites, and the constructs that contain sites)
+//! in program order as a tree, the operand stack at each, and the events that liveness looks at.
+
+use crate::index::{LocalIdx, TagIdx};
+use std::ops::Range;
+use wasmparser::{BlockType, ValType};
+
+/// A node: a site, or a construct with sites inside.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub kind: NodeKind,
+    /// Offset of the call, or of the operator that opens the construct.
+    pub start: u32,
+    /// Where a rewind enters: for a site the start of what runs again, else `start`.
+    pub landing: u32,
+    /// The values on the operand stack at `landing` that the enclosing construct put there, as a
+    /// range of [`Skeleton::spills`]: bottom first, then a construct's parameters, then the
+    /// condition of an `if`. Empty where there is nothing but a condition.
+    pub spills: Range<usize>,
+    /// How many of the spills are the construct's parameters.
+    pub params: usize,
+    pub ty: BlockType,
+    /// For an `if`: its `else`.
+    pub middle: Option<Middle>,
+    /// For a legacy `try`: its handlers.
+    pub handlers: Vec<Handler>,
+    /// Offset of the operator that closes the construct.
+    pub end: u32,
+    /// The node after the last node inside this one.
+    pub next: usize,
+}
+
+/// A handler of a legacy `try`.
+#[derive(Clone, Debug)]
+pub(super) struct Handler {
+    /// Offset of the `catch` or `catch_all`.
+    pub offset: u32,
+    /// The tag that it catches; all if none.
+    pub tag: Option<TagIdx>,
+    /// The values that it finds on the operand stack.
+    pub payload: Vec<ValType>,
+    /// The first node inside.
+    pub first_node: usize,
+    /// Offset of a `rethrow` of what this handler caught.
+    pub rethrow: Option<u32>,
+}
+
+/// Where the second arm of an `if` begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Middle {
+    /// Offset of the `else`.
+    pub offset: u32,
+    /// Whether the first part can run into it.
+    pub falls_in: bool,
+    /// The first node of the second part.
+    pub first_node: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NodeKind {
+    /// A site. `tee`: offset of a `local.tee` just before the landing, which gives the topmost
+    /// spill and may drop it.
+    Site {
+        tee: Option<u32>,
+    },
+    Block,
+    If,
+    Loop,
+    /// `try` (legacy) and `try_table`.
+    Try,
+}
+
+/// A value that leaves the operand stack at a landing and comes back after it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spill {
+    pub ty: ValType,
+    /// The local that holds the value anyway.
+    pub copy_of: Option<LocalIdx>,
+    /// Whether a rewind needs the value; otherwise any value of the type does.
+    pub saved: bool,
+}
+
+/// What liveness sees of the body, in program order. Depths are the body's own.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Event {
+    Get(LocalIdx),
+    Set(LocalIdx),
+    /// `block`; also `try_table`, whose handlers follow as `Handler`.
+    Block,
+    /// A loop, with its ordinal.
+    Loop(u32),
+    If,
+    Else,
+    /// A legacy `try`.
+    Try,
+    /// `catch` or `catch_all`.
+    Catch,
+    End,
+    /// May branch to this label, or run on.
+    BrIf(u32),
+    /// Control does not come back from here; branches are `BrIf` events before it.
+    Stop,
+    /// What may throw, inside a `try`.
+    MayThrow,
+    /// A handler of the `try_table` whose `Block` follows.
+    Handler(u32),
+    /// A call that may lead to an entry, with its place in [`Skeleton::needed`].
+    Site(u32),
+}
+
+/// What the walk found.
+#[derive(Default)]
+pub(super) struct Skeleton {
+    /// In program order of their landings; a construct comes before what is inside it.
+    pub nodes: Vec<Node>,
+    pub spills: Vec<Spill>,
+    pub events: Vec<Event>,
+    pub loops: u32,
+    /// For each site its offset and the locals that what runs again after its landing needs.
+    pub needed: Vec<(u32, Range<usize>)>,
+    pub needed_locals: Vec<LocalIdx>,
+    /// Code that can't be reached, as ranges of offsets.
+    pub dead: Vec<Range<u32>>,
+    /// The types of parameters and declared locals.
+    pub locals: Vec<ValType>,
+    /// Whether the body's end can be reached.
+    pub end_reachable: bool,
+    /// Offset just after the body's last operator.
+    pub end: u32,
+}

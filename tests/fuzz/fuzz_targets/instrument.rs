@@ -1,0 +1,9 @@
+//! Arbitrary bytes through the whole of `instrument`; the property is in the shared module.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../suite/random/total.rs"]
+mod total;
+
+fuzz_target!(|input: &[u8]| total::check(input));

@@ -1,0 +1,167 @@
+//! Makes random programs that end, and that call entries in every place that is legal.
+//!
+//! Every expression may hold calls, so that operands of all types lie below sites, blocks and
+//! branches. Loops and functions take fuel; addresses are masked; traps and exceptions are rare.
+
+mod statements;
+mod values;
+
+use super::program::{Func, Kind, Node, Program, TYPES, Type};
+use super::rng::Rng;
+
+/// A branch target.
+struct Label {
+    name: String,
+    /// What a branch to it carries.
+    types: Vec<Type>,
+    /// A branch to a loop goes back, so it must take fuel.
+    is_loop: bool,
+}
+
+/// What all functions of a program share.
+struct Shape {
+    signatures: Vec<(Vec<Type>, Vec<Type>)>,
+    globals: Vec<Type>,
+    /// `$f0`… then the entry; each function once, so a slot is a function's ordinal.
+    table: Vec<String>,
+}
+
+/// The program of a seed. Greater seeds are no greater programs.
+pub fn program(seed: u64) -> Program {
+    let count = 2 + Rng::new(!seed).below(4);
+    program_of(seed, count)
+}
+
+/// The program of a seed with so many functions.
+pub fn program_of(seed: u64, count: usize) -> Program {
+    let mut rng = Rng::new(seed);
+    let types = |rng: &mut Rng, most: usize| -> Vec<Type> {
+        (0..rng.below(most + 1)).map(|_| *rng.pick(&TYPES)).collect()
+    };
+    let signatures: Vec<_> = (0..count).map(|_| (types(&mut rng, 3), types(&mut rng, 2))).collect();
+    let mut table: Vec<_> = (0..count).map(|i| format!("$f{i}")).collect();
+    table.push("$fork".into());
+    let shape = Shape { signatures, globals: types(&mut rng, 4), table };
+    let funcs = (0..count).map(|i| func(&shape, i, &mut rng)).collect();
+    Program { funcs, globals: shape.globals, table: shape.table }
+}
+
+fn func(shape: &Shape, ordinal: usize, rng: &mut Rng) -> Func {
+    let (params, results) = shape.signatures[ordinal].clone();
+    let locals: Vec<_> = (0..=rng.below(6)).map(|_| *rng.pick(&TYPES)).collect();
+    let budget = [6, 20, 40, 70][rng.below(4)];
+    let mut maker = Maker {
+        shape,
+        locals: [params.clone(), locals.clone()].concat(),
+        results: results.clone(),
+        labels: Vec::new(),
+        next_label: 0,
+        budget,
+        sites: rng.chance(85),
+        exceptions: rng.chance(30),
+        rng,
+    };
+    let mut body = vec![maker.return_without_fuel()];
+    body.extend(maker.body(&[], &results));
+    Func { params, results, locals, body }
+}
+
+struct Maker<'a> {
+    shape: &'a Shape,
+    rng: &'a mut Rng,
+    locals: Vec<Type>,
+    results: Vec<Type>,
+    labels: Vec<Label>,
+    next_label: usize,
+    /// How many more nodes there should be, roughly.
+    budget: i32,
+    /// Whether the function calls entries itself.
+    sites: bool,
+    exceptions: bool,
+}
+
+impl Maker<'_> {
+    fn return_without_fuel(&mut self) -> Node {
+        let values = Node::consts(&self.results);
+        let exit = Node::op("return", vec![values], &[]);
+        let condition = Node::op("i32.eqz", vec![burn()], &[Type::I32]);
+        structured("if", String::new(), vec![condition], vec![vec![exit]], &[])
+    }
+
+    /// A body that begins with `params` on the operand stack and ends with `results`.
+    fn body(&mut self, params: &[Type], results: &[Type]) -> Vec<Node> {
+        let mut body = Vec::new();
+        let keep = params.is_empty() || self.rng.chance(50);
+        if !keep {
+            for ty in params.iter().rev() {
+                body.push(self.consume(*ty, Vec::new(), &[]));
+            }
+        }
+        for _ in 0..self.rng.below(4) {
+            if self.budget > 0 {
+                body.push(self.statement());
+            }
+        }
+        body.extend(self.values(results));
+        if keep && !params.is_empty() {
+            // Only a branch drops the parameters that lie below the results.
+            body.push(self.leave(results));
+        }
+        body
+    }
+
+    /// A branch to the innermost label with these types, or a trap if there is none.
+    fn leave(&mut self, types: &[Type]) -> Node {
+        let label = self.labels.iter().rev().find(|l| !l.is_loop && l.types == types);
+        match label {
+            Some(label) => Node::op(format!("br {}", label.name), Vec::new(), &[]),
+            None => Node::op("unreachable", Vec::new(), &[]),
+        }
+    }
+
+    /// Takes the topmost of the values that `args` leave; `rest` are the ones below.
+    fn consume(&mut self, ty: Type, args: Vec<Node>, rest: &[Type]) -> Node {
+        let text = match self.local(ty) {
+            Some(local) if self.rng.chance(75) => format!("local.set {local}"),
+            _ => "drop".into(),
+        };
+        Node::op(text, args, rest)
+    }
+
+    fn local(&mut self, ty: Type) -> Option<usize> {
+        let fitting: Vec<_> = (0..self.locals.len()).filter(|i| self.locals[*i] == ty).collect();
+        (!fitting.is_empty()).then(|| *self.rng.pick(&fitting))
+    }
+
+    fn global(&mut self, ty: Type) -> Option<usize> {
+        let globals = &self.shape.globals;
+        let fitting: Vec<_> = (0..globals.len()).filter(|i| globals[*i] == ty).collect();
+        (!fitting.is_empty()).then(|| *self.rng.pick(&fitting))
+    }
+}
+
+fn constant(value: u32) -> Node {
+    Node { args: Vec::new(), kind: Kind::Consts(vec![value]), results: vec![Type::I32] }
+}
+
+fn burn() -> Node {
+    Node::op("call $burn", Vec::new(), &[Type::I32])
+}
+
+fn structured(
+    opcode: &'static str,
+    label: String,
+    args: Vec<Node>,
+    bodies: Vec<Vec<Node>>,
+    results: &[Type],
+) -> Node {
+    let kind =
+        Kind::Structured { opcode, label, params: Vec::new(), clauses: String::new(), bodies };
+    Node { args, kind, results: results.to_vec() }
+}
+
+fn set_params(node: &mut Node, types: &[Type]) {
+    if let Kind::Structured { params, .. } = &mut node.kind {
+        *params = types.to_vec();
+    }
+}
