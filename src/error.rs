@@ -182,10 +182,6 @@ impl Error {
         ]
         .iter()
         .any(|needle| message.contains(needle));
-        if limit {
-            Error::Limit { message, offset }
-        } else {
-            Error::Invalid { message, offset }
-        }
+        if limit { Error::Limit { message, offset } } else { Error::Invalid { message, offset } }
     }
 }

@@ -73,10 +73,7 @@ pub struct IndexVec<I, T> {
 
 impl<I, T> Default for IndexVec<I, T> {
     fn default() -> Self {
-        IndexVec {
-            items: Vec::new(),
-            index: PhantomData,
-        }
+        IndexVec { items: Vec::new(), index: PhantomData }
     }
 }
 
@@ -86,10 +83,7 @@ impl<I: IndexType, T> IndexVec<I, T> {
     where
         T: Clone,
     {
-        IndexVec {
-            items: vec![value; len],
-            index: PhantomData,
-        }
+        IndexVec { items: vec![value; len], index: PhantomData }
     }
 
     /// Appends `item` and returns its index.
@@ -120,10 +114,7 @@ impl<I: IndexType, T> IndexVec<I, T> {
 
     /// Indices and items in index order.
     pub fn iter_enumerated(&self) -> impl ExactSizeIterator<Item = (I, &T)> {
-        self.items
-            .iter()
-            .enumerate()
-            .map(|(position, item)| (I::from_usize(position), item))
+        self.items.iter().enumerate().map(|(position, item)| (I::from_usize(position), item))
     }
 
     /// All indices, in order.
@@ -139,19 +130,13 @@ impl<I: IndexType, T> IndexVec<I, T> {
 
 impl<I, T> FromIterator<T> for IndexVec<I, T> {
     fn from_iter<S: IntoIterator<Item = T>>(items: S) -> Self {
-        IndexVec {
-            items: items.into_iter().collect(),
-            index: PhantomData,
-        }
+        IndexVec { items: items.into_iter().collect(), index: PhantomData }
     }
 }
 
 impl<I, T> From<Vec<T>> for IndexVec<I, T> {
     fn from(items: Vec<T>) -> Self {
-        IndexVec {
-            items,
-            index: PhantomData,
-        }
+        IndexVec { items, index: PhantomData }
     }
 }
 

@@ -55,11 +55,7 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
     let analysis = analyze::Analysis::run(&module, options)?;
     let report = Report::new(&module, &analysis);
     if analysis.entries.is_empty() {
-        return Ok(Output {
-            wasm: bytes.into_owned(),
-            report,
-            warnings: Vec::new(),
-        });
+        return Ok(Output { wasm: bytes.into_owned(), report, warnings: Vec::new() });
     }
     stage("plan");
     let plan = plan::Plan::make(&module, &analysis, options)?;
@@ -67,11 +63,7 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
     let rewritten = rewrite::rewrite(&module, plan)?;
     stage("verify");
     verify::verify(&module, &analysis, &rewritten.wasm)?;
-    Ok(Output {
-        wasm: rewritten.wasm,
-        report,
-        warnings: warnings(&rewritten.dropped),
-    })
+    Ok(Output { wasm: rewritten.wasm, report, warnings: warnings(&rewritten.dropped) })
 }
 
 /// Announces a stage to whoever shows progress: an event of its own target, with the stage's name.

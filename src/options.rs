@@ -51,17 +51,12 @@ impl EntryPattern {
     /// # Errors
     /// [`Error::BadEntry`] if there is no dot, no name, or a quote is left open.
     pub fn parse(text: &str) -> Result<Self> {
-        let bad = |reason: &str| Error::BadEntry {
-            entry: text.into(),
-            reason: reason.into(),
-        };
+        let bad = |reason: &str| Error::BadEntry { entry: text.into(), reason: reason.into() };
         let (module, name, quoted) = if let Some(rest) = text.strip_prefix('"') {
-            let (module, rest) = rest
-                .split_once('"')
-                .ok_or_else(|| bad("the quote is not closed"))?;
-            let name = rest
-                .strip_prefix('.')
-                .ok_or_else(|| bad("a dot must follow the quoted module"))?;
+            let (module, rest) =
+                rest.split_once('"').ok_or_else(|| bad("the quote is not closed"))?;
+            let name =
+                rest.strip_prefix('.').ok_or_else(|| bad("a dot must follow the quoted module"))?;
             (module, name, true)
         } else {
             let (module, name) = text.rsplit_once('.').ok_or_else(|| bad("it has no dot"))?;
@@ -78,22 +73,13 @@ impl EntryPattern {
             Some(prefix) if !quoted => (prefix, true),
             _ => (module, false),
         };
-        Ok(EntryPattern {
-            module: module.into(),
-            name: name.into(),
-            module_prefix,
-            name_prefix,
-        })
+        Ok(EntryPattern { module: module.into(), name: name.into(), module_prefix, name_prefix })
     }
 
     /// Whether the import `module`.`name` is meant.
     pub fn matches(&self, module: &str, name: &str) -> bool {
         let part = |pattern: &str, prefix: bool, text: &str| {
-            if prefix {
-                text.starts_with(pattern)
-            } else {
-                text == pattern
-            }
+            if prefix { text.starts_with(pattern) } else { text == pattern }
         };
         part(&self.module, self.module_prefix, module) && part(&self.name, self.name_prefix, name)
     }

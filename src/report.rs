@@ -49,10 +49,7 @@ pub struct Function {
 impl Report {
     /// Describes `analysis` of `module`.
     pub fn new(module: &Module<'_>, analysis: &Analysis) -> Report {
-        let inside = analysis
-            .closure
-            .iter_enumerated()
-            .filter(|(_, in_it)| **in_it);
+        let inside = analysis.closure.iter_enumerated().filter(|(_, in_it)| **in_it);
         let closure: Vec<_> = inside
             .map(|(func, _)| Function {
                 index: func.0,
@@ -63,16 +60,8 @@ impl Report {
             .collect();
         let import = closure.iter().filter(|function| function.import).count();
         Report {
-            entries: analysis
-                .entries
-                .iter()
-                .map(|entry| import_name(module, *entry))
-                .collect(),
-            counts: Counts {
-                total: closure.len(),
-                local: closure.len() - import,
-                import,
-            },
+            entries: analysis.entries.iter().map(|entry| import_name(module, *entry)).collect(),
+            counts: Counts { total: closure.len(), local: closure.len() - import, import },
             closure,
             assumptions: analysis.assumptions.clone(),
             notes: analysis.notes.clone(),
@@ -99,15 +88,9 @@ fn import_name(module: &Module<'_>, func: FuncIdx) -> String {
 /// Assumptions are not part of it: they are for another stream.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts {
-            total,
-            local,
-            import,
-        } = self.counts;
+        let Counts { total, local, import } = self.counts;
         writeln!(f, "{total} ({local} local, {import} import)")?;
-        self.closure
-            .iter()
-            .try_for_each(|function| writeln!(f, "{function}"))
+        self.closure.iter().try_for_each(|function| writeln!(f, "{function}"))
     }
 }
 
@@ -139,10 +122,8 @@ mod tests {
             (func $main (export "main") (call $jump))
             (func $jump (return_call $fork))
             (func $other))"#;
-        let options = Options {
-            entries: vec![EntryPattern::exact("k", "fork")],
-            ..Options::default()
-        };
+        let options =
+            Options { entries: vec![EntryPattern::exact("k", "fork")], ..Options::default() };
         crate::analyze(wat.as_bytes(), &options).unwrap()
     }
 
@@ -158,10 +139,7 @@ mod tests {
     fn json_has_the_documented_fields() {
         let json = serde_json::to_value(report()).unwrap();
         assert_eq!(json["entries"], serde_json::json!(["k.fork"]));
-        assert_eq!(
-            json["counts"],
-            serde_json::json!({"total": 3, "local": 2, "import": 1})
-        );
+        assert_eq!(json["counts"], serde_json::json!({"total": 3, "local": 2, "import": 1}));
         assert_eq!(
             json["closure"][2],
             serde_json::json!({"index": 2, "name": "jump", "import": false, "frames": false})
@@ -171,12 +149,8 @@ mod tests {
 
     #[test]
     fn a_name_with_a_line_break_stays_on_one_line() {
-        let function = Function {
-            index: 1,
-            name: Some("a\nb".into()),
-            import: false,
-            frames: true,
-        };
+        let function =
+            Function { index: 1, name: Some("a\nb".into()), import: false, frames: true };
         assert_eq!(function.to_string(), "1 local a\\nb");
     }
 }

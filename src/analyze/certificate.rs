@@ -8,13 +8,14 @@
 //! the graph.
 
 use super::facts::{Call, Callee, Dynamic};
+use super::flow::Known;
 use super::graph::Sources;
 use super::tables::{Contents, Slot, Slots};
 use super::types::{Bound, TypeId};
 use super::{Analysis, Site, Target};
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, TableIdx};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether a call can reach the closure and, if so, whether an import in it.
 type Hit = Option<MayBeImport>;
@@ -45,6 +46,11 @@ fn broken(what: String) -> Error {
     Error::Internal(format!("the closure's certificate fails: {what}"))
 }
 
+/// What several targets reach together.
+fn any(hits: impl Iterator<Item = Hit>) -> Hit {
+    hits.flatten().reduce(|left, right| left || right)
+}
+
 struct Checker<'a> {
     sources: &'a Sources<'a>,
     analysis: &'a Analysis,
@@ -52,6 +58,8 @@ struct Checker<'a> {
     taken: BTreeMap<(Option<TypeId>, TypeId), MayBeImport>,
     /// The same for those in a known table.
     tables: BTreeMap<(TableIdx, TypeId), MayBeImport>,
+    /// The tables whose slots may be in a table: itself, and those that it is copied from.
+    sources_of: BTreeMap<TableIdx, BTreeSet<TableIdx>>,
 }
 
 impl<'a> Checker<'a> {
@@ -61,9 +69,15 @@ impl<'a> Checker<'a> {
             analysis,
             taken: BTreeMap::new(),
             tables: BTreeMap::new(),
+            sources_of: BTreeMap::new(),
         };
         checker.note_taken();
-        checker.note_tables();
+        for table in sources.tables.tables.indices() {
+            let mut all = BTreeSet::new();
+            checker.note_copies(table, &mut all);
+            all.iter().for_each(|source| checker.note_table(table, *source));
+            checker.sources_of.insert(table, all);
+        }
         checker
     }
 
@@ -93,18 +107,32 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn note_tables(&mut self) {
-        let sources = self.sources;
-        for (table, facts) in sources.tables.tables.iter_enumerated() {
-            let Contents::Known(slots) = &facts.contents else {
-                continue;
-            };
-            for slot in slots.all() {
-                let Slot::Func(func) = slot else { continue };
-                let import = sources.module.is_import(func);
-                for ty in self.callable(func) {
-                    *self.tables.entry((table, ty)).or_default() |= import;
-                }
+    fn slots(&self, table: TableIdx) -> Option<&'a Slots> {
+        match &self.sources.tables.tables[table].contents {
+            Contents::Open => None,
+            Contents::Known(slots) => Some(slots),
+        }
+    }
+
+    fn note_copies(&self, table: TableIdx, all: &mut BTreeSet<TableIdx>) {
+        if let Some(slots) = self.slots(table)
+            && all.insert(table)
+        {
+            let copies = slots.copies().iter();
+            copies.for_each(|source| self.note_copies(*source, all));
+        }
+    }
+
+    /// Notes what `source` holds as what `table` may hold.
+    fn note_table(&mut self, table: TableIdx, source: TableIdx) {
+        let Some(slots) = self.slots(source) else {
+            return;
+        };
+        for slot in slots.all() {
+            let Slot::Func(func) = slot else { continue };
+            let import = self.sources.module.is_import(func);
+            for ty in self.callable(func) {
+                *self.tables.entry((table, ty)).or_default() |= import;
             }
         }
     }
@@ -119,20 +147,32 @@ impl<'a> Checker<'a> {
         self.taken.get(&(key, ty)).copied()
     }
 
-    fn hit(&self, dynamic: Dynamic) -> Hit {
+    fn hit(&self, ordinal: u32, dynamic: Dynamic) -> Hit {
         let types = self.sources.types;
-        let (table, ty, slot) = match dynamic {
-            Dynamic::Ref { ty } => return self.through_taken(Bound::Any, types.id(ty)),
-            Dynamic::Table { table, ty, slot } => (table, types.id(ty), slot),
+        let known = self.sources.flows.targets.get(&ordinal);
+        match (dynamic, known) {
+            (Dynamic::Ref { ty }, None) => self.through_taken(Bound::Any, types.id(ty)),
+            (Dynamic::Ref { ty }, Some(known)) => any(known
+                .iter()
+                .map(|known| self.slot_hit(Slot::from(*known), Bound::Any, types.id(ty)))),
+            (Dynamic::Table { table, ty }, known) => self.table_hit(table, known, types.id(ty)),
+        }
+    }
+
+    fn table_hit(&self, table: TableIdx, known: Option<&Vec<Known>>, ty: TypeId) -> Hit {
+        let bound = self.sources.tables.tables[table].bound;
+        let Some(slots) = self.slots(table) else {
+            return self.through_taken(bound, ty);
         };
-        let facts = &self.sources.tables.tables[table];
-        let slots = match &facts.contents {
-            Contents::Open => return self.through_taken(facts.bound, ty),
-            Contents::Known(slots) => slots,
-        };
-        match slot.filter(|_| slots.placed()) {
-            Some(number) => self.slot_hit(slots.get(number)?, facts.bound, ty),
-            None => self.table_hit(slots, table, ty),
+        match known.filter(|_| slots.placed()) {
+            None => self.any_slot_hit(table, ty),
+            Some(known) => any(known.iter().map(|known| match known {
+                Known::Int(number) => {
+                    let held = slots.get(*number);
+                    any(held.map(|slot| self.slot_hit(slot, bound, ty)))
+                }
+                Known::Func(_) | Known::Null => None,
+            })),
         }
     }
 
@@ -147,17 +187,13 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn table_hit(&self, slots: &Slots, table: TableIdx, ty: TypeId) -> Hit {
+    fn any_slot_hit(&self, table: TableIdx, ty: TypeId) -> Hit {
         let named = self.tables.get(&(table, ty)).copied();
-        let bound = self.sources.tables.tables[table].bound;
-        let unknown = slots
-            .has_unknown()
-            .then(|| self.through_taken(bound, ty))
-            .flatten();
-        match (named, unknown) {
-            (Some(a), Some(b)) => Some(a || b),
-            (a, b) => a.or(b),
-        }
+        let sources = self.sources_of.get(&table).into_iter().flatten();
+        let unknown = sources
+            .filter(|source| self.slots(**source).is_some_and(Slots::has_unknown))
+            .map(|source| self.through_taken(self.sources.tables.tables[*source].bound, ty));
+        any(unknown.chain([named]))
     }
 
     /// The site that `call` must be; `None` if it can't reach the closure.
@@ -168,16 +204,12 @@ impl<'a> Checker<'a> {
                     return None;
                 }
                 let import = self.sources.module.is_import(func);
-                let target = if import {
-                    Target::Import(func)
-                } else {
-                    Target::Defined(func)
-                };
+                let target = if import { Target::Import(func) } else { Target::Defined(func) };
                 (target, tail)
             }
             Callee::Dynamic { tail, ordinal } => {
                 let dynamic = self.sources.facts.dynamics[ordinal as usize];
-                let may_be_import = self.hit(dynamic)?;
+                let may_be_import = self.hit(ordinal, dynamic)?;
                 let target = match dynamic {
                     Dynamic::Table { .. } => Target::Indirect { may_be_import },
                     Dynamic::Ref { .. } => Target::Ref { may_be_import },
@@ -185,11 +217,7 @@ impl<'a> Checker<'a> {
                 (target, tail)
             }
         };
-        Some(Site {
-            offset: call.offset,
-            target,
-            tail,
-        })
+        Some(Site { offset: call.offset, target, tail })
     }
 
     fn calls_of(&self, caller: FuncIdx, calls: &[Call]) -> Result<()> {
@@ -202,9 +230,7 @@ impl<'a> Checker<'a> {
             }
             if !listed.any(|other| *other == site) {
                 let place = place();
-                return Err(broken(format!(
-                    "the call in {place} is not among the sites"
-                )));
+                return Err(broken(format!("the call in {place} is not among the sites")));
             }
         }
         Ok(())

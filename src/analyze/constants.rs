@@ -25,9 +25,7 @@ pub(super) struct Constants {
 
 impl Constants {
     pub(super) fn new(module: &Module<'_>) -> Constants {
-        let mut constants = Constants {
-            globals: IndexVec::default(),
-        };
+        let mut constants = Constants { globals: IndexVec::default() };
         // A constant expression reads only globals that precede it, so one pass suffices.
         for global in module.globals.iter() {
             let value = match &global.init {
@@ -41,10 +39,7 @@ impl Constants {
 
     /// The value of an immutable global; `Unknown` for a mutable or imported one.
     pub(super) fn global(&self, global: GlobalIdx) -> Constant {
-        self.globals
-            .get(global)
-            .copied()
-            .unwrap_or(Constant::Unknown)
+        self.globals.get(global).copied().unwrap_or(Constant::Unknown)
     }
 
     pub(super) fn eval(&self, expr: &ConstExpr<'_>) -> Constant {
@@ -98,11 +93,7 @@ fn narrow(value: Constant) -> Constant {
 /// Calls `take` for every function that the expression mentions by `ref.func`, whatever it makes
 /// of the reference.
 pub(super) fn funcs_in(expr: &ConstExpr<'_>, mut take: impl FnMut(FuncIdx)) {
-    for operator in expr
-        .get_operators_reader()
-        .into_iter()
-        .map_while(Result::ok)
-    {
+    for operator in expr.get_operators_reader().into_iter().map_while(Result::ok) {
         if let Operator::RefFunc { function_index } = operator {
             take(FuncIdx(function_index));
         }

@@ -61,14 +61,10 @@ fn matches(patterns: &[EntryPattern], module: &str, name: &str) -> bool {
 }
 
 fn all_match(module: &Module<'_>, patterns: &[EntryPattern]) -> Result<()> {
-    let missing = patterns
-        .iter()
-        .find(|pattern| !imports(module).any(|(_, m, n)| pattern.matches(m, n)));
+    let missing =
+        patterns.iter().find(|pattern| !imports(module).any(|(_, m, n)| pattern.matches(m, n)));
     missing.map_or(Ok(()), |pattern| {
-        Err(Error::MissingEntry {
-            entry: pattern.to_string(),
-            near: near(module, pattern),
-        })
+        Err(Error::MissingEntry { entry: pattern.to_string(), near: near(module, pattern) })
     })
 }
 
@@ -76,13 +72,10 @@ fn all_match(module: &Module<'_>, patterns: &[EntryPattern]) -> Result<()> {
 pub(super) fn imports<'m>(
     module: &'m Module<'_>,
 ) -> impl Iterator<Item = (FuncIdx, &'m str, &'m str)> {
-    module
-        .funcs
-        .iter_enumerated()
-        .map_while(|(func, entity)| match entity.kind {
-            FuncKind::Import { module, name } => Some((func, module, name)),
-            FuncKind::Defined { .. } => None,
-        })
+    module.funcs.iter_enumerated().map_while(|(func, entity)| match entity.kind {
+        FuncKind::Import { module, name } => Some((func, module, name)),
+        FuncKind::Defined { .. } => None,
+    })
 }
 
 /// How many similar names an error offers.

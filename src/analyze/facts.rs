@@ -7,7 +7,7 @@
 //! A large module has over a million calls, so a call takes twelve bytes.
 
 use super::decode::{Visitor, decode};
-use super::window::Window;
+use super::origin::{LocalUses, Origin, Traceable};
 use crate::error::Result;
 use crate::index::{ElemIdx, FuncIdx, IndexType, IndexVec, TableIdx, TypeIdx};
 use crate::read::Module;
@@ -34,12 +34,8 @@ pub(super) enum Callee {
 /// A call whose target is a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Dynamic {
-    /// `call_indirect`: through a slot of a table, where its number is known.
-    Table {
-        table: TableIdx,
-        ty: TypeIdx,
-        slot: Option<u64>,
-    },
+    /// `call_indirect`.
+    Table { table: TableIdx, ty: TypeIdx },
     /// `call_ref`.
     Ref { ty: TypeIdx },
 }
@@ -51,6 +47,9 @@ pub(super) struct Facts {
     pub(super) calls: IndexVec<FuncIdx, Box<[Call]>>,
     pub(super) dynamics: Vec<Dynamic>,
     pub(super) uses: Uses,
+    /// The functions in which it is worth while to follow values to dynamic calls and tables, in
+    /// index order; the others are [`Traceable::No`].
+    pub(super) traceable: Vec<(FuncIdx, Traceable)>,
 }
 
 /// Which entities live code uses in ways that matter to references.
@@ -58,24 +57,31 @@ pub(super) struct Facts {
 pub(super) struct Uses {
     /// Functions named by `ref.func`.
     pub(super) ref_funcs: BTreeSet<FuncIdx>,
-    /// Tables that `table.set`, `table.grow`, `table.fill`, `table.copy` or `table.init` change.
-    pub(super) changed_tables: BTreeSet<TableIdx>,
+    /// Tables that `table.set`, `table.grow`, `table.fill`, `table.copy` or `table.init` change,
+    /// with the functions that do it.
+    pub(super) changed_tables: BTreeSet<(TableIdx, FuncIdx)>,
     /// Tables whose slots `table.get` or `table.copy` reads.
     pub(super) read_tables: BTreeSet<TableIdx>,
-    /// Element segments that `table.init` or an array instruction reads.
+    /// Element segments that an array instruction reads.
     pub(super) read_elements: BTreeSet<ElemIdx>,
+    /// Element segments that `table.init` reads, with the tables that it writes.
+    pub(super) init_elements: BTreeSet<(ElemIdx, TableIdx)>,
 }
 
 impl Facts {
-    pub(super) fn collect(module: &Module<'_>) -> Result<Facts> {
+    pub(super) fn collect(
+        module: &Module<'_>,
+        host_visible: &IndexVec<TableIdx, bool>,
+    ) -> Result<Facts> {
         let bodies: Vec<Result<BodyFacts>> = (0..module.funcs.len())
             .into_par_iter()
-            .map_init(Collector::default, |collector, func| {
-                match module.body(FuncIdx::from_usize(func)) {
-                    Some(body) => collector.collect(&body),
+            .map_init(
+                || Collector::new(module, host_visible),
+                |collector, func| match module.body(FuncIdx::from_usize(func)) {
+                    Some(body) => collector.collect(&body, FuncIdx::from_usize(func)),
                     None => Ok(BodyFacts::default()),
-                }
-            })
+                },
+            )
             .collect();
         let mut facts = Facts::default();
         for body in bodies {
@@ -94,12 +100,16 @@ impl Facts {
             }
         }
         self.dynamics.append(&mut body.dynamics);
-        self.calls.push(body.calls.into_boxed_slice());
+        let func = self.calls.push(body.calls.into_boxed_slice());
+        if body.traceable != Traceable::No {
+            self.traceable.push((func, body.traceable));
+        }
         if let Some(uses) = body.uses {
             self.uses.ref_funcs.extend(uses.ref_funcs);
             self.uses.changed_tables.extend(uses.changed_tables);
             self.uses.read_tables.extend(uses.read_tables);
             self.uses.read_elements.extend(uses.read_elements);
+            self.uses.init_elements.extend(uses.init_elements);
         }
     }
 }
@@ -111,60 +121,121 @@ struct BodyFacts {
     dynamics: Vec<Dynamic>,
     /// Few bodies have any.
     uses: Option<Box<Uses>>,
+    traceable: Traceable,
 }
 
 /// Collects the facts of bodies, one after the other.
-#[derive(Default)]
-struct Collector {
+struct Collector<'a> {
+    module: &'a Module<'a>,
+    host_visible: &'a IndexVec<TableIdx, bool>,
+    func: FuncIdx,
     facts: BodyFacts,
     liveness: Liveness,
-    window: Window,
+    /// What made the value on top of the operand stack.
+    origin: Origin,
+    locals: LocalUses,
 }
 
-impl Collector {
-    fn collect(&mut self, body: &FunctionBody<'_>) -> Result<BodyFacts> {
+impl<'a> Collector<'a> {
+    fn new(module: &'a Module<'a>, host_visible: &'a IndexVec<TableIdx, bool>) -> Self {
+        Collector {
+            module,
+            host_visible,
+            func: FuncIdx(0),
+            facts: BodyFacts::default(),
+            liveness: Liveness::default(),
+            origin: Origin::Other,
+            locals: LocalUses::default(),
+        }
+    }
+
+    fn collect(&mut self, body: &FunctionBody<'_>, func: FuncIdx) -> Result<BodyFacts> {
+        self.func = func;
         self.liveness = Liveness::default();
-        self.window.clear();
+        self.facts.traceable = Traceable::No;
+        self.origin = Origin::Other;
+        self.locals.clear();
         decode(body, self)?;
+        let params = self.module.func_type(func).params().len();
+        let through_locals = self.locals.traceable(params);
+        self.facts.traceable = self.facts.traceable.max(through_locals);
         // What stays is as small as can be; the room to collect in is kept.
         Ok(BodyFacts {
             calls: self.facts.calls.drain(..).collect(),
             dynamics: self.facts.dynamics.drain(..).collect(),
             uses: self.facts.uses.take(),
+            traceable: self.facts.traceable,
         })
     }
 }
 
-impl Visitor for Collector {
+impl Visitor for Collector<'_> {
     #[inline(always)]
     fn operator(&mut self, offset: u32, operator: &Operator<'_>) {
         if self.liveness.step(operator) {
-            self.facts.operator(operator, offset, &self.window);
-            self.window.step(operator);
-        } else {
-            self.window.clear();
+            self.live(operator, offset);
+            self.origin = self.follow(operator);
         }
     }
 
     fn vector_operator(&mut self) {
-        self.window.forget_stack();
+        self.origin = Origin::Opaque;
     }
 }
 
-impl BodyFacts {
+impl Collector<'_> {
+    /// What makes the value on top of the operand stack after `operator`.
     #[inline(always)]
-    fn operator(&mut self, operator: &Operator<'_>, offset: u32, window: &Window) {
+    fn follow(&mut self, operator: &Operator<'_>) -> Origin {
+        match *operator {
+            Operator::LocalGet { local_index } => Origin::Local(local_index),
+            Operator::LocalSet { local_index } => {
+                self.locals.assign(local_index, self.origin);
+                Origin::Other
+            }
+            Operator::LocalTee { local_index } => {
+                self.locals.assign(local_index, self.origin);
+                self.origin
+            }
+            Operator::Call { function_index } => {
+                match self.module.is_import(FuncIdx(function_index)) {
+                    true => Origin::Opaque,
+                    false => Origin::Other,
+                }
+            }
+            Operator::I32Load { .. }
+            | Operator::I64Load { .. }
+            | Operator::CallIndirect { .. }
+            | Operator::CallRef { .. }
+            | Operator::TableGet { .. }
+            | Operator::StructGet { .. }
+            | Operator::ArrayGet { .. } => Origin::Opaque,
+            // The same reference, or none.
+            Operator::RefAsNonNull | Operator::RefCastNonNull { .. } => self.origin,
+            _ => Origin::Other,
+        }
+    }
+
+    /// The value on top of the operand stack chooses a target.
+    fn choose(&mut self) {
+        match self.origin {
+            Origin::Opaque => {}
+            Origin::Local(local) => self.locals.choose(local),
+            Origin::Other => self.facts.traceable = Traceable::Yes,
+        }
+    }
+
+    #[inline(always)]
+    fn live(&mut self, operator: &Operator<'_>, offset: u32) {
         match *operator {
             Operator::Call { function_index } => self.direct(offset, function_index, false),
             Operator::ReturnCall { function_index } => self.direct(offset, function_index, true),
-            Operator::CallIndirect {
-                type_index,
-                table_index,
-            } => self.indirect(offset, (table_index, type_index), window, false),
-            Operator::ReturnCallIndirect {
-                type_index,
-                table_index,
-            } => self.indirect(offset, (table_index, type_index), window, true),
+            Operator::CallIndirect { type_index, table_index } => {
+                self.indirect(offset, table_index, type_index, false)
+            }
+            Operator::ReturnCallIndirect { type_index, table_index } => {
+                self.indirect(offset, table_index, type_index, true)
+            }
             Operator::CallRef { type_index } => self.by_ref(offset, type_index, false),
             Operator::ReturnCallRef { type_index } => self.by_ref(offset, type_index, true),
             Operator::RefFunc { .. }
@@ -175,42 +246,49 @@ impl BodyFacts {
             | Operator::TableCopy { .. }
             | Operator::TableInit { .. }
             | Operator::ArrayNewElem { .. }
-            | Operator::ArrayInitElem { .. } => {
-                self.uses.get_or_insert_default().operator(operator);
-            }
+            | Operator::ArrayInitElem { .. } => self.reference(operator),
             _ => {}
+        }
+    }
+
+    fn reference(&mut self, operator: &Operator<'_>) {
+        let uses = self.facts.uses.get_or_insert_default();
+        uses.operator(operator, self.func);
+        let mut changed = uses.changed_tables.iter();
+        if changed.any(|(table, _)| !self.host_visible[*table]) {
+            self.facts.traceable = Traceable::Yes;
         }
     }
 
     fn direct(&mut self, offset: u32, func: u32, tail: bool) {
         let func = FuncIdx(func);
         let callee = Callee::Direct { tail, func };
-        self.calls.push(Call { offset, callee });
+        self.facts.calls.push(Call { offset, callee });
     }
 
-    fn indirect(&mut self, offset: u32, place: (u32, u32), window: &Window, tail: bool) {
-        let dynamic = Dynamic::Table {
-            table: TableIdx(place.0),
-            ty: TypeIdx(place.1),
-            slot: window.top(),
-        };
-        self.dynamic(offset, dynamic, tail);
+    fn indirect(&mut self, offset: u32, table: u32, ty: u32, tail: bool) {
+        let (table, ty) = (TableIdx(table), TypeIdx(ty));
+        if !self.host_visible[table] {
+            self.choose();
+        }
+        self.dynamic(offset, Dynamic::Table { table, ty }, tail);
     }
 
     fn by_ref(&mut self, offset: u32, ty: u32, tail: bool) {
+        self.choose();
         self.dynamic(offset, Dynamic::Ref { ty: TypeIdx(ty) }, tail);
     }
 
     fn dynamic(&mut self, offset: u32, dynamic: Dynamic, tail: bool) {
-        let ordinal = self.dynamics.len() as u32;
-        self.dynamics.push(dynamic);
+        let ordinal = self.facts.dynamics.len() as u32;
+        self.facts.dynamics.push(dynamic);
         let callee = Callee::Dynamic { tail, ordinal };
-        self.calls.push(Call { offset, callee });
+        self.facts.calls.push(Call { offset, callee });
     }
 }
 
 impl Uses {
-    fn operator(&mut self, operator: &Operator<'_>) {
+    fn operator(&mut self, operator: &Operator<'_>, func: FuncIdx) {
         match *operator {
             Operator::RefFunc { function_index } => {
                 self.ref_funcs.insert(FuncIdx(function_index));
@@ -221,27 +299,19 @@ impl Uses {
             Operator::TableSet { table }
             | Operator::TableGrow { table }
             | Operator::TableFill { table } => {
-                self.changed_tables.insert(TableIdx(table));
+                self.changed_tables.insert((TableIdx(table), func));
             }
-            Operator::TableCopy {
-                dst_table,
-                src_table,
-            } => {
-                self.changed_tables.insert(TableIdx(dst_table));
+            Operator::TableCopy { dst_table, src_table } => {
+                self.changed_tables.insert((TableIdx(dst_table), func));
                 self.read_tables.insert(TableIdx(src_table));
             }
             Operator::TableInit { elem_index, table } => {
-                self.changed_tables.insert(TableIdx(table));
-                self.read_elements.insert(ElemIdx(elem_index));
+                self.changed_tables.insert((TableIdx(table), func));
+                let segment = ElemIdx(elem_index);
+                self.init_elements.insert((segment, TableIdx(table)));
             }
-            Operator::ArrayNewElem {
-                array_elem_index: elem,
-                ..
-            }
-            | Operator::ArrayInitElem {
-                array_elem_index: elem,
-                ..
-            } => {
+            Operator::ArrayNewElem { array_elem_index: elem, .. }
+            | Operator::ArrayInitElem { array_elem_index: elem, .. } => {
                 self.read_elements.insert(ElemIdx(elem));
             }
             _ => {}

@@ -3,7 +3,8 @@
 //! Nodes are the functions and, for calls through values, *classes*: all calls of one type that
 //! draw on the same references. A function leads to the classes that it can be the target of; a
 //! class leads to the functions with a call of that class. So the graph is linear in calls and
-//! slots, where edges from calls to their targets would be the product.
+//! slots, where edges from calls to their targets would be the product. Calls whose operand is one
+//! of a few known values have *unions* for nodes, of what each value leads to.
 //!
 //! ```text
 //!   callee ──► (references, type) ──► callers
@@ -12,6 +13,7 @@
 //! ```
 
 use super::facts::{Callee, Dynamic, Facts};
+use super::flow::{Flows, Known};
 use super::tables::{Contents, Slot, Slots, Tables};
 use super::types::{TypeId, TypeIds};
 use crate::index::{FuncIdx, IndexVec, TableIdx};
@@ -25,6 +27,7 @@ pub(super) struct Sources<'a> {
     pub(super) tables: &'a Tables,
     pub(super) taken: &'a IndexVec<FuncIdx, bool>,
     pub(super) facts: &'a Facts,
+    pub(super) flows: &'a Flows,
     /// The imports that may call back.
     pub(super) reentrant: &'a [FuncIdx],
 }
@@ -32,7 +35,7 @@ pub(super) struct Sources<'a> {
 /// A node: the functions come first, then the host, then the classes.
 ///
 /// The host stands between the functions that it can call and the imports that call back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Node(u32);
 
 /// Which references a call draws on.
@@ -40,7 +43,7 @@ pub(super) struct Node(u32);
 enum Pool {
     /// All that are taken anywhere.
     Taken,
-    /// Those in a table whose contents are known.
+    /// Those in a table whose contents are known, at any slot.
     Table(TableIdx),
 }
 
@@ -62,6 +65,8 @@ impl Graph {
         let mut builder = Builder {
             sources,
             classes: HashMap::new(),
+            order: Vec::new(),
+            unions: HashMap::new(),
             links: Vec::new(),
         };
         let targets = builder.targets();
@@ -146,6 +151,10 @@ impl Reached {
 struct Builder<'a> {
     sources: &'a Sources<'a>,
     classes: HashMap<Class, Node>,
+    /// The classes in order of their creation.
+    order: Vec<Class>,
+    /// Nodes for several targets at once.
+    unions: HashMap<Vec<Node>, Node>,
     /// Edges from and to classes, but for those to callers.
     links: Vec<(Node, Node)>,
 }
@@ -160,6 +169,9 @@ impl Builder<'_> {
         while let Some(at) = ty {
             let next = self.next_node();
             let node = *self.classes.entry((pool, at)).or_insert(next);
+            if node == next {
+                self.order.push((pool, at));
+            }
             first.get_or_insert(node);
             self.links.extend(below.map(|below| (below, node)));
             if node != next {
@@ -176,7 +188,7 @@ impl Builder<'_> {
     }
 
     fn next_node(&self) -> Node {
-        Node(self.host().0 + 1 + self.classes.len() as u32)
+        Node(self.host().0 + 1 + (self.classes.len() + self.unions.len()) as u32)
     }
 
     /// Links what the host can call to the imports that call back. It can have every reference
@@ -188,59 +200,96 @@ impl Builder<'_> {
         }
         let host = self.host();
         let taken = sources.taken.iter_enumerated().filter(|(_, taken)| **taken);
-        self.links
-            .extend(taken.map(|(func, _)| (Node(func.0), host)));
+        self.links.extend(taken.map(|(func, _)| (Node(func.0), host)));
         let imports = sources.reentrant.iter();
         self.links.extend(imports.map(|func| (host, Node(func.0))));
     }
 
     fn targets(&mut self) -> Vec<Option<Node>> {
-        let sources = self.sources;
-        let dynamics = &sources.facts.dynamics;
-        dynamics
-            .iter()
-            .map(|dynamic| self.target(*dynamic))
-            .collect()
+        let dynamics = self.sources.facts.dynamics.iter();
+        (0..).zip(dynamics).map(|(ordinal, dynamic)| self.target(ordinal, *dynamic)).collect()
     }
 
-    fn target(&mut self, dynamic: Dynamic) -> Option<Node> {
-        let types = self.sources.types;
-        let (table, ty, slot) = match dynamic {
-            Dynamic::Ref { ty } => return Some(self.class(Pool::Taken, types.id(ty))),
-            Dynamic::Table { table, ty, slot } => (table, types.id(ty), slot),
+    fn target(&mut self, ordinal: u32, dynamic: Dynamic) -> Option<Node> {
+        let Sources { types, flows, tables, .. } = self.sources;
+        let known = flows.targets.get(&ordinal);
+        let (table, ty) = match (dynamic, known) {
+            (Dynamic::Ref { ty }, None) => return Some(self.class(Pool::Taken, types.id(ty))),
+            (Dynamic::Ref { ty }, Some(known)) => return self.references(known, types.id(ty)),
+            (Dynamic::Table { table, ty }, _) => (table, types.id(ty)),
         };
-        let facts = &self.sources.tables.tables[table];
-        match (&facts.contents, slot) {
+        let facts = &tables.tables[table];
+        match (&facts.contents, known) {
             (Contents::Open, _) => {
                 let ty = types.meet(facts.bound, ty)?;
                 Some(self.class(Pool::Taken, ty))
             }
-            (Contents::Known(slots), Some(number)) if slots.placed() => {
-                self.slot(slots, number, table, ty)
+            (Contents::Known(slots), Some(known)) if slots.placed() => {
+                self.slots(slots, known, table, ty)
             }
             (Contents::Known(_), _) => Some(self.class(Pool::Table(table), ty)),
         }
     }
 
-    /// The node for one slot: the very function in it, as far as it is known.
-    fn slot(&mut self, slots: &Slots, number: u64, table: TableIdx, ty: TypeId) -> Option<Node> {
-        let Sources {
-            module,
-            types,
-            tables,
-            ..
-        } = self.sources;
-        match slots.get(number)? {
-            Slot::Null => None,
-            Slot::Func(func) => {
-                let fits = types.is_subtype(types.of_func(module, func), ty);
-                fits.then_some(Node(func.0))
+    /// The node for a call of one of a few references.
+    fn references(&mut self, known: &[Known], ty: TypeId) -> Option<Node> {
+        let members = known.iter().filter_map(|known| match known {
+            Known::Func(func) => self.func_of_type(*func, ty),
+            Known::Null | Known::Int(_) => None,
+        });
+        self.union(members.collect())
+    }
+
+    /// The node for a call through one of a few slots.
+    fn slots(
+        &mut self,
+        slots: &Slots,
+        known: &[Known],
+        table: TableIdx,
+        ty: TypeId,
+    ) -> Option<Node> {
+        let mut members = Vec::new();
+        for known in known {
+            if let Known::Int(number) = known {
+                let held = slots.get(*number);
+                members.extend(held.filter_map(|slot| self.slot(slot, table, ty)));
             }
+        }
+        self.union(members)
+    }
+
+    fn slot(&mut self, slot: Slot, table: TableIdx, ty: TypeId) -> Option<Node> {
+        let Sources { types, tables, .. } = self.sources;
+        match slot {
+            Slot::Null => None,
+            Slot::Func(func) => self.func_of_type(func, ty),
             Slot::Unknown => {
                 let ty = types.meet(tables.tables[table].bound, ty)?;
                 Some(self.class(Pool::Taken, ty))
             }
         }
+    }
+
+    fn func_of_type(&self, func: FuncIdx, ty: TypeId) -> Option<Node> {
+        let Sources { module, types, .. } = self.sources;
+        let fits = types.is_subtype(types.of_func(module, func), ty);
+        fits.then_some(Node(func.0))
+    }
+
+    /// The node for any of `members`; `None` if there are none.
+    fn union(&mut self, mut members: Vec<Node>) -> Option<Node> {
+        members.sort();
+        members.dedup();
+        if members.len() < 2 {
+            return members.pop();
+        }
+        let next = self.next_node();
+        if let Some(node) = self.unions.get(&members) {
+            return Some(*node);
+        }
+        self.links.extend(members.iter().map(|member| (*member, next)));
+        self.unions.insert(members, next);
+        Some(next)
     }
 
     /// Links each function whose reference is taken to its class.
@@ -264,36 +313,39 @@ impl Builder<'_> {
             let Contents::Known(slots) = &facts.contents else {
                 continue;
             };
-            let mut unknown = false;
             for slot in slots.all() {
-                match slot {
-                    Slot::Null => {}
-                    Slot::Func(func) => self.link(func, Pool::Table(table)),
-                    Slot::Unknown => unknown = true,
+                if let Slot::Func(func) = slot {
+                    self.link(func, Pool::Table(table));
                 }
             }
-            if unknown {
-                self.link_unknown(table);
+        }
+        // Linking a class may create others, which are then linked in their turn.
+        let mut position = 0;
+        while let Some(&(pool, ty)) = self.order.get(position) {
+            if let Pool::Table(table) = pool {
+                self.link_table_class(table, ty);
             }
+            position += 1;
         }
     }
 
-    /// A slot of `table` may hold any reference that is taken and within the table's bound.
-    fn link_unknown(&mut self, table: TableIdx) {
+    /// Links what a table's class draws on besides the functions that are named for it.
+    fn link_table_class(&mut self, table: TableIdx, ty: TypeId) {
         let Sources { types, tables, .. } = self.sources;
-        let mut wanted: Vec<TypeId> = self
-            .classes
-            .keys()
-            .filter(|(pool, _)| *pool == Pool::Table(table))
-            .map(|(_, ty)| *ty)
-            .collect();
-        wanted.sort();
-        for ty in wanted {
-            if let Some(met) = types.meet(tables.tables[table].bound, ty) {
-                let from = self.class(Pool::Taken, met);
-                let to = self.class(Pool::Table(table), ty);
-                self.links.push((from, to));
-            }
+        let facts = &tables.tables[table];
+        let Contents::Known(slots) = &facts.contents else {
+            return;
+        };
+        let to = self.class(Pool::Table(table), ty);
+        if slots.has_unknown()
+            && let Some(met) = types.meet(facts.bound, ty)
+        {
+            let from = self.class(Pool::Taken, met);
+            self.links.push((from, to));
+        }
+        for &source in slots.copies() {
+            let from = self.class(Pool::Table(source), ty);
+            self.links.push((from, to));
         }
     }
 
@@ -328,11 +380,6 @@ impl Builder<'_> {
             callers[*at as usize] = to;
             *at += 1;
         });
-        Graph {
-            funcs: self.sources.module.funcs.len(),
-            targets,
-            starts,
-            callers,
-        }
+        Graph { funcs: self.sources.module.funcs.len(), targets, starts, callers }
     }
 }

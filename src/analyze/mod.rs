@@ -5,10 +5,11 @@
 //!
 //! 1. `entries`: the imports that the options name.
 //! 2. `facts`: what live code does: calls, references taken, tables changed. One decode pass.
-//! 3. `constants`, `tables`, `taken`: which references exist, and where they can be.
-//! 4. `graph`: the call graph, from callees to callers; its nodes reached from the entries are the
+//! 3. `constants`, `flow`: which values reach the operands that choose a target.
+//! 4. `tables`, `taken`: which references exist, and where they can be.
+//! 5. `graph`: the call graph, from callees to callers; its nodes reached from the entries are the
 //!    closure.
-//! 5. `certificate`: the closure is checked against the calls, without the graph.
+//! 6. `certificate`: the closure is checked against the calls, without the graph.
 //!
 //! Invariants: a function outside the closure is never on the stack when an entry is called, as
 //! long as the listed assumptions hold; code that can't run has no sites; the time is linear in the
@@ -20,13 +21,14 @@ mod constants;
 mod decode;
 mod entries;
 mod facts;
+mod flow;
 mod graph;
+mod origin;
 mod tables;
 mod taken;
 #[cfg(test)]
 mod tests;
 mod types;
-mod window;
 
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec};
@@ -34,6 +36,7 @@ use crate::options::Options;
 use crate::read::Module;
 use constants::Constants;
 use facts::{Call, Callee, Dynamic, Facts};
+use flow::Flows;
 use graph::{Graph, Reached, Sources};
 use rayon::prelude::*;
 use std::time::Instant;
@@ -97,7 +100,8 @@ impl Analysis {
         let clock = Instant::now();
         let entries = entries::find(module, options)?;
         let reentrant = entries::find_reentrant(module, options)?;
-        let facts = Facts::collect(module)?;
+        let host_visible = tables::host_visible(module);
+        let facts = Facts::collect(module, &host_visible)?;
         tracing::debug!(
             calls = facts.calls.iter().map(|calls| calls.len()).sum::<usize>(),
             dynamic = facts.dynamics.len(),
@@ -106,14 +110,29 @@ impl Analysis {
         );
         let types = TypeIds::new(module);
         let constants = Constants::new(module);
-        let tables = Tables::new(module, &types, &constants, &facts.uses);
-        let taken = taken::find(module, &facts.uses);
+        let flows = Flows::find(&flow::Inputs {
+            module,
+            facts: &facts,
+            constants: &constants,
+            mentioned: &taken::mentioned(module, &facts.uses),
+        });
+        let tables = Tables::new(&tables::Inputs {
+            module,
+            types: &types,
+            constants: &constants,
+            uses: &facts.uses,
+            flows: &flows,
+            host_visible: &host_visible,
+        });
+        tracing::debug!(known = flows.targets.len(), took = ?clock.elapsed(), "followed values");
+        let taken = taken::taken(module, &facts.uses, &tables);
         let sources = Sources {
             module,
             types: &types,
             tables: &tables,
             taken: &taken,
             facts: &facts,
+            flows: &flows,
             reentrant: &reentrant.imports,
         };
         let graph = Graph::new(&sources);
@@ -190,10 +209,6 @@ impl Sites<'_> {
                 (target, tail)
             }
         };
-        Some(Site {
-            offset: call.offset,
-            target,
-            tail,
-        })
+        Some(Site { offset: call.offset, target, tail })
     }
 }

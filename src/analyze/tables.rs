@@ -1,16 +1,19 @@
 //! What tables hold.
 //!
-//! A table's slots are known only while nothing can change them: it is neither imported nor
-//! exported, and no live instruction writes to it. Then they hold what the active segments put
-//! there, later ones over earlier ones, and the table's initial value elsewhere. Every other table
-//! is *open*: it may hold any function whose reference can get there.
+//! A table that the host can write to, because it is imported or exported, is *open*: it may hold
+//! any function whose reference is taken. Every other table holds what the active segments put
+//! there, later ones over earlier ones, and its initial value elsewhere; and besides, at any time,
+//! what instructions write to it, as far as their operands are known.
+//!
+//! A write never takes the old value away here, for nothing says when it happens.
 
 use super::constants::{Constant, Constants};
 use super::facts::Uses;
+use super::flow::{Flows, Known, Set, Write};
 use super::types::{Bound, TypeIds};
 use crate::index::{ElemIdx, FuncIdx, IndexVec, TableIdx};
 use crate::read::{Module, Table};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use wasmparser::{ElementItems, ElementKind, ExternalKind};
 
 /// All tables of a module.
@@ -30,25 +33,32 @@ pub(super) enum Contents {
     Known(Slots),
 }
 
-/// The slots of a table that never changes after instantiation.
+/// The slots of a table that only this module writes to.
 pub(super) struct Slots {
     size: u64,
-    /// What slots hold that no segment wrote.
+    /// What slots hold after instantiation that no segment wrote.
     initial: Slot,
-    /// What segments wrote, in order of slot number.
+    /// What segments wrote, in order of slot number, each once.
     written: Vec<(u64, Slot)>,
-    /// Whether all segments' offsets are known. If not, `written` says what, but not where.
+    /// What instructions write to known slots, in order of slot number.
+    later: Vec<(u64, Slot)>,
+    /// What instructions write to any slot.
+    anywhere: Vec<Slot>,
+    /// The tables from which any slot may be copied.
+    copies: Vec<TableIdx>,
+    /// Whether the offsets of all segments are known. If not, `written` says what, but not where.
     placed: bool,
     /// Whether some slot holds [`Slot::Unknown`].
     has_unknown: bool,
 }
 
 /// What a slot holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Slot {
     Null,
     Func(FuncIdx),
-    /// A reference that the module doesn't name: the value of an imported global.
+    /// Any reference that is taken: the value of an imported global, or a write that could not be
+    /// followed.
     Unknown,
 }
 
@@ -62,36 +72,53 @@ impl From<Constant> for Slot {
     }
 }
 
+/// For each table whether the host can write to it.
+pub(super) fn host_visible(module: &Module<'_>) -> IndexVec<TableIdx, bool> {
+    let imported = module.tables.iter().map(|table| table.imported);
+    let mut visible: IndexVec<TableIdx, bool> = imported.collect();
+    for export in &module.exports {
+        if export.kind == ExternalKind::Table {
+            visible[TableIdx(export.index)] = true;
+        }
+    }
+    visible
+}
+
+/// What the contents of tables follow from.
+pub(super) struct Inputs<'a> {
+    pub(super) module: &'a Module<'a>,
+    pub(super) types: &'a TypeIds,
+    pub(super) constants: &'a Constants,
+    pub(super) uses: &'a Uses,
+    pub(super) flows: &'a Flows,
+    pub(super) host_visible: &'a IndexVec<TableIdx, bool>,
+}
+
 impl Tables {
-    pub(super) fn new(
-        module: &Module<'_>,
-        types: &TypeIds,
-        constants: &Constants,
-        uses: &Uses,
-    ) -> Tables {
-        let exported: BTreeSet<_> = module
-            .exports
-            .iter()
-            .filter(|export| export.kind == ExternalKind::Table)
-            .map(|export| TableIdx(export.index))
-            .collect();
+    pub(super) fn new(inputs: &Inputs<'_>) -> Tables {
+        let module = inputs.module;
         let mut segments = active_segments(module);
         let tables = module
             .tables
             .iter_enumerated()
             .map(|(index, table)| {
-                let host_visible = table.imported || exported.contains(&index);
                 let segments = segments.remove(&index).unwrap_or_default();
-                let contents = if host_visible || uses.changed_tables.contains(&index) {
+                let contents = if inputs.host_visible[index] {
                     Contents::Open
                 } else {
-                    Contents::Known(Slots::new(module, constants, table, &segments))
+                    let mut slots = Slots::new(module, inputs.constants, table, &segments);
+                    slots.write(inputs, index);
+                    Contents::Known(slots)
                 };
-                let bound = types.bound(table.ty.element_type);
+                let bound = inputs.types.bound(table.ty.element_type);
                 TableFacts { bound, contents }
             })
             .collect();
         Tables { tables }
+    }
+
+    pub(super) fn is_open(&self, table: TableIdx) -> bool {
+        matches!(self.tables[table].contents, Contents::Open)
     }
 }
 
@@ -116,11 +143,11 @@ impl Slots {
     ) -> Slots {
         let mut slots = Slots {
             size: table.ty.initial,
-            initial: table
-                .init
-                .as_ref()
-                .map_or(Slot::Null, |init| constants.eval(init).into()),
+            initial: table.init.as_ref().map_or(Slot::Null, |init| constants.eval(init).into()),
             written: Vec::new(),
+            later: Vec::new(),
+            anywhere: Vec::new(),
+            copies: Vec::new(),
             placed: true,
             has_unknown: false,
         };
@@ -143,8 +170,6 @@ impl Slots {
             });
         }
         slots.settle();
-        let has_unknown = slots.all().any(|slot| slot == Slot::Unknown);
-        slots.has_unknown = has_unknown;
         slots
     }
 
@@ -167,31 +192,108 @@ impl Slots {
         self.written = kept;
     }
 
-    /// Whether the numbers of the slots are known.
+    /// Adds what instructions write.
+    fn write(&mut self, inputs: &Inputs<'_>, table: TableIdx) {
+        let writers = inputs.uses.changed_tables.iter();
+        let mut of_table = writers.filter(|(changed, _)| *changed == table);
+        if of_table.any(|(_, func)| !inputs.flows.written_by.contains(func)) {
+            self.anywhere.push(Slot::Unknown);
+        }
+        for write in &inputs.flows.writes {
+            match write {
+                Write::Value { table: to, at, value } if *to == table => {
+                    self.write_values(at.as_ref(), value.as_ref())
+                }
+                Write::Init { table: to, segment } if *to == table => {
+                    let items_of = &inputs.module.elements[*segment].items;
+                    items(items_of, inputs.constants, |slot| self.anywhere.push(slot));
+                }
+                Write::Copy { to, from } if *to == table && inputs.host_visible[*from] => {
+                    self.anywhere.push(Slot::Unknown);
+                }
+                Write::Copy { to, from } if *to == table && from != to => self.copies.push(*from),
+                Write::Copy { to, .. } if *to == table => self.placed = false,
+                _ => {}
+            }
+        }
+        self.finish();
+    }
+
+    fn write_values(&mut self, at: Option<&Set>, value: Option<&Set>) {
+        let slots: Vec<Slot> = match value {
+            None => vec![Slot::Unknown],
+            Some(set) => set.constants.iter().map(|known| Slot::from(*known)).collect(),
+        };
+        match at {
+            None => self.anywhere.extend(slots),
+            Some(at) => {
+                for known in &at.constants {
+                    if let Known::Int(number) = known {
+                        self.later.extend(slots.iter().map(|slot| (*number, *slot)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        // A null gives no edge, wherever it is.
+        self.anywhere.retain(|slot| *slot != Slot::Null);
+        self.anywhere.sort();
+        self.anywhere.dedup();
+        self.later.sort();
+        self.later.dedup();
+        self.copies.sort();
+        self.copies.dedup();
+        let has_unknown = self.all().any(|slot| slot == Slot::Unknown);
+        self.has_unknown = has_unknown;
+    }
+
+    /// Whether it is known which slot holds what.
     pub(super) fn placed(&self) -> bool {
-        self.placed
+        self.placed && self.anywhere.is_empty() && self.copies.is_empty()
     }
 
-    /// What slot `number` holds; `None` if it is beyond the table. Only for `placed` slots.
-    pub(super) fn get(&self, number: u64) -> Option<Slot> {
-        if number >= self.size {
-            return None;
-        }
-        match self.written.binary_search_by_key(&number, |(n, _)| *n) {
-            Ok(position) => Some(self.written[position].1),
-            Err(_) => Some(self.initial),
-        }
+    /// What slot `number` may hold; nothing if it is beyond the table. Only for `placed` slots.
+    pub(super) fn get(&self, number: u64) -> impl Iterator<Item = Slot> {
+        let base = (number < self.size).then(|| {
+            match self.written.binary_search_by_key(&number, |(n, _)| *n) {
+                Ok(position) => self.written[position].1,
+                Err(_) => self.initial,
+            }
+        });
+        let start = self.later.partition_point(|(n, _)| *n < number);
+        let later = self.later[start..].iter();
+        let later = later.take_while(move |(n, _)| *n == number);
+        base.into_iter().chain(later.map(|(_, slot)| *slot))
     }
 
-    /// Whether some slot holds a reference that the module doesn't name.
+    /// Whether some slot holds a reference that can't be followed.
     pub(super) fn has_unknown(&self) -> bool {
         self.has_unknown
     }
 
-    /// What any slot may hold.
+    /// The tables from which slots are copied.
+    pub(super) fn copies(&self) -> &[TableIdx] {
+        &self.copies
+    }
+
+    /// What any slot may hold, but for what is copied from other tables.
     pub(super) fn all(&self) -> impl Iterator<Item = Slot> {
-        let written = self.written.iter().map(|(_, slot)| *slot);
-        std::iter::once(self.initial).chain(written)
+        let placed = self.written.iter().chain(&self.later);
+        let placed = placed.map(|(_, slot)| *slot);
+        let anywhere = self.anywhere.iter().copied();
+        std::iter::once(self.initial).chain(placed).chain(anywhere)
+    }
+}
+
+impl From<Known> for Slot {
+    fn from(value: Known) -> Slot {
+        match value {
+            Known::Func(func) => Slot::Func(func),
+            Known::Null => Slot::Null,
+            Known::Int(_) => Slot::Unknown,
+        }
     }
 }
 

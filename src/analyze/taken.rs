@@ -1,50 +1,91 @@
-//! The functions whose reference exists somewhere: only they can be the target of a call through
-//! a reference that the analysis can't follow.
+//! The functions whose reference exists, and where it can get.
 //!
 //! A reference is made by `ref.func`, in live code or in a constant expression, by an element
 //! segment, and by an export, from which the host gets it.
 
 use super::constants::funcs_in;
 use super::facts::Uses;
-use crate::index::{FuncIdx, IndexVec};
+use super::tables::Tables;
+use crate::index::{ElemIdx, FuncIdx, IndexVec, TableIdx};
 use crate::read::Module;
 use wasmparser::{ElementItems, ElementKind};
 
-/// For each function whether its reference is taken anywhere.
-pub(super) fn find(module: &Module<'_>, uses: &Uses) -> IndexVec<FuncIdx, bool> {
-    let mut taken = IndexVec::filled(false, module.funcs.len());
-    let mut take = |func: FuncIdx| taken[func] = true;
+/// For each function whether its reference exists at all: if not, only direct calls call it.
+pub(super) fn mentioned(module: &Module<'_>, uses: &Uses) -> IndexVec<FuncIdx, bool> {
+    find(module, uses, |_| true)
+}
+
+/// For each function whether its reference can be anywhere but in tables from which it is only
+/// called: in locals, globals, heap objects, tables that the host sees, or in the host's hands.
+pub(super) fn taken(module: &Module<'_>, uses: &Uses, tables: &Tables) -> IndexVec<FuncIdx, bool> {
+    find(module, uses, |holder| match holder {
+        Holder::Table(table) => tables.is_open(table) || uses.read_tables.contains(&table),
+        Holder::Passive(segment) => {
+            let tables_from = (segment, TableIdx(0))..=(segment, TableIdx(u32::MAX));
+            uses.read_elements.contains(&segment)
+                || uses
+                    .init_elements
+                    .range(tables_from)
+                    .any(|(_, table)| tables.is_open(*table) || uses.read_tables.contains(table))
+        }
+    })
+}
+
+/// What holds references from the start.
+enum Holder {
+    Table(TableIdx),
+    Passive(ElemIdx),
+}
+
+/// The functions named by instructions, exports and globals, and in the holders that count.
+fn find(
+    module: &Module<'_>,
+    uses: &Uses,
+    counts: impl Fn(Holder) -> bool,
+) -> IndexVec<FuncIdx, bool> {
+    let mut found = IndexVec::filled(false, module.funcs.len());
+    let mut take = |func: FuncIdx| found[func] = true;
     uses.ref_funcs.iter().copied().for_each(&mut take);
-    module
-        .exported_funcs()
-        .map(|(_, func)| func)
-        .for_each(&mut take);
-    for init in module
-        .globals
-        .iter()
-        .filter_map(|global| global.init.as_ref())
-    {
-        funcs_in(init, &mut take);
+    let exported = module.exported_funcs().map(|(_, func)| func);
+    exported.for_each(&mut take);
+    for global in module.globals.iter() {
+        if let Some(init) = &global.init {
+            funcs_in(init, &mut take);
+        }
     }
-    for init in module.tables.iter().filter_map(|table| table.init.as_ref()) {
-        funcs_in(init, &mut take);
+    for (index, table) in module.tables.iter_enumerated() {
+        if let Some(init) = &table.init
+            && counts(Holder::Table(index))
+        {
+            funcs_in(init, &mut take);
+        }
     }
-    for element in module.elements.iter() {
-        if matches!(element.kind, ElementKind::Declared) {
+    for (index, element) in module.elements.iter_enumerated() {
+        let counts = match element.kind {
             // It only announces `ref.func`: no instruction can read it.
-            continue;
-        }
-        match &element.items {
-            ElementItems::Functions(funcs) => {
-                let funcs = funcs.clone().into_iter().map_while(Result::ok);
-                funcs.map(FuncIdx).for_each(&mut take);
+            ElementKind::Declared => false,
+            ElementKind::Passive => counts(Holder::Passive(index)),
+            ElementKind::Active { table_index, .. } => {
+                counts(Holder::Table(TableIdx(table_index.unwrap_or(0))))
             }
-            ElementItems::Expressions(_, exprs) => {
-                for expr in exprs.clone().into_iter().map_while(Result::ok) {
-                    funcs_in(&expr, &mut take);
-                }
+        };
+        if counts {
+            items(&element.items, &mut take);
+        }
+    }
+    found
+}
+
+fn items(items: &ElementItems<'_>, mut take: impl FnMut(FuncIdx)) {
+    match items {
+        ElementItems::Functions(funcs) => {
+            let funcs = funcs.clone().into_iter().map_while(Result::ok);
+            funcs.map(FuncIdx).for_each(take);
+        }
+        ElementItems::Expressions(_, exprs) => {
+            for expr in exprs.clone().into_iter().map_while(Result::ok) {
+                funcs_in(&expr, &mut take);
             }
         }
     }
-    taken
 }

@@ -80,10 +80,7 @@ impl TypeIds {
             | HeapType::Exact(UnpackedIndex::Module(index)) => {
                 Bound::Type(self.ids[TypeIdx::from_usize(index as usize)])
             }
-            HeapType::Abstract {
-                ty: wasmparser::AbstractHeapType::NoFunc,
-                ..
-            } => Bound::None,
+            HeapType::Abstract { ty: wasmparser::AbstractHeapType::NoFunc, .. } => Bound::None,
             _ => Bound::Any,
         }
     }

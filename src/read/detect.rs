@@ -15,20 +15,12 @@ pub fn text_to_binary(input: &[u8]) -> Result<Cow<'_, [u8]>> {
         return Ok(Cow::Borrowed(input));
     }
     let Ok(text) = std::str::from_utf8(input) else {
-        return Err(Error::NotWasm {
-            found: describe(input),
-        });
+        return Err(Error::NotWasm { found: describe(input) });
     };
     if !looks_like_text(text) {
-        return Err(Error::NotWasm {
-            found: describe(input),
-        });
+        return Err(Error::NotWasm { found: describe(input) });
     }
-    wat::parse_str(text)
-        .map(Cow::Owned)
-        .map_err(|error| Error::Text {
-            message: one_line(&error),
-        })
+    wat::parse_str(text).map(Cow::Owned).map_err(|error| Error::Text { message: one_line(&error) })
 }
 
 /// Checks the eight bytes that open every core module.
@@ -38,13 +30,9 @@ pub(super) fn check_header(bytes: &[u8]) -> Result<()> {
         [0, b'a', b's', b'm', _, _, 1, 0, ..] => Err(Error::Component),
         [0, b'a', b's', b'm', a, b, c, d, ..] => {
             let version = u32::from_le_bytes([*a, *b, *c, *d]);
-            Err(Error::NotWasm {
-                found: format!("the version is {version:#x}, not 1"),
-            })
+            Err(Error::NotWasm { found: format!("the version is {version:#x}, not 1") })
         }
-        _ => Err(Error::NotWasm {
-            found: describe(bytes),
-        }),
+        _ => Err(Error::NotWasm { found: describe(bytes) }),
     }
 }
 
@@ -66,20 +54,10 @@ fn describe(bytes: &[u8]) -> String {
         return "the input is empty".into();
     }
     if MAGIC.starts_with(bytes) || (bytes.starts_with(MAGIC) && bytes.len() < 8) {
-        return format!(
-            "the input ends after {} bytes, within the header",
-            bytes.len()
-        );
+        return format!("the input ends after {} bytes, within the header", bytes.len());
     }
-    let start: Vec<_> = bytes
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!(
-        "it starts with the bytes {} instead of 00 61 73 6d",
-        start.join(" ")
-    )
+    let start: Vec<_> = bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("it starts with the bytes {} instead of 00 61 73 6d", start.join(" "))
 }
 
 /// The message with its position, without the source excerpt that follows.
@@ -99,9 +77,7 @@ mod tests {
 
     #[test]
     fn text_errors_are_one_line_with_a_position() {
-        let error = text_to_binary(b"(module (func i32.bogus))")
-            .unwrap_err()
-            .to_string();
+        let error = text_to_binary(b"(module (func i32.bogus))").unwrap_err().to_string();
         assert!(!error.contains('\n'), "{error}");
         assert!(error.contains("1:15"), "{error}");
     }
@@ -118,9 +94,6 @@ mod tests {
             let error = result.unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
-        assert!(matches!(
-            check_header(b"\0asm\x0d\0\x01\0"),
-            Err(Error::Component)
-        ));
+        assert!(matches!(check_header(b"\0asm\x0d\0\x01\0"), Err(Error::Component)));
     }
 }

@@ -162,10 +162,7 @@ impl<'a> Module<'a> {
 
     /// The validator's types: canonical type identities and subtyping.
     pub fn types(&self) -> TypesRef<'_> {
-        self.types
-            .as_ref()
-            .expect("`read` ends by setting the types")
-            .as_ref()
+        self.types.as_ref().expect("`read` ends by setting the types").as_ref()
     }
 
     /// The function's signature.
@@ -201,17 +198,9 @@ impl<'a> Module<'a> {
         func: FuncIdx,
         allocations: FuncValidatorAllocations,
     ) -> FuncValidator<ValidatorResources> {
-        let resources = self
-            .resources
-            .clone()
-            .expect("only defined functions are validated");
-        FuncToValidate {
-            resources,
-            index: func.0,
-            ty: self.funcs[func].ty.0,
-            features: features(),
-        }
-        .into_validator(allocations)
+        let resources = self.resources.clone().expect("only defined functions are validated");
+        FuncToValidate { resources, index: func.0, ty: self.funcs[func].ty.0, features: features() }
+            .into_validator(allocations)
     }
 
     /// Whether the function is imported.
@@ -226,18 +215,12 @@ impl<'a> Module<'a> {
 
     /// A place in a function, with its name, for a message.
     pub fn location(&self, func: FuncIdx, offset: usize) -> Location {
-        Location {
-            func,
-            name: self.names.func(func).map(str::to_owned),
-            offset,
-        }
+        Location { func, name: self.names.func(func).map(str::to_owned), offset }
     }
 
     /// The custom sections of this name.
     pub fn custom_sections(&self, name: &str) -> impl Iterator<Item = &Section<'a>> {
-        self.sections
-            .iter()
-            .filter(move |section| section.id == 0 && section.name == name)
+        self.sections.iter().filter(move |section| section.id == 0 && section.name == name)
     }
 }
 
@@ -279,11 +262,7 @@ impl<'a> Reader<'a> {
     /// Takes one payload; the last one yields the validator's types.
     fn payload(&mut self, payload: Payload<'a>) -> Result<Option<Types>> {
         let parsed = |e: wasmparser::Error| Error::from_parser(&e);
-        if let Payload::Version {
-            encoding: Encoding::Component,
-            ..
-        } = payload
-        {
+        if let Payload::Version { encoding: Encoding::Component, .. } = payload {
             return Err(Error::Component);
         }
         match self.validator.payload(&payload).map_err(parsed)? {
@@ -296,10 +275,7 @@ impl<'a> Reader<'a> {
             }
             ValidPayload::Ok | ValidPayload::Parser(_) => {}
         }
-        if let Payload::CodeSectionStart {
-            unchecked_range, ..
-        } = &payload
-        {
+        if let Payload::CodeSectionStart { unchecked_range, .. } = &payload {
             self.code = Some(unchecked_range.start as usize..unchecked_range.end as usize);
         }
         if let Some((id, range)) = payload.as_section() {
@@ -318,17 +294,8 @@ impl<'a> Reader<'a> {
             _ => ("", range.clone()),
         };
         // The section's header directly follows the section before it.
-        let start = self
-            .module
-            .sections
-            .last()
-            .map_or(8, |section| section.range.end);
-        self.module.sections.push(Section {
-            id,
-            name,
-            range: start..range.end,
-            contents,
-        });
+        let start = self.module.sections.last().map_or(8, |section| section.range.end);
+        self.module.sections.push(Section { id, name, range: start..range.end, contents });
     }
 
     fn entities(&mut self, payload: Payload<'a>) -> wasmparser::Result<()> {
@@ -339,22 +306,13 @@ impl<'a> Reader<'a> {
                     let import = import?;
                     match import.ty {
                         TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
-                            let kind = FuncKind::Import {
-                                module: import.module,
-                                name: import.name,
-                            };
-                            module.funcs.push(Func {
-                                ty: TypeIdx(ty),
-                                kind,
-                            });
+                            let kind =
+                                FuncKind::Import { module: import.module, name: import.name };
+                            module.funcs.push(Func { ty: TypeIdx(ty), kind });
                             module.imported_funcs += 1;
                         }
                         TypeRef::Table(ty) => {
-                            module.tables.push(Table {
-                                ty,
-                                imported: true,
-                                init: None,
-                            });
+                            module.tables.push(Table { ty, imported: true, init: None });
                         }
                         TypeRef::Memory(ty) => {
                             module.memories.push(Memory { ty, imported: true });
@@ -378,28 +336,18 @@ impl<'a> Reader<'a> {
                         TableInit::RefNull => None,
                         TableInit::Expr(init) => Some(init),
                     };
-                    module.tables.push(Table {
-                        ty: table.ty,
-                        imported: false,
-                        init,
-                    });
+                    module.tables.push(Table { ty: table.ty, imported: false, init });
                 }
             }
             Payload::MemorySection(memories) => {
                 for ty in memories {
-                    module.memories.push(Memory {
-                        ty: ty?,
-                        imported: false,
-                    });
+                    module.memories.push(Memory { ty: ty?, imported: false });
                 }
             }
             Payload::GlobalSection(globals) => {
                 for global in globals {
                     let global = global?;
-                    module.globals.push(Global {
-                        ty: global.ty,
-                        init: Some(global.init_expr),
-                    });
+                    module.globals.push(Global { ty: global.ty, init: Some(global.init_expr) });
                 }
             }
             Payload::ExportSection(exports) => {
@@ -418,10 +366,7 @@ impl<'a> Reader<'a> {
         let module = &mut self.module;
         module.types = Some(types);
         for (ty, body) in self.defined_types.into_iter().zip(self.bodies) {
-            module.funcs.push(Func {
-                ty,
-                kind: FuncKind::Defined { body },
-            });
+            module.funcs.push(Func { ty, kind: FuncKind::Defined { body } });
         }
         self.module.names = Names::read(&self.module);
         self.module.validate_bodies()?;

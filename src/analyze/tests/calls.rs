@@ -6,26 +6,17 @@ use crate::index::FuncIdx;
 
 #[test]
 fn direct_calls_carry_up() {
-    expect(
-        "(func $a (call $b)) (func $b (call $fork)) (func $c (call $d)) (func $d)",
-        "a b",
-    );
+    expect("(func $a (call $b)) (func $b (call $fork)) (func $c (call $d)) (func $d)", "a b");
 }
 
 #[test]
 fn recursion_ends() {
-    expect(
-        "(func $a (call $b)) (func $b (call $a) (call $fork)) (func $c (call $c))",
-        "a b",
-    );
+    expect("(func $a (call $b)) (func $b (call $a) (call $fork)) (func $c (call $c))", "a b");
 }
 
 #[test]
 fn the_start_function_is_like_any_other() {
-    expect(
-        "(start $s) (func $s (call $a)) (func $a (call $fork))",
-        "s a",
-    );
+    expect("(start $s) (func $s (call $a)) (func $a (call $fork))", "s a");
 }
 
 #[test]
@@ -40,18 +31,10 @@ fn sites_say_what_they_call() {
     let (a, b) = (FuncIdx(2), FuncIdx(3));
     assert_eq!(
         sites(&analysis, 2),
-        [
-            (Target::Import(FuncIdx(0)), false),
-            (Target::Defined(b), true)
-        ]
+        [(Target::Import(FuncIdx(0)), false), (Target::Defined(b), true)]
     );
-    let indirect = Target::Indirect {
-        may_be_import: false,
-    };
-    assert_eq!(
-        sites(&analysis, 3),
-        [(Target::Defined(a), false), (indirect, false)]
-    );
+    let indirect = Target::Indirect { may_be_import: false };
+    assert_eq!(sites(&analysis, 3), [(Target::Defined(a), false), (indirect, false)]);
     assert!(analysis.sites[a].is_sorted_by_key(|site| site.offset));
 }
 
@@ -96,10 +79,7 @@ fn code_after_the_end_of_a_dead_frame_lives() {
 
 #[test]
 fn dead_handlers_stay_dead() {
-    expect(
-        "(tag $t) (func $a return try catch $t call $fork catch_all call $fork end)",
-        "",
-    );
+    expect("(tag $t) (func $a return try catch $t call $fork catch_all call $fork end)", "");
 }
 
 #[test]
@@ -120,15 +100,19 @@ fn call_ref_reaches_what_is_taken_of_its_type() {
 fn references_are_taken_in_many_places() {
     for (taken, extra) in [
         ("(export \"f\" (func $f))", ""),
-        ("(elem func $f)", ""),
-        ("(global funcref (ref.func $f))", ""),
-        ("(table 1 funcref (ref.func $f))", ""),
-        ("(table 1 funcref) (elem (i32.const 0) $f)", ""),
-        ("(elem declare func $f) (func $x (drop (ref.func $f)))", ""),
+        ("(table (export \"t\") 1 funcref) (elem (i32.const 0) $f)", ""),
         (
-            "(type $s (struct (field funcref))) (global (ref $s) (struct.new $s (ref.func $f)))",
-            "",
+            "(table (export \"t\") 1 funcref) (elem $e func $f)",
+            "(func $x (table.init $e (i32.const 0) (i32.const 0) (i32.const 1)))",
         ),
+        ("(global funcref (ref.func $f))", ""),
+        ("(table 1 funcref (ref.func $f))", "(func $x (drop (table.get 0 (i32.const 0))))"),
+        (
+            "(table 1 funcref) (elem (i32.const 0) $f)",
+            "(func $x (drop (table.get 0 (i32.const 0))))",
+        ),
+        ("(elem declare func $f) (func $x (drop (ref.func $f)))", ""),
+        ("(type $s (struct (field funcref))) (global (ref $s) (struct.new $s (ref.func $f)))", ""),
         (
             "(type $ar (array funcref)) (elem $e func $f)
             (func $x (drop (array.new_elem $ar $e (i32.const 0) (i32.const 1))))",
@@ -141,6 +125,23 @@ fn references_are_taken_in_many_places() {
                 (func $a (param (ref $v)) (call_ref $v (local.get 0)))"
             ),
             "f a",
+        );
+    }
+}
+
+#[test]
+fn a_reference_that_no_instruction_reads_is_not_taken() {
+    for held in [
+        "(elem func $f)",
+        "(table 1 funcref (ref.func $f))",
+        "(table 1 funcref) (elem (i32.const 0) $f)",
+    ] {
+        expect(
+            &format!(
+                "{held} (type $v (func)) (func $f (call $fork))
+                (func $a (param (ref $v)) (call_ref $v (local.get 0)))"
+            ),
+            "f",
         );
     }
 }
@@ -159,7 +160,8 @@ fn a_declaration_or_dead_code_takes_no_reference() {
 #[test]
 fn tail_calls_of_references_and_tables() {
     expect(
-        "(type $v (func)) (table 1 funcref) (elem (i32.const 0) $f) (func $f (call $fork))
+        "(type $v (func)) (table 1 funcref) (elem (i32.const 0) $f)
+        (func $f (export \"f\") (call $fork))
         (func $a (param (ref $v)) (return_call_ref $v (local.get 0)))
         (func $b (return_call_indirect (i32.const 0)))",
         "f a b",
@@ -172,7 +174,7 @@ fn a_subtype_is_a_target_of_its_supertype() {
         "(type $top (sub (func (result anyref))))
         (type $mid (sub $top (func (result eqref))))
         (type $low (sub $mid (func (result i31ref))))
-        (elem declare func $f) (table 2 funcref) (elem (i32.const 0) $f $g)
+        (table 2 funcref) (elem (i32.const 0) $f $g) (export \"f\" (func $f))
         (func $f (type $mid) (call $fork) (ref.null none))
         (func $g (type $top) (ref.null none))
         (func $top_t (drop (call_indirect (type $top) (i32.const 0))))

@@ -3,10 +3,11 @@
 use super::{options, with_module};
 use crate::analyze::constants::Constants;
 use crate::analyze::facts::Facts;
+use crate::analyze::flow::{self, Flows};
 use crate::analyze::graph::{Graph, Sources};
 use crate::analyze::tables::Tables;
 use crate::analyze::types::TypeIds;
-use crate::analyze::{Analysis, Site, Target, certificate, entries, taken};
+use crate::analyze::{Analysis, Site, Target, certificate, entries, tables, taken};
 use crate::index::FuncIdx;
 
 const WAT: &str = r#"(module (import "k" "fork" (func $fork)) (import "e" "h" (global $h funcref))
@@ -15,7 +16,7 @@ const WAT: &str = r#"(module (import "k" "fork" (func $fork)) (import "e" "h" (g
     (table $known 4 funcref) (table $open (export "t") 4 funcref) (table $held 4 funcref)
     (elem (table $known) (i32.const 0) func $a $low)
     (elem (table $held) (i32.const 0) funcref (global.get $h))
-    (elem func $fork)
+    (export "fork" (func $fork)) (export "a" (func $a))
     (func $a (call $fork))
     (func $low (type $low) (return_call $a))
     (func $direct (call $a) (call $leaf) (call $a))
@@ -32,23 +33,37 @@ const WAT: &str = r#"(module (import "k" "fork" (func $fork)) (import "e" "h" (g
 /// Runs `test` with the analysis of `WAT` and a function that certifies an analysis.
 fn certified(test: impl FnOnce(Analysis, &dyn Fn(&Analysis) -> bool)) {
     with_module(WAT, |module| {
-        let facts = Facts::collect(module).unwrap();
+        let host_visible = tables::host_visible(module);
+        let facts = Facts::collect(module, &host_visible).unwrap();
         let types = TypeIds::new(module);
         let constants = Constants::new(module);
+        let flows = Flows::find(&flow::Inputs {
+            module,
+            facts: &facts,
+            constants: &constants,
+            mentioned: &taken::mentioned(module, &facts.uses),
+        });
+        let tables = Tables::new(&tables::Inputs {
+            module,
+            types: &types,
+            constants: &constants,
+            uses: &facts.uses,
+            flows: &flows,
+            host_visible: &host_visible,
+        });
         let sources = Sources {
             module,
             types: &types,
-            tables: &Tables::new(module, &types, &constants, &facts.uses),
-            taken: &taken::find(module, &facts.uses),
+            tables: &tables,
+            taken: &taken::taken(module, &facts.uses, &tables),
             facts: &facts,
+            flows: &flows,
             reentrant: &[FuncIdx(1)],
         };
         let graph = Graph::new(&sources);
         let entries = entries::find(module, &options()).unwrap();
         let analysis = Analysis::reach(&sources, &graph, entries);
-        test(analysis, &|analysis| {
-            certificate::check(&sources, analysis).is_ok()
-        });
+        test(analysis, &|analysis| certificate::check(&sources, analysis).is_ok());
     });
 }
 
@@ -57,9 +72,8 @@ fn the_closure_is_certified() {
     certified(|analysis, check| {
         assert!(check(&analysis));
         let leaf = analysis.closure.len() - 1;
-        let outside: Vec<usize> = (0..=leaf)
-            .filter(|f| !analysis.closure[FuncIdx(*f as u32)])
-            .collect();
+        let outside: Vec<usize> =
+            (0..=leaf).filter(|f| !analysis.closure[FuncIdx(*f as u32)]).collect();
         assert_eq!(outside, [leaf]);
     });
 }
@@ -100,12 +114,8 @@ fn wrong(site: Site) -> Site {
     let target = match site.target {
         Target::Import(func) => Target::Defined(func),
         Target::Defined(func) => Target::Import(func),
-        Target::Indirect { may_be_import } => Target::Indirect {
-            may_be_import: !may_be_import,
-        },
-        Target::Ref { may_be_import } => Target::Ref {
-            may_be_import: !may_be_import,
-        },
+        Target::Indirect { may_be_import } => Target::Indirect { may_be_import: !may_be_import },
+        Target::Ref { may_be_import } => Target::Ref { may_be_import: !may_be_import },
     };
     Site { target, ..site }
 }

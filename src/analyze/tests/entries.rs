@@ -11,10 +11,8 @@ fn several_entries_are_united() {
     let wat = r#"(module (import "k" "fork" (func $fork)) (import "k" "exec" (func $exec))
         (import "x" "fork" (func $alien))
         (func $a (call $fork)) (func $b (call $exec)) (func $c (call $alien)))"#;
-    let options = Options {
-        entries: vec![EntryPattern::parse("k.*").unwrap()],
-        ..Options::default()
-    };
+    let options =
+        Options { entries: vec![EntryPattern::parse("k.*").unwrap()], ..Options::default() };
     let analysis = try_analyze(wat, &options).unwrap();
     assert_eq!(analysis.entries, [FuncIdx(0), FuncIdx(1)]);
     let inside: Vec<bool> = analysis.closure.iter().copied().collect();
@@ -38,12 +36,7 @@ fn an_entry_can_sit_in_a_table() {
             (func $c (call_indirect (i32.const 1)))
             (func $plain))"#,
     );
-    let import = [(
-        Target::Indirect {
-            may_be_import: true,
-        },
-        false,
-    )];
+    let import = [(Target::Indirect { may_be_import: true }, false)];
     assert_eq!(sites(&analysis, 1), import);
     assert_eq!(sites(&analysis, 2), import);
     assert!(sites(&analysis, 3).is_empty());
@@ -56,15 +49,7 @@ fn a_reexported_entry_is_called_by_reference() {
             (export "again" (func $fork))
             (func $a (param (ref $v)) (call_ref $v (local.get 0))))"#,
     );
-    assert_eq!(
-        sites(&analysis, 1),
-        [(
-            Target::Ref {
-                may_be_import: true
-            },
-            false
-        )]
-    );
+    assert_eq!(sites(&analysis, 1), [(Target::Ref { may_be_import: true }, false)]);
 }
 
 #[test]

@@ -77,23 +77,22 @@ fn code() -> impl Strategy<Value = String> {
     let list = |item: BoxedStrategy<String>| {
         prop::collection::vec(item, 0..4).prop_map(|items| items.concat())
     };
-    leaf.prop_map(str::to_owned)
-        .prop_recursive(6, 40, 4, move |inner| {
-            let list = list(inner.boxed()).boxed();
-            prop_oneof![
-                list.clone().prop_map(|a| format!("block {a}end ")),
-                list.clone().prop_map(|a| format!("loop {a}end ")),
-                list.clone().prop_map(|a| format!("i32.const 0 if {a}end ")),
-                (list.clone(), list.clone())
-                    .prop_map(|(a, b)| format!("i32.const 0 if {a}else {b}end ")),
-                (list.clone(), list.clone(), list.clone())
-                    .prop_map(|(a, b, c)| format!("try {a}catch $t {b}catch_all {c}end ")),
-                (list.clone(), list.clone())
-                    .prop_map(|(a, b)| format!("try {a}catch_all {b}rethrow 0 end ")),
-                list.clone().prop_map(|a| format!("try {a}delegate 0 ")),
-                list.prop_map(|a| format!("try_table (catch_all 0) {a}end ")),
-            ]
-        })
+    leaf.prop_map(str::to_owned).prop_recursive(6, 40, 4, move |inner| {
+        let list = list(inner.boxed()).boxed();
+        prop_oneof![
+            list.clone().prop_map(|a| format!("block {a}end ")),
+            list.clone().prop_map(|a| format!("loop {a}end ")),
+            list.clone().prop_map(|a| format!("i32.const 0 if {a}end ")),
+            (list.clone(), list.clone())
+                .prop_map(|(a, b)| format!("i32.const 0 if {a}else {b}end ")),
+            (list.clone(), list.clone(), list.clone())
+                .prop_map(|(a, b, c)| format!("try {a}catch $t {b}catch_all {c}end ")),
+            (list.clone(), list.clone())
+                .prop_map(|(a, b)| format!("try {a}catch_all {b}rethrow 0 end ")),
+            list.clone().prop_map(|a| format!("try {a}delegate 0 ")),
+            list.prop_map(|a| format!("try_table (catch_all 0) {a}end ")),
+        ]
+    })
 }
 
 proptest! {

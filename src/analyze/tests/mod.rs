@@ -4,9 +4,11 @@ mod calls;
 mod certificate;
 mod entries;
 mod liveness;
+mod oracle;
 mod reentry;
 mod scale;
 mod tables;
+mod values;
 
 use super::{Analysis, Target};
 use crate::error::Result;
@@ -16,10 +18,7 @@ use crate::read::Module;
 
 /// The entry of the tests: `(import "k" "fork" …)`.
 fn options() -> Options {
-    Options {
-        entries: vec![EntryPattern::exact("k", "fork")],
-        ..Options::default()
-    }
+    Options { entries: vec![EntryPattern::exact("k", "fork")], ..Options::default() }
 }
 
 fn with_module<T>(wat: &str, test: impl FnOnce(&Module<'_>) -> T) -> T {
@@ -39,10 +38,7 @@ fn analyze(wat: &str) -> Analysis {
 fn closure(wat: &str) -> Vec<String> {
     with_module(wat, |module| {
         let analysis = Analysis::run(module, &options()).expect("the analysis succeeds");
-        let inside = analysis
-            .closure
-            .iter_enumerated()
-            .filter(|(_, inside)| **inside);
+        let inside = analysis.closure.iter_enumerated().filter(|(_, inside)| **inside);
         inside
             .map(|(func, _)| module.names.func(func).unwrap_or("-").to_owned())
             .filter(|name| name != "fork")

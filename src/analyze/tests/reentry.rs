@@ -6,10 +6,7 @@ use crate::index::FuncIdx;
 use crate::options::{EntryPattern, Options};
 
 fn reentrant() -> Options {
-    Options {
-        reentrant: vec![EntryPattern::exact("k", "back")],
-        ..options()
-    }
+    Options { reentrant: vec![EntryPattern::exact("k", "back")], ..options() }
 }
 
 /// The closure's indices, for a module with the imports `fork` (0), `back` (1) and `read` (2).
@@ -20,10 +17,7 @@ fn expect(options: &Options, body: &str, indices: &[u32]) -> Analysis {
         (import \"k\" \"read\" (func $read)) {body})"
     );
     let analysis = with_module(&wat, |module| Analysis::run(module, options).unwrap());
-    let inside = analysis
-        .closure
-        .iter_enumerated()
-        .filter(|(_, inside)| **inside);
+    let inside = analysis.closure.iter_enumerated().filter(|(_, inside)| **inside);
     let inside: Vec<u32> = inside.map(|(func, _)| func.0).collect();
     assert_eq!(inside, indices, "{wat}");
     analysis
@@ -57,9 +51,7 @@ fn an_import_that_calls_back_may_sit_in_a_table() {
     let body = "(table 1 funcref) (elem (i32.const 0) $back)
         (func $a (call_indirect (i32.const 0))) (func (export \"e\") (call $fork))";
     let analysis = expect(&reentrant(), body, &[0, 1, 3, 4]);
-    let target = Target::Indirect {
-        may_be_import: true,
-    };
+    let target = Target::Indirect { may_be_import: true };
     assert_eq!(sites(&analysis, 3), [(target, false)]);
 }
 

@@ -17,25 +17,19 @@ fn within_limit(wat: &str, functions: usize) {
     let clock = Instant::now();
     let analysis = crate::analyze::Analysis::run(&module, &super::options()).unwrap();
     let took = clock.elapsed();
-    assert_eq!(
-        analysis.closure.iter().filter(|inside| **inside).count(),
-        functions
-    );
+    assert_eq!(analysis.closure.iter().filter(|inside| **inside).count(), functions);
     assert!(took < LIMIT, "{took:?}");
 }
 
 /// Functions that each call any slot, all in one table of `table`.
 fn dynamic(table: &str) -> String {
-    let mut wat = String::from("(module (import \"k\" \"fork\" (func $fork)) (elem func $fork)");
+    let mut wat =
+        String::from("(module (import \"k\" \"fork\" (func $fork)) (export \"fork\" (func $fork))");
     write!(wat, "{table} (elem (i32.const 0) $fork").unwrap();
     (0..COUNT).for_each(|i| write!(wat, " $f{i}").unwrap());
     wat.push(')');
     for i in 0..COUNT {
-        write!(
-            wat,
-            "(func $f{i} (local i32) (block (call_indirect (local.get 0))))"
-        )
-        .unwrap();
+        write!(wat, "(func $f{i} (local i32) (block (call_indirect (local.get 0))))").unwrap();
     }
     wat.push(')');
     wat
@@ -52,17 +46,13 @@ fn many_functions_and_dynamic_sites_of_one_type() {
 
 #[test]
 fn many_tables() {
-    let mut wat = String::from("(module (import \"k\" \"fork\" (func $fork)) (elem func $fork)");
+    let mut wat =
+        String::from("(module (import \"k\" \"fork\" (func $fork)) (export \"fork\" (func $fork))");
     for i in 0..50 {
         write!(wat, "(table $t{i} (export \"t{i}\") 1 funcref)").unwrap();
     }
     for i in 0..COUNT {
-        write!(
-            wat,
-            "(func $f{i} (call_indirect $t{} (i32.const 0)))",
-            i % 50
-        )
-        .unwrap();
+        write!(wat, "(func $f{i} (call_indirect $t{} (i32.const 0)))", i % 50).unwrap();
     }
     wat.push(')');
     within_limit(&wat, COUNT + 1);

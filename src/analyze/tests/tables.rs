@@ -59,19 +59,10 @@ fn slots_through_a_local() {
             names,
         );
     };
-    through(
-        "(local.set $l (i32.const 0)) (call_indirect (local.get $l))",
-        false,
-    );
-    through(
-        "(local.set $l (i32.const 1)) (call_indirect (local.get $l))",
-        true,
-    );
+    through("(local.set $l (i32.const 0)) (call_indirect (local.get $l))", false);
+    through("(local.set $l (i32.const 1)) (call_indirect (local.get $l))", true);
     through("(call_indirect (local.tee $l (i32.const 0)))", false);
-    through(
-        "(local.set $l (i32.const 0)) (block (call_indirect (local.get $l)))",
-        false,
-    );
+    through("(local.set $l (i32.const 0)) (block (call_indirect (local.get $l)))", false);
     // The local still has another value when the assignment was skipped.
     through(
         "(if (local.get $p) (then (local.set $l (i32.const 1)))) (call_indirect (local.get $l))",
@@ -205,10 +196,7 @@ fn dead_code_changes_no_table() {
 
 #[test]
 fn tables_that_the_host_sees_are_open() {
-    for table in [
-        "(table (export \"t\") 3 funcref)",
-        "(import \"e\" \"t\" (table 3 funcref))",
-    ] {
+    for table in ["(table (export \"t\") 3 funcref)", "(import \"e\" \"t\" (table 3 funcref))"] {
         // The host can have an exported function, and nothing that is only called.
         expect(
             &format!(
@@ -250,7 +238,7 @@ fn a_tables_element_type_bounds_its_slots() {
     expect(
         "(type $top (sub (func))) (type $low (sub $top (func))) (type $other (func (param i32)))
         (table $t (export \"t\") 3 (ref null $low))
-        (elem func $f) (func $f (type $top) (call $fork))
+        (func $f (export \"f\") (type $top) (call $fork))
         (func $g (type $low))
         (func $a (call_indirect $t (type $top) (i32.const 0)))
         (func $b (call_indirect $t (type $low) (i32.const 0)))

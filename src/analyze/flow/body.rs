@@ -1,0 +1,550 @@
+//! Interprets one body with sets of values instead of values.
+//!
+//! ```text
+//!   block … end    what branches to its end carry joins what falls through
+//!   loop … end     what branches back carry joins what enters, pass after pass, until nothing is
+//!                  new; from the third pass on what still grows becomes ANY
+//!   try … catch    a handler knows nothing of the locals: a throw may come from anywhere
+//! ```
+//!
+//! A body takes a bounded number of passes, and a bounded number of steps: one that is beyond
+//! them has no summary, and everything about it is unknown.
+//!
+//! Never: follow memory, mutable globals, or the contents of heap objects.
+
+use super::arithmetic::{apply_binary, apply_unary};
+use super::state::{Frame, FrameKind, State};
+use super::value::{Known, Set, Symbol, Value, Values};
+use crate::analyze::constants::{Constant, Constants};
+use crate::index::{ElemIdx, FuncIdx, GlobalIdx, IndexType, TableIdx, TypeIdx};
+use crate::read::Module;
+use std::collections::BTreeMap;
+use wasmparser::{
+    BlockType, Catch, FrameKind as ParserFrame, FuncType, ModuleArity, Operator, SubType, ValType,
+};
+
+/// What a body does with values that matter.
+#[derive(Default)]
+pub(super) struct Summary {
+    /// The index or reference of each dynamic call, in order of offset; `None` for any.
+    pub(super) dynamics: Vec<Option<Set>>,
+    /// The arguments of direct calls, joined by callee and parameter; any if absent.
+    pub(super) args: BTreeMap<(FuncIdx, u32), Set>,
+    /// The results, over all returns; `None` for any.
+    pub(super) results: Vec<Option<Set>>,
+    pub(super) writes: Vec<Write>,
+}
+
+/// An instruction that writes to a table.
+#[derive(Clone, Debug)]
+pub(in crate::analyze) enum Write {
+    /// `table.set`, `table.fill` and `table.grow`: a value, at some slots (`None`: any).
+    Value { table: TableIdx, at: Option<Set>, value: Option<Set> },
+    /// `table.init`.
+    Init { table: TableIdx, segment: ElemIdx },
+    /// `table.copy`.
+    Copy { to: TableIdx, from: TableIdx },
+}
+
+/// Passes after which what still grows at loop heads becomes `ANY`.
+const PRECISE_PASSES: u32 = 2;
+
+/// Passes after which every assigned local is `ANY` at every loop head.
+const MAX_PASSES: u32 = 6;
+
+/// Copies of locals that a body may cost, all passes together.
+const MAX_WORK: usize = 50_000_000;
+
+/// Stops the interpretation of a body; everything about it stays unknown.
+struct GiveUp;
+
+type Step = Result<(), GiveUp>;
+
+/// Interprets bodies, one after the other.
+pub(super) struct Interpreter<'m> {
+    module: &'m Module<'m>,
+    constants: &'m Constants,
+    func: FuncIdx,
+    values: Values,
+    state: State,
+    /// Joined arguments of direct calls.
+    args: BTreeMap<(FuncIdx, u32), Value>,
+    dynamics: Vec<Value>,
+    results: Option<Vec<Value>>,
+    writes: Vec<RecordedWrite>,
+}
+
+enum RecordedWrite {
+    Value(TableIdx, Value, Value),
+    Other(Write),
+}
+
+impl<'m> Interpreter<'m> {
+    pub(super) fn new(module: &'m Module<'m>, constants: &'m Constants) -> Self {
+        Interpreter {
+            module,
+            constants,
+            func: FuncIdx(0),
+            values: Values::default(),
+            state: State::default(),
+            args: BTreeMap::new(),
+            dynamics: Vec::new(),
+            results: None,
+            writes: Vec::new(),
+        }
+    }
+
+    /// The summary of a defined function; `None` if the function is too much for it.
+    pub(super) fn summarize(&mut self, func: FuncIdx) -> Option<Summary> {
+        self.func = func;
+        self.values.clear();
+        self.state.begin_body(MAX_WORK);
+        for pass in 0..=MAX_PASSES {
+            self.state.begin_pass(pass >= PRECISE_PASSES, pass == MAX_PASSES);
+            self.pass().ok()?;
+            if pass == MAX_PASSES || !self.state.grew() {
+                return Some(self.summary());
+            }
+        }
+        None
+    }
+
+    fn pass(&mut self) -> Step {
+        self.args.clear();
+        self.dynamics.clear();
+        self.results = None;
+        self.writes.clear();
+        let body = self.module.body(self.func).ok_or(GiveUp)?;
+        let locals = self.initial_locals(&body)?;
+        let results = self.module.func_type(self.func).results().len();
+        self.state.enter_body(locals, results);
+        for operator in body.get_operators_reader().map_err(|_| GiveUp)? {
+            let operator = operator.map_err(|_| GiveUp)?;
+            if self.state.live() {
+                self.operator(&operator)?;
+            } else {
+                self.dead(&operator);
+            }
+            if self.state.exhausted() {
+                return Err(GiveUp);
+            }
+        }
+        Ok(())
+    }
+
+    fn initial_locals(
+        &mut self,
+        body: &wasmparser::FunctionBody<'_>,
+    ) -> Result<Vec<Value>, GiveUp> {
+        let func = self.func;
+        let params = self.module.func_type(func).params().to_vec();
+        let mut locals: Vec<Value> = (0..)
+            .zip(params)
+            .map(|(index, ty)| match ty {
+                ValType::I32 | ValType::I64 | ValType::Ref(_) => {
+                    self.values.symbol(Symbol::Param { func, index })
+                }
+                _ => Values::ANY,
+            })
+            .collect();
+        for declared in body.get_locals_reader().map_err(|_| GiveUp)? {
+            let (count, ty) = declared.map_err(|_| GiveUp)?;
+            let initial = match ty {
+                ValType::I32 | ValType::I64 => self.values.constant(Known::Int(0)),
+                ValType::Ref(ty) if ty.is_nullable() => self.values.constant(Known::Null),
+                _ => Values::ANY,
+            };
+            locals.extend(std::iter::repeat_n(initial, count as usize));
+        }
+        Ok(locals)
+    }
+
+    fn summary(&mut self) -> Summary {
+        let values = &self.values;
+        let set = |value: Value| values.set(value).cloned();
+        let args = self.args.iter();
+        let writes = self.writes.drain(..);
+        let results = self.module.func_type(self.func).results().len();
+        // A function that never returns has no result at all.
+        let none = || vec![Some(Set::default()); results];
+        Summary {
+            dynamics: self.dynamics.iter().map(|value| set(*value)).collect(),
+            args: args.filter_map(|(param, value)| Some((*param, set(*value)?))).collect(),
+            results: self
+                .results
+                .as_ref()
+                .map_or_else(none, |results| results.iter().map(|r| set(*r)).collect()),
+            writes: writes
+                .map(|write| match write {
+                    RecordedWrite::Value(table, at, value) => {
+                        Write::Value { table, at: set(at), value: set(value) }
+                    }
+                    RecordedWrite::Other(write) => write,
+                })
+                .collect(),
+        }
+    }
+
+    /// In dead code only the nesting matters.
+    fn dead(&mut self, operator: &Operator<'_>) {
+        match operator {
+            Operator::Block { .. }
+            | Operator::If { .. }
+            | Operator::Try { .. }
+            | Operator::TryTable { .. }
+            | Operator::Loop { .. } => {
+                self.state.open_dead(matches!(operator, Operator::Loop { .. }))
+            }
+            Operator::Else => self.state.start_else(&mut self.values),
+            Operator::Catch { tag_index } => self.catch(self.tag_params(*tag_index)),
+            Operator::CatchAll => self.catch(0),
+            Operator::End | Operator::Delegate { .. } => self.end(),
+            _ => {}
+        }
+    }
+
+    fn operator(&mut self, operator: &Operator<'_>) -> Step {
+        match operator {
+            Operator::Block { blockty }
+            | Operator::Loop { blockty }
+            | Operator::If { blockty }
+            | Operator::Try { blockty } => self.open(operator, *blockty),
+            Operator::TryTable { try_table } => self.try_table(try_table),
+            Operator::Else => self.state.start_else(&mut self.values),
+            Operator::Catch { tag_index } => self.catch(self.tag_params(*tag_index)),
+            Operator::CatchAll => self.catch(0),
+            Operator::End | Operator::Delegate { .. } => self.end(),
+            Operator::Unreachable
+            | Operator::Throw { .. }
+            | Operator::ThrowRef
+            | Operator::Rethrow { .. } => self.state.die(),
+            Operator::Br { .. }
+            | Operator::BrIf { .. }
+            | Operator::BrTable { .. }
+            | Operator::BrOnNull { .. }
+            | Operator::BrOnNonNull { .. }
+            | Operator::BrOnCast { .. }
+            | Operator::BrOnCastFail { .. }
+            | Operator::Return => self.branch(operator)?,
+            Operator::Call { .. }
+            | Operator::CallIndirect { .. }
+            | Operator::CallRef { .. }
+            | Operator::ReturnCall { .. }
+            | Operator::ReturnCallIndirect { .. }
+            | Operator::ReturnCallRef { .. } => self.call(operator),
+            _ => self.plain(operator)?,
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, operator: &Operator<'_>, ty: BlockType) {
+        let kind = match operator {
+            Operator::Loop { .. } => FrameKind::Loop,
+            Operator::If { .. } => {
+                self.state.pop();
+                FrameKind::If
+            }
+            _ => FrameKind::Block,
+        };
+        let (params, results) = self.block_arity(ty);
+        self.state.open(Frame::new(kind, params, results), &mut self.values);
+    }
+
+    /// What a thrown exception carries to a handler's label is unknown, and so are the locals.
+    fn try_table(&mut self, table: &wasmparser::TryTable) {
+        for catch in &table.catches {
+            let (Catch::One { label, .. }
+            | Catch::OneRef { label, .. }
+            | Catch::All { label }
+            | Catch::AllRef { label }) = catch;
+            self.state.throw_to(*label, &mut self.values);
+        }
+        let (params, results) = self.block_arity(table.ty);
+        let frame = Frame::new(FrameKind::Block, params, results);
+        self.state.open(frame, &mut self.values);
+    }
+
+    fn catch(&mut self, params: usize) {
+        self.state.start_handler(params, &mut self.values);
+    }
+
+    fn end(&mut self) {
+        if let Some(results) = self.state.close(&mut self.values) {
+            self.returns(results);
+        }
+    }
+
+    /// Adds to the function's results.
+    fn returns(&mut self, results: Vec<Value>) {
+        let joined = match self.results.take() {
+            None => results,
+            Some(before) => {
+                before.into_iter().zip(results).map(|(a, b)| self.values.join(a, b)).collect()
+            }
+        };
+        self.results = Some(joined);
+    }
+
+    fn branch(&mut self, operator: &Operator<'_>) -> Step {
+        let (state, values) = (&mut self.state, &mut self.values);
+        match operator {
+            Operator::Br { relative_depth } => {
+                state.branch(*relative_depth, values);
+                state.die();
+            }
+            Operator::Return => {
+                state.branch(state.outermost(), values);
+                state.die();
+            }
+            Operator::BrIf { relative_depth } => {
+                state.pop();
+                state.branch(*relative_depth, values);
+            }
+            Operator::BrTable { targets } => {
+                state.pop();
+                let mut labels: Vec<u32> = targets.targets().map_while(Result::ok).collect();
+                labels.push(targets.default());
+                labels.sort_unstable();
+                labels.dedup();
+                for label in labels {
+                    state.branch(label, values);
+                }
+                state.die();
+            }
+            Operator::BrOnNull { relative_depth } => {
+                let reference = state.pop();
+                state.branch(*relative_depth, values);
+                state.push(non_null(values, reference));
+            }
+            Operator::BrOnNonNull { relative_depth } => {
+                state.branch(*relative_depth, values);
+                state.pop();
+            }
+            // The reference is the same on both ways.
+            Operator::BrOnCast { relative_depth, .. }
+            | Operator::BrOnCastFail { relative_depth, .. } => {
+                state.branch(*relative_depth, values);
+            }
+            _ => return Err(GiveUp),
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, operator: &Operator<'_>) {
+        match *operator {
+            Operator::Call { function_index } => self.direct(FuncIdx(function_index), false),
+            Operator::ReturnCall { function_index } => self.direct(FuncIdx(function_index), true),
+            Operator::CallIndirect { type_index, .. } | Operator::CallRef { type_index } => {
+                self.dynamic(TypeIdx(type_index), false);
+            }
+            Operator::ReturnCallIndirect { type_index, .. }
+            | Operator::ReturnCallRef { type_index } => self.dynamic(TypeIdx(type_index), true),
+            _ => {}
+        }
+    }
+
+    fn direct(&mut self, callee: FuncIdx, tail: bool) {
+        let module = self.module;
+        let ty = module.func_type(callee);
+        let first = self.state.pop_many(ty.params().len());
+        for (index, arg) in (0..).zip(first) {
+            match self.args.entry((callee, index)) {
+                std::collections::btree_map::Entry::Vacant(entry) => {
+                    entry.insert(arg);
+                }
+                std::collections::btree_map::Entry::Occupied(mut entry) => {
+                    let joined = self.values.join(*entry.get(), arg);
+                    entry.insert(joined);
+                }
+            }
+        }
+        let import = module.is_import(callee);
+        let results: Vec<Value> = (0..ty.results().len() as u32)
+            .map(|index| match import {
+                true => Values::ANY,
+                false => self.values.symbol(Symbol::Result { func: callee, index }),
+            })
+            .collect();
+        self.finish_call(results, tail);
+    }
+
+    fn dynamic(&mut self, ty: TypeIdx, tail: bool) {
+        let target = self.state.pop();
+        self.dynamics.push(target);
+        let ty: &FuncType = self.module.func_type_at(ty);
+        self.state.pop_many(ty.params().len());
+        self.finish_call(vec![Values::ANY; ty.results().len()], tail);
+    }
+
+    fn finish_call(&mut self, results: Vec<Value>, tail: bool) {
+        if tail {
+            self.returns(results);
+            self.state.die();
+        } else {
+            results.into_iter().for_each(|value| self.state.push(value));
+        }
+    }
+
+    /// An operator that neither branches nor calls.
+    fn plain(&mut self, operator: &Operator<'_>) -> Step {
+        let (state, values) = (&mut self.state, &mut self.values);
+        match *operator {
+            Operator::I32Const { value } => {
+                state.push(values.constant(Known::Int(u64::from(value as u32))));
+            }
+            Operator::I64Const { value } => state.push(values.constant(Known::Int(value as u64))),
+            Operator::RefFunc { function_index } => {
+                state.push(values.constant(Known::Func(FuncIdx(function_index))));
+            }
+            Operator::RefNull { .. } => state.push(values.constant(Known::Null)),
+            Operator::GlobalGet { global_index } => {
+                let value = match self.constants.global(GlobalIdx(global_index)) {
+                    Constant::Int(int) => values.constant(Known::Int(int)),
+                    Constant::Func(func) => values.constant(Known::Func(func)),
+                    Constant::Null => values.constant(Known::Null),
+                    Constant::Unknown => Values::ANY,
+                };
+                state.push(value);
+            }
+            Operator::LocalGet { local_index } => state.push(state.local(local_index)),
+            Operator::LocalSet { local_index } => {
+                let value = state.pop();
+                state.assign(local_index, value);
+            }
+            Operator::LocalTee { local_index } => state.assign(local_index, state.top()),
+            Operator::Select | Operator::TypedSelect { .. } => {
+                state.pop();
+                let (right, left) = (state.pop(), state.pop());
+                state.push(values.join(left, right));
+            }
+            Operator::RefAsNonNull | Operator::RefCastNonNull { .. } => {
+                let reference = state.pop();
+                state.push(non_null(values, reference));
+            }
+            Operator::RefCastNullable { .. } | Operator::Nop => {}
+            _ if self.table_write(operator) => {}
+            _ => return self.by_arity(operator),
+        }
+        Ok(())
+    }
+
+    /// Whether the operator writes to a table; if so, takes it.
+    fn table_write(&mut self, operator: &Operator<'_>) -> bool {
+        let state = &mut self.state;
+        let write = match *operator {
+            Operator::TableSet { table } => {
+                let (value, at) = (state.pop(), state.pop());
+                RecordedWrite::Value(TableIdx(table), at, value)
+            }
+            Operator::TableFill { table } => {
+                let (_, value, _) = (state.pop(), state.pop(), state.pop());
+                RecordedWrite::Value(TableIdx(table), Values::ANY, value)
+            }
+            Operator::TableGrow { table } => {
+                let (_, value) = (state.pop(), state.pop());
+                state.push(Values::ANY);
+                RecordedWrite::Value(TableIdx(table), Values::ANY, value)
+            }
+            Operator::TableInit { elem_index, table } => {
+                state.pop_many(3);
+                RecordedWrite::Other(Write::Init {
+                    table: TableIdx(table),
+                    segment: ElemIdx(elem_index),
+                })
+            }
+            Operator::TableCopy { dst_table, src_table } => {
+                state.pop_many(3);
+                RecordedWrite::Other(Write::Copy {
+                    to: TableIdx(dst_table),
+                    from: TableIdx(src_table),
+                })
+            }
+            _ => return false,
+        };
+        self.writes.push(write);
+        true
+    }
+
+    fn by_arity(&mut self, operator: &Operator<'_>) -> Step {
+        let (params, results) = operator.operator_arity(&Arity(self.module)).ok_or(GiveUp)?;
+        let (state, values) = (&mut self.state, &mut self.values);
+        let operands = state.pop_many(params as usize);
+        let value = match operands[..] {
+            [left, right] if results == 1 => apply_binary(values, operator, left, right),
+            [operand] if results == 1 => apply_unary(values, operator, operand),
+            _ => None,
+        };
+        for _ in 0..results {
+            state.push(value.unwrap_or(Values::ANY));
+        }
+        Ok(())
+    }
+
+    fn block_arity(&self, ty: BlockType) -> (usize, usize) {
+        match ty {
+            BlockType::Empty => (0, 0),
+            BlockType::Type(_) => (0, 1),
+            BlockType::FuncType(index) => {
+                let ty = self.module.func_type_at(TypeIdx::from_usize(index as usize));
+                (ty.params().len(), ty.results().len())
+            }
+        }
+    }
+
+    fn tag_params(&self, tag: u32) -> usize {
+        let arity = Arity(self.module).tag_type_arity(tag);
+        arity.map_or(0, |(params, _)| params as usize)
+    }
+}
+
+fn non_null(values: &mut Values, reference: Value) -> Value {
+    match values.constants(reference) {
+        Some(constants) => {
+            let kept: Vec<_> = constants.iter().copied().filter(|k| *k != Known::Null).collect();
+            values.any_of(kept)
+        }
+        None => reference,
+    }
+}
+
+/// The module's types, for the number of operands of an operator. Labels are not asked for: what
+/// branches is interpreted apart.
+struct Arity<'m>(&'m Module<'m>);
+
+impl ModuleArity for Arity<'_> {
+    fn sub_type_at(&self, index: u32) -> Option<&SubType> {
+        let types = self.0.types();
+        (index < types.core_type_count_in_module())
+            .then(|| types.core_type_at_in_module(index))
+            .and_then(|id| types.get(id))
+    }
+
+    fn tag_type_arity(&self, tag: u32) -> Option<(u32, u32)> {
+        let types = self.0.types();
+        if tag >= types.tag_count() {
+            return None;
+        }
+        let ty = types.get(types.tag_at(tag))?.unwrap_func();
+        Some((ty.params().len() as u32, ty.results().len() as u32))
+    }
+
+    fn type_index_of_function(&self, func: u32) -> Option<u32> {
+        self.0.funcs.get(FuncIdx(func)).map(|func| func.ty.0)
+    }
+
+    fn func_type_of_cont_type(&self, _: &wasmparser::ContType) -> Option<&FuncType> {
+        None
+    }
+
+    fn sub_type_of_ref_type(&self, _: &wasmparser::RefType) -> Option<&SubType> {
+        None
+    }
+
+    fn control_stack_height(&self) -> u32 {
+        0
+    }
+
+    fn label_block(&self, _: u32) -> Option<(BlockType, ParserFrame)> {
+        None
+    }
+}

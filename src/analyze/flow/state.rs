@@ -1,0 +1,360 @@
+//! What locals and operands are at one point of a body, and at the labels that it can branch to.
+
+use super::value::{Value, Values};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FrameKind {
+    Block,
+    Loop,
+    If,
+}
+
+/// Locals, and the operands that a label takes.
+#[derive(Clone)]
+struct Flow {
+    locals: Vec<Value>,
+    operands: Vec<Value>,
+}
+
+/// An open `block`, `loop`, `if`, `try` or the body itself.
+pub(super) struct Frame {
+    kind: FrameKind,
+    params: usize,
+    results: usize,
+    /// The height of the operand stack below its parameters.
+    height: usize,
+    /// What arrives at its end by branches; for a loop at its head, by branches back.
+    arriving: Option<Flow>,
+    /// For an `if` before its `else`: what the other arm begins with.
+    other_arm: Option<Flow>,
+    /// Whether it was opened in dead code.
+    dead: bool,
+    loop_ordinal: usize,
+}
+
+impl Frame {
+    pub(super) fn new(kind: FrameKind, params: usize, results: usize) -> Frame {
+        Frame {
+            kind,
+            params,
+            results,
+            height: 0,
+            arriving: None,
+            other_arm: None,
+            dead: false,
+            loop_ordinal: 0,
+        }
+    }
+
+    /// How many operands a branch to it takes.
+    fn label_arity(&self) -> usize {
+        match self.kind {
+            FrameKind::Loop => self.params,
+            FrameKind::Block | FrameKind::If => self.results,
+        }
+    }
+}
+
+/// The state of an interpretation.
+#[derive(Default)]
+pub(super) struct State {
+    locals: Vec<Value>,
+    stack: Vec<Value>,
+    frames: Vec<Frame>,
+    live: bool,
+    /// What branches back to each loop carried so far, over all passes.
+    loops: Vec<Option<Flow>>,
+    next_loop: usize,
+    /// The locals that are assigned anywhere.
+    assigned: Vec<bool>,
+    grew: bool,
+    widen: bool,
+    forget: bool,
+    work_left: usize,
+}
+
+impl State {
+    pub(super) fn begin_body(&mut self, work: usize) {
+        self.loops.clear();
+        self.assigned.clear();
+        self.work_left = work;
+    }
+
+    /// `widen`: what still grows at a loop head becomes `ANY`; `forget`: every assigned local is
+    /// `ANY` there, so that nothing can grow.
+    pub(super) fn begin_pass(&mut self, widen: bool, forget: bool) {
+        (self.widen, self.forget) = (widen, forget);
+        self.grew = false;
+        self.next_loop = 0;
+    }
+
+    pub(super) fn enter_body(&mut self, locals: Vec<Value>, results: usize) {
+        self.assigned.resize(locals.len(), false);
+        self.locals = locals;
+        self.stack.clear();
+        self.frames.clear();
+        self.frames.push(Frame::new(FrameKind::Block, 0, results));
+        self.live = true;
+    }
+
+    pub(super) fn live(&self) -> bool {
+        self.live
+    }
+
+    /// Whether this pass brought anything new to a loop head.
+    pub(super) fn grew(&self) -> bool {
+        self.grew && !self.forget
+    }
+
+    pub(super) fn exhausted(&self) -> bool {
+        self.work_left == 0
+    }
+
+    fn spend(&mut self, work: usize) {
+        self.work_left = self.work_left.saturating_sub(work + 1);
+    }
+
+    pub(super) fn push(&mut self, value: Value) {
+        self.stack.push(value);
+    }
+
+    pub(super) fn pop(&mut self) -> Value {
+        self.stack.pop().unwrap_or(Values::ANY)
+    }
+
+    pub(super) fn top(&self) -> Value {
+        self.stack.last().copied().unwrap_or(Values::ANY)
+    }
+
+    /// The topmost operands, the deepest of them first.
+    pub(super) fn pop_many(&mut self, count: usize) -> Vec<Value> {
+        let at = self.stack.len().saturating_sub(count);
+        self.stack.split_off(at)
+    }
+
+    pub(super) fn local(&self, local: u32) -> Value {
+        let value = self.locals.get(local as usize);
+        value.copied().unwrap_or(Values::ANY)
+    }
+
+    pub(super) fn assign(&mut self, local: u32, value: Value) {
+        if let Some(place) = self.locals.get_mut(local as usize) {
+            *place = value;
+            self.assigned[local as usize] = true;
+        }
+    }
+
+    /// The label of the body itself.
+    pub(super) fn outermost(&self) -> u32 {
+        self.frames.len().saturating_sub(1) as u32
+    }
+
+    pub(super) fn open(&mut self, mut frame: Frame, values: &mut Values) {
+        frame.height = self.stack.len().saturating_sub(frame.params);
+        match frame.kind {
+            FrameKind::Block => {}
+            FrameKind::If => {
+                self.spend(self.locals.len());
+                frame.other_arm = Some(self.flow(frame.params));
+            }
+            FrameKind::Loop => self.enter_loop(&mut frame, values),
+        }
+        self.frames.push(frame);
+    }
+
+    fn enter_loop(&mut self, frame: &mut Frame, values: &mut Values) {
+        frame.loop_ordinal = self.new_loop();
+        self.spend(self.locals.len());
+        if self.forget {
+            let assigned = self.locals.iter_mut().zip(&self.assigned);
+            assigned.filter(|(_, assigned)| **assigned).for_each(|(local, _)| *local = Values::ANY);
+            self.stack[frame.height..].fill(Values::ANY);
+        } else if let Some(back) = &self.loops[frame.loop_ordinal] {
+            join_all(&mut self.locals, &back.locals, values);
+            join_all(&mut self.stack[frame.height..], &back.operands, values);
+        }
+    }
+
+    fn new_loop(&mut self) -> usize {
+        let ordinal = self.next_loop;
+        self.next_loop += 1;
+        if self.loops.len() <= ordinal {
+            self.loops.push(None);
+        }
+        ordinal
+    }
+
+    /// A frame within dead code.
+    pub(super) fn open_dead(&mut self, is_loop: bool) {
+        let mut frame = Frame::new(FrameKind::Block, 0, 0);
+        frame.dead = true;
+        frame.height = self.stack.len();
+        if is_loop {
+            frame.loop_ordinal = self.new_loop();
+        }
+        self.frames.push(frame);
+    }
+
+    /// Nothing follows until the frame's end or next arm.
+    pub(super) fn die(&mut self) {
+        self.live = false;
+        let height = self.frames.last().map_or(0, |frame| frame.height);
+        self.stack.truncate(height);
+    }
+
+    /// The locals, and the topmost operands.
+    fn flow(&self, operands: usize) -> Flow {
+        let at = self.stack.len().saturating_sub(operands);
+        Flow { locals: self.locals.clone(), operands: self.stack[at..].to_vec() }
+    }
+
+    /// A branch that may be taken.
+    pub(super) fn branch(&mut self, label: u32, values: &mut Values) {
+        let Some(position) = self.position(label) else {
+            return;
+        };
+        let flow = self.flow(self.frames[position].label_arity());
+        self.arrive(position, flow, values);
+    }
+
+    /// An exception that may be caught at a label: nothing is known there.
+    pub(super) fn throw_to(&mut self, label: u32, values: &mut Values) {
+        let Some(position) = self.position(label) else {
+            return;
+        };
+        let flow = Flow {
+            locals: vec![Values::ANY; self.locals.len()],
+            operands: vec![Values::ANY; self.frames[position].label_arity()],
+        };
+        self.arrive(position, flow, values);
+    }
+
+    fn position(&self, label: u32) -> Option<usize> {
+        self.frames.len().checked_sub(1 + label as usize)
+    }
+
+    fn arrive(&mut self, position: usize, flow: Flow, values: &mut Values) {
+        self.spend(flow.locals.len());
+        let frame = &mut self.frames[position];
+        if frame.kind == FrameKind::Loop {
+            let ordinal = frame.loop_ordinal;
+            self.arrive_at_loop(ordinal, flow, values);
+        } else {
+            join_flow(&mut frame.arriving, flow, values);
+        }
+    }
+
+    fn arrive_at_loop(&mut self, ordinal: usize, flow: Flow, values: &mut Values) {
+        let widen = self.widen;
+        let Some(known) = &mut self.loops[ordinal] else {
+            self.loops[ordinal] = Some(flow);
+            self.grew = true;
+            return;
+        };
+        let news = flow.locals.iter().chain(&flow.operands);
+        let known = known.locals.iter_mut().chain(&mut known.operands);
+        for (known, new) in known.zip(news) {
+            let joined = values.join(*known, *new);
+            if joined != *known {
+                *known = if widen { Values::ANY } else { joined };
+                self.grew = true;
+            }
+        }
+    }
+
+    /// `else`.
+    pub(super) fn start_else(&mut self, values: &mut Values) {
+        self.leave_arm(values);
+        let Some(frame) = self.frames.last_mut() else {
+            return;
+        };
+        if let Some(flow) = frame.other_arm.take() {
+            self.stack.truncate(frame.height);
+            self.locals = flow.locals;
+            self.stack.extend(flow.operands);
+            self.live = !frame.dead;
+        }
+    }
+
+    /// `catch` or `catch_all` of a `try`.
+    pub(super) fn start_handler(&mut self, params: usize, values: &mut Values) {
+        self.leave_arm(values);
+        let Some(frame) = self.frames.last() else {
+            return;
+        };
+        self.stack.truncate(frame.height);
+        self.live = !frame.dead;
+        if self.live {
+            self.stack.extend(std::iter::repeat_n(Values::ANY, params));
+        }
+        self.locals.fill(Values::ANY);
+        self.spend(self.locals.len());
+    }
+
+    /// What falls out of an arm arrives at the frame's end.
+    fn leave_arm(&mut self, values: &mut Values) {
+        let Some(results) = self.frames.last().map(|frame| frame.results) else {
+            return;
+        };
+        if self.live {
+            let flow = self.flow(results);
+            self.spend(flow.locals.len());
+            if let Some(frame) = self.frames.last_mut() {
+                join_flow(&mut frame.arriving, flow, values);
+            }
+        }
+    }
+
+    /// `end`. At the end of the body: the results, if it returns at all.
+    pub(super) fn close(&mut self, values: &mut Values) -> Option<Vec<Value>> {
+        let at_head = self.frames.last()?.kind == FrameKind::Loop;
+        if !at_head {
+            self.leave_arm(values);
+        }
+        let mut frame = self.frames.pop()?;
+        if frame.dead {
+            return None;
+        }
+        if at_head {
+            // Nothing arrives at a loop's end but what falls through.
+            frame.arriving = self.live.then(|| self.flow(frame.results));
+        }
+        if let Some(flow) = frame.other_arm.take() {
+            join_flow(&mut frame.arriving, flow, values);
+        }
+        self.stack.truncate(frame.height);
+        self.live = true;
+        if self.frames.is_empty() {
+            return frame.arriving.map(|flow| flow.operands);
+        }
+        match frame.arriving {
+            Some(flow) => {
+                self.locals = flow.locals;
+                self.stack.extend(flow.operands);
+            }
+            // No way leads here, but code that the validator takes for live follows.
+            None => {
+                self.locals.fill(Values::ANY);
+                let results = std::iter::repeat_n(Values::ANY, frame.results);
+                self.stack.extend(results);
+            }
+        }
+        None
+    }
+}
+
+fn join_all(into: &mut [Value], from: &[Value], values: &mut Values) {
+    for (into, from) in into.iter_mut().zip(from) {
+        *into = values.join(*into, *from);
+    }
+}
+
+fn join_flow(into: &mut Option<Flow>, from: Flow, values: &mut Values) {
+    match into {
+        None => *into = Some(from),
+        Some(into) => {
+            join_all(&mut into.locals, &from.locals, values);
+            join_all(&mut into.operands, &from.operands, values);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! A first, cheap look at where values come from, to tell which bodies are worth interpreting.
+//!
+//! In code from compilers nearly every target of a dynamic call has just been loaded from memory,
+//! where nothing can follow it. What this look says never decides anything but that.
+
+/// Whether it is worth while to follow values in a body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Traceable {
+    #[default]
+    No,
+    /// Only if the values of its parameters can be known.
+    ByParams,
+    Yes,
+}
+
+/// What made a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Something that can't be followed to where it comes from.
+    Opaque,
+    /// `local.get`.
+    Local(u32),
+    Other,
+}
+
+/// What happens to the locals of a body, a few bits for each.
+#[derive(Default)]
+pub(super) struct LocalUses {
+    bits: Vec<u8>,
+}
+
+/// Something opaque is assigned to it.
+const OPAQUE: u8 = 1;
+/// Something else is assigned to it.
+const ASSIGNED: u8 = 2;
+/// Its value chooses a target.
+const CHOOSES: u8 = 4;
+
+impl LocalUses {
+    pub(super) fn clear(&mut self) {
+        self.bits.clear();
+    }
+
+    fn set(&mut self, local: u32, bits: u8) {
+        let local = local as usize;
+        if self.bits.len() <= local {
+            self.bits.resize(local + 1, 0);
+        }
+        self.bits[local] |= bits;
+    }
+
+    fn is_opaque(&self, local: u32) -> bool {
+        let bits = self.bits.get(local as usize);
+        bits.is_some_and(|bits| bits & OPAQUE != 0)
+    }
+
+    pub(super) fn assign(&mut self, local: u32, origin: Origin) {
+        let opaque = match origin {
+            Origin::Opaque => true,
+            Origin::Local(other) => self.is_opaque(other),
+            Origin::Other => false,
+        };
+        self.set(local, if opaque { OPAQUE } else { ASSIGNED });
+    }
+
+    pub(super) fn choose(&mut self, local: u32) {
+        self.set(local, CHOOSES);
+    }
+
+    /// Whether a local that chooses a target may be known, in a function of so many parameters.
+    pub(super) fn traceable(&self, params: usize) -> Traceable {
+        let choosing = self.bits.iter().enumerate().filter(|(_, bits)| **bits & CHOOSES != 0);
+        let each = choosing.map(|(local, bits)| {
+            if bits & OPAQUE != 0 {
+                Traceable::No
+            } else if bits & ASSIGNED == 0 && local < params {
+                Traceable::ByParams
+            } else {
+                Traceable::Yes
+            }
+        });
+        each.max().unwrap_or_default()
+    }
+}
