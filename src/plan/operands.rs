@@ -182,10 +182,11 @@ impl Operands {
         top.tee = Some(offset);
     }
 
-    /// Offset of the `local.tee` that ends the tree at `position`, if `landing` follows directly.
+    /// Offset of the `local.tee` that ends the tree at `position`, if `landing` follows directly and
+    /// the local still holds the value.
     pub fn tee_just_before(&self, position: usize, landing: u32) -> Option<u32> {
         let operand = &self.stack[position];
-        operand.tee.filter(|_| operand.end == landing)
+        operand.tee.filter(|_| self.copy_of(position).is_some() && operand.end == landing)
     }
 
     fn reads_of(&self, position: usize) -> &[LocalIdx] {

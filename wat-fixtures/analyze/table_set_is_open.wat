@@ -9,5 +9,5 @@
   (elem (table $tab) (i32.const 0) func $plain)
   (func $plain (type $t))
   (func $forks (type $t) (call $fork))
-  (func $set (export "set") (table.set $tab (i32.const 1) (ref.func $forks)))
+  (func $set (export "set") (param i32) (table.set $tab (local.get 0) (ref.func $forks)))
   (func $calls (export "calls") (call_indirect $tab (type $t) (i32.const 0))))
