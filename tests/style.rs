@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Lines of code in a file, blank lines and comments aside.
-const MAX_CODE_LINES: usize = 400;
+/// Lines of code in a file, blank lines and comments aside. The aim is 400; what lists instructions
+/// one by one may run a little over.
+const MAX_CODE_LINES: usize = 500;
 
 fn sources(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();

@@ -4,27 +4,26 @@
 //! an entry that is not a site now.
 
 use super::Analysis;
-use super::entries::Reentrant;
 use super::facts::{Callee, Dynamic};
-use super::graph::Sources;
+use super::model::Model;
 use super::tables::{Contents, TableFacts};
 use crate::index::{FuncIdx, IndexType, IndexVec};
 use std::collections::BTreeSet;
 
-pub(super) fn find(sources: &Sources<'_>, analysis: &Analysis) -> Vec<String> {
+pub(super) fn find(model: &Model<'_>, analysis: &Analysis) -> Vec<String> {
     if analysis.entries.is_empty() {
         return Vec::new();
     }
     let mut assumptions = Vec::new();
-    assumptions.extend(reentry(sources, analysis));
-    assumptions.extend(foreign(sources, analysis));
+    assumptions.extend(reentry(model, analysis));
+    assumptions.extend(foreign(model, analysis));
     assumptions
 }
 
 /// What the analysis took care of unasked.
-pub(super) fn notes(reentrant: &Reentrant, analysis: &Analysis) -> Vec<String> {
-    let inside = reentrant.imports.iter().any(|func| analysis.closure[*func]);
-    let count = reentrant.recognised;
+pub(super) fn notes(model: &Model<'_>, analysis: &Analysis) -> Vec<String> {
+    let inside = model.reentrant.iter().any(|func| analysis.closure[*func]);
+    let count = model.recognised;
     let note = (inside && count > 0).then(|| {
         let plural = if count == 1 { "" } else { "s" };
         format!("{count} import{plural} `env.invoke_*` taken to call back into the module.")
@@ -33,16 +32,16 @@ pub(super) fn notes(reentrant: &Reentrant, analysis: &Analysis) -> Vec<String> {
 }
 
 /// Imports outside the closure return without calling back.
-fn reentry(sources: &Sources<'_>, analysis: &Analysis) -> Option<String> {
-    let module = sources.module;
+fn reentry(model: &Model<'_>, analysis: &Analysis) -> Option<String> {
+    let module = model.module;
     let mut callable = module.exported_funcs().map(|(_, func)| func);
     let exported = callable.any(|func| analysis.closure[func]);
-    let taken = sources.taken.iter_enumerated();
+    let taken = model.taken.iter_enumerated();
     let visible = exported || taken.into_iter().any(|(f, t)| *t && analysis.closure[f]);
     if !visible {
         return None;
     }
-    let count = called_imports(sources, analysis);
+    let count = called_imports(model, analysis);
     (count > 0).then(|| {
         format!(
             "{count} imported function{} outside the closure {} without calling back into \
@@ -54,10 +53,10 @@ fn reentry(sources: &Sources<'_>, analysis: &Analysis) -> Option<String> {
 }
 
 /// How many imports outside the closure can be called at all.
-fn called_imports(sources: &Sources<'_>, analysis: &Analysis) -> usize {
-    let imported = sources.module.imported_funcs;
+fn called_imports(model: &Model<'_>, analysis: &Analysis) -> usize {
+    let imported = model.module.imported_funcs;
     let mut called: IndexVec<FuncIdx, bool> = IndexVec::filled(false, imported);
-    let direct = sources.facts.calls.iter().flatten();
+    let direct = model.facts.calls.iter().flatten();
     for func in direct.filter_map(|call| match call.callee {
         Callee::Direct { func, .. } => Some(func),
         Callee::Dynamic { .. } => None,
@@ -68,15 +67,15 @@ fn called_imports(sources: &Sources<'_>, analysis: &Analysis) -> usize {
     }
     called
         .iter_enumerated()
-        .filter(|(func, called)| (**called || sources.taken[*func]) && !analysis.closure[*func])
+        .filter(|(func, called)| (**called || model.taken[*func]) && !analysis.closure[*func])
         .count()
 }
 
 /// Functions of other instances, where this module may call them.
-fn foreign(sources: &Sources<'_>, analysis: &Analysis) -> Vec<String> {
+fn foreign(model: &Model<'_>, analysis: &Analysis) -> Vec<String> {
     let mut tables = BTreeSet::new();
     let mut by_ref = false;
-    for (caller, calls) in sources.facts.calls.iter_enumerated() {
+    for (caller, calls) in model.facts.calls.iter_enumerated() {
         let sites = &analysis.sites[caller];
         for call in calls {
             let Callee::Dynamic { ordinal, .. } = call.callee else {
@@ -86,10 +85,10 @@ fn foreign(sources: &Sources<'_>, analysis: &Analysis) -> Vec<String> {
             if listed.is_ok() {
                 continue;
             }
-            match sources.facts.dynamics[ordinal as usize] {
+            match model.facts.dynamics[ordinal as usize] {
                 Dynamic::Ref { .. } => by_ref = true,
                 Dynamic::Table { table, .. } => {
-                    tables.extend(may_hold_foreign(&sources.tables.tables[table]).then_some(table));
+                    tables.extend(may_hold_foreign(&model.tables.tables[table]).then_some(table));
                 }
             }
         }

@@ -9,7 +9,7 @@
 
 use super::facts::{Call, Callee, Dynamic};
 use super::flow::Known;
-use super::graph::Sources;
+use super::model::Model;
 use super::tables::{Contents, Slot, Slots};
 use super::types::{Bound, TypeId};
 use super::{Analysis, Site, Target};
@@ -25,18 +25,18 @@ type MayBeImport = bool;
 ///
 /// # Errors
 /// [`Error::Internal`] if something is.
-pub(super) fn check(sources: &Sources<'_>, analysis: &Analysis) -> Result<()> {
+pub(super) fn check(model: &Model<'_>, analysis: &Analysis) -> Result<()> {
     if let Some(entry) = analysis.entries.iter().find(|e| !analysis.closure[**e]) {
         return Err(broken(format!("the entry {entry} is not in the closure")));
     }
-    let callable = |func: FuncIdx| sources.taken[func] && analysis.closure[func];
-    if sources.taken.indices().any(callable)
-        && let Some(import) = sources.reentrant.iter().find(|f| !analysis.closure[**f])
+    let callable = |func: FuncIdx| model.taken[func] && analysis.closure[func];
+    if model.taken.indices().any(callable)
+        && let Some(import) = model.reentrant.iter().find(|f| !analysis.closure[**f])
     {
         return Err(broken(format!("the import {import} may call into it")));
     }
-    let checker = Checker::new(sources, analysis);
-    for (caller, calls) in sources.facts.calls.iter_enumerated() {
+    let checker = Checker::new(model, analysis);
+    for (caller, calls) in model.facts.calls.iter_enumerated() {
         checker.calls_of(caller, calls)?;
     }
     Ok(())
@@ -52,7 +52,7 @@ fn any(hits: impl Iterator<Item = Hit>) -> Hit {
 }
 
 struct Checker<'a> {
-    sources: &'a Sources<'a>,
+    model: &'a Model<'a>,
     analysis: &'a Analysis,
     /// The types, by subtyping, of the closure's functions that are taken, and within the bound.
     taken: BTreeMap<(Option<TypeId>, TypeId), MayBeImport>,
@@ -63,16 +63,16 @@ struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    fn new(sources: &'a Sources<'a>, analysis: &'a Analysis) -> Self {
+    fn new(model: &'a Model<'a>, analysis: &'a Analysis) -> Self {
         let mut checker = Checker {
-            sources,
+            model,
             analysis,
             taken: BTreeMap::new(),
             tables: BTreeMap::new(),
             sources_of: BTreeMap::new(),
         };
         checker.note_taken();
-        for table in sources.tables.tables.indices() {
+        for table in model.tables.tables.indices() {
             let mut all = BTreeSet::new();
             checker.note_copies(table, &mut all);
             all.iter().for_each(|source| checker.note_table(table, *source));
@@ -84,19 +84,19 @@ impl<'a> Checker<'a> {
     /// The types that `func` can be called by, and whether it is an import; nothing for a function
     /// outside the closure.
     fn callable(&self, func: FuncIdx) -> impl Iterator<Item = TypeId> + use<'a> {
-        let types = self.sources.types;
+        let types = &self.model.types;
         let inside = self.analysis.closure[func];
-        let ty = inside.then(|| types.of_func(self.sources.module, func));
+        let ty = inside.then(|| types.of_func(self.model.module, func));
         ty.into_iter().flat_map(|ty| types.chain(ty))
     }
 
     fn note_taken(&mut self) {
-        let sources = self.sources;
-        for (func, taken) in sources.taken.iter_enumerated() {
+        let model = self.model;
+        for (func, taken) in model.taken.iter_enumerated() {
             if !taken {
                 continue;
             }
-            let import = sources.module.is_import(func);
+            let import = model.module.is_import(func);
             let chain: Vec<_> = self.callable(func).collect();
             for &ty in &chain {
                 *self.taken.entry((None, ty)).or_default() |= import;
@@ -108,7 +108,7 @@ impl<'a> Checker<'a> {
     }
 
     fn slots(&self, table: TableIdx) -> Option<&'a Slots> {
-        match &self.sources.tables.tables[table].contents {
+        match &self.model.tables.tables[table].contents {
             Contents::Open => None,
             Contents::Known(slots) => Some(slots),
         }
@@ -130,7 +130,7 @@ impl<'a> Checker<'a> {
         };
         for slot in slots.all() {
             let Slot::Func(func) = slot else { continue };
-            let import = self.sources.module.is_import(func);
+            let import = self.model.module.is_import(func);
             for ty in self.callable(func) {
                 *self.tables.entry((table, ty)).or_default() |= import;
             }
@@ -148,8 +148,8 @@ impl<'a> Checker<'a> {
     }
 
     fn hit(&self, ordinal: u32, dynamic: Dynamic) -> Hit {
-        let types = self.sources.types;
-        let known = self.sources.flows.targets.get(&ordinal);
+        let types = &self.model.types;
+        let known = self.model.flows.targets.get(&ordinal);
         match (dynamic, known) {
             (Dynamic::Ref { ty }, None) => self.through_taken(Bound::Any, types.id(ty)),
             (Dynamic::Ref { ty }, Some(known)) => any(known
@@ -160,7 +160,7 @@ impl<'a> Checker<'a> {
     }
 
     fn table_hit(&self, table: TableIdx, known: Option<&Vec<Known>>, ty: TypeId) -> Hit {
-        let bound = self.sources.tables.tables[table].bound;
+        let bound = self.model.tables.tables[table].bound;
         let Some(slots) = self.slots(table) else {
             return self.through_taken(bound, ty);
         };
@@ -182,7 +182,7 @@ impl<'a> Checker<'a> {
             Slot::Func(func) => self
                 .callable(func)
                 .any(|other| other == ty)
-                .then(|| self.sources.module.is_import(func)),
+                .then(|| self.model.module.is_import(func)),
             Slot::Unknown => self.through_taken(bound, ty),
         }
     }
@@ -192,7 +192,7 @@ impl<'a> Checker<'a> {
         let sources = self.sources_of.get(&table).into_iter().flatten();
         let unknown = sources
             .filter(|source| self.slots(**source).is_some_and(Slots::has_unknown))
-            .map(|source| self.through_taken(self.sources.tables.tables[*source].bound, ty));
+            .map(|source| self.through_taken(self.model.tables.tables[*source].bound, ty));
         any(unknown.chain([named]))
     }
 
@@ -203,12 +203,12 @@ impl<'a> Checker<'a> {
                 if !self.analysis.closure[func] {
                     return None;
                 }
-                let import = self.sources.module.is_import(func);
+                let import = self.model.module.is_import(func);
                 let target = if import { Target::Import(func) } else { Target::Defined(func) };
                 (target, tail)
             }
             Callee::Dynamic { tail, ordinal } => {
-                let dynamic = self.sources.facts.dynamics[ordinal as usize];
+                let dynamic = self.model.facts.dynamics[ordinal as usize];
                 let may_be_import = self.hit(ordinal, dynamic)?;
                 let target = match dynamic {
                     Dynamic::Table { .. } => Target::Indirect { may_be_import },
@@ -223,7 +223,7 @@ impl<'a> Checker<'a> {
     fn calls_of(&self, caller: FuncIdx, calls: &[Call]) -> Result<()> {
         let mut listed = self.analysis.sites[caller].iter();
         for site in calls.iter().filter_map(|call| self.site(call)) {
-            let place = || self.sources.module.location(caller, site.offset as usize);
+            let place = || self.model.module.location(caller, site.offset as usize);
             if !self.analysis.closure[caller] {
                 let place = place();
                 return Err(broken(format!("{place} calls into it from outside")));

@@ -12,31 +12,27 @@
 //!                     └──► (references, supertype) ──► callers
 //! ```
 
-use super::facts::{Callee, Dynamic, Facts};
-use super::flow::{Flows, Known};
-use super::tables::{Contents, Slot, Slots, Tables};
-use super::types::{TypeId, TypeIds};
+use super::facts::{Callee, Dynamic};
+use super::flow::Known;
+use super::model::Model;
+use super::tables::{Contents, Slot, Slots};
+use super::types::TypeId;
 use crate::index::{FuncIdx, IndexVec, TableIdx};
 use crate::read::Module;
 use std::collections::HashMap;
-
-/// What the graph is built from.
-pub(super) struct Sources<'a> {
-    pub(super) module: &'a Module<'a>,
-    pub(super) types: &'a TypeIds,
-    pub(super) tables: &'a Tables,
-    pub(super) taken: &'a IndexVec<FuncIdx, bool>,
-    pub(super) facts: &'a Facts,
-    pub(super) flows: &'a Flows,
-    /// The imports that may call back.
-    pub(super) reentrant: &'a [FuncIdx],
-}
 
 /// A node: the functions come first, then the host, then the classes.
 ///
 /// The host stands between the functions that it can call and the imports that call back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Node(u32);
+
+impl Node {
+    /// Its place among all nodes.
+    pub(super) fn position(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// Which references a call draws on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,9 +57,9 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    pub(super) fn new(sources: &Sources<'_>) -> Graph {
+    pub(super) fn new(model: &Model<'_>) -> Graph {
         let mut builder = Builder {
-            sources,
+            model,
             classes: HashMap::new(),
             order: Vec::new(),
             unions: HashMap::new(),
@@ -82,6 +78,16 @@ impl Graph {
         Node(func.0)
     }
 
+    /// The node of the host.
+    pub(super) fn host(&self) -> Node {
+        Node(self.funcs as u32)
+    }
+
+    /// The function that a node is.
+    pub(super) fn as_func(&self, node: Node) -> Option<FuncIdx> {
+        (node.position() < self.funcs).then_some(FuncIdx(node.0))
+    }
+
     pub(super) fn nodes(&self) -> usize {
         self.starts.len() - 1
     }
@@ -98,7 +104,8 @@ impl Graph {
         }
     }
 
-    fn callers(&self, node: Node) -> &[Node] {
+    /// What calls a node, or stands for calls of it.
+    pub(super) fn callers(&self, node: Node) -> &[Node] {
         let at = node.0 as usize;
         &self.callers[self.starts[at] as usize..self.starts[at + 1] as usize]
     }
@@ -149,7 +156,7 @@ impl Reached {
 }
 
 struct Builder<'a> {
-    sources: &'a Sources<'a>,
+    model: &'a Model<'a>,
     classes: HashMap<Class, Node>,
     /// The classes in order of their creation.
     order: Vec<Class>,
@@ -178,13 +185,13 @@ impl Builder<'_> {
                 break;
             }
             below = Some(node);
-            ty = self.sources.types.supertype(at);
+            ty = self.model.types.supertype(at);
         }
         first.unwrap_or(Node(0))
     }
 
     fn host(&self) -> Node {
-        Node(self.sources.module.funcs.len() as u32)
+        Node(self.model.module.funcs.len() as u32)
     }
 
     fn next_node(&self) -> Node {
@@ -194,24 +201,24 @@ impl Builder<'_> {
     /// Links what the host can call to the imports that call back. It can have every reference
     /// that is taken anywhere.
     fn link_host(&mut self) {
-        let sources = self.sources;
-        if sources.reentrant.is_empty() {
+        let model = self.model;
+        if model.reentrant.is_empty() {
             return;
         }
         let host = self.host();
-        let taken = sources.taken.iter_enumerated().filter(|(_, taken)| **taken);
+        let taken = model.taken.iter_enumerated().filter(|(_, taken)| **taken);
         self.links.extend(taken.map(|(func, _)| (Node(func.0), host)));
-        let imports = sources.reentrant.iter();
+        let imports = model.reentrant.iter();
         self.links.extend(imports.map(|func| (host, Node(func.0))));
     }
 
     fn targets(&mut self) -> Vec<Option<Node>> {
-        let dynamics = self.sources.facts.dynamics.iter();
+        let dynamics = self.model.facts.dynamics.iter();
         (0..).zip(dynamics).map(|(ordinal, dynamic)| self.target(ordinal, *dynamic)).collect()
     }
 
     fn target(&mut self, ordinal: u32, dynamic: Dynamic) -> Option<Node> {
-        let Sources { types, flows, tables, .. } = self.sources;
+        let Model { types, flows, tables, .. } = self.model;
         let known = flows.targets.get(&ordinal);
         let (table, ty) = match (dynamic, known) {
             (Dynamic::Ref { ty }, None) => return Some(self.class(Pool::Taken, types.id(ty))),
@@ -259,7 +266,7 @@ impl Builder<'_> {
     }
 
     fn slot(&mut self, slot: Slot, table: TableIdx, ty: TypeId) -> Option<Node> {
-        let Sources { types, tables, .. } = self.sources;
+        let Model { types, tables, .. } = self.model;
         match slot {
             Slot::Null => None,
             Slot::Func(func) => self.func_of_type(func, ty),
@@ -271,7 +278,7 @@ impl Builder<'_> {
     }
 
     fn func_of_type(&self, func: FuncIdx, ty: TypeId) -> Option<Node> {
-        let Sources { module, types, .. } = self.sources;
+        let Model { module, types, .. } = self.model;
         let fits = types.is_subtype(types.of_func(module, func), ty);
         fits.then_some(Node(func.0))
     }
@@ -294,22 +301,22 @@ impl Builder<'_> {
 
     /// Links each function whose reference is taken to its class.
     fn link_taken(&mut self) {
-        let sources = self.sources;
-        for (func, _) in sources.taken.iter_enumerated().filter(|(_, taken)| **taken) {
+        let model = self.model;
+        for (func, _) in model.taken.iter_enumerated().filter(|(_, taken)| **taken) {
             self.link(func, Pool::Taken);
         }
     }
 
     fn link(&mut self, func: FuncIdx, pool: Pool) {
-        let ty = self.sources.types.of_func(self.sources.module, func);
+        let ty = self.model.types.of_func(self.model.module, func);
         let class = self.class(pool, ty);
         self.links.push((Node(func.0), class));
     }
 
     /// Links the functions in each known table to their classes.
     fn link_tables(&mut self) {
-        let sources = self.sources;
-        for (table, facts) in sources.tables.tables.iter_enumerated() {
+        let model = self.model;
+        for (table, facts) in model.tables.tables.iter_enumerated() {
             let Contents::Known(slots) = &facts.contents else {
                 continue;
             };
@@ -331,7 +338,7 @@ impl Builder<'_> {
 
     /// Links what a table's class draws on besides the functions that are named for it.
     fn link_table_class(&mut self, table: TableIdx, ty: TypeId) {
-        let Sources { types, tables, .. } = self.sources;
+        let Model { types, tables, .. } = self.model;
         let facts = &tables.tables[table];
         let Contents::Known(slots) = &facts.contents else {
             return;
@@ -353,7 +360,7 @@ impl Builder<'_> {
         for &(from, to) in &self.links {
             edge(from, to);
         }
-        for (func, calls) in self.sources.facts.calls.iter_enumerated() {
+        for (func, calls) in self.model.facts.calls.iter_enumerated() {
             for call in calls {
                 let callee = match call.callee {
                     Callee::Direct { func, .. } => Some(Node(func.0)),
@@ -380,6 +387,6 @@ impl Builder<'_> {
             callers[*at as usize] = to;
             *at += 1;
         });
-        Graph { funcs: self.sources.module.funcs.len(), targets, starts, callers }
+        Graph { funcs: self.model.module.funcs.len(), targets, starts, callers }
     }
 }

@@ -20,9 +20,12 @@ mod certificate;
 mod constants;
 mod decode;
 mod entries;
+mod evidence;
+mod explain;
 mod facts;
 mod flow;
 mod graph;
+mod model;
 mod origin;
 mod tables;
 mod taken;
@@ -30,18 +33,17 @@ mod taken;
 mod tests;
 mod types;
 
+pub use explain::{Edge, Explainer, Means, Source};
+
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec};
 use crate::options::Options;
 use crate::read::Module;
-use constants::Constants;
-use facts::{Call, Callee, Dynamic, Facts};
-use flow::Flows;
-use graph::{Graph, Reached, Sources};
+use facts::{Call, Callee, Dynamic};
+use graph::{Graph, Reached};
+use model::Model;
 use rayon::prelude::*;
 use std::time::Instant;
-use tables::Tables;
-use types::TypeIds;
 
 /// What `analyze` found: facts only, no decisions.
 #[derive(Debug)]
@@ -98,49 +100,18 @@ impl Analysis {
     /// [`crate::Error::MissingEntry`] if no import matches and the options don't allow that.
     pub fn run(module: &Module<'_>, options: &Options) -> Result<Analysis> {
         let clock = Instant::now();
-        let entries = entries::find(module, options)?;
-        let reentrant = entries::find_reentrant(module, options)?;
-        let host_visible = tables::host_visible(module);
-        let facts = Facts::collect(module, &host_visible)?;
+        let model = Model::new(module, options)?;
+        let graph = Graph::new(&model);
         tracing::debug!(
-            calls = facts.calls.iter().map(|calls| calls.len()).sum::<usize>(),
-            dynamic = facts.dynamics.len(),
+            nodes = graph.nodes(),
+            edges = graph.edges(),
             took = ?clock.elapsed(),
-            "decoded the bodies"
+            "built the call graph"
         );
-        let types = TypeIds::new(module);
-        let constants = Constants::new(module);
-        let flows = Flows::find(&flow::Inputs {
-            module,
-            facts: &facts,
-            constants: &constants,
-            mentioned: &taken::mentioned(module, &facts.uses),
-        });
-        let tables = Tables::new(&tables::Inputs {
-            module,
-            types: &types,
-            constants: &constants,
-            uses: &facts.uses,
-            flows: &flows,
-            host_visible: &host_visible,
-        });
-        tracing::debug!(known = flows.targets.len(), took = ?clock.elapsed(), "followed values");
-        let taken = taken::taken(module, &facts.uses, &tables);
-        let sources = Sources {
-            module,
-            types: &types,
-            tables: &tables,
-            taken: &taken,
-            facts: &facts,
-            flows: &flows,
-            reentrant: &reentrant.imports,
-        };
-        let graph = Graph::new(&sources);
-        tracing::debug!(nodes = graph.nodes(), edges = graph.edges(), took = ?clock.elapsed(), "built the call graph");
-        let mut analysis = Analysis::reach(&sources, &graph, entries);
-        analysis.assumptions = assumptions::find(&sources, &analysis);
-        analysis.notes = assumptions::notes(&reentrant, &analysis);
-        certificate::check(&sources, &analysis)?;
+        let mut analysis = Analysis::reach(&model, &graph);
+        analysis.assumptions = assumptions::find(&model, &analysis);
+        analysis.notes = assumptions::notes(&model, &analysis);
+        certificate::check(&model, &analysis)?;
         tracing::info!(
             functions = analysis.closure.iter().filter(|inside| **inside).count(),
             sites = analysis.sites.iter().map(Vec::len).sum::<usize>(),
@@ -150,14 +121,14 @@ impl Analysis {
         Ok(analysis)
     }
 
-    /// The closure of `entries`, and its sites.
-    fn reach(sources: &Sources<'_>, graph: &Graph, entries: Vec<FuncIdx>) -> Analysis {
-        let reached = graph.reach(entries.iter().map(|entry| graph.func(*entry)));
-        let closure = reached.funcs(sources.module);
-        let all = closure.indices().take(sources.module.imported_funcs);
+    /// The closure of the entries, and its sites.
+    fn reach(model: &Model<'_>, graph: &Graph) -> Analysis {
+        let reached = graph.reach(model.entries.iter().map(|entry| graph.func(*entry)));
+        let closure = reached.funcs(model.module);
+        let all = closure.indices().take(model.module.imported_funcs);
         let imports = all.filter(|func| closure[*func]);
         let sites = Sites {
-            sources,
+            model,
             graph,
             imports: graph.reach_classes(imports.map(|import| graph.func(import))),
             reached,
@@ -165,7 +136,7 @@ impl Analysis {
         Analysis {
             sites: sites.all(),
             closure,
-            entries,
+            entries: model.entries.clone(),
             assumptions: Vec::new(),
             notes: Vec::new(),
         }
@@ -174,7 +145,7 @@ impl Analysis {
 
 /// Picks the sites out of the calls.
 struct Sites<'a> {
-    sources: &'a Sources<'a>,
+    model: &'a Model<'a>,
     graph: &'a Graph,
     /// What leads to an entry.
     reached: Reached,
@@ -184,7 +155,7 @@ struct Sites<'a> {
 
 impl Sites<'_> {
     fn all(&self) -> IndexVec<FuncIdx, Vec<Site>> {
-        let calls = self.sources.facts.calls.as_slice();
+        let calls = self.model.facts.calls.as_slice();
         let sites: Vec<Vec<Site>> = calls
             .par_iter()
             .map(|calls| calls.iter().filter_map(|call| self.site(call)).collect())
@@ -202,7 +173,7 @@ impl Sites<'_> {
             Callee::Direct { tail, func } if may_be_import => (Target::Import(func), tail),
             Callee::Direct { tail, func } => (Target::Defined(func), tail),
             Callee::Dynamic { tail, ordinal } => {
-                let target = match self.sources.facts.dynamics[ordinal as usize] {
+                let target = match self.model.facts.dynamics[ordinal as usize] {
                     Dynamic::Table { .. } => Target::Indirect { may_be_import },
                     Dynamic::Ref { .. } => Target::Ref { may_be_import },
                 };

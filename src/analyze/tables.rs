@@ -298,7 +298,7 @@ impl From<Known> for Slot {
 }
 
 /// Calls `take` with each item of an element segment.
-fn items(items: &ElementItems<'_>, constants: &Constants, mut take: impl FnMut(Slot)) {
+pub(super) fn items(items: &ElementItems<'_>, constants: &Constants, mut take: impl FnMut(Slot)) {
     match items {
         ElementItems::Functions(funcs) => {
             for func in funcs.clone().into_iter().map_while(Result::ok) {

@@ -1,16 +1,13 @@
 //! The certificate rejects every closure from which something was removed.
 
 use super::{options, with_module};
-use crate::analyze::constants::Constants;
-use crate::analyze::facts::Facts;
-use crate::analyze::flow::{self, Flows};
-use crate::analyze::graph::{Graph, Sources};
-use crate::analyze::tables::Tables;
-use crate::analyze::types::TypeIds;
-use crate::analyze::{Analysis, Site, Target, certificate, entries, tables, taken};
+use crate::analyze::graph::Graph;
+use crate::analyze::model::Model;
+use crate::analyze::{Analysis, Site, Target, certificate};
 use crate::index::FuncIdx;
+use crate::options::{EntryPattern, Options};
 
-const WAT: &str = r#"(module (import "k" "fork" (func $fork)) (import "e" "h" (global $h funcref))
+pub(super) const WAT: &str = r#"(module (import "k" "fork" (func $fork)) (import "e" "h" (global $h funcref))
     (import "e" "back" (func $back))
     (type $v (func)) (type $top (sub (func (param i64)))) (type $low (sub $top (func (param i64))))
     (table $known 4 funcref) (table $open (export "t") 4 funcref) (table $held 4 funcref)
@@ -33,37 +30,10 @@ const WAT: &str = r#"(module (import "k" "fork" (func $fork)) (import "e" "h" (g
 /// Runs `test` with the analysis of `WAT` and a function that certifies an analysis.
 fn certified(test: impl FnOnce(Analysis, &dyn Fn(&Analysis) -> bool)) {
     with_module(WAT, |module| {
-        let host_visible = tables::host_visible(module);
-        let facts = Facts::collect(module, &host_visible).unwrap();
-        let types = TypeIds::new(module);
-        let constants = Constants::new(module);
-        let flows = Flows::find(&flow::Inputs {
-            module,
-            facts: &facts,
-            constants: &constants,
-            mentioned: &taken::mentioned(module, &facts.uses),
-        });
-        let tables = Tables::new(&tables::Inputs {
-            module,
-            types: &types,
-            constants: &constants,
-            uses: &facts.uses,
-            flows: &flows,
-            host_visible: &host_visible,
-        });
-        let sources = Sources {
-            module,
-            types: &types,
-            tables: &tables,
-            taken: &taken::taken(module, &facts.uses, &tables),
-            facts: &facts,
-            flows: &flows,
-            reentrant: &[FuncIdx(1)],
-        };
-        let graph = Graph::new(&sources);
-        let entries = entries::find(module, &options()).unwrap();
-        let analysis = Analysis::reach(&sources, &graph, entries);
-        test(analysis, &|analysis| certificate::check(&sources, analysis).is_ok());
+        let options = Options { reentrant: vec![EntryPattern::exact("e", "back")], ..options() };
+        let model = Model::new(module, &options).unwrap();
+        let analysis = Analysis::reach(&model, &Graph::new(&model));
+        test(analysis, &|analysis| certificate::check(&model, analysis).is_ok());
     });
 }
 

@@ -3,6 +3,7 @@
 mod calls;
 mod certificate;
 mod entries;
+mod explain;
 mod liveness;
 mod oracle;
 mod reentry;

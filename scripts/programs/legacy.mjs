@@ -1,0 +1,119 @@
+// Runs modules with legacy exceptions, which Wasmtime does not: the original and the instrumented one side by side.
+//   node legacy.mjs ORIGINAL.wasm INSTRUMENTED.wasm
+// For each k an unwind is forced at the k-th call of the entry, and at every call: in the same instance, in a fresh one
+// with a copy of the memory, and twice from one buffer. Results, traps, memory and the log of imports must agree.
+import fs from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+
+const [original, instrumented] = process.argv.slice(2).map(file => new WebAssembly.Module(fs.readFileSync(file)));
+const ARGUMENTS = [0, 1, 2, 3];
+const PAGE = 65536, BUFFER = PAGE, POISON = 0x5a;
+const value = call => (call * 7 + 3) % 11; // what the entry returns
+
+/** One run: `unwindAt(call)` says how the call is unwound: false, 'same' or 'fresh'; `twin` keeps a second rewind. */
+class Run {
+  constructor(module, unwindAt = () => false) {
+    Object.assign(this, { module, unwindAt, log: [], calls: 0, unwinds: 0 });
+    this.instantiate();
+  }
+
+  instantiate() {
+    const env = { fork: x => this.enter(x), log: x => void this.log.push(x) };
+    this.instance = new WebAssembly.Instance(this.module, { env });
+    if (this.module === instrumented) this.instance.exports.memory.grow(1);
+  }
+
+  get bytes() { return new Uint8Array(this.instance.exports.memory.buffer); }
+
+  enter(argument) {
+    const x = this.instance.exports;
+    if (this.module === instrumented && x.wpk_fork_state() === 2) {
+      x.wpk_fork_rewind_end();
+      if (argument !== this.pending) throw new Error(`called again with ${argument}, first with ${this.pending}`);
+    } else {
+      this.how = this.unwindAt(this.calls);
+      if (this.how) {
+        const view = new DataView(x.memory.buffer);
+        this.bytes.fill(POISON, BUFFER, BUFFER + PAGE);
+        view.setUint32(BUFFER + 4, BUFFER + PAGE - 64, true);
+        x.wpk_fork_unwind_begin(BUFFER);
+        this.pending = argument;
+        return 0x0bad;
+      }
+    }
+    this.log.push(['fork', argument]);
+    return value(this.calls++);
+  }
+
+  /** Copies the stopped program into a fresh instance. */
+  renew() {
+    const bytes = this.bytes.slice();
+    this.instantiate();
+    this.bytes.set(bytes);
+  }
+
+  copy() {
+    const twin = new Run(this.module);
+    Object.assign(twin, { log: [...this.log], calls: this.calls, pending: this.pending });
+    twin.bytes.set(this.bytes);
+    return twin;
+  }
+
+  start(argument) {
+    try {
+      let result = this.instance.exports.run(argument);
+      for (; this.instance.exports.wpk_fork_state?.() === 1; result = this.rewind()) {
+        this.instance.exports.wpk_fork_unwind_end();
+        this.unwinds++;
+        this.twin ??= this.copy();
+        if (this.how === 'fresh') this.renew();
+      }
+      return { result, ...this.outcome() };
+    } catch (error) {
+      if (!(error instanceof WebAssembly.RuntimeError || error instanceof WebAssembly.Exception)) throw error;
+      return { trap: error.message ?? 'exception', ...this.outcome() };
+    }
+  }
+
+  rewind() {
+    this.instance.exports.wpk_fork_rewind_begin(BUFFER);
+    return this.instance.exports.run(-559038737);
+  }
+
+  /** Goes on from the buffer that it was copied with. */
+  resume() {
+    try {
+      return { result: this.rewind(), ...this.outcome() };
+    } catch (error) {
+      if (!(error instanceof WebAssembly.RuntimeError || error instanceof WebAssembly.Exception)) throw error;
+      return { trap: error.message ?? 'exception', ...this.outcome() };
+    }
+  }
+
+  outcome() { return { log: this.log, calls: this.calls, memory: Buffer.from(this.bytes.subarray(0, PAGE)).toString('base64') }; }
+}
+
+let unwinds = 0;
+function check(what, actual, expected) {
+  if (isDeepStrictEqual(actual, expected)) return;
+  const brief = o => JSON.stringify({ ...o, memory: undefined });
+  throw new Error(`${what}\n  expected ${brief(expected)}\n  found    ${brief(actual)}`);
+}
+
+for (const argument of ARGUMENTS) {
+  const expected = new Run(original).start(argument);
+  check(`run ${argument} without unwinding`, new Run(instrumented).start(argument), expected);
+  for (const how of ['same', 'fresh']) {
+    const attempts = [['every call', () => how]];
+    for (let k = 0; k < expected.calls; k++) attempts.push([`call ${k}`, call => call === k && how]);
+    for (const [name, unwindAt] of attempts) {
+      const run = new Run(instrumented, unwindAt);
+      const what = `run ${argument}, unwinding at ${name}, ${how} instance`;
+      check(what, run.start(argument), expected);
+      unwinds += run.unwinds;
+      if (run.twin) check(`${what}, rewound once more`, run.twin.resume(), expected);
+    }
+  }
+}
+if (!unwinds) throw new Error('nothing was unwound');
+console.log(`${unwinds} unwinds`);

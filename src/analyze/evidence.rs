@@ -1,0 +1,113 @@
+//! Looks up the evidence for one edge of the call graph. Nothing here is kept from the analysis:
+//! an explanation asks for few edges, and an analysis has millions.
+
+use super::constants::{Constant, funcs_in};
+use super::explain::{Means, Source};
+use super::facts::{Callee, Dynamic};
+use super::flow::Known;
+use super::model::Model;
+use super::tables::{Contents, Slot, items};
+use crate::index::{FuncIdx, TableIdx};
+use wasmparser::{ConstExpr, ElementItems, ElementKind};
+
+/// How a call can have `target` as its target, which it is known to have.
+pub(super) fn means(model: &Model<'_>, call: Callee, target: FuncIdx) -> Means {
+    let ordinal = match call {
+        Callee::Direct { .. } => return Means::Direct,
+        Callee::Dynamic { ordinal, .. } => ordinal,
+    };
+    let known = model.flows.targets.get(&ordinal);
+    match model.facts.dynamics[ordinal as usize] {
+        Dynamic::Ref { ty } => {
+            Means::Reference { ty, known: known.is_some(), source: taken(model, target) }
+        }
+        Dynamic::Table { table, ty } => {
+            let index = known.map(|known| known.iter().filter_map(int).collect());
+            let source = in_table(model, table, index.as_deref(), target);
+            Means::Table { table, ty, index, source }
+        }
+    }
+}
+
+fn int(known: &Known) -> Option<u64> {
+    match known {
+        Known::Int(int) => Some(*int),
+        Known::Func(_) | Known::Null => None,
+    }
+}
+
+/// How `target` gets into a table; at one of the slots `index`, if they are known.
+fn in_table(model: &Model<'_>, table: TableIdx, index: Option<&[u64]>, target: FuncIdx) -> Source {
+    for (segment, element) in model.module.elements.iter_enumerated() {
+        let ElementKind::Active { table_index, offset_expr } = &element.kind else { continue };
+        if table_index.unwrap_or(0) != table.0 {
+            continue;
+        }
+        let offset = match model.constants.eval(offset_expr) {
+            Constant::Int(offset) => Some(offset),
+            _ => None,
+        };
+        for position in positions(model, &element.items, target) {
+            let slot = offset.map(|offset| offset.saturating_add(position));
+            let called = index.is_none_or(|index| slot.is_none_or(|slot| index.contains(&slot)));
+            if called && slot.is_none_or(|slot| still_holds(model, table, slot, target)) {
+                return Source::Segment { segment, slot };
+            }
+        }
+    }
+    let initial = &model.module.tables[table].init;
+    if initial.as_ref().is_some_and(|init| mentions(init, target)) {
+        return Source::TableInit(table);
+    }
+    taken(model, target)
+}
+
+/// Whether no later segment overwrites the slot, as far as that is known.
+fn still_holds(model: &Model<'_>, table: TableIdx, slot: u64, target: FuncIdx) -> bool {
+    match &model.tables.tables[table].contents {
+        Contents::Known(slots) if slots.placed() => {
+            slots.get(slot).any(|held| held == Slot::Func(target))
+        }
+        Contents::Known(_) | Contents::Open => true,
+    }
+}
+
+/// At which positions of an element segment `target` is.
+fn positions(model: &Model<'_>, elements: &ElementItems<'_>, target: FuncIdx) -> Vec<u64> {
+    let (mut position, mut found) = (0, Vec::new());
+    items(elements, &model.constants, |slot| {
+        if slot == Slot::Func(target) {
+            found.push(position);
+        }
+        position += 1;
+    });
+    found
+}
+
+/// How a reference to `target` exists outside known tables.
+pub(super) fn taken(model: &Model<'_>, target: FuncIdx) -> Source {
+    let module = model.module;
+    if let Some((name, _)) = module.exported_funcs().find(|(_, func)| *func == target) {
+        return Source::Export(name.into());
+    }
+    for (segment, element) in module.elements.iter_enumerated() {
+        if !matches!(element.kind, ElementKind::Declared)
+            && !positions(model, &element.items, target).is_empty()
+        {
+            return Source::Segment { segment, slot: None };
+        }
+    }
+    for (table, facts) in module.tables.iter_enumerated() {
+        if facts.init.as_ref().is_some_and(|init| mentions(init, target)) {
+            return Source::TableInit(table);
+        }
+    }
+    let mut globals = module.globals.iter().filter_map(|global| global.init.as_ref());
+    if globals.any(|init| mentions(init, target)) { Source::Global } else { Source::RefFunc }
+}
+
+fn mentions(init: &ConstExpr<'_>, target: FuncIdx) -> bool {
+    let mut found = false;
+    funcs_in(init, |func| found |= func == target);
+    found
+}
