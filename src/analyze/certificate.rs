@@ -75,7 +75,9 @@ impl<'a> Checker<'a> {
         for table in model.tables.tables.indices() {
             let mut all = BTreeSet::new();
             checker.note_copies(table, &mut all);
-            all.iter().for_each(|source| checker.note_table(table, *source));
+            for source in &all {
+                checker.note_table(table, *source);
+            }
             checker.sources_of.insert(table, all);
         }
         checker
