@@ -27,6 +27,8 @@ pub struct Report {
     pub guards: usize,
 }
 
+// serde passes a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_zero(number: &usize) -> bool {
     *number == 0
 }
