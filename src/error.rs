@@ -81,6 +81,18 @@ pub enum Error {
         /// Function imports with similar names, most similar first.
         near: Vec<String>,
     },
+    /// No function matches a pattern.
+    #[error(
+        "no function is called `{pattern}`{}; give a function's index, its export name, or its name \
+         in the name section",
+        near_names(.near)
+    )]
+    NoSuchFunction {
+        /// The pattern as the user gave it.
+        pattern: String,
+        /// Functions with similar names, most similar first.
+        near: Vec<String>,
+    },
     /// An entry pattern can't be read.
     #[error(
         "the entry `{entry}` can't be read: {reason}; write MODULE.NAME, \"MODULE\".NAME, or use --entry-module and --entry-name"

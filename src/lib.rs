@@ -15,7 +15,7 @@ pub mod rewrite;
 pub mod verify;
 
 pub use error::{Error, Result};
-pub use options::{Abi, EntryPattern, Options};
+pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options};
 pub use report::Report;
 
 /// What [`instrument`] made.

@@ -99,6 +99,43 @@ impl std::fmt::Display for EntryPattern {
     }
 }
 
+/// What the user knows of a module beyond what can be proved. Each narrows the closure; at every call
+/// that would break it, a guard stops the program before an unwind enters code that is not prepared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Assumption {
+    /// Functions that never have an entry below them on the stack.
+    NoFork(FuncPattern),
+    /// Functions that are never called, as far as an entry is concerned.
+    NotCalled(FuncPattern),
+    /// No functions but these ever have an entry below them.
+    Only(Vec<FuncPattern>),
+}
+
+/// Which functions are meant: an index, or a name with an optional trailing `*`.
+///
+/// Names are export names, names of the name section as they stand there, and these demangled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FuncPattern(pub String);
+
+impl std::fmt::Display for FuncPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::fmt::Display for Assumption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Assumption::NoFork(pattern) => write!(f, "no entry is ever called below `{pattern}`"),
+            Assumption::NotCalled(pattern) => write!(f, "`{pattern}` is never called"),
+            Assumption::Only(patterns) => {
+                write!(f, "an entry is only called below {} listed functions", patterns.len())
+            }
+        }
+    }
+}
+
 /// What to analyze and how to instrument it.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -107,6 +144,8 @@ pub struct Options {
     /// Other imports that may call back into the module before they return, through an export or
     /// any function reference that the host can have. A call of one is like a call of each of those.
     pub reentrant: Vec<EntryPattern>,
+    /// What narrows the closure beyond what is proved, at the price of guards.
+    pub assumptions: Vec<Assumption>,
     /// The protocol that the output speaks.
     pub abi: Abi,
     /// Accept a module that imports no entry: the closure is empty and the output is the input.
@@ -118,6 +157,7 @@ impl Default for Options {
         Options {
             entries: vec![EntryPattern::exact("kernel", "kernel_fork")],
             reentrant: Vec::new(),
+            assumptions: Vec::new(),
             abi: Abi::default(),
             allow_missing_entry: false,
         }

@@ -19,6 +19,25 @@ pub struct Report {
     pub assumptions: Vec<String>,
     /// What the analysis took care of unasked, one sentence each.
     pub notes: Vec<String>,
+    /// What the user assumed beyond that, with what each assumption saves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub assumed: Vec<Assumed>,
+    /// How many calls are guarded for these assumptions.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub guards: usize,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// An assumption of the user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Assumed {
+    /// The assumption as a sentence.
+    pub assumption: String,
+    /// How many more functions the closure would have without it.
+    pub saves: usize,
 }
 
 /// How many functions the closure has.
@@ -65,6 +84,15 @@ impl Report {
             closure,
             assumptions: analysis.assumptions.clone(),
             notes: analysis.notes.clone(),
+            assumed: analysis
+                .savings
+                .iter()
+                .map(|saving| Assumed {
+                    assumption: saving.assumption.clone(),
+                    saves: saving.functions,
+                })
+                .collect(),
+            guards: analysis.guards.iter().map(Vec::len).sum(),
         }
     }
 }

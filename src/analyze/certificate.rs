@@ -2,7 +2,7 @@
 //! from.
 //!
 //! For every call `g → f` with `f` in the closure, `g` must be in it too and the call must be
-//! among its sites, described as it is. What a dynamic call can reach is worked out anew, from the
+//! among its sites, described as it is; or else the call must be guarded. What a dynamic call can reach is worked out anew, from the
 //! functions of the closure: which types they have, by subtyping, in which table or as a taken
 //! reference. One pass over functions and slots, one over calls; no worklist, nothing shared with
 //! the graph.
@@ -75,7 +75,9 @@ impl<'a> Checker<'a> {
         for table in model.tables.tables.indices() {
             let mut all = BTreeSet::new();
             checker.note_copies(table, &mut all);
-            all.iter().for_each(|source| checker.note_table(table, *source));
+            for source in &all {
+                checker.note_table(table, *source);
+            }
             checker.sources_of.insert(table, all);
         }
         checker
@@ -225,6 +227,10 @@ impl<'a> Checker<'a> {
         for site in calls.iter().filter_map(|call| self.site(call)) {
             let place = || self.model.module.location(caller, site.offset as usize);
             if !self.analysis.closure[caller] {
+                let guards = self.analysis.guards.get(caller);
+                if guards.is_some_and(|guards| guards.contains(&site.offset)) && !site.tail {
+                    continue;
+                }
                 let place = place();
                 return Err(broken(format!("{place} calls into it from outside")));
             }

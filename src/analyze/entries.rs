@@ -110,6 +110,17 @@ fn distance(pattern: &EntryPattern, module: &str, name: &str) -> Option<usize> {
     Some(2 * by_name + other_module)
 }
 
+/// The names most like `text`, most similar first.
+pub(super) fn nearest<'n>(text: &str, names: impl Iterator<Item = &'n str>) -> Vec<String> {
+    let pattern = EntryPattern::exact("", text);
+    let mut ranked: Vec<_> =
+        names.filter_map(|name| Some((distance(&pattern, "", name)?, name))).collect();
+    ranked.sort_unstable();
+    ranked.dedup();
+    ranked.truncate(NEAR_NAMES);
+    ranked.into_iter().map(|(_, name)| name.to_owned()).collect()
+}
+
 /// The Levenshtein distance, row by row.
 fn edit_distance(left: &str, right: &str) -> usize {
     let right: Vec<_> = right.chars().collect();

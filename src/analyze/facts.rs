@@ -198,9 +198,10 @@ impl Collector<'_> {
                 self.origin
             }
             Operator::Call { function_index } => {
-                match self.module.is_import(FuncIdx(function_index)) {
-                    true => Origin::Opaque,
-                    false => Origin::Other,
+                if self.module.is_import(FuncIdx(function_index)) {
+                    Origin::Opaque
+                } else {
+                    Origin::Other
                 }
             }
             Operator::I32Load { .. }
@@ -231,10 +232,10 @@ impl Collector<'_> {
             Operator::Call { function_index } => self.direct(offset, function_index, false),
             Operator::ReturnCall { function_index } => self.direct(offset, function_index, true),
             Operator::CallIndirect { type_index, table_index } => {
-                self.indirect(offset, table_index, type_index, false)
+                self.indirect(offset, table_index, type_index, false);
             }
             Operator::ReturnCallIndirect { type_index, table_index } => {
-                self.indirect(offset, table_index, type_index, true)
+                self.indirect(offset, table_index, type_index, true);
             }
             Operator::CallRef { type_index } => self.by_ref(offset, type_index, false),
             Operator::ReturnCallRef { type_index } => self.by_ref(offset, type_index, true),

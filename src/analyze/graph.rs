@@ -110,12 +110,18 @@ impl Graph {
         &self.callers[self.starts[at] as usize..self.starts[at + 1] as usize]
     }
 
-    /// All nodes that lead to a call of one of `roots`, the roots included.
-    pub(super) fn reach(&self, roots: impl IntoIterator<Item = Node>) -> Reached {
-        self.search(roots, |_| true)
+    /// All nodes that lead to a call of one of `entries`, these included, but never through a
+    /// function of `removed`.
+    pub(super) fn reach_without(
+        &self,
+        entries: &[FuncIdx],
+        removed: &IndexVec<FuncIdx, bool>,
+    ) -> Reached {
+        let roots = entries.iter().map(|entry| self.func(*entry));
+        self.search(roots, |node| !removed.get(FuncIdx(node.0)).is_some_and(|removed| *removed))
     }
 
-    /// As `reach`, but no functions beside `roots`: so the classes that they can be targets of.
+    /// `roots` and the classes that they can be targets of.
     pub(super) fn reach_classes(&self, roots: impl IntoIterator<Item = Node>) -> Reached {
         self.search(roots, |node| node.0 as usize >= self.funcs)
     }

@@ -15,6 +15,7 @@
 //! long as the listed assumptions hold; code that can't run has no sites; the time is linear in the
 //! module. This stage decides nothing: which sites get a frame is the plan's business.
 
+mod assume;
 mod assumptions;
 mod certificate;
 mod constants;
@@ -59,6 +60,20 @@ pub struct Analysis {
     pub assumptions: Vec<String>,
     /// What the analysis took care of unasked, one sentence each.
     pub notes: Vec<String>,
+    /// For each function outside the closure the calls (by offset) that would lead into it if an
+    /// assumption of the options were wrong. There are none without such assumptions.
+    pub guards: IndexVec<FuncIdx, Vec<u32>>,
+    /// What each assumption of the options saves, in their order.
+    pub savings: Vec<Saving>,
+}
+
+/// What an assumption of the options saves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saving {
+    /// The assumption as a sentence.
+    pub assumption: String,
+    /// How many more functions would be in the closure without it, all others granted.
+    pub functions: usize,
 }
 
 /// A call instruction that may lead to an entry.
@@ -108,7 +123,10 @@ impl Analysis {
             took = ?clock.elapsed(),
             "built the call graph"
         );
-        let mut analysis = Analysis::reach(&model, &graph);
+        let removed = assume::removed(&model, &options.assumptions)?;
+        let mut analysis = Analysis::reach(&model, &graph, &removed);
+        analysis.guards = assume::guards(&model, &graph, &analysis.closure)?;
+        analysis.savings = assume::savings(&model, &graph, &options.assumptions, &analysis)?;
         analysis.assumptions = assumptions::find(&model, &analysis);
         analysis.notes = assumptions::notes(&model, &analysis);
         certificate::check(&model, &analysis)?;
@@ -122,8 +140,8 @@ impl Analysis {
     }
 
     /// The closure of the entries, and its sites.
-    fn reach(model: &Model<'_>, graph: &Graph) -> Analysis {
-        let reached = graph.reach(model.entries.iter().map(|entry| graph.func(*entry)));
+    fn reach(model: &Model<'_>, graph: &Graph, removed: &IndexVec<FuncIdx, bool>) -> Analysis {
+        let reached = graph.reach_without(&model.entries, removed);
         let closure = reached.funcs(model.module);
         let all = closure.indices().take(model.module.imported_funcs);
         let imports = all.filter(|func| closure[*func]);
@@ -139,6 +157,8 @@ impl Analysis {
             entries: model.entries.clone(),
             assumptions: Vec::new(),
             notes: Vec::new(),
+            guards: IndexVec::default(),
+            savings: Vec::new(),
         }
     }
 }
@@ -155,10 +175,14 @@ struct Sites<'a> {
 
 impl Sites<'_> {
     fn all(&self) -> IndexVec<FuncIdx, Vec<Site>> {
-        let calls = self.model.facts.calls.as_slice();
-        let sites: Vec<Vec<Site>> = calls
-            .par_iter()
-            .map(|calls| calls.iter().filter_map(|call| self.site(call)).collect())
+        let funcs: Vec<_> = self.model.facts.calls.iter_enumerated().collect();
+        let sites: Vec<Vec<Site>> = funcs
+            .into_par_iter()
+            .map(|(func, calls)| match self.reached.has(self.graph.func(func)) {
+                true => calls.iter().filter_map(|call| self.site(call)).collect(),
+                // Only an assumption can leave a caller of the closure outside.
+                false => Vec::new(),
+            })
             .collect();
         sites.into()
     }

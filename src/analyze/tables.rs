@@ -202,7 +202,7 @@ impl Slots {
         for write in &inputs.flows.writes {
             match write {
                 Write::Value { table: to, at, value } if *to == table => {
-                    self.write_values(at.as_ref(), value.as_ref())
+                    self.write_values(at.as_ref(), value.as_ref());
                 }
                 Write::Init { table: to, segment } if *to == table => {
                     let items_of = &inputs.module.elements[*segment].items;

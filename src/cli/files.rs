@@ -37,6 +37,14 @@ pub(super) fn read(path: &Path) -> Result<Input> {
     Ok(Input { bytes, permissions: metadata.is_file().then(|| metadata.permissions()) })
 }
 
+/// Reads a list, an item a line; empty lines and those that begin with `#` say nothing.
+pub(super) fn read_list(path: &Path) -> Result<Vec<String>> {
+    let text = fs::read_to_string(path).map_err(failed("read", &path.display()))?;
+    let lines = text.lines().map(str::trim);
+    let items = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(items.map(str::to_owned).collect())
+}
+
 /// A place that a module can be written to, as far as can be told before there is one.
 pub(super) enum Destination {
     Stdout,

@@ -122,6 +122,24 @@ pub(super) struct ModuleFlags {
     #[arg(long, value_name = "MODULE.NAME")]
     pub(super) reentrant: Vec<String>,
 
+    /// Assume that FUNCTION never has an entry below it on the stack
+    ///
+    /// FUNCTION is an index, an export name, or a name of the name section, mangled or not; a `*` at
+    /// its end matches any ending. The calls that would prove this wrong are guarded: an unwind
+    /// that comes through one traps before the program has seen anything of it.
+    #[arg(long, value_name = "FUNCTION")]
+    pub(super) assume_no_fork: Vec<String>,
+
+    /// Assume that FUNCTION is never called; written and guarded as for --assume-no-fork
+    #[arg(long, value_name = "FUNCTION")]
+    pub(super) assume_not_called: Vec<String>,
+
+    /// Assume that only these functions have an entry below them; `@FILE` lists them, one a line
+    ///
+    /// Written and guarded as for --assume-no-fork.
+    #[arg(long, value_name = "FUNCTION|@FILE")]
+    pub(super) only: Vec<String>,
+
     /// Accept a module that imports no entry: its closure is empty, the output is the input
     #[arg(long)]
     pub(super) allow_missing_entry: bool,

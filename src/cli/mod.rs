@@ -14,8 +14,9 @@ use files::Destination;
 use flags::{AbiFlag, Command, Flags, Format, Global, Instrument, ModuleFlags};
 use progress::Progress;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
-use wasm_fork::{Abi, EntryPattern, Error, Options, Report, Result};
+use wasm_fork::{Abi, Assumption, EntryPattern, Error, FuncPattern, Options, Report, Result};
 
 /// Runs the command that the process was started with.
 pub(crate) fn run() -> ExitCode {
@@ -81,7 +82,13 @@ fn analyze(
 fn remarks(report: &Report) -> impl Iterator<Item = String> {
     let assumptions = report.assumptions.iter().map(|text| ("assuming", text));
     let notes = report.notes.iter().map(|text| ("note", text));
-    assumptions.chain(notes).map(|(kind, text)| format!("{kind}: {}", one_line(text)))
+    let given = report.assumed.iter().map(|assumed| {
+        format!("assumed: {}: {} functions fewer", one_line(&assumed.assumption), assumed.saves)
+    });
+    let guards = (report.guards > 0).then(|| format!("note: {} calls are guarded", report.guards));
+    let remarks = assumptions.chain(notes);
+    let remarks = remarks.map(|(kind, text)| format!("{kind}: {}", one_line(text)));
+    remarks.chain(given).chain(guards)
 }
 
 fn instrument(args: &Instrument, options: &Options, progress: Progress) -> Result<()> {
@@ -108,6 +115,7 @@ fn options(command: &Command) -> Result<Options> {
     };
     let mut options = Options {
         reentrant: patterns(&module.reentrant)?,
+        assumptions: assumptions(module)?,
         abi: match abi {
             AbiFlag::WpkFork => Abi::WpkFork,
         },
@@ -119,6 +127,25 @@ fn options(command: &Command) -> Result<Options> {
         options.entries = entries;
     }
     Ok(options)
+}
+
+fn assumptions(flags: &ModuleFlags) -> Result<Vec<Assumption>> {
+    let pattern = |text: &String| FuncPattern(text.clone());
+    let mut assumptions: Vec<_> =
+        flags.assume_no_fork.iter().map(|text| Assumption::NoFork(pattern(text))).collect();
+    let not_called = flags.assume_not_called.iter();
+    assumptions.extend(not_called.map(|text| Assumption::NotCalled(pattern(text))));
+    let mut only = Vec::new();
+    for text in &flags.only {
+        match text.strip_prefix('@') {
+            Some(path) => only.extend(files::read_list(Path::new(path))?.iter().map(pattern)),
+            None => only.push(pattern(text)),
+        }
+    }
+    if !only.is_empty() {
+        assumptions.push(Assumption::Only(only));
+    }
+    Ok(assumptions)
 }
 
 fn entries(flags: &ModuleFlags) -> Result<Vec<EntryPattern>> {

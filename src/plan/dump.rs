@@ -17,6 +17,11 @@ fn write_plan(out: &mut String, module: &Module<'_>, plan: &Plan) -> fmt::Result
     let globals: Vec<_> = plan.saved_globals.iter().map(ToString::to_string).collect();
     writeln!(out, "saved globals: [{}]", globals.join(" "))?;
     writeln!(out, "multi-value helpers: {}", plan.multi_value)?;
+    for guard in &plan.guards {
+        let start = module.body(guard.func).map_or(0, |body| body.range().start as u32);
+        let calls: Vec<_> = guard.calls.iter().map(|at| format!("{:#x}", at - start)).collect();
+        writeln!(out, "guard func {}: {}", guard.func, calls.join(" "))?;
+    }
     for func in &plan.funcs {
         write_func(out, module, func)?;
     }

@@ -102,10 +102,22 @@ pub const REGION_LABELS: usize = 32;
 pub struct Plan {
     /// The functions to rewrite, in index order.
     pub funcs: Vec<FuncPlan>,
+    /// The functions that only get guards, in index order.
+    pub guards: Vec<GuardPlan>,
     /// The mutable numeric and vector globals that the module defines, which an unwind saves.
     pub saved_globals: Vec<GlobalIdx>,
     /// Whether helpers may return several values: only where the input may already.
     pub multi_value: bool,
+}
+
+/// A function outside the closure with calls that would lead into it if an assumption were wrong.
+/// Behind each of them the state is tested: an unwind that comes this way stops the program.
+#[derive(Debug, PartialEq, Eq)]
+pub struct GuardPlan {
+    /// The function.
+    pub func: FuncIdx,
+    /// The offsets of the calls, in order.
+    pub calls: Vec<u32>,
 }
 
 /// How one function is rewritten.
@@ -207,6 +219,7 @@ impl Plan {
         );
         Ok(Plan {
             funcs,
+            guards: guards(analysis),
             saved_globals: saved_globals(module),
             multi_value: uses_multi_value(module),
         })
@@ -252,6 +265,11 @@ impl FuncPlan {
             end_reachable: skeleton.end_reachable,
         })
     }
+}
+
+fn guards(analysis: &Analysis) -> Vec<GuardPlan> {
+    let guarded = analysis.guards.iter_enumerated().filter(|(_, calls)| !calls.is_empty());
+    guarded.map(|(func, calls)| GuardPlan { func, calls: calls.clone() }).collect()
 }
 
 /// The plans of all functions are in memory at once, so that what they don't need is given back.

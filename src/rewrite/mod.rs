@@ -8,6 +8,7 @@
 mod body;
 mod custom;
 mod dispatch;
+mod guard;
 mod helpers;
 mod runtime;
 mod sections;
@@ -62,7 +63,11 @@ pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Rewritten> {
             Ok((index, bytes))
         })
         .collect();
-    let bodies = bodies.into_iter().collect::<Result<Vec<_>>>()?;
+    let mut bodies = bodies.into_iter().collect::<Result<Vec<_>>>()?;
+    for plan in &plan.guards {
+        bodies.push((plan.func, guard::guarded_body(module, plan, &runtime)?));
+    }
+    bodies.sort_unstable_by_key(|(func, _)| *func);
     let rewritten = sections::assemble(module, &runtime, bodies)?;
     tracing::info!(
         bytes = rewritten.wasm.len(),

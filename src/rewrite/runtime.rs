@@ -58,6 +58,8 @@ pub(super) struct Runtime {
     pub cursor: GlobalIdx,
     pub push: FuncIdx,
     pub pop: FuncIdx,
+    /// Traps, where there are guards.
+    pub unprepared: Option<FuncIdx>,
     /// A tag without values, for handlers that catch all; where there are any.
     pub any_tag: Option<TagIdx>,
     pub any_tag_type: u32,
@@ -91,6 +93,7 @@ impl Runtime {
             cursor: global(2),
             push: FuncIdx(0),
             pop: FuncIdx(0),
+            unprepared: None,
             any_tag: None,
             any_tag_type: 0,
             multi_value: plan.multi_value,
@@ -135,6 +138,12 @@ impl Runtime {
         self.add(first, "wpk_fork_limit", vec![], vec![ValType::I64], body);
         self.push = self.add(first, "wpk_fork_push", i32s(2), i32s(1), self.push_body(limit));
         self.pop = self.add(first, "wpk_fork_pop", i32s(1), i32s(1), self.pop_body(frames));
+        if !plan.guards.is_empty() {
+            let mut trap = Function::new([]);
+            trap.instructions().unreachable().end();
+            let name = "wpk_fork_unprepared";
+            self.unprepared = Some(self.add(first, name, vec![], vec![], trap));
+        }
         self.append_slot_helpers(first, plan);
     }
 

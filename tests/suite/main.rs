@@ -4,6 +4,7 @@
 mod determinism;
 mod exec;
 mod fixtures;
+mod guards;
 mod random;
 mod stress;
 mod structure;

@@ -13,38 +13,15 @@
 //! Never: follow memory, mutable globals, or the contents of heap objects.
 
 use super::arithmetic::{apply_binary, apply_unary};
+use super::arity::Arity;
 use super::state::{Frame, FrameKind, State};
+use super::summary::{Summary, Write};
 use super::value::{Known, Set, Symbol, Value, Values};
 use crate::analyze::constants::{Constant, Constants};
 use crate::index::{ElemIdx, FuncIdx, GlobalIdx, IndexType, TableIdx, TypeIdx};
 use crate::read::Module;
 use std::collections::BTreeMap;
-use wasmparser::{
-    BlockType, Catch, FrameKind as ParserFrame, FuncType, ModuleArity, Operator, SubType, ValType,
-};
-
-/// What a body does with values that matter.
-#[derive(Default)]
-pub(super) struct Summary {
-    /// The index or reference of each dynamic call, in order of offset; `None` for any.
-    pub(super) dynamics: Vec<Option<Set>>,
-    /// The arguments of direct calls, joined by callee and parameter; any if absent.
-    pub(super) args: BTreeMap<(FuncIdx, u32), Set>,
-    /// The results, over all returns; `None` for any.
-    pub(super) results: Vec<Option<Set>>,
-    pub(super) writes: Vec<Write>,
-}
-
-/// An instruction that writes to a table.
-#[derive(Clone, Debug)]
-pub(in crate::analyze) enum Write {
-    /// `table.set`, `table.fill` and `table.grow`: a value, at some slots (`None`: any).
-    Value { table: TableIdx, at: Option<Set>, value: Option<Set> },
-    /// `table.init`.
-    Init { table: TableIdx, segment: ElemIdx },
-    /// `table.copy`.
-    Copy { to: TableIdx, from: TableIdx },
-}
+use wasmparser::{BlockType, Catch, FuncType, ModuleArity, Operator, ValType};
 
 /// Passes after which what still grows at loop heads becomes `ANY`.
 const PRECISE_PASSES: u32 = 2;
@@ -52,8 +29,10 @@ const PRECISE_PASSES: u32 = 2;
 /// Passes after which every assigned local is `ANY` at every loop head.
 const MAX_PASSES: u32 = 6;
 
-/// Copies of locals that a body may cost, all passes together.
-const MAX_WORK: usize = 50_000_000;
+/// Copies of locals that a body may cost, all passes together: so many for each of its bytes, and
+/// some for any body. Code from compilers takes well under a hundred a byte.
+const WORK_PER_BYTE: usize = 256;
+const WORK_PER_BODY: usize = 100_000;
 
 /// Stops the interpretation of a body; everything about it stays unknown.
 struct GiveUp;
@@ -98,7 +77,9 @@ impl<'m> Interpreter<'m> {
     pub(super) fn summarize(&mut self, func: FuncIdx) -> Option<Summary> {
         self.func = func;
         self.values.clear();
-        self.state.begin_body(MAX_WORK);
+        let body = self.module.body(func)?;
+        let bytes = body.get_binary_reader().bytes_remaining();
+        self.state.begin_body(bytes.saturating_mul(WORK_PER_BYTE) + WORK_PER_BODY);
         for pass in 0..=MAX_PASSES {
             self.state.begin_pass(pass >= PRECISE_PASSES, pass == MAX_PASSES);
             self.pass().ok()?;
@@ -193,7 +174,7 @@ impl<'m> Interpreter<'m> {
             | Operator::Try { .. }
             | Operator::TryTable { .. }
             | Operator::Loop { .. } => {
-                self.state.open_dead(matches!(operator, Operator::Loop { .. }))
+                self.state.open_dead(matches!(operator, Operator::Loop { .. }));
             }
             Operator::Else => self.state.start_else(&mut self.values),
             Operator::Catch { tag_index } => self.catch(self.tag_params(*tag_index)),
@@ -360,9 +341,12 @@ impl<'m> Interpreter<'m> {
         }
         let import = module.is_import(callee);
         let results: Vec<Value> = (0..ty.results().len() as u32)
-            .map(|index| match import {
-                true => Values::ANY,
-                false => self.values.symbol(Symbol::Result { func: callee, index }),
+            .map(|index| {
+                if import {
+                    Values::ANY
+                } else {
+                    self.values.symbol(Symbol::Result { func: callee, index })
+                }
             })
             .collect();
         self.finish_call(results, tail);
@@ -381,7 +365,9 @@ impl<'m> Interpreter<'m> {
             self.returns(results);
             self.state.die();
         } else {
-            results.into_iter().for_each(|value| self.state.push(value));
+            for value in results {
+                self.state.push(value);
+            }
         }
     }
 
@@ -504,47 +490,5 @@ fn non_null(values: &mut Values, reference: Value) -> Value {
             values.any_of(kept)
         }
         None => reference,
-    }
-}
-
-/// The module's types, for the number of operands of an operator. Labels are not asked for: what
-/// branches is interpreted apart.
-struct Arity<'m>(&'m Module<'m>);
-
-impl ModuleArity for Arity<'_> {
-    fn sub_type_at(&self, index: u32) -> Option<&SubType> {
-        let types = self.0.types();
-        (index < types.core_type_count_in_module())
-            .then(|| types.core_type_at_in_module(index))
-            .and_then(|id| types.get(id))
-    }
-
-    fn tag_type_arity(&self, tag: u32) -> Option<(u32, u32)> {
-        let types = self.0.types();
-        if tag >= types.tag_count() {
-            return None;
-        }
-        let ty = types.get(types.tag_at(tag))?.unwrap_func();
-        Some((ty.params().len() as u32, ty.results().len() as u32))
-    }
-
-    fn type_index_of_function(&self, func: u32) -> Option<u32> {
-        self.0.funcs.get(FuncIdx(func)).map(|func| func.ty.0)
-    }
-
-    fn func_type_of_cont_type(&self, _: &wasmparser::ContType) -> Option<&FuncType> {
-        None
-    }
-
-    fn sub_type_of_ref_type(&self, _: &wasmparser::RefType) -> Option<&SubType> {
-        None
-    }
-
-    fn control_stack_height(&self) -> u32 {
-        0
-    }
-
-    fn label_block(&self, _: u32) -> Option<(BlockType, ParserFrame)> {
-        None
     }
 }

@@ -13,12 +13,14 @@
 //! What is not found out within the bounds is anything.
 
 mod arithmetic;
+mod arity;
 mod body;
 mod solve;
 mod state;
+mod summary;
 mod value;
 
-pub(super) use body::Write;
+pub(super) use summary::Write;
 pub(super) use value::{Known, Set};
 
 use super::constants::Constants;
@@ -26,10 +28,11 @@ use super::facts::{Callee, Facts};
 use super::origin::Traceable;
 use crate::index::{FuncIdx, IndexVec};
 use crate::read::Module;
-use body::{Interpreter, Summary};
+use body::Interpreter;
 use rayon::prelude::*;
 use solve::Solver;
 use std::collections::{BTreeMap, BTreeSet};
+use summary::Summary;
 use value::Symbol;
 
 /// How far a value is followed from function to function.

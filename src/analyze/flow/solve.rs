@@ -3,7 +3,7 @@
 //! Each symbol's set only grows, and stops at [`MAX_CONSTANTS`]; so each mention of a symbol in a
 //! definition is looked at a bounded number of times.
 
-use super::body::Write;
+use super::summary::Write;
 use super::value::{Known, MAX_CONSTANTS, Set, Symbol};
 use std::collections::{BTreeMap, BTreeSet};
 

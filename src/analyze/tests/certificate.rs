@@ -4,7 +4,7 @@ use super::{options, with_module};
 use crate::analyze::graph::Graph;
 use crate::analyze::model::Model;
 use crate::analyze::{Analysis, Site, Target, certificate};
-use crate::index::FuncIdx;
+use crate::index::{FuncIdx, IndexVec};
 use crate::options::{EntryPattern, Options};
 
 pub(super) const WAT: &str = r#"(module (import "k" "fork" (func $fork)) (import "e" "h" (global $h funcref))
@@ -32,7 +32,11 @@ fn certified(test: impl FnOnce(Analysis, &dyn Fn(&Analysis) -> bool)) {
     with_module(WAT, |module| {
         let options = Options { reentrant: vec![EntryPattern::exact("e", "back")], ..options() };
         let model = Model::new(module, &options).unwrap();
-        let analysis = Analysis::reach(&model, &Graph::new(&model));
+        let analysis = Analysis::reach(
+            &model,
+            &Graph::new(&model),
+            &IndexVec::filled(false, module.funcs.len()),
+        );
         test(analysis, &|analysis| certificate::check(&model, analysis).is_ok());
     });
 }

@@ -67,3 +67,32 @@ fn a_long_chain_of_calls() {
     wat.push(')');
     assert!(analyze(&wat).closure.iter().all(|inside| *inside));
 }
+
+#[test]
+fn many_locals_and_branches_in_loops() {
+    let mut wat = String::from(
+        "(module (import \"k\" \"fork\" (func)) (table 2 funcref) (func (param i32) (local",
+    );
+    (0..COUNT).for_each(|_| wat.push_str(" i32"));
+    wat.push_str(") (loop ");
+    for i in 1..COUNT {
+        write!(wat, "(local.set {i} (i32.add (local.get {i}) (local.get {})))", i + 1).unwrap();
+        wat.push_str("(br_if 0 (local.get 0))");
+    }
+    wat.push_str(") (call_indirect (local.get 1))))");
+    within_limit(&wat, 1);
+}
+
+#[test]
+fn a_long_chain_of_parameters() {
+    let mut wat = String::from(
+        "(module (import \"k\" \"fork\" (func)) (table 2 funcref)
+        (func (param i32) (call_indirect (local.get 0)))",
+    );
+    for i in 1..COUNT {
+        write!(wat, "(func (param i32) (call {i} (local.get 0)) (call {i} (i32.const 1)))")
+            .unwrap();
+    }
+    wat.push(')');
+    within_limit(&wat, 1);
+}

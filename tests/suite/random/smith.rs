@@ -5,6 +5,7 @@
 
 use super::rng::Rng;
 use super::seeds;
+use crate::structure;
 use arbitrary::Unstructured;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -47,6 +48,8 @@ fn config(rng: &mut Rng) -> Config {
         wide_arithmetic_enabled: rng.chance(20),
         multi_value_enabled: rng.chance(80),
         generate_custom_sections: rng.chance(30),
+        // Overlong numbers: what is copied must be copied as it is spelled.
+        min_uleb_size: 1 + rng.below(5) as u8,
         max_type_size: 100,
         ..Config::default()
     }
@@ -77,6 +80,7 @@ fn check(wasm: &[u8]) -> Result<&'static str, String> {
         Err(Error::UnsupportedModule { .. }) => return Ok("unsupported module"),
         Err(error) => return Err(error.to_string()),
     };
+    structure::check(wasm, &output)?;
     wasmparser::Validator::new_with_features(wasm_fork::read::features())
         .validate_all(&output.wasm)
         .map_err(|e| format!("the output is not valid: {e}"))?;

@@ -57,8 +57,8 @@ fn func(shape: &Shape, ordinal: usize, rng: &mut Rng) -> Func {
         labels: Vec::new(),
         next_label: 0,
         budget,
-        sites: rng.chance(85),
-        exceptions: rng.chance(30),
+        sites: rng.chance(92),
+        exceptions: rng.chance(40),
         rng,
     };
     let mut body = vec![maker.return_without_fuel()];

@@ -17,7 +17,8 @@ impl Maker<'_> {
                 let value = self.value(ty);
                 Node::op(format!("call $log_{}", ty.name()), vec![value], &[])
             }
-            6 => self.set_global(ty),
+            6 if self.rng.chance(70) => self.set_global(ty),
+            6 => self.bulk_memory(),
             7..=8 => {
                 let args = vec![self.address(), self.value(ty)];
                 Node::op(format!("{}.store offset=8", ty.name()), args, &[])
@@ -32,6 +33,15 @@ impl Maker<'_> {
             18 => self.guarded(Node::op("unreachable", Vec::new(), &[])),
             _ => self.early_exit(),
         }
+    }
+
+    /// `memory.fill` or `memory.copy` of a few bytes.
+    fn bulk_memory(&mut self) -> Node {
+        let opcode = *self.rng.pick(&["memory.fill", "memory.copy"]);
+        let length = self.value(Type::I32);
+        let length = Node::op("i32.and", vec![length, constant(15)], &[Type::I32]);
+        let args = vec![self.address(), self.address(), length];
+        Node::op(opcode, args, &[])
     }
 
     pub(super) fn set_global(&mut self, ty: Type) -> Node {

@@ -12,6 +12,10 @@ impl Maker<'_> {
     pub(super) fn call(&mut self, callee: usize) -> Node {
         let (params, results) = self.shape.signatures[callee].clone();
         let mut args = self.values(&params);
+        if self.rng.chance(8) {
+            let text = format!("ref.func $f{callee} call_ref $sig{callee}");
+            return Node::op(text, args, &results);
+        }
         if self.rng.chance(30) {
             args.push(self.slot(callee));
             return Node::op(format!("call_indirect (type $sig{callee})"), args, &results);

@@ -1,0 +1,28 @@
+//! What an interpreted body leaves behind.
+
+use super::value::Set;
+use crate::index::{ElemIdx, FuncIdx, TableIdx};
+use std::collections::BTreeMap;
+
+/// What a body does with values that matter.
+#[derive(Default)]
+pub(super) struct Summary {
+    /// The index or reference of each dynamic call, in order of offset; `None` for any.
+    pub(super) dynamics: Vec<Option<Set>>,
+    /// The arguments of direct calls, joined by callee and parameter; any if absent.
+    pub(super) args: BTreeMap<(FuncIdx, u32), Set>,
+    /// The results, over all returns; `None` for any.
+    pub(super) results: Vec<Option<Set>>,
+    pub(super) writes: Vec<Write>,
+}
+
+/// An instruction that writes to a table.
+#[derive(Clone, Debug)]
+pub(in crate::analyze) enum Write {
+    /// `table.set`, `table.fill` and `table.grow`: a value, at some slots (`None`: any).
+    Value { table: TableIdx, at: Option<Set>, value: Option<Set> },
+    /// `table.init`.
+    Init { table: TableIdx, segment: ElemIdx },
+    /// `table.copy`.
+    Copy { to: TableIdx, from: TableIdx },
+}

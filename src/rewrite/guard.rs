@@ -1,0 +1,48 @@
+//! Guards: after a call that must not unwind, a test of the state, and nothing else changes.
+//!
+//! ```wat
+//! call $f
+//! global.get $state
+//! if
+//!   call $wpk_fork_unprepared   ;; traps
+//! end
+//! ```
+//!
+//! The trap comes before the program could see what an unwind made of it: the callee has returned a
+//! dummy, which nobody has looked at. The stack of the trap names the function.
+
+use super::runtime::Runtime;
+use crate::error::Result;
+use crate::plan::GuardPlan;
+use crate::read::Module;
+use wasm_encoder::{BlockType, InstructionSink};
+
+/// The body of a guarded function, without the size in front.
+pub(super) fn guarded_body(
+    module: &Module<'_>,
+    plan: &GuardPlan,
+    runtime: &Runtime,
+) -> Result<Vec<u8>> {
+    let body = module.body(plan.func).expect("only defined functions are guarded");
+    let range = body.range().start as usize..body.range().end as usize;
+    let misread =
+        |error| crate::Error::Internal(format!("a validated body fails to parse: {error}"));
+    let unprepared = runtime.unprepared.expect("laid out where there are guards");
+    let mut out = Vec::with_capacity(range.len() + plan.calls.len() * 8);
+    let mut copied = range.start;
+    let mut calls = plan.calls.iter().peekable();
+    let mut reader = body.get_operators_reader().map_err(misread)?;
+    while !reader.eof() {
+        let offset = reader.original_position() as u32;
+        reader.read().map_err(misread)?;
+        if calls.next_if(|call| **call == offset).is_some() {
+            let end = reader.original_position() as usize;
+            out.extend_from_slice(&module.bytes[copied..end]);
+            copied = end;
+            let mut sink = InstructionSink::new(&mut out);
+            sink.global_get(runtime.state.0).if_(BlockType::Empty).call(unprepared.0).end();
+        }
+    }
+    out.extend_from_slice(&module.bytes[copied..range.end]);
+    Ok(out)
+}

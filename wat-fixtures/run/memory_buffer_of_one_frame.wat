@@ -1,0 +1,19 @@
+;; A program whose buffer is small and lies between its own data, filled to the last byte.
+;; RUN: run
+;; BUFFER: 1024 2048
+;; INVOKE: run 20
+(module
+  (import "env" "fork" (func $fork (result i32)))
+  (memory (export "memory") 1)
+  (global $g (mut i64) (i64.const 3))
+  (func $f (export "run") (param $n i32) (result i64)
+    (if (result i64) (local.get $n)
+      (then
+        (i64.add
+          (call $f (i32.sub (local.get $n) (i32.const 1)))
+          (i64.mul (global.get $g) (i64.extend_i32_u (local.get $n)))))
+      (else
+        (i64.store (i32.const 1016) (i64.const -1))
+        (i64.store (i32.const 2048) (i64.const -1))
+        (global.set $g (i64.extend_i32_s (call $fork)))
+        (global.get $g)))))
