@@ -24,7 +24,7 @@ const TIMEOUT_MS = 120_000;
  * What the tool does not support yet, it must refuse by name: with status 1, no output file, and a message that says
  * what and where. `must` is for what it promises to refuse; the others may as well work, and then must work right.
  */
-const IN_HANDLER = { message: /`catch` handler|a reference, live across/ };
+const IN_HANDLER = { message: /`catch(_all)?` handler|a reference, live across/ };
 const REFUSALS = {
   s17_tailcall: { message: /return_call/, must: true },
   t02_catch: IN_HANDLER,

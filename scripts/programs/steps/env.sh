@@ -49,9 +49,13 @@ source_package() {
     printf 'Dir::Etc::sourcelist "/dev/null";\nDir::Etc::sourceparts "%s";\nDir::State::Lists "%s";\nDir::Cache "%s";\n' \
       "$apt/etc/" "$apt/lists" "$apt/cache" >"$apt/apt.conf"
     export APT_CONFIG=$apt/apt.conf
-    [ -n "$(ls "$apt/lists" | grep -v partial)" ] || apt-get -qq update
-    (cd "$built/src" && apt-get -qq source --download-only "$name" >/dev/null &&
-      dpkg-source --no-check --skip-patches -x "$name"_*.dsc >/dev/null)
+    (
+      cd "$built/src"
+      get() { apt-get -qq source --download-only "$name" >/dev/null; }
+      # Lists that are missing or too old name versions that are gone.
+      get 2>/dev/null || { apt-get -qq update && get; }
+      dpkg-source --no-check --skip-patches -x "$name"_*.dsc >/dev/null
+    )
   fi
   ls -d "$built/src/$name"-[0-9]*/ | head -1 | sed 's,/$,,'
 }
