@@ -87,7 +87,7 @@ fn demangled(name: &str) -> Option<String> {
 }
 
 fn near(module: &Module<'_>, text: &str) -> Vec<String> {
-    let names = module.funcs.indices().filter_map(|func| module.names.func(func));
+    let names = module.defined_funcs().filter_map(|func| module.names.func(func));
     entries::nearest(text.trim_end_matches('*'), names)
 }
 
