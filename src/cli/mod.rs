@@ -38,7 +38,11 @@ fn usage_error(error: &Error) -> ! {
 }
 
 fn execute(flags: &Flags) -> Result<()> {
-    let options = options(&flags.command).unwrap_or_else(|error| usage_error(&error));
+    let options = match options(&flags.command) {
+        Err(error @ Error::Io { .. }) => return Err(error),
+        Err(error) => usage_error(&error),
+        Ok(options) => options,
+    };
     limit_threads(&flags.global)?;
     let progress = Progress::start(flags.global.verbose);
     match &flags.command {
