@@ -40,11 +40,16 @@ pub(super) fn record(out: &mut Skeleton, op: &Operator<'_>, is_site: bool, may_c
 }
 
 fn record_other(out: &mut Skeleton, op: &Operator<'_>, is_site: bool, may_catch: bool) {
-    let mut branches = Vec::new();
-    labels::visit_branch_depths(op, |depth| branches.push(depth));
-    branches.sort_unstable();
-    branches.dedup();
-    out.events.extend(branches.into_iter().map(Event::BrIf));
+    if let Operator::BrTable { .. } = op {
+        // A table names the same few labels over and over.
+        let mut depths = Vec::new();
+        labels::visit_branch_depths(op, |depth| depths.push(depth));
+        depths.sort_unstable();
+        depths.dedup();
+        out.events.extend(depths.into_iter().map(Event::BrIf));
+    } else {
+        labels::visit_branch_depths(op, |depth| out.events.push(Event::BrIf(depth)));
+    }
     match op {
         Operator::Br { .. } | Operator::BrTable { .. } => out.events.push(Event::Stop),
         Operator::ReturnCall { .. }

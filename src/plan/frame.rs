@@ -56,10 +56,12 @@ pub(super) fn frame(
 ) -> Result<Frame> {
     let has_references = skeleton.locals.iter().any(|ty| ty.is_reference_type());
     let mut first_reference = None;
-    let live = liveness::live_at_sites(skeleton, |offset, locals| {
+    let live = liveness::live_at_sites(skeleton, |offset, live, needed| {
         let is_reference = |local: &LocalIdx| type_of(skeleton, *local).is_reference_type();
-        // Sites come last to first.
-        if has_references && let Some(local) = locals.locals().find(is_reference) {
+        // Sites come last to first, and the last pass sees them all.
+        if has_references
+            && let Some(local) = live.locals().chain(needed.iter().copied()).find(is_reference)
+        {
             first_reference = Some((offset, local));
         }
     });

@@ -17,9 +17,13 @@
 use super::skeleton::{Event, Skeleton};
 use crate::index::LocalIdx;
 
-/// Computes which locals are live at the sites of `skeleton`; `check` is shown the live
-/// locals of each site (by offset).
-pub(super) fn live_at_sites(skeleton: &Skeleton, mut check: impl FnMut(u32, &BitSet)) -> BitSet {
+/// Computes which locals are live at the sites of `skeleton`. For each site `check` is shown its
+/// offset, what is live after the call, and what runs again needs; several times, with more each
+/// time, while loops are brought to their fixed point.
+pub(super) fn live_at_sites(
+    skeleton: &Skeleton,
+    mut check: impl FnMut(u32, &BitSet, &[LocalIdx]),
+) -> BitSet {
     let locals = skeleton.locals.len();
     let mut pass = Pass {
         skeleton,
@@ -30,23 +34,19 @@ pub(super) fn live_at_sites(skeleton: &Skeleton, mut check: impl FnMut(u32, &Bit
         live: BitSet::new(locals),
         changed: true,
     };
-    while std::mem::take(&mut pass.changed) {
-        pass.backwards(&mut |_, _| {});
-        // Without loops, and so with nothing to reach a fixed point on, one pass is all.
-        if skeleton.loops == 0 {
-            break;
-        }
-    }
     let mut set = BitSet::new(locals);
-    pass.backwards(&mut |site, live| {
-        let (offset, needed) = &skeleton.needed[site as usize];
-        let mut here = live.clone();
-        for local in &skeleton.needed_locals[needed.clone()] {
-            here.insert(local.0 as usize);
-        }
-        set.union(&here);
-        check(*offset, &here);
-    });
+    // Sets only grow, so what an early pass adds belongs to the result.
+    while std::mem::take(&mut pass.changed) {
+        pass.backwards(&mut |site, live| {
+            let (offset, needed) = &skeleton.needed[site as usize];
+            let needed = &skeleton.needed_locals[needed.clone()];
+            set.union(live);
+            for local in needed {
+                set.insert(local.0 as usize);
+            }
+            check(*offset, live, needed);
+        });
+    }
     set
 }
 

@@ -90,7 +90,7 @@ use crate::options::Options;
 use crate::read::Module;
 use rayon::prelude::*;
 use std::ops::Range;
-use wasmparser::{BlockType, FuncValidatorAllocations, ValType};
+use wasmparser::{BlockType, ValType};
 
 /// The most labels that a region opens at its dispatch. Engines and tools walk nested blocks
 /// recursively or keep state for each open label, so one label a site would not do in functions
@@ -205,8 +205,8 @@ impl Plan {
             module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty()).collect();
         let plans: Vec<_> = funcs
             .into_par_iter()
-            .map_init(FuncValidatorAllocations::default, |allocations, func| {
-                FuncPlan::make(module, func, analysis, allocations)
+            .map_init(walk::Scratch::default, |scratch, func| {
+                FuncPlan::make(module, func, analysis, scratch)
             })
             .collect();
         // Of several errors the first function's is reported, whatever the thread count.
@@ -240,21 +240,22 @@ impl FuncPlan {
         module: &Module<'_>,
         func: FuncIdx,
         analysis: &Analysis,
-        allocations: &mut FuncValidatorAllocations,
+        scratch: &mut walk::Scratch,
     ) -> Result<FuncPlan> {
         let sites = &analysis.sites[func];
         refuse::function(module, func, sites)?;
-        let skeleton = walk::walk(module, func, sites, allocations)?;
-        refuse::locals(module, func, &skeleton)?;
-        let tree = regions::Tree::build(&skeleton);
-        let mut layout = regions::Layout::build(module, &skeleton, &tree);
-        let steps = steps::steps(module, func, &skeleton, &tree, &layout)?;
+        walk::walk(module, func, sites, scratch)?;
+        let skeleton = &scratch.skeleton;
+        refuse::locals(module, func, skeleton)?;
+        let tree = regions::Tree::build(skeleton);
+        let mut layout = regions::Layout::build(module, skeleton, &tree);
+        let steps = steps::steps(module, func, skeleton, &tree, &layout)?;
         layout.set_payloads(&steps.payloads);
-        let frame = frame::frame(module, func, &skeleton, &steps)?;
+        let frame = frame::frame(module, func, skeleton, &steps)?;
         Ok(FuncPlan {
             func,
             steps: shrunk(steps.steps),
-            dead: skeleton.dead,
+            dead: skeleton.dead.clone(),
             labels: layout.labels,
             label_types: layout.label_types,
             regions: layout.regions,

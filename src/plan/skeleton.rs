@@ -128,3 +128,20 @@ pub(super) struct Skeleton {
     /// Offset just after the body's last operator.
     pub end: u32,
 }
+
+impl Skeleton {
+    /// Forgets a function, but keeps the memory.
+    pub fn clear(&mut self) {
+        let Skeleton { nodes, spills, events, needed, needed_locals, dead, locals, .. } = self;
+        nodes.clear();
+        spills.clear();
+        events.clear();
+        needed.clear();
+        needed_locals.clear();
+        dead.clear();
+        locals.clear();
+        self.loops = 0;
+        self.end = 0;
+        self.end_reachable = false;
+    }
+}

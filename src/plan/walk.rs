@@ -40,30 +40,41 @@ pub(super) struct Walk<'m, 'a> {
     out: Skeleton,
 }
 
-/// Walks the body of `func` in whose operators the analysis found `sites`.
+/// What walks use one after the other, so that memory is not asked for once a function.
+#[derive(Default)]
+pub(super) struct Scratch {
+    allocations: FuncValidatorAllocations,
+    operands: Operands,
+    open: Vec<Open>,
+    /// What the last walk found.
+    pub skeleton: Skeleton,
+}
+
+/// Walks the body of `func` in whose operators the analysis found `sites`; what it finds is in
+/// `scratch` afterwards.
 pub(super) fn walk(
     module: &Module<'_>,
     func: FuncIdx,
     sites: &[Site],
-    allocations: &mut FuncValidatorAllocations,
-) -> Result<Skeleton> {
-    let validator = module.validator(func, std::mem::take(allocations));
-    let mut walk = Walk {
-        module,
-        func,
-        validator,
-        operands: Operands::default(),
-        open: Vec::new(),
-        tries: 0,
-        dead: None,
-        out: Skeleton::default(),
-    };
+    scratch: &mut Scratch,
+) -> Result<()> {
+    let Scratch { allocations, operands, mut open, mut skeleton } = std::mem::take(scratch);
+    let validator = module.validator(func, allocations);
+    open.clear();
+    skeleton.clear();
+    let (tries, dead) = (0, None);
+    let mut walk = Walk { module, func, validator, operands, open, tries, dead, out: skeleton };
     walk.run(sites).map_err(|stop| match stop {
         Stop::Refused(error) => error,
         Stop::Parser(error) => Error::Internal(format!("a validated body fails to parse: {error}")),
     })?;
-    *allocations = walk.validator.into_allocations();
-    Ok(walk.out)
+    *scratch = Scratch {
+        allocations: walk.validator.into_allocations(),
+        operands: walk.operands,
+        open: walk.open,
+        skeleton: walk.out,
+    };
+    Ok(())
 }
 
 /// Why a walk ends early.
@@ -84,8 +95,8 @@ impl Walk<'_, '_> {
         self.validator.read_locals(&mut body.get_binary_reader())?;
         let mut reader = body.get_operators_reader()?;
         let locals = self.validator.len_locals();
-        self.out.locals =
-            (0..locals).filter_map(|local| self.validator.get_local_type(local)).collect();
+        let types = (0..locals).filter_map(|local| self.validator.get_local_type(local));
+        self.out.locals.extend(types);
         self.operands.reset(locals as usize);
         self.open_frame(NodeKind::Block, body.range().start as u32, BlockType::Empty, 0, 0);
         let mut sites = sites.iter().peekable();
