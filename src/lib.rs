@@ -6,6 +6,7 @@
 
 pub mod analyze;
 pub mod error;
+pub mod explanation;
 pub mod index;
 pub mod options;
 pub mod plan;
@@ -15,6 +16,7 @@ pub mod rewrite;
 pub mod verify;
 
 pub use error::{Error, Result};
+pub use explanation::{Explanation, Question, explain};
 pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options};
 pub use report::Report;
 

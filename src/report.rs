@@ -27,6 +27,8 @@ pub struct Report {
     pub guards: usize,
 }
 
+// serde passes a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_zero(number: &usize) -> bool {
     *number == 0
 }
@@ -107,7 +109,7 @@ fn import_name(module: &Module<'_>, func: FuncIdx) -> String {
 /// The report as text: the count line, then one line for each function in index order.
 ///
 /// ```text
-/// 3 (2 local, 1 import)
+/// 3 (2, 1) total (local, import)
 /// 0 import fork
 /// 4 local main
 /// 7 local - (no frame)
@@ -117,7 +119,7 @@ fn import_name(module: &Module<'_>, func: FuncIdx) -> String {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Counts { total, local, import } = self.counts;
-        writeln!(f, "{total} ({local} local, {import} import)")?;
+        writeln!(f, "{total} ({local}, {import}) total (local, import)")?;
         self.closure.iter().try_for_each(|function| writeln!(f, "{function}"))
     }
 }
@@ -159,7 +161,7 @@ mod tests {
     fn text_has_a_count_line_and_a_line_for_each_function() {
         assert_eq!(
             report().to_string(),
-            "3 (2 local, 1 import)\n0 import fork\n1 local main\n2 local jump (no frame)\n"
+            "3 (2, 1) total (local, import)\n0 import fork\n1 local main\n2 local jump (no frame)\n"
         );
     }
 

@@ -50,7 +50,7 @@ pub(super) fn removed(
 ///
 /// # Errors
 /// [`Error::NoSuchFunction`] if there is none.
-fn matching(module: &Module<'_>, pattern: &FuncPattern) -> Result<Vec<FuncIdx>> {
+pub(super) fn matching(module: &Module<'_>, pattern: &FuncPattern) -> Result<Vec<FuncIdx>> {
     let text = pattern.0.as_str();
     let missing = || Error::NoSuchFunction { pattern: text.into(), near: near(module, text) };
     if let Ok(index) = text.parse::<usize>() {
@@ -87,7 +87,7 @@ fn demangled(name: &str) -> Option<String> {
 }
 
 fn near(module: &Module<'_>, text: &str) -> Vec<String> {
-    let names = module.funcs.indices().filter_map(|func| module.names.func(func));
+    let names = module.defined_funcs().filter_map(|func| module.names.func(func));
     entries::nearest(text.trim_end_matches('*'), names)
 }
 

@@ -28,7 +28,13 @@ pub(super) fn notes(model: &Model<'_>, analysis: &Analysis) -> Vec<String> {
         let plural = if count == 1 { "" } else { "s" };
         format!("{count} import{plural} `env.invoke_*` taken to call back into the module.")
     });
-    note.into_iter().collect()
+    let start = model.module.start.filter(|start| analysis.closure[*start]).map(|start| {
+        format!(
+            "The start function, {start}, can lead to an entry; no unwind can begin there, for \
+             nothing could call it again."
+        )
+    });
+    note.into_iter().chain(start).collect()
 }
 
 /// Imports outside the closure return without calling back.

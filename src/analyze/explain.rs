@@ -8,12 +8,14 @@
 //!   main ──call──► run ──call_indirect, slot 3, from element segment 0──► child ──call──► fork
 //! ```
 
+use super::assume;
 use super::evidence;
+use super::facts::{Call, Callee};
 use super::graph::{Graph, Node};
 use super::model::Model;
 use crate::error::Result;
 use crate::index::{ElemIdx, FuncIdx, TableIdx, TypeIdx};
-use crate::options::Options;
+use crate::options::{FuncPattern, Options};
 use crate::read::Module;
 use std::collections::VecDeque;
 use std::fmt;
@@ -101,6 +103,22 @@ impl<'m> Explainer<'m> {
         let graph = Graph::new(&model);
         let towards = nearest(&model, &graph);
         Ok(Explainer { model, graph, towards })
+    }
+
+    /// The functions that a pattern means.
+    ///
+    /// # Errors
+    /// [`crate::Error::NoSuchFunction`] if there are none.
+    pub fn functions(&self, pattern: &FuncPattern) -> Result<Vec<FuncIdx>> {
+        assume::matching(self.model.module, pattern)
+    }
+
+    /// How many direct calls and how many calls through tables and references are in `func`.
+    pub fn calls(&self, func: FuncIdx) -> (usize, usize) {
+        let Some(calls) = self.model.facts.calls.get(func) else { return (0, 0) };
+        let is_direct = |call: &&Call| matches!(call.callee, Callee::Direct { .. });
+        let direct = calls.iter().filter(is_direct).count();
+        (direct, calls.len() - direct)
     }
 
     /// A shortest path of calls from `func` to an entry: empty for an entry itself, `None` for a

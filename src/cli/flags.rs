@@ -45,6 +45,8 @@ pub(super) enum Command {
     Instrument(Instrument),
     /// Print the closure: which functions can be on the stack when the entry is called
     Analyze(Analyze),
+    /// Say why a function is in the closure: a shortest path from it to an entry, or why not
+    Explain(Explain),
     /// Print what `instrument` would do to each function; the format is for people and may change
     Plan(Plan),
 }
@@ -84,6 +86,25 @@ pub(super) struct Analyze {
     pub(super) module: ModuleFlags,
 
     /// How to print the closure
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Explain {
+    #[command(flatten)]
+    pub(super) module: ModuleFlags,
+
+    /// Which function: an index, an export name, or a name of the name section, mangled or not; a
+    /// `*` at its end matches any ending
+    #[arg(value_name = "FUNCTION")]
+    pub(super) function: String,
+
+    /// Print every call that can have the function as its target instead
+    #[arg(long)]
+    pub(super) all_callers: bool,
+
+    /// How to print it
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
 }

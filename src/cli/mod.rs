@@ -11,12 +11,14 @@ mod progress;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use files::Destination;
-use flags::{AbiFlag, Command, Flags, Format, Global, Instrument, ModuleFlags};
+use flags::{AbiFlag, Command, Explain, Flags, Format, Global, Instrument, ModuleFlags};
 use progress::Progress;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use wasm_fork::{Abi, Assumption, EntryPattern, Error, FuncPattern, Options, Report, Result};
+use wasm_fork::{
+    Abi, Assumption, EntryPattern, Error, FuncPattern, Options, Question, Report, Result,
+};
 
 /// Runs the command that the process was started with.
 pub(crate) fn run() -> ExitCode {
@@ -36,7 +38,11 @@ fn usage_error(error: &Error) -> ! {
 }
 
 fn execute(flags: &Flags) -> Result<()> {
-    let options = options(&flags.command).unwrap_or_else(|error| usage_error(&error));
+    let options = match options(&flags.command) {
+        Err(error @ Error::Io { .. }) => return Err(error),
+        Err(error) => usage_error(&error),
+        Ok(options) => options,
+    };
     limit_threads(&flags.global)?;
     let progress = Progress::start(flags.global.verbose);
     match &flags.command {
@@ -45,6 +51,7 @@ fn execute(flags: &Flags) -> Result<()> {
         }
         Command::Instrument(args) => instrument(args, &options, progress),
         Command::Analyze(args) => analyze(&args.module, args.format, &options, progress),
+        Command::Explain(args) => explain(args, &options, progress),
         Command::Plan(args) => {
             let input = files::read(&args.module.input)?;
             let plan = wasm_fork::plan_text(&input.bytes, &options)?;
@@ -72,6 +79,22 @@ fn analyze(
         }
         Format::Json => {
             let json = serde_json::to_string_pretty(&report)
+                .map_err(|error| Error::Internal(error.to_string()))?;
+            print(&format!("{json}\n"))
+        }
+    }
+}
+
+fn explain(args: &Explain, options: &Options, progress: Progress) -> Result<()> {
+    let input = files::read(&args.module.input)?;
+    let question = if args.all_callers { Question::AllCallers } else { Question::Path };
+    let pattern = FuncPattern(args.function.clone());
+    let answers = wasm_fork::explain(&input.bytes, options, &pattern, question)?;
+    drop(progress);
+    match args.format {
+        Format::Text => print(&answers.iter().map(ToString::to_string).collect::<String>()),
+        Format::Json => {
+            let json = serde_json::to_string_pretty(&answers)
                 .map_err(|error| Error::Internal(error.to_string()))?;
             print(&format!("{json}\n"))
         }
@@ -111,6 +134,7 @@ fn options(command: &Command) -> Result<Options> {
     let (module, abi) = match command {
         Command::Instrument(args) => (&args.module, args.abi),
         Command::Analyze(args) => (&args.module, AbiFlag::default()),
+        Command::Explain(args) => (&args.module, AbiFlag::default()),
         Command::Plan(args) => (&args.module, AbiFlag::default()),
     };
     let mut options = Options {

@@ -235,7 +235,7 @@ fn analyze_prints_counts_and_the_closure() {
     let output = sandbox.run(&["analyze", "in.wasm"]);
     assert_done(&output);
     let report = text(&output.stdout);
-    assert!(report.starts_with("2 (1 local, 1 import)\n"), "{report}");
+    assert!(report.starts_with("2 (1, 1) total (local, import)\n"), "{report}");
     assert!(report.contains("forks"), "{report}");
     assert!(!report.contains("naps"), "{report}");
     assert!(text(&output.stderr).starts_with("assuming: 1 import"));
@@ -266,7 +266,7 @@ fn analyze_without_the_entry_says_so() {
     assert_refused(&sandbox.run(&["analyze", "in.wasm"]), "does not import the entry");
     let output = sandbox.run(&["analyze", "in.wasm", "--allow-missing-entry"]);
     assert_done(&output);
-    assert!(text(&output.stdout).starts_with("0 (0 local, 0 import)"));
+    assert!(text(&output.stdout).starts_with("0 (0, 0) total (local, import)"));
 }
 
 #[test]
@@ -287,11 +287,54 @@ fn entries_are_united() {
 }
 
 #[test]
+fn explain_tells_the_calls_to_the_entry_or_why_there_are_none() {
+    let sandbox = Sandbox::with("in.wasm", FORKS);
+    let explain = |args: &[&str]| {
+        let output = sandbox.run(&[&["explain", "in.wasm"], args].concat());
+        assert_done(&output);
+        text(&output.stdout)
+    };
+    let path = explain(&["forks"]);
+    assert!(
+        path.starts_with("2 (forks) is in the closure\n  2 (forks) calls 0 (fork) at 0x"),
+        "{path}"
+    );
+    assert_eq!(explain(&["run"]), path, "an export name is as good");
+    assert_eq!(explain(&["2"]), path, "and so is an index");
+    assert!(explain(&["naps"]).contains("none of its 1 direct and 0 indirect calls"));
+    assert!(explain(&["forks", "--all-callers"]).lines().count() == 1);
+    let json = explain(&["f*", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[0]["calls"][0]["kind"], "direct");
+    assert_eq!(json[0]["closure"], true);
+    assert_refused(&sandbox.run(&["explain", "in.wasm", "fork"]), "did you mean `forks`?");
+}
+
+#[test]
+fn an_assumption_narrows_the_closure_and_is_reported() {
+    let sandbox = Sandbox::with("in.wasm", FORKS);
+    let output = sandbox.run(&["analyze", "in.wasm", "--assume-no-fork", "forks"]);
+    assert_done(&output);
+    assert!(text(&output.stdout).starts_with("1 (0, 1) "));
+    let remarks = text(&output.stderr);
+    assert!(remarks.contains("below `forks`: 1 functions fewer"), "{remarks}");
+    assert!(remarks.contains("1 calls are guarded"), "{remarks}");
+
+    fs::write(sandbox.path("list"), "# nothing else\n\nother\n").unwrap();
+    let output = sandbox.run(&["analyze", "in.wasm", "--only", "@list"]);
+    assert_done(&output);
+    assert!(text(&output.stdout).starts_with("1 (0, 1) "));
+    let unknown = sandbox.run(&["analyze", "in.wasm", "--assume-not-called", "forkz"]);
+    assert_refused(&unknown, "did you mean `forks`");
+    assert_refused(&sandbox.run(&["analyze", "in.wasm", "--only", "@none"]), "none");
+}
+
+#[test]
 fn a_reentrant_import_is_in_the_closure() {
     let sandbox = Sandbox::with("in.wasm", FORKS);
     let output = sandbox.run(&["analyze", "in.wasm", "--reentrant", "\"env\".sleep.*"]);
     assert_done(&output);
-    assert!(text(&output.stdout).starts_with("4 (2 local, 2 import)"));
+    assert!(text(&output.stdout).starts_with("4 (2, 2) total (local, import)"));
     assert!(!text(&output.stderr).contains("assuming"));
     let misread = sandbox.run(&["analyze", "in.wasm", "--reentrant", "nodot"]);
     assert_eq!(misread.status.code(), Some(2));

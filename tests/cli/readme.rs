@@ -14,7 +14,7 @@ fn the_host_in_the_readme_is_the_one_that_runs() {
 fn the_readme_names_only_flags_that_exist() {
     let sandbox = Sandbox::new();
     let mut help = String::new();
-    for command in ["instrument", "analyze", "plan"] {
+    for command in ["instrument", "analyze", "explain", "plan"] {
         help += &text(&sandbox.run(&[command, "--help"]).stdout);
     }
     let cargo = ["--release"];

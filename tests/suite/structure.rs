@@ -118,7 +118,7 @@ fn index_spaces_only_grow_in(original: &[u8], output: &Output) -> Result<(), Str
 
 #[test]
 fn index_spaces_only_grow() {
-    each_output(|original, output| index_spaces_only_grow_in(original, output));
+    each_output(index_spaces_only_grow_in);
 }
 
 /// The functions whose bodies differ.
@@ -167,7 +167,7 @@ fn sections_keep_their_order_in(original: &[u8], output: &Output) -> Result<(), 
 
 #[test]
 fn sections_keep_their_order_and_contents() {
-    each_output(|original, output| sections_keep_their_order_in(original, output));
+    each_output(sections_keep_their_order_in);
 }
 
 /// What must hold for any module, and the fixtures check one by one.

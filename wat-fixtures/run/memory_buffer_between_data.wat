@@ -1,4 +1,5 @@
-;; A program whose buffer is small and lies between its own data, filled to the last byte.
+;; A program whose buffer is small and lies between its own data, with a value right before it and
+;; one right behind it.
 ;; RUN: run
 ;; BUFFER: 1024 2048
 ;; INVOKE: run 20
