@@ -92,10 +92,18 @@ use rayon::prelude::*;
 use std::ops::Range;
 use wasmparser::{BlockType, ValType};
 
-/// The most labels that a region opens at its dispatch. Engines and tools walk nested blocks
-/// recursively or keep state for each open label, so one label a site would not do in functions
-/// with thousands of sites.
-pub const REGION_LABELS: usize = 32;
+/// The most labels that a region opens at its dispatch. Engines keep the state of all locals for each
+/// open label, so one label a site would not do in functions with thousands of sites and locals; but
+/// every further region is one more test on the normal path, and an interpreter's main loop, with a
+/// thousand sites behind one `br_table`, runs through all that are opened before it.
+pub const REGION_LABELS: usize = 1024;
+
+/// The most labels of a region times locals of its function; a region has at least
+/// [`FEWEST_REGION_LABELS`] all the same.
+pub const REGION_LABELS_TIMES_LOCALS: usize = 1 << 19;
+
+/// What a region may always open.
+pub const FEWEST_REGION_LABELS: usize = 32;
 
 /// What is to be done with a module.
 #[derive(Debug)]

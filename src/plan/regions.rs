@@ -1,7 +1,10 @@
 //! Regions, their labels and their dispatches: see the [module](super) for what a region is.
 
 use super::skeleton::{NodeKind, Skeleton};
-use super::{Label, LabelType, REGION_LABELS, RegionOrdinal};
+use super::{
+    FEWEST_REGION_LABELS, Label, LabelType, REGION_LABELS, REGION_LABELS_TIMES_LOCALS,
+    RegionOrdinal,
+};
 use crate::index::{LocalIdx, TagIdx, TypeIdx};
 use crate::read::Module;
 use std::collections::BTreeMap;
@@ -74,6 +77,8 @@ pub(super) struct Tree {
     /// The runs that buckets hold.
     pub buckets: Vec<Vec<Item>>,
     weights: Vec<usize>,
+    /// The most labels that a region opens here.
+    most_labels: usize,
 }
 
 impl Tree {
@@ -83,6 +88,8 @@ impl Tree {
             parts: vec![Vec::new(); nodes.len()],
             buckets: Vec::new(),
             weights: vec![1; nodes.len()],
+            most_labels: (REGION_LABELS_TIMES_LOCALS / (skeleton.locals.len() + 1))
+                .clamp(FEWEST_REGION_LABELS, REGION_LABELS),
         };
         // What is inside a node comes after it, so the inner ones are done first.
         for index in (0..nodes.len()).rev() {
@@ -125,7 +132,7 @@ impl Tree {
 
     /// Puts runs of `items` into buckets until they open few enough labels.
     fn split(&mut self, mut items: Vec<Item>) -> Vec<Item> {
-        while items.iter().map(|item| self.weight(*item)).sum::<usize>() > REGION_LABELS {
+        while items.iter().map(|item| self.weight(*item)).sum::<usize>() > self.most_labels {
             let mut runs: Vec<Vec<Item>> = Vec::new();
             let mut room = 0;
             for item in items {
@@ -134,7 +141,7 @@ impl Tree {
                     Some(run) if weight <= room => run.push(item),
                     _ => {
                         runs.push(vec![item]);
-                        room = REGION_LABELS;
+                        room = self.most_labels;
                     }
                 }
                 room = room.saturating_sub(weight);
