@@ -1,6 +1,6 @@
 //! The plan as stable text, one line a decision.
 
-use super::{FuncPlan, Label, LabelType, Plan, Region, Reset, Step};
+use super::{FuncPlan, Label, LabelType, Plan, Region, Reset, Step, Undo};
 use crate::read::Module;
 use std::fmt::{self, Write};
 use wasmparser::BlockType;
@@ -33,7 +33,12 @@ fn write_func(out: &mut String, module: &Module<'_>, plan: &FuncPlan) -> fmt::Re
     writeln!(out, "\nfunc {}{name}: {} sites", plan.func, plan.sites)?;
     let slots: Vec<_> =
         plan.frame.slots.iter().map(|slot| format!("{}:{}", slot.local, slot.ty)).collect();
-    writeln!(out, "  frame: {} bytes [{}]", plan.frame.bytes, slots.join(" "))?;
+    let undo = match plan.undo {
+        Undo::Loop => "loop",
+        Undo::Call => "call",
+    };
+    let bytes = plan.frame.bytes;
+    writeln!(out, "  frame: {bytes} bytes [{}], undone by a {undo}", slots.join(" "))?;
     let temps: Vec<_> = plan.temps.iter().map(ToString::to_string).collect();
     writeln!(out, "  resume: local {}, temporaries [{}]", plan.resume, temps.join(" "))?;
     for (ordinal, region) in plan.regions.iter().enumerate() {

@@ -15,7 +15,7 @@
 //!   (local.get $n))
 //! ```
 //!
-//! After:
+//! After (a function that calls an import; others go without the loop, see [`Undo`]):
 //!
 //! ```wat
 //! (func $f (param $n i32) (result i32) (local $resume i32)
@@ -83,7 +83,7 @@ pub use frame::{Frame, SLOT_TYPES, Slot, slot_bytes};
 pub use refuse::WPK_FORK_EXPORTS;
 pub use regions::{Dispatch, HandlerEntry, Region, Reset};
 
-use crate::analyze::Analysis;
+use crate::analyze::{Analysis, Site, Target};
 use crate::error::Result;
 use crate::index::{FuncIdx, GlobalIdx, LocalIdx};
 use crate::options::Options;
@@ -149,10 +149,24 @@ pub struct FuncPlan {
     pub temps: Vec<ValType>,
     /// What the frame holds.
     pub frame: Frame,
+    /// How an unwind is undone that finds no room for this frame.
+    pub undo: Undo,
     /// How many sites there are.
     pub sites: u32,
     /// Whether the body's end can be reached.
     pub end_reachable: bool,
+}
+
+/// How a function goes back to its site when there is no room for its frame.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Undo {
+    /// By a loop around its body, with its locals as they are. A function that calls an import needs
+    /// no memory at all this way, as when there is not even room for the globals; but the loop costs
+    /// every run a little.
+    Loop,
+    /// By calling itself: its frame is put where the buffer keeps room for one, and the new
+    /// activation restores it like any other.
+    Call,
 }
 
 /// The ordinal of a label that the rewriter opens, within its function.
@@ -270,10 +284,22 @@ impl FuncPlan {
             resume: LocalIdx(skeleton.locals.len() as u32),
             temps: steps.temps,
             frame,
+            undo: undo(module, func, sites),
             sites: skeleton.needed.len() as u32,
             end_reachable: skeleton.end_reachable,
         })
     }
+}
+
+fn undo(module: &Module<'_>, func: FuncIdx, sites: &[Site]) -> Undo {
+    let calls_import = sites.iter().any(|site| match site.target {
+        Target::Import(_) => true,
+        Target::Defined(_) => false,
+        Target::Indirect { may_be_import } | Target::Ref { may_be_import } => may_be_import,
+    });
+    let not_nullable = |ty: &ValType| matches!(ty, ValType::Ref(ty) if !ty.is_nullable());
+    let no_dummy = module.func_type(func).params().iter().any(not_nullable);
+    if calls_import || no_dummy { Undo::Loop } else { Undo::Call }
 }
 
 fn guards(analysis: &Analysis) -> Vec<GuardPlan> {

@@ -6,7 +6,7 @@
 use super::runtime::Runtime;
 use super::types::{NewTypes, Signature};
 use crate::error::{Error, Result};
-use crate::plan::{FuncPlan, Label, LabelType, RegionOrdinal, Step};
+use crate::plan::{FuncPlan, Label, LabelType, RegionOrdinal, Step, Undo};
 use crate::read::{Module, labels};
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, Catch, Encode, InstructionSink, ValType};
@@ -290,18 +290,28 @@ impl Emitter<'_, '_> {
 
     /// After a site: unwinding is the only thing that ends in a state that is not 0.
     fn test(&mut self, site: u32) {
-        let depth = self.depth - 1 - UNWIND;
+        let depth = self.depth - 1 - self.unwind_position();
         let state = self.runtime.state.0;
         self.sink().i32_const(site as i32).global_get(state).br_if(depth).drop();
     }
 
-    /// The labels `$retry` and `$unwind`, and the dispatch of the body.
+    /// The labels `$retry` (where it is needed) and `$unwind`, and the dispatch of the body.
     fn prologue(&mut self) {
         self.constructs.push(0);
-        self.depth = 1;
-        self.sink().loop_(BlockType::Empty).block(BlockType::Result(ValType::I32));
-        self.depth = UNWIND + 1;
+        if self.plan.undo == Undo::Loop {
+            self.sink().loop_(BlockType::Empty);
+        }
+        self.sink().block(BlockType::Result(ValType::I32));
+        self.depth = self.unwind_position() + 1;
         self.open_region(RegionOrdinal(0));
+    }
+
+    /// The position of the label `$unwind`: inside the function's own and `$retry`.
+    fn unwind_position(&self) -> u32 {
+        match self.plan.undo {
+            Undo::Loop => 2,
+            Undo::Call => 1,
+        }
     }
 
     /// Where an unwind leaves the function: with the site's ordinal on the stack.
@@ -309,22 +319,35 @@ impl Emitter<'_, '_> {
         if self.plan.end_reachable {
             self.sink().return_();
         }
+        let ty = self.module.func_type(self.plan.func);
         let (resume, bytes) = (self.plan.resume.0, self.plan.frame.bytes as i32);
-        let push = self.runtime.push.0;
-        self.sink().end().local_tee(resume).i32_const(bytes).call(push).br_if(0).end();
-        self.save_frame();
-        for result in self.module.func_type(self.plan.func).results() {
-            let ty = self.runtime.types.val_type(*result);
-            self.dummy(ty);
+        match self.plan.undo {
+            Undo::Loop => {
+                let push = self.runtime.push.0;
+                self.sink().end().local_tee(resume).i32_const(bytes).call(push).br_if(0).end();
+                self.save_frame();
+            }
+            Undo::Call => {
+                let push = self.runtime.push_always.0;
+                self.sink().end().i32_const(bytes).call(push);
+                self.save_frame();
+                self.sink().if_(BlockType::Empty);
+                ty.params().iter().for_each(|param| self.dummy(*param));
+                let func = self.plan.func.0;
+                self.sink().call(func).return_().end();
+            }
         }
+        ty.results().iter().for_each(|result| self.dummy(*result));
         self.sink().end();
     }
 
-    /// When rewinding, takes the frame; when undoing an unwind, the locals are there already.
+    /// When rewinding, takes the frame; when undoing an unwind by a loop, the locals are there already.
     pub(super) fn restore_frame(&mut self) {
         let (resume, bytes) = (self.plan.resume.0, self.plan.frame.bytes as i32);
         let pop = self.runtime.pop.0;
-        self.sink().local_get(resume).i32_eqz().if_(BlockType::Empty);
+        if self.plan.undo == Undo::Loop {
+            self.sink().local_get(resume).i32_eqz().if_(BlockType::Empty);
+        }
         self.sink().i32_const(bytes).call(pop).local_set(resume);
         for (ty, slots) in self.runtime.load_chunks(&self.plan.frame) {
             let load = self.runtime.load_helper(ty, slots.len());
@@ -333,7 +356,9 @@ impl Emitter<'_, '_> {
                 self.sink().local_set(slot.local.0);
             }
         }
-        self.sink().end();
+        if self.plan.undo == Undo::Loop {
+            self.sink().end();
+        }
     }
 
     fn save_frame(&mut self) {
@@ -347,8 +372,8 @@ impl Emitter<'_, '_> {
     }
 
     /// A value of `ty` that nobody looks at.
-    fn dummy(&mut self, ty: ValType) {
-        match ty {
+    fn dummy(&mut self, ty: wasmparser::ValType) {
+        match self.runtime.types.val_type(ty) {
             ValType::I32 => self.sink().i32_const(0),
             ValType::I64 => self.sink().i64_const(0),
             ValType::F32 => self.sink().f32_const(0f32.into()),
@@ -358,9 +383,6 @@ impl Emitter<'_, '_> {
         };
     }
 }
-
-/// The position of the label `$unwind`: inside the function's own and `$retry`.
-const UNWIND: u32 = 2;
 
 /// Re-encodes the branches that carry types.
 struct Relabel<'e, 'm, 'a> {

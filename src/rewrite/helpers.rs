@@ -14,10 +14,12 @@ const NORMAL: i32 = 0;
 const UNWINDING: i32 = 1;
 const REWINDING: i32 = 2;
 const NO_ROOM: i32 = 3;
+/// As `NO_ROOM`, and the next frame is the one in the reserve. No host ever sees it.
+const NO_ROOM_RESERVE: i32 = 4;
 
 impl Runtime {
-    /// `unwind_begin(buffer)`: without room for the globals, nothing is written, and the entry is
-    /// called again at once.
+    /// `unwind_begin(buffer)`: without room for the globals and the reserve, nothing is written, and
+    /// the entry is called again at once.
     pub(super) fn unwind_begin(
         &self,
         saved: &[SavedGlobal],
@@ -102,18 +104,50 @@ impl Runtime {
         sink.local_get(bytes).i64_extend_i32_u().i64_add();
         sink.call(limit.0).i64_gt_u().if_(BlockType::Empty);
         sink.i32_const(NO_ROOM).global_set(self.state.0).i32_const(1).return_().end();
-        sink.local_get(pos).local_get(ordinal).i32_store(memarg(0));
-        sink.local_get(pos).i32_const(4).i32_add().global_set(self.cursor.0);
-        sink.global_get(self.buffer.0).local_get(pos).local_get(bytes).i32_add();
-        sink.i32_store(memarg(POS)).i32_const(0).end();
+        self.take_room(&mut sink, ordinal, bytes, pos);
+        sink.i32_const(0).end();
         body
     }
 
+    /// `push_always(ordinal, bytes) -> undo`: as `push`, but without room the frame goes into the
+    /// reserve, and the caller calls itself to take it from there.
+    pub(super) fn push_always_body(&self, limit: FuncIdx, reserve: u64) -> Function {
+        let (ordinal, bytes, pos) = (0, 1, 2);
+        let mut body = Function::new([(1, ValType::I32)]);
+        let mut sink = body.instructions();
+        // Without room for the reserve, an unwind never gets beyond the entry's caller.
+        sink.global_get(self.state.0).i32_const(UNWINDING).i32_ne();
+        sink.if_(BlockType::Empty).unreachable().end();
+        sink.global_get(self.buffer.0).i32_load(memarg(POS)).local_tee(pos).i64_extend_i32_u();
+        sink.local_get(bytes).i64_extend_i32_u().i64_add();
+        sink.call(limit.0).i64_gt_u().if_(BlockType::Empty);
+        sink.i32_const(NO_ROOM_RESERVE).global_set(self.state.0);
+        sink.global_get(self.buffer.0).local_get(ordinal).i32_store(memarg(reserve));
+        sink.global_get(self.buffer.0).i32_const(reserve as i32 + 4).i32_add();
+        sink.global_set(self.cursor.0).i32_const(1).return_().end();
+        self.take_room(&mut sink, ordinal, bytes, pos);
+        sink.i32_const(0).end();
+        body
+    }
+
+    /// Writes the ordinal of a frame at `pos`, and moves `pos` behind the frame.
+    fn take_room(&self, sink: &mut InstructionSink<'_>, ordinal: u32, bytes: u32, pos: u32) {
+        sink.local_get(pos).local_get(ordinal).i32_store(memarg(0));
+        sink.local_get(pos).i32_const(4).i32_add().global_set(self.cursor.0);
+        sink.global_get(self.buffer.0).local_get(pos).local_get(bytes).i32_add();
+        sink.i32_store(memarg(POS));
+    }
+
     /// `pop(bytes) -> ordinal`: goes to the last frame. There must be one.
-    pub(super) fn pop_body(&self, frames: u64) -> Function {
+    pub(super) fn pop_body(&self, frames: u64, reserve: u64) -> Function {
         let (bytes, pos) = (0, 1);
         let mut body = Function::new([(1, ValType::I32)]);
         let mut sink = body.instructions();
+        sink.global_get(self.state.0).i32_const(NO_ROOM_RESERVE).i32_eq().if_(BlockType::Empty);
+        sink.i32_const(NO_ROOM).global_set(self.state.0);
+        sink.global_get(self.buffer.0).i32_const(reserve as i32 + 4).i32_add();
+        sink.global_set(self.cursor.0);
+        sink.global_get(self.buffer.0).i32_load(memarg(reserve)).return_().end();
         sink.global_get(self.buffer.0).i32_load(memarg(POS)).local_tee(pos);
         sink.global_get(self.buffer.0).i32_const(frames as i32).i32_add().i32_sub();
         sink.local_get(bytes).i32_lt_u().if_(BlockType::Empty).unreachable().end();

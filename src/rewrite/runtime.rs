@@ -16,6 +16,7 @@
 //! | 0 | 4 | i32 | `pos`: address behind the last frame |
 //! | 4 | 4 | i32 | `end`: first address that must not be written; 0: the end of the memory |
 //! | 8 | | | the saved globals in declaration order, each aligned to its size, relative to the buffer |
+//! | | | | the reserve: room for the largest frame, where one is put for which there is none at `pos` |
 //! | | | | the frames, the innermost function's first |
 //!
 //! `pos` and `end` are read from memory each time, and `pos` is written back with every frame, so a
@@ -23,7 +24,7 @@
 
 use super::types::{NewTypes, Signature};
 use crate::index::{FuncIdx, GlobalIdx, IndexType, TagIdx};
-use crate::plan::{Frame, LabelType, Plan, SLOT_TYPES, Slot, WPK_FORK_EXPORTS, slot_bytes};
+use crate::plan::{Frame, LabelType, Plan, SLOT_TYPES, Slot, Undo, WPK_FORK_EXPORTS, slot_bytes};
 use crate::read::Module;
 use std::collections::BTreeMap;
 use wasm_encoder::{Function, ValType};
@@ -57,6 +58,8 @@ pub(super) struct Runtime {
     pub buffer: GlobalIdx,
     pub cursor: GlobalIdx,
     pub push: FuncIdx,
+    /// As `push`, for functions that are undone by a call.
+    pub push_always: FuncIdx,
     pub pop: FuncIdx,
     /// Traps, where there are guards.
     pub unprepared: Option<FuncIdx>,
@@ -92,6 +95,7 @@ impl Runtime {
             buffer: global(1),
             cursor: global(2),
             push: FuncIdx(0),
+            push_always: FuncIdx(0),
             pop: FuncIdx(0),
             unprepared: None,
             any_tag: None,
@@ -119,7 +123,9 @@ impl Runtime {
     fn append(&mut self, module: &Module<'_>, plan: &Plan) {
         let page_log2 = module.memories.iter().next().and_then(|memory| memory.ty.page_size_log2);
         let first = module.funcs.len();
-        let (saved, frames) = lay_out_globals(module, plan);
+        let (saved, reserve) = lay_out_globals(module, plan);
+        let by_call = plan.funcs.iter().filter(|func| func.undo == Undo::Call);
+        let frames = reserve + by_call.map(|func| u64::from(func.frame.bytes)).max().unwrap_or(0);
         // The helper `limit` comes right after the ABI's functions.
         let limit = FuncIdx::from_usize(first + WPK_FORK_EXPORTS.len());
         let [unwind_begin, unwind_end, rewind_begin, rewind_end, state] = WPK_FORK_EXPORTS;
@@ -137,7 +143,10 @@ impl Runtime {
         let body = self.limit(page_log2.unwrap_or(16));
         self.add(first, "wpk_fork_limit", vec![], vec![ValType::I64], body);
         self.push = self.add(first, "wpk_fork_push", i32s(2), i32s(1), self.push_body(limit));
-        self.pop = self.add(first, "wpk_fork_pop", i32s(1), i32s(1), self.pop_body(frames));
+        let body = self.push_always_body(limit, reserve);
+        self.push_always = self.add(first, "wpk_fork_push_always", i32s(2), i32s(1), body);
+        self.pop =
+            self.add(first, "wpk_fork_pop", i32s(1), i32s(1), self.pop_body(frames, reserve));
         if !plan.guards.is_empty() {
             let mut trap = Function::new([]);
             trap.instructions().unreachable().end();
@@ -219,7 +228,7 @@ impl Runtime {
     }
 }
 
-/// Places the saved globals; returns also where the frames begin.
+/// Places the saved globals; returns also where they end.
 fn lay_out_globals(module: &Module<'_>, plan: &Plan) -> (Vec<SavedGlobal>, u64) {
     let mut offset = GLOBALS;
     let saved = plan
