@@ -154,6 +154,9 @@ impl Walk<'_, '_> {
             self.site(site, op, offset)?;
         }
         events::record(&mut self.out, op, site.is_some(), self.tries > 0);
+        if let Operator::Rethrow { relative_depth } = op {
+            self.rethrow(*relative_depth, offset);
+        }
         match op {
             Operator::Block { blockty }
             | Operator::Loop { blockty }
@@ -169,7 +172,12 @@ impl Walk<'_, '_> {
             _ => {
                 let arity = op.operator_arity(&self.validator);
                 self.validator.op(u64::from(offset), op)?;
-                self.simple(op, arity, offset, end);
+                self.note_dead(end);
+                // In unreachable code the validator's height is no longer the walk's.
+                if self.dead.is_none() {
+                    self.simple(op, arity, offset, end);
+                }
+                return Ok(());
             }
         }
         self.note_dead(end);
@@ -187,25 +195,16 @@ impl Walk<'_, '_> {
     fn simple(&mut self, op: &Operator<'_>, arity: Option<(u32, u32)>, offset: u32, end: u32) {
         let globals = &self.module.globals;
         let immutable = |global: u32| !globals[GlobalIdx(global)].ty.mutable;
-        match (arity, op) {
-            // Unreachable from here on: the validator's height is no longer the walk's.
-            _ if self.validator.get_control_frame(0).is_some_and(|frame| frame.unreachable) => {}
-            (Some((pops, pushes)), _) => {
-                let arity = (pops as usize, pushes as usize);
-                self.operands.apply(op, (offset, end), arity, immutable);
-            }
-            (None, _) => {
-                let height = self.validator.operand_stack_height() as usize;
-                self.operands.set_height(height.min(self.operands.height()), offset);
-                self.operands.set_height(height, offset);
-            }
+        if let Some((pops, pushes)) = arity {
+            let arity = (pops as usize, pushes as usize);
+            self.operands.apply(op, (offset, end), arity, immutable);
+        } else {
+            let height = self.validator.operand_stack_height() as usize;
+            self.operands.set_height(height.min(self.operands.height()), offset);
+            self.operands.set_height(height, offset);
         }
-        match op {
-            Operator::LocalSet { local_index } => {
-                self.operands.write_local(LocalIdx(*local_index), offset);
-            }
-            Operator::Rethrow { relative_depth } => self.rethrow(*relative_depth, offset),
-            _ => {}
+        if let Operator::LocalSet { local_index } = op {
+            self.operands.write_local(LocalIdx(*local_index), offset);
         }
     }
 
