@@ -2,6 +2,7 @@
 //! the engine once is cheaper than once a file. `tests/README.md` says what each suite proves.
 
 mod determinism;
+mod encoder;
 mod exec;
 mod fixtures;
 mod guards;
