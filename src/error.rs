@@ -179,6 +179,11 @@ fn near_names(near: &[String]) -> String {
 }
 
 impl Error {
+    /// The error for a body that was validated and yet can't be parsed once more.
+    pub(crate) fn misread(error: &wasmparser::Error) -> Error {
+        Error::Internal(format!("a validated body fails to parse: {error}"))
+    }
+
     /// The error for a failure that `wasmparser` reports on input.
     pub(crate) fn from_parser(error: &wasmparser::Error) -> Error {
         let message = error.message().lines().collect::<Vec<_>>().join(" ");

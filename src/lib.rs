@@ -60,7 +60,7 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
         return Ok(Output { wasm: bytes.into_owned(), report, warnings: Vec::new() });
     }
     stage("plan");
-    let plan = plan::Plan::make(&module, &analysis, options)?;
+    let plan = plan::Plan::make(&module, &analysis)?;
     stage("rewrite");
     let rewritten = rewrite::rewrite(&module, plan)?;
     stage("verify");
@@ -93,6 +93,6 @@ pub fn plan_text(input: &[u8], options: &Options) -> Result<String> {
     let bytes = read::text_to_binary(input)?;
     let module = read::Module::read(&bytes)?;
     let analysis = analyze::Analysis::run(&module, options)?;
-    let plan = plan::Plan::make(&module, &analysis, options)?;
+    let plan = plan::Plan::make(&module, &analysis)?;
     Ok(plan::dump(&module, &plan))
 }

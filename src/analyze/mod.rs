@@ -125,7 +125,9 @@ impl Analysis {
         );
         let removed = assume::removed(&model, &options.assumptions)?;
         let mut analysis = Analysis::reach(&model, &graph, &removed);
-        analysis.guards = assume::guards(&model, &graph, &analysis.closure)?;
+        if !options.assumptions.is_empty() {
+            analysis.guards = assume::guards(&model, &graph, &analysis.closure)?;
+        }
         analysis.savings = assume::savings(&model, &graph, &options.assumptions, &analysis)?;
         analysis.assumptions = assumptions::find(&model, &analysis);
         analysis.notes = assumptions::notes(&model, &analysis);

@@ -13,6 +13,7 @@ use clap::{CommandFactory, Parser};
 use files::Destination;
 use flags::{AbiFlag, Command, Explain, Flags, Format, Global, Instrument, ModuleFlags};
 use progress::Progress;
+use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -77,11 +78,7 @@ fn analyze(
             }
             print(&report.to_string())
         }
-        Format::Json => {
-            let json = serde_json::to_string_pretty(&report)
-                .map_err(|error| Error::Internal(error.to_string()))?;
-            print(&format!("{json}\n"))
-        }
+        Format::Json => print_json(&report),
     }
 }
 
@@ -93,12 +90,14 @@ fn explain(args: &Explain, options: &Options, progress: Progress) -> Result<()> 
     drop(progress);
     match args.format {
         Format::Text => print(&answers.iter().map(ToString::to_string).collect::<String>()),
-        Format::Json => {
-            let json = serde_json::to_string_pretty(&answers)
-                .map_err(|error| Error::Internal(error.to_string()))?;
-            print(&format!("{json}\n"))
-        }
+        Format::Json => print_json(&answers),
     }
+}
+
+fn print_json(data: &impl Serialize) -> Result<()> {
+    let json = serde_json::to_string_pretty(data);
+    let json = json.map_err(|error| Error::Internal(error.to_string()))?;
+    print(&format!("{json}\n"))
 }
 
 /// What a reader of the closure should know, a line each.

@@ -86,7 +86,6 @@ pub use regions::{Dispatch, HandlerEntry, Region, Reset};
 use crate::analyze::{Analysis, Site, Target};
 use crate::error::Result;
 use crate::index::{FuncIdx, GlobalIdx, LocalIdx};
-use crate::options::Options;
 use crate::read::Module;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -221,8 +220,8 @@ impl Plan {
     ///
     /// # Errors
     /// Names what can't be preserved: see [`crate::Error`].
-    pub fn make(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Plan> {
-        refuse::module(module, options)?;
+    pub fn make(module: &Module<'_>, analysis: &Analysis) -> Result<Plan> {
+        refuse::module(module)?;
         let funcs: Vec<_> =
             module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty()).collect();
         let plans: Vec<_> = funcs
@@ -297,8 +296,7 @@ fn undo(module: &Module<'_>, func: FuncIdx, sites: &[Site]) -> Undo {
         Target::Defined(_) => false,
         Target::Indirect { may_be_import } | Target::Ref { may_be_import } => may_be_import,
     });
-    let not_nullable = |ty: &ValType| matches!(ty, ValType::Ref(ty) if !ty.is_nullable());
-    let no_dummy = module.func_type(func).params().iter().any(not_nullable);
+    let no_dummy = module.func_type(func).params().iter().copied().any(refuse::is_non_nullable);
     if calls_import || no_dummy { Undo::Loop } else { Undo::Call }
 }
 

@@ -4,7 +4,6 @@ use super::skeleton::Skeleton;
 use crate::analyze::Site;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, LocalIdx};
-use crate::options::Options;
 use crate::read::Module;
 use wasmparser::ValType;
 
@@ -18,7 +17,7 @@ pub const WPK_FORK_EXPORTS: [&str; 5] = [
 ];
 
 /// Refuses modules that can't be instrumented at all.
-pub(super) fn module(module: &Module<'_>, _options: &Options) -> Result<()> {
+pub(super) fn module(module: &Module<'_>) -> Result<()> {
     already_instrumented(module)?;
     match module.memories.as_slice() {
         [] => return Err(Error::NoMemory),
@@ -93,6 +92,11 @@ fn starts_unwind(module: &Module<'_>, func: FuncIdx) -> bool {
     starts && compares && ops.iter().any(|op| matches!(op, O::Unreachable))
 }
 
+/// Whether there is no value of the type that could stand in for another.
+pub(super) fn is_non_nullable(ty: ValType) -> bool {
+    matches!(ty, ValType::Ref(ty) if !ty.is_nullable())
+}
+
 /// Refuses functions whose calls can't be resumed.
 pub(super) fn function(module: &Module<'_>, func: FuncIdx, sites: &[Site]) -> Result<()> {
     if let Some(site) = sites.iter().find(|site| site.tail) {
@@ -102,8 +106,7 @@ pub(super) fn function(module: &Module<'_>, func: FuncIdx, sites: &[Site]) -> Re
             advice: "build without tail calls".into(),
         });
     }
-    let not_nullable = |ty: &&ValType| matches!(ty, ValType::Ref(ty) if !ty.is_nullable());
-    if module.func_type(func).results().iter().find(not_nullable).is_some() {
+    if module.func_type(func).results().iter().copied().any(is_non_nullable) {
         return Err(Error::Unsupported {
             what: "a result of a non-nullable reference type in a function that may unwind".into(),
             location: module.location(func, sites[0].offset as usize),
@@ -116,8 +119,7 @@ pub(super) fn function(module: &Module<'_>, func: FuncIdx, sites: &[Site]) -> Re
 /// Refuses declared locals that would be read before they are set.
 pub(super) fn locals(module: &Module<'_>, func: FuncIdx, skeleton: &Skeleton) -> Result<()> {
     let params = module.func_type(func).params().len();
-    let not_nullable = |ty: &ValType| matches!(ty, ValType::Ref(ty) if !ty.is_nullable());
-    match skeleton.locals[params..].iter().position(not_nullable) {
+    match skeleton.locals[params..].iter().copied().position(is_non_nullable) {
         None => Ok(()),
         Some(position) => {
             let local = LocalIdx((params + position) as u32);

@@ -125,8 +125,6 @@ pub(super) struct Skeleton {
     pub locals: Vec<ValType>,
     /// Whether the body's end can be reached.
     pub end_reachable: bool,
-    /// Offset just after the body's last operator.
-    pub end: u32,
 }
 
 impl Skeleton {
@@ -141,7 +139,6 @@ impl Skeleton {
         dead.clear();
         locals.clear();
         self.loops = 0;
-        self.end = 0;
         self.end_reachable = false;
     }
 }

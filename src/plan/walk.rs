@@ -66,7 +66,7 @@ pub(super) fn walk(
     let mut walk = Walk { module, func, validator, operands, open, tries, dead, out: skeleton };
     walk.run(sites).map_err(|stop| match stop {
         Stop::Refused(error) => error,
-        Stop::Parser(error) => Error::Internal(format!("a validated body fails to parse: {error}")),
+        Stop::Parser(error) => Error::misread(&error),
     })?;
     *scratch = Scratch {
         allocations: walk.validator.into_allocations(),
@@ -110,7 +110,6 @@ impl Walk<'_, '_> {
             }
             self.operator(&op, site, offset, end)?;
         }
-        self.out.end = reader.original_position() as u32;
         match sites.next() {
             None => Ok(()),
             Some(site) => Err(Stop::Refused(Error::Internal(format!(

@@ -31,13 +31,9 @@ pub(super) fn rewrite_body(
         copied_to: 0,
         copy_from: 0,
     };
-    let locals = emitter.locals(&body).map_err(misread)?;
-    emitter.operators(&body).map_err(misread)?;
+    let locals = emitter.locals(&body).map_err(|error| Error::misread(&error))?;
+    emitter.operators(&body).map_err(|error| Error::misread(&error))?;
     Ok((emitter.out, locals))
-}
-
-fn misread(error: wasmparser::Error) -> Error {
-    Error::Internal(format!("a validated body fails to parse: {error}"))
 }
 
 pub(super) struct Emitter<'m, 'a> {

@@ -12,7 +12,7 @@
 //! dummy, which nobody has looked at. The stack of the trap names the function.
 
 use super::runtime::Runtime;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::plan::GuardPlan;
 use crate::read::Module;
 use wasm_encoder::{BlockType, InstructionSink};
@@ -25,8 +25,7 @@ pub(super) fn guarded_body(
 ) -> Result<Vec<u8>> {
     let body = module.body(plan.func).expect("only defined functions are guarded");
     let range = body.range().start as usize..body.range().end as usize;
-    let misread =
-        |error| crate::Error::Internal(format!("a validated body fails to parse: {error}"));
+    let misread = |error| Error::misread(&error);
     let unprepared = runtime.unprepared.expect("laid out where there are guards");
     let mut out = Vec::with_capacity(range.len() + plan.calls.len() * 8);
     let mut copied = range.start;
