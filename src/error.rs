@@ -93,6 +93,22 @@ pub enum Error {
         /// Functions with similar names, most similar first.
         near: Vec<String>,
     },
+    /// A pattern means no indirect call.
+    #[error(
+        "`{pattern}` means no indirect call that could be repaired: {reason}; `wasm-fork shim IN --report` lists them"
+    )]
+    NoSuchSite {
+        /// The pattern as the user gave it.
+        pattern: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A file that should hold stack traces has none that can be read.
+    #[error("{path} has no stack frame of WebAssembly code in it; give what the engine printed when it trapped")]
+    NoTrace {
+        /// The file.
+        path: String,
+    },
     /// An entry pattern can't be read.
     #[error(
         "the entry `{entry}` can't be read: {reason}; write MODULE.NAME, \"MODULE\".NAME, or use --entry-module and --entry-name"

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod analyze;
+pub mod emit;
 pub mod error;
 pub mod explanation;
 pub mod index;
@@ -13,12 +14,14 @@ pub mod plan;
 pub mod read;
 pub mod report;
 pub mod rewrite;
+pub mod shim;
 pub mod verify;
 
 pub use error::{Error, Result};
 pub use explanation::{Explanation, Question, explain};
 pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options};
 pub use report::Report;
+pub use shim::{shim, shim_report};
 
 /// What [`instrument`] made.
 #[derive(Debug)]
@@ -73,7 +76,7 @@ fn stage(name: &str) {
     tracing::info!(target: "wasm_fork::stage", "{name}");
 }
 
-fn warnings(dropped: &[rewrite::Dropped]) -> Vec<String> {
+fn warnings(dropped: &[emit::Dropped]) -> Vec<String> {
     dropped
         .iter()
         .map(|section| {

@@ -50,7 +50,7 @@ pub(super) fn removed(
 ///
 /// # Errors
 /// [`Error::NoSuchFunction`] if there is none.
-pub(super) fn matching(module: &Module<'_>, pattern: &FuncPattern) -> Result<Vec<FuncIdx>> {
+pub(crate) fn matching(module: &Module<'_>, pattern: &FuncPattern) -> Result<Vec<FuncIdx>> {
     let text = pattern.0.as_str();
     let missing = || Error::NoSuchFunction { pattern: text.into(), near: near(module, text) };
     if let Ok(index) = text.parse::<usize>() {

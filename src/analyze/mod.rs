@@ -26,6 +26,7 @@ mod explain;
 mod facts;
 mod flow;
 mod graph;
+mod indirect;
 mod model;
 mod origin;
 mod tables;
@@ -34,7 +35,9 @@ mod taken;
 mod tests;
 mod types;
 
+pub(crate) use assume::matching as matching_functions;
 pub use explain::{Edge, Explainer, Means, Source};
+pub use indirect::{Entry, Indirect, IndirectCall, Placed, segment_entries};
 
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec};

@@ -16,6 +16,9 @@ Examples:
   wasm-fork analyze app.wasm --entry wasi_snapshot_preview1.fd_write --format json
       Which functions can be on the stack when fd_write is called?
 
+  wasm-fork shim python.wasm -o python-shim.wasm --site getset_get --site getset_set
+      Repair calls that trap for an indirect call type mismatch.
+
   wasm-opt -O2 app.wasm -o - | wasm-fork instrument - -o - > app-fork.wasm
       As a filter, after the optimizer: what optimizes later may break the saved state's layout.
 
@@ -47,6 +50,10 @@ pub(super) enum Command {
     Analyze(Analyze),
     /// Say why a function is in the closure: a shortest path from it to an entry, or why not
     Explain(Explain),
+    /// Repair indirect calls that meet a function of another type, or report which can
+    #[command(override_usage = "wasm-fork shim [OPTIONS] <IN> -o <OUT>\n       \
+                          wasm-fork shim [OPTIONS] <IN> --report")]
+    Shim(Shim),
     /// Print what `instrument` would do to each function; the format is for people and may change
     Plan(Plan),
 }
@@ -78,6 +85,85 @@ pub(super) struct Instrument {
 
     #[command(flatten)]
     pub(super) module: ModuleFlags,
+
+    #[command(flatten, next_help_heading = "Shims")]
+    pub(super) shim: ShimFirst,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Shim {
+    /// The module, binary (.wasm) or text (.wat); `-` is stdin
+    #[arg(value_name = "IN")]
+    pub(super) input: PathBuf,
+
+    /// Where to write the repaired module; may be IN itself; `-` is stdout
+    #[arg(short, long, value_name = "OUT", required_unless_present = "report")]
+    pub(super) output: Option<PathBuf>,
+
+    /// Print which calls can meet a function of another type, and write nothing
+    #[arg(long, conflicts_with = "output")]
+    pub(super) report: bool,
+
+    /// How to print the report
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+
+    /// Repair the indirect calls of FUNCTION, or the one at an offset; may be given several times
+    ///
+    /// FUNCTION is an index, an export name, or a name of the name section, mangled or not; a `*` at
+    /// its end matches any ending. OFFSET is in bytes from the start of the module, as the report
+    /// has it. `@FILE` lists them, one a line.
+    #[arg(long = "site", value_name = "FUNCTION|0xOFFSET|@FILE")]
+    pub(super) sites: Vec<String>,
+
+    /// Repair the calls at which the stack traces in FILE begin, as an engine printed them
+    #[arg(long, value_name = "FILE")]
+    pub(super) from_trap: Vec<PathBuf>,
+
+    /// Repair every call that can meet a function of another type
+    #[arg(long)]
+    pub(super) all_sites: bool,
+
+    /// How a repaired call finds its adapter
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) mechanism: MechanismFlag,
+
+    /// Let numbers change their type, bit by bit: i32 and i64, i32 and f32, i64 and f64
+    #[arg(long)]
+    pub(super) allow_bit_casts: bool,
+}
+
+/// The same for a module that is instrumented in one go.
+#[derive(Args, Debug)]
+pub(super) struct ShimFirst {
+    /// Before, repair indirect calls as `shim --site` does; may be given several times
+    #[arg(long, value_name = "FUNCTION|0xOFFSET|@FILE")]
+    pub(super) shim_site: Vec<String>,
+
+    /// Before, repair indirect calls as `shim --from-trap` does
+    #[arg(long, value_name = "FILE")]
+    pub(super) shim_from_trap: Vec<PathBuf>,
+
+    /// Before, repair indirect calls as `shim --all-sites` does
+    #[arg(long)]
+    pub(super) shim_all_sites: bool,
+
+    /// How a repaired call finds its adapter
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) shim_mechanism: MechanismFlag,
+
+    /// As `shim --allow-bit-casts`
+    #[arg(long)]
+    pub(super) shim_allow_bit_casts: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum MechanismFlag {
+    /// A second table with adapters in it; a call that matches costs what it did
+    #[default]
+    Table,
+    /// A test of what the call found; needs garbage collection's ref.test
+    RefTest,
 }
 
 #[derive(Args, Debug)]

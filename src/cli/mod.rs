@@ -7,6 +7,7 @@
 mod files;
 mod flags;
 mod progress;
+mod shim;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
@@ -39,6 +40,10 @@ fn usage_error(error: &Error) -> ! {
 }
 
 fn execute(flags: &Flags) -> Result<()> {
+    if let Command::Shim(args) = &flags.command {
+        limit_threads(&flags.global)?;
+        return shim::shim(args, Progress::start(flags.global.verbose));
+    }
     let options = match options(&flags.command) {
         Err(error @ Error::Io { .. }) => return Err(error),
         Err(error) => usage_error(&error),
@@ -53,6 +58,7 @@ fn execute(flags: &Flags) -> Result<()> {
         Command::Instrument(args) => instrument(args, &options, progress),
         Command::Analyze(args) => analyze(&args.module, args.format, &options, progress),
         Command::Explain(args) => explain(args, &options, progress),
+        Command::Shim(_) => Ok(()),
         Command::Plan(args) => {
             let input = files::read(&args.module.input)?;
             let plan = wasm_fork::plan_text(&input.bytes, &options)?;
@@ -117,7 +123,8 @@ fn instrument(args: &Instrument, options: &Options, progress: Progress) -> Resul
     let path = args.output.as_deref().expect("clap requires it here");
     let destination = Destination::open(path)?;
     let input = files::read(&args.module.input)?;
-    let output = wasm_fork::instrument(&input.bytes, options)?;
+    let shimmed = shim::first(&args.shim, &input.bytes)?;
+    let output = wasm_fork::instrument(shimmed.as_deref().unwrap_or(&input.bytes), options)?;
     for remark in remarks(&output.report) {
         tracing::info!("{remark}");
     }
@@ -135,6 +142,7 @@ fn options(command: &Command) -> Result<Options> {
         Command::Analyze(args) => (&args.module, AbiFlag::default()),
         Command::Explain(args) => (&args.module, AbiFlag::default()),
         Command::Plan(args) => (&args.module, AbiFlag::default()),
+        Command::Shim(_) => return Ok(Options::default()),
     };
     let mut options = Options {
         reentrant: patterns(&module.reentrant)?,

@@ -1,0 +1,1 @@
+//! Mutants of repaired modules: the check must reject every one.
