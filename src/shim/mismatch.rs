@@ -8,6 +8,7 @@ use super::adapt::{Adaptation, Reason, adapt};
 use crate::analyze::{Indirect, IndirectCall, Placed};
 use crate::index::{FuncIdx, TableIdx, TypeIdx};
 use crate::read::Module;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All calls of one type through one table. The type is the least index that names it.
@@ -18,7 +19,10 @@ pub(super) type Class = (TableIdx, TypeIdx);
 pub(super) struct Strangers {
     /// Their type: the least index that names it.
     pub(super) ty: TypeIdx,
+    /// In order; one that is in several slots comes several times.
     pub(super) funcs: Vec<Placed>,
+    /// How many functions there are.
+    pub(super) count: usize,
     pub(super) verdict: Result<Adaptation, Reason>,
 }
 
@@ -73,11 +77,11 @@ impl<'m> Mismatches<'m> {
     }
 
     /// The functions of a table that calls of a type don't accept.
-    pub(super) fn strangers_of(&self, (table, ty): Class) -> Vec<Strangers> {
+    pub(super) fn strangers_of(&self, (table, ty): Class) -> Cow<'_, [Strangers]> {
         match (self.classes.get(&(table, ty)), self.tables.get(&table)) {
-            (Some(strangers), _) => strangers.clone(),
-            (None, Some(by_type)) => self.among(ty, by_type),
-            (None, None) => self.among(ty, &self.by_type(table)),
+            (Some(strangers), _) => Cow::Borrowed(strangers),
+            (None, Some(by_type)) => Cow::Owned(self.among(ty, by_type)),
+            (None, None) => Cow::Owned(self.among(ty, &self.by_type(table))),
         }
     }
 
@@ -110,12 +114,17 @@ impl<'m> Mismatches<'m> {
             if accepted {
                 continue;
             }
-            let (variadic, fixed): (Vec<_>, Vec<_>) =
+            let (variadic, fixed): (Vec<Placed>, Vec<Placed>) =
                 placed.iter().partition(|placed| self.variadic.contains(&placed.func));
             let verdict = self.verdict(ty, of);
             let groups = [(fixed, verdict), (variadic, Err(Reason::Variadic))];
             let groups = groups.into_iter().filter(|(funcs, _)| !funcs.is_empty());
-            found.extend(groups.map(|(funcs, verdict)| Strangers { ty: of, funcs, verdict }));
+            found.extend(groups.map(|(funcs, verdict)| Strangers {
+                ty: of,
+                count: funcs.chunk_by(|a, b| a.func == b.func).count(),
+                funcs,
+                verdict,
+            }));
         }
         found
     }
@@ -127,14 +136,15 @@ impl<'m> Mismatches<'m> {
     }
 
     /// What a call can meet that it doesn't accept; nothing if it surely accepts what it finds.
-    pub(super) fn of_call(&self, call: &IndirectCall) -> (Certainty, Vec<Strangers>) {
+    pub(super) fn of_call(&self, call: &IndirectCall) -> (Certainty, Cow<'_, [Strangers]>) {
         let Some(targets) = self.indirect.known_targets(call) else {
-            return (Certainty::Possible, self.classes[&self.class(call)].clone());
+            return (Certainty::Possible, Cow::Borrowed(&self.classes[&self.class(call)]));
         };
         let certainty = match call.index.as_deref() {
             Some([_]) if targets.len() == 1 => Certainty::Definite,
             _ => Certainty::Possible,
         };
-        (certainty, self.among(self.indirect.canonical(call.ty), &self.sorted(targets)))
+        let strangers = self.among(self.indirect.canonical(call.ty), &self.sorted(targets));
+        (certainty, Cow::Owned(strangers))
     }
 }

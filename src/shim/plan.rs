@@ -5,7 +5,7 @@
 //! function itself, or an adapter that stands for it.
 
 use super::adapt::Adaptation;
-use super::mismatch::{Class, Mismatches};
+use super::mismatch::{Class, Mismatches, Strangers};
 use super::options::Mechanism;
 use super::select::Site;
 use super::writes::{Operation, Write, find_writes};
@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::index::{ElemIdx, FuncIdx, IndexType, TableIdx, TypeIdx};
 use crate::read::Module;
 use indexmap::IndexMap;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A new function of a call's type, which stands for a function of another type.
@@ -130,15 +131,16 @@ impl Maker<'_, '_> {
     }
 
     fn tables(&mut self, sites: &[Site<'_>]) -> Result<()> {
+        let mut whole = BTreeSet::new();
         for site in sites {
             let class = self.mismatches.class(site.call);
             let ordinal = self.parallel(class)?;
-            for strangers in &site.strangers {
-                for placed in &strangers.funcs {
-                    self.stand_in(ordinal, placed.func);
-                }
-            }
             self.plan.repairs.insert(site.call.offset, Repair::Parallel(ordinal));
+            // All calls of a class whose slots are not known meet the same.
+            let known = matches!(site.strangers, Cow::Owned(_));
+            if known || whole.insert(ordinal) {
+                self.stand_in_for(ordinal, &site.strangers);
+            }
         }
         let writes = find_writes(self.mismatches)?;
         self.parallels_of_sources(&writes)?;
@@ -181,6 +183,14 @@ impl Maker<'_, '_> {
         Ok(Some(end))
     }
 
+    fn stand_in_for(&mut self, ordinal: usize, strangers: &[Strangers]) {
+        for strangers in strangers.iter().filter(|strangers| strangers.verdict.is_ok()) {
+            for placed in &strangers.funcs {
+                self.stand_in(ordinal, placed.func);
+            }
+        }
+    }
+
     /// The adapter for `func` in a parallel, if calls of its class don't accept it but can.
     fn stand_in(&mut self, ordinal: usize, func: FuncIdx) {
         let (_, ty) = self.plan.parallels[ordinal].class;
@@ -214,12 +224,8 @@ impl Maker<'_, '_> {
                     continue;
                 }
                 let source = self.parallel((from, ty))?;
-                for strangers in self.mismatches.strangers_of((from, ty)) {
-                    if strangers.verdict.is_ok() {
-                        let funcs = strangers.funcs.iter().map(|placed| placed.func);
-                        funcs.for_each(|func| self.stand_in(source, func));
-                    }
-                }
+                let strangers = self.mismatches.strangers_of((from, ty));
+                self.stand_in_for(source, &strangers);
             }
         }
         Ok(())

@@ -4,7 +4,7 @@
 //! once, the functions of each table once, and each call with its class: together they say every
 //! pair of call and slot, in space that is linear in calls and slots.
 
-use super::adapt::signature;
+use super::adapt::{Reason, signature};
 use super::mismatch::{Certainty, Class, Mismatches, Strangers};
 use crate::analyze::{IndirectCall, Placed};
 use crate::error::Result;
@@ -223,7 +223,7 @@ impl Builder<'_, '_> {
         let next = self.classes.len();
         let position = *self.classes.entry(class).or_insert(next);
         let mut adaptable = 0;
-        for of_type in &strangers {
+        for of_type in strangers.iter() {
             let count = of_type.funcs.len();
             match of_type.verdict {
                 Ok(_) => adaptable += count,
@@ -261,7 +261,7 @@ impl Builder<'_, '_> {
         });
         pair.pairs += strangers.funcs.len();
         pair.calls += 1;
-        pair.functions = pair.functions.max(strangers.funcs.len());
+        pair.functions = pair.functions.max(strangers.count);
     }
 
     fn call_classes(&self) -> Vec<CallClass> {
@@ -279,30 +279,34 @@ impl Builder<'_, '_> {
     fn slots(&self) -> Vec<Slots> {
         let mut wanted = BTreeMap::new();
         for class in self.classes.keys() {
-            for strangers in self.mismatches.strangers_of(*class) {
-                let funcs: &mut BTreeSet<Placed> = wanted.entry((class.0, strangers.ty)).or_default();
-                funcs.extend(strangers.funcs);
+            for strangers in self.mismatches.strangers_of(*class).iter() {
+                // A type's functions come whole, or in two parts: those with variable arguments, others.
+                let verdicts: &mut BTreeMap<bool, Vec<Placed>> =
+                    wanted.entry((class.0, strangers.ty)).or_default();
+                let variadic = strangers.verdict == Err(Reason::Variadic);
+                verdicts.entry(variadic).or_insert_with(|| strangers.funcs.clone());
             }
         }
         let slots = wanted.into_iter().map(|((table, ty), funcs)| Slots {
             table: table.0,
             r#type: ty.0,
             signature: signature(self.mismatches.module, ty),
-            functions: self.functions(&funcs),
+            functions: self.functions(funcs.into_values().flatten().collect()),
         });
         slots.collect()
     }
 
-    fn functions(&self, placed: &BTreeSet<Placed>) -> Vec<Function> {
+    fn functions(&self, mut placed: Vec<Placed>) -> Vec<Function> {
+        placed.sort();
         let mut functions: Vec<Function> = Vec::new();
         for Placed { func, slot } in placed {
             match functions.last_mut() {
                 Some(last) if last.index == func.0 => last.slots.extend(slot),
                 _ => functions.push(Function {
                     index: func.0,
-                    name: self.name(*func),
-                    source: self.sources.of_func(*func),
-                    slots: slot.iter().copied().collect(),
+                    name: self.name(func),
+                    source: self.sources.of_func(func),
+                    slots: slot.into_iter().collect(),
                 }),
             }
         }
@@ -323,7 +327,7 @@ fn verdict(strangers: &Strangers) -> (Option<String>, Option<String>) {
 
 fn meets(strangers: &Strangers) -> Meets {
     let (adaptation, reason) = verdict(strangers);
-    Meets { r#type: strangers.ty.0, functions: strangers.funcs.len(), adaptation, reason }
+    Meets { r#type: strangers.ty.0, functions: strangers.count, adaptation, reason }
 }
 
 /// The report as text: the callers with their calls, then the pairs of signatures.

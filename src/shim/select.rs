@@ -1,6 +1,6 @@
 //! Which of the calls that can meet a function of another type are repaired.
 
-use super::mismatch::{Certainty, Mismatches, Strangers};
+use super::mismatch::{Mismatches, Strangers};
 use super::options::{ShimOptions, SitePattern};
 use super::shape;
 use super::trace::Frame;
@@ -8,24 +8,24 @@ use crate::analyze::{IndirectCall, matching_functions};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::options::FuncPattern;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// A call to repair.
-#[derive(Clone, Debug)]
-pub(super) struct Site<'m> {
-    pub(super) call: &'m IndirectCall,
-    /// What it can meet and can be adapted.
-    pub(super) strangers: Vec<Strangers>,
+pub(super) struct Site<'a> {
+    pub(super) call: &'a IndirectCall,
+    /// What it can meet and doesn't accept.
+    pub(super) strangers: Cow<'a, [Strangers]>,
 }
 
 /// The calls to repair, in order of caller and offset.
 ///
 /// # Errors
 /// [`Error::NoSuchFunction`] or [`Error::NoSuchSite`] for a pattern that means no indirect call.
-pub(super) fn select<'m>(
-    mismatches: &Mismatches<'m>,
+pub(super) fn select<'a>(
+    mismatches: &'a Mismatches<'_>,
     options: &ShimOptions,
-) -> Result<Vec<Site<'m>>> {
+) -> Result<Vec<Site<'a>>> {
     let mut chosen = Chosen { mismatches, offsets: BTreeSet::new(), callers: BTreeSet::new() };
     for pattern in &options.sites {
         chosen.add(pattern)?;
@@ -36,15 +36,15 @@ pub(super) fn select<'m>(
         if repaired.contains(&call.offset) {
             continue;
         }
-        let (certainty, mut strangers) = mismatches.of_call(call);
-        strangers.retain(|strangers| strangers.verdict.is_ok());
-        let proved = certainty == Certainty::Definite
-            || mismatches.indirect.known_targets(call).is_some();
+        let (_, strangers) = mismatches.of_call(call);
+        // Where the slots are known, it is proved that the call meets what is in them, or nothing.
+        let proved = matches!(strangers, Cow::Owned(_));
+        let adaptable = strangers.iter().any(|strangers| strangers.verdict.is_ok());
         let wanted = options.all_sites || proved || chosen.has(call);
         // `ref.test` adapts also functions of which nothing is known.
         let unknown = options.mechanism == super::Mechanism::RefTest
             && mismatches.indirect.open_ended(call.table);
-        if wanted && (!strangers.is_empty() || unknown) {
+        if wanted && (adaptable || unknown) {
             sites.push(Site { call, strangers });
         }
     }
