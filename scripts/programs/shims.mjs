@@ -1,7 +1,7 @@
 // The cases of scripts/shims: programs that call functions by other types trap, and print what the native ones print
 // when those calls are repaired.
 //
-//   node shims.mjs [--bash] --programs DIR --tool WASM_FORK --work DIR [NAME...]
+//   node shims.mjs [--bash] [--python MODULE] --programs DIR --tool WASM_FORK --work DIR [NAME...]
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -11,6 +11,7 @@ const { values: options, positionals: wanted } = parseArgs({
   allowPositionals: true,
   options: {
     bash: { type: 'boolean' },
+    python: { type: 'string' },
     programs: { type: 'string' },
     tool: { type: 'string' },
     work: { type: 'string' },
@@ -157,9 +158,24 @@ const bash = () => {
     }
 };
 
+/** CPython: a call in which it is a cast of its own that traps. */
+const python = (original) => {
+  const scripts = path.join(import.meta.dirname, 'python');
+  const start = (module) => {
+    const request = { file: module, mode: 'off', entries: [], argv0: 'python', args: ['/in/unregister.py'], dirs: { '/in': scripts } };
+    const runner = path.join(import.meta.dirname, '../storms/run.mjs');
+    return run(process.execPath, runner, JSON.stringify({ ...request, stats: path.join(options.work, 'stats') }));
+  };
+  test('python: traps', () => (/signature mismatch/.test(start(original).stderr) ? '' : 'no mismatch'));
+  for (const mechanism of MECHANISMS)
+    test(`python, ${mechanism}: by a stack trace`, () =>
+      compare(start(byTraces(`python-${mechanism}`, original, start, '--mechanism', mechanism)), expected('unregister.py')));
+};
+
 for (const table of ['exported', 'private']) {
   for (const [name, about] of Object.entries(PROGRAMS)) repaired(table, name, about);
   for (const [name, site] of Object.entries(LEFT_ALONE)) leftAlone(table, name, site);
 }
 if (options.bash) bash();
+if (options.python) python(options.python);
 finish();
