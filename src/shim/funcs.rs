@@ -166,9 +166,15 @@ impl Funcs<'_, '_> {
             sink.local_get(index).table_get(table.0).ref_test_non_null(HeapType::Concrete(of.0));
             sink.if_(BlockType::Empty);
             self.args(adaptation, &mut sink);
-            sink.local_get(index).call_indirect(table.0, of.0);
-            self.results(adaptation, callee.results(), &mut code, &mut sink);
-            sink.return_().end();
+            sink.local_get(index);
+            if self.tail_calls && adaptation.keeps_results() {
+                sink.return_call_indirect(table.0, of.0);
+            } else {
+                sink.call_indirect(table.0, of.0);
+                self.results(adaptation, callee.results(), &mut code, &mut sink);
+                sink.return_();
+            }
+            sink.end();
         }
         (0..=index).for_each(|param| {
             sink.local_get(param);

@@ -8,6 +8,7 @@
 //! 2. `mismatch`: which calls can meet which functions; `adapt`: what would stand between them.
 //! 3. `select`: which calls are repaired.
 //! 4. `plan`: the adapters, parallel tables and functions to make.
+//!    `unwind`: not so that a module which was instrumented would lose its stack.
 //! 5. `bodies`, `funcs`, `tables`: write them.
 //! 6. `check`: reads the output again, and checks every difference against the rules.
 //!
@@ -35,6 +36,7 @@ mod select;
 mod shape;
 mod tables;
 mod trace;
+mod unwind;
 mod writes;
 
 pub use adapt::{Adaptation, Cast, Reason, Value};
@@ -93,6 +95,7 @@ pub fn shim(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
         });
     }
     let plan = Plan::make(&mismatches, &sites, options.mechanism)?;
+    unwind::check(&module, &plan, &sites)?;
     let emitted = emit(&module, &plan)?;
     check::check(&module, &indirect, &plan, &emitted.wasm, options.allow_bit_casts)?;
     Ok(ShimOutput {

@@ -16,8 +16,10 @@ enum Source {
     /// A result of the call that it makes.
     Result(u32),
     Cast(Cast, Origin),
-    /// A zero or null of this type.
+    /// A zero of this type.
     Zero(ValType),
+    /// A null of the type that is wanted: anything else would not be valid.
+    Null,
 }
 
 /// Where a value comes from that was not changed.
@@ -72,6 +74,7 @@ impl Run {
             Operator::V128Const { value } if value.i128() == 0 => {
                 self.stack.push(Source::Zero(ValType::V128));
             }
+            Operator::RefNull { .. } => self.stack.push(Source::Null),
             Operator::I32WrapI64 => self.cast(Cast::I64ToI32)?,
             Operator::I64ExtendI32U => self.cast(Cast::I32ToI64)?,
             Operator::I32ReinterpretF32 => self.cast(Cast::F32ToI32)?,
@@ -158,6 +161,7 @@ impl Checker<'_, '_> {
         for ((position, value), to) in (0_u32..).zip(values).zip(wanted) {
             let right = match (*value, given.get(position as usize)) {
                 (Source::Zero(ty), None) => ty == *to,
+                (Source::Null, None) => matches!(to, ValType::Ref(_)),
                 (Source::Param(_) | Source::Result(_), Some(from)) => {
                     let as_is = match origin(position) {
                         Origin::Param(param) => Source::Param(param),
@@ -218,10 +222,11 @@ impl Checker<'_, '_> {
         let callee = self.output.func_type_at(TypeIdx(of));
         let mut run = self.run(func, site.params().len() + 1)?;
         let call = Operator::CallIndirect { type_index: of, table_index: table.0 };
+        let tail_call = Operator::ReturnCallIndirect { type_index: of, table_index: table.0 };
         let mut called = false;
         for (position, operator) in operators.iter().enumerate() {
             match operator {
-                operator if *operator == call && !called => {
+                operator if (*operator == call || *operator == tail_call) && !called => {
                     called = true;
                     require(run.pop()? == Source::Param(index), "a tester calls at another index")?;
                     self.called(&mut run, site, callee)?;
@@ -232,6 +237,11 @@ impl Checker<'_, '_> {
                     let end = operators.get(position + 1) == Some(&Operator::End);
                     require(end, "a tester goes on after its call")?;
                     return Ok(&operators[position + 2..]);
+                }
+                Operator::End if called && operators[position - 1] == tail_call => {
+                    self.values(&run.stack, callee.results(), site.results(), Origin::Result)?;
+                    require(!returns_struct(site, callee), "a tester adapts a structure's return")?;
+                    return Ok(&operators[position + 1..]);
                 }
                 operator if run.step(operator)? => {}
                 _ => break,
