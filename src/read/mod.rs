@@ -8,6 +8,7 @@
 
 mod detect;
 pub mod labels;
+pub mod lines;
 mod names;
 
 pub use detect::text_to_binary;
@@ -17,8 +18,10 @@ use crate::error::{Error, Location, Result};
 use crate::index::{
     ElemIdx, FuncIdx, GlobalIdx, IndexType, IndexVec, MemoryIdx, TableIdx, TypeIdx,
 };
+use lines::Lines;
 use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::OnceLock;
 use wasmparser::types::{Types, TypesRef};
 use wasmparser::{
     BinaryReader, ConstExpr, Element, Encoding, Export, ExternalKind, FuncToValidate, FuncType,
@@ -52,6 +55,7 @@ pub struct Module<'a> {
     pub names: Names<'a>,
     types: Option<Types>,
     resources: Option<ValidatorResources>,
+    lines: OnceLock<Option<Lines>>,
 }
 
 /// One section of the file.
@@ -213,6 +217,11 @@ impl<'a> Module<'a> {
         (self.imported_funcs..self.funcs.len()).map(FuncIdx::from_usize)
     }
 
+    /// The module's DWARF, if it has any. Nothing of it is read before the first call.
+    pub fn lines(&self) -> Option<&Lines> {
+        self.lines.get_or_init(|| Lines::new(self)).as_ref()
+    }
+
     /// A place in a function, with its name, for a message.
     pub fn location(&self, func: FuncIdx, offset: usize) -> Location {
         Location { func, name: self.names.func(func).map(str::to_owned), offset }
@@ -249,6 +258,7 @@ impl<'a> Reader<'a> {
             start: None,
             names: Names::default(),
             resources: None,
+            lines: OnceLock::new(),
         };
         Reader {
             validator: Validator::new_with_features(features()),
