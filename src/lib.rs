@@ -16,7 +16,7 @@ pub mod rewrite;
 pub mod verify;
 
 pub use error::{Error, Result};
-pub use explanation::{Explanation, Question, explain};
+pub use explanation::{Answer, Explanation, Question, explain};
 pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options};
 pub use report::Report;
 

@@ -17,9 +17,11 @@
 
 mod assume;
 mod assumptions;
+mod callees;
 mod certificate;
 mod constants;
 mod decode;
+mod edge;
 mod entries;
 mod evidence;
 mod explain;
@@ -27,14 +29,20 @@ mod facts;
 mod flow;
 mod graph;
 mod model;
+mod operator;
 mod origin;
 mod tables;
 mod taken;
 #[cfg(test)]
 mod tests;
 mod types;
+mod why;
 
-pub use explain::{Edge, Explainer, Means, Source};
+pub use edge::{
+    Callees, DirectCallee, DynamicCallees, Edge, GlobalKind, Held, Means, Operand, Reason,
+    SlotsKnown, Source, Unfollowed, Writer,
+};
+pub use explain::Explainer;
 
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec};

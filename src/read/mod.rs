@@ -12,7 +12,7 @@ pub mod lines;
 mod names;
 
 pub use detect::text_to_binary;
-pub use names::Names;
+pub use names::{Names, demangled};
 
 use crate::error::{Error, Location, Result};
 use crate::index::{
@@ -20,6 +20,7 @@ use crate::index::{
 };
 use lines::Lines;
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::OnceLock;
 use wasmparser::types::{Types, TypesRef};
@@ -220,6 +221,14 @@ impl<'a> Module<'a> {
     /// The module's DWARF, if it has any. Nothing of it is read before the first call.
     pub fn lines(&self) -> Option<&Lines> {
         self.lines.get_or_init(|| Lines::new(self)).as_ref()
+    }
+
+    /// The function's name: that of [`Module::names`], else what DWARF calls it.
+    pub fn func_name(&self, func: FuncIdx) -> Option<Cow<'a, str>> {
+        if let Some(name) = self.names.func(func) {
+            return Some(Cow::Borrowed(name));
+        }
+        self.lines()?.function_name(func).map(Cow::Owned)
     }
 
     /// A place in a function, with its name, for a message.
