@@ -18,7 +18,7 @@ pub mod shim;
 pub mod verify;
 
 pub use error::{Error, Result};
-pub use explanation::{Explanation, Question, explain};
+pub use explanation::{Answer, Explanation, Question, explain};
 pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options};
 pub use report::Report;
 pub use shim::{shim, shim_report};

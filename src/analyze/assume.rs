@@ -13,7 +13,7 @@ use super::{Analysis, Saving};
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, IndexType, IndexVec};
 use crate::options::{Assumption, FuncPattern};
-use crate::read::Module;
+use crate::read::{Module, demangled};
 
 /// For each function whether an assumption takes it out of the closure.
 pub(super) fn removed(
@@ -65,8 +65,8 @@ pub(crate) fn matching(module: &Module<'_>, pattern: &FuncPattern) -> Result<Vec
         .funcs
         .indices()
         .filter(|func| {
-            let name = module.names.func(*func);
-            name.is_some_and(|name| matches(name) || demangled(name).is_some_and(|n| matches(&n)))
+            let name = module.func_name(*func);
+            name.is_some_and(|name| matches(&name) || demangled(&name).is_some_and(|n| matches(&n)))
         })
         .chain(module.exported_funcs().filter(|(name, _)| matches(name)).map(|(_, func)| func))
         .collect();
@@ -77,18 +77,10 @@ pub(crate) fn matching(module: &Module<'_>, pattern: &FuncPattern) -> Result<Vec
     if found.is_empty() { Err(missing()) } else { Ok(found) }
 }
 
-/// The name as its source language spells it, if it is mangled.
-fn demangled(name: &str) -> Option<String> {
-    if let Ok(name) = rustc_demangle::try_demangle(name) {
-        return Some(format!("{name:#}"));
-    }
-    let symbol = name.starts_with("_Z").then(|| cpp_demangle::Symbol::new(name).ok())??;
-    symbol.demangle().ok()
-}
-
 fn near(module: &Module<'_>, text: &str) -> Vec<String> {
-    let names = module.defined_funcs().filter_map(|func| module.names.func(func));
-    entries::nearest(text.trim_end_matches('*'), names)
+    let names = module.defined_funcs().filter_map(|func| module.func_name(func));
+    let names: Vec<_> = names.collect();
+    entries::nearest(text.trim_end_matches('*'), names.iter().map(AsRef::as_ref))
 }
 
 /// For each function outside the closure the calls into it: where guards must be.

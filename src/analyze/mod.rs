@@ -17,9 +17,11 @@
 
 mod assume;
 mod assumptions;
+mod callees;
 mod certificate;
 mod constants;
 mod decode;
+mod edge;
 mod entries;
 mod evidence;
 mod explain;
@@ -28,15 +30,21 @@ mod flow;
 mod graph;
 mod indirect;
 mod model;
+mod operator;
 mod origin;
 mod tables;
 mod taken;
 #[cfg(test)]
 mod tests;
 mod types;
+mod why;
 
 pub(crate) use assume::matching as matching_functions;
-pub use explain::{Edge, Explainer, Means, Source};
+pub use edge::{
+    Callees, DirectCallee, DynamicCallees, Edge, GlobalKind, Held, Means, Operand, Reason,
+    SlotsKnown, Source, Unfollowed, Writer,
+};
+pub use explain::Explainer;
 pub use indirect::{Entry, Indirect, IndirectCall, Placed, segment_entries};
 
 use crate::error::Result;

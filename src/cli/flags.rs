@@ -48,7 +48,7 @@ pub(super) enum Command {
     Instrument(Instrument),
     /// Print the closure: which functions can be on the stack when the entry is called
     Analyze(Analyze),
-    /// Say why a function is in the closure: a shortest path from it to an entry, or why not
+    /// Say why a function is in the closure: a shortest path from it to an entry; or why it isn't
     Explain(Explain),
     /// Repair indirect calls that meet a function of another type, or report which can
     #[command(override_usage = "wasm-fork shim [OPTIONS] <IN> -o <OUT>\n       \
@@ -181,18 +181,19 @@ pub(super) struct Explain {
     #[command(flatten)]
     pub(super) module: ModuleFlags,
 
-    /// Which function: an index, an export name, or a name of the name section, mangled or not; a
-    /// `*` at its end matches any ending
+    /// Which function: an index, an export name, or a name of the name section (or of DWARF, where that
+    /// has none), mangled or not; a `*` at its end matches any ending
     #[arg(value_name = "FUNCTION")]
     pub(super) function: String,
 
-    /// Print every call that can have the function as its target instead
+    /// Print every call that can have the function as its target instead; as JSON or a graph, what it
+    /// calls too
     #[arg(long)]
     pub(super) all_callers: bool,
 
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
-    pub(super) format: Format,
+    pub(super) format: ExplainFormat,
 }
 
 #[derive(Args, Debug)]
@@ -266,4 +267,15 @@ pub(super) enum Format {
     Text,
     /// One object: entries, counts, closure, assumptions
     Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum ExplainFormat {
+    /// A line for the function, then a line for each call with its evidence
+    #[default]
+    Text,
+    /// One object: functions with their calls, warnings
+    Json,
+    /// A graph for Graphviz: `dot -Tsvg`
+    Dot,
 }

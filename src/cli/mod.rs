@@ -12,7 +12,9 @@ mod shim;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use files::Destination;
-use flags::{AbiFlag, Command, Explain, Flags, Format, Global, Instrument, ModuleFlags};
+use flags::{
+    AbiFlag, Command, Explain, ExplainFormat, Flags, Format, Global, Instrument, ModuleFlags,
+};
 use progress::Progress;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -92,11 +94,15 @@ fn explain(args: &Explain, options: &Options, progress: Progress) -> Result<()> 
     let input = files::read(&args.module.input)?;
     let question = if args.all_callers { Question::AllCallers } else { Question::Path };
     let pattern = FuncPattern(args.function.clone());
-    let answers = wasm_fork::explain(&input.bytes, options, &pattern, question)?;
+    let answer = wasm_fork::explain(&input.bytes, options, &pattern, question)?;
     drop(progress);
+    for warning in &answer.warnings {
+        eprintln!("warning: {}", one_line(warning));
+    }
     match args.format {
-        Format::Text => print(&answers.iter().map(ToString::to_string).collect::<String>()),
-        Format::Json => print_json(&answers),
+        ExplainFormat::Text => print(&answer.to_string()),
+        ExplainFormat::Json => print_json(&answer),
+        ExplainFormat::Dot => print(&wasm_fork::explanation::dot(&answer)),
     }
 }
 

@@ -53,7 +53,6 @@ use crate::index::FuncIdx;
 use crate::read::{self, Module};
 use mismatch::Mismatches;
 use plan::{NewFunc, Plan};
-use report::NamesOnly;
 use std::collections::BTreeSet;
 
 /// What [`shim`] made.
@@ -81,7 +80,7 @@ pub fn shim(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
     let bytes = read::text_to_binary(input)?;
     let module = Module::read(&bytes)?;
     let indirect = Indirect::find(&module)?;
-    let variadic = BTreeSet::new();
+    let variadic = variadic(&module);
     let mismatches =
         Mismatches::find(&module, &indirect, &variadic, options.allow_bit_casts);
     let sites = select::select(&mismatches, options)?;
@@ -115,12 +114,18 @@ pub fn shim_report(input: &[u8], options: &ShimOptions) -> Result<ShimReport> {
     let bytes = read::text_to_binary(input)?;
     let module = Module::read(&bytes)?;
     let indirect = Indirect::find(&module)?;
-    let variadic = BTreeSet::new();
+    let variadic = variadic(&module);
     let mismatches =
         Mismatches::find(&module, &indirect, &variadic, options.allow_bit_casts);
     let sites = select::select(&mismatches, options)?;
     let chosen = sites.iter().map(|site| site.call.offset).collect();
-    ShimReport::new(&mismatches, &chosen, &NamesOnly(&module))
+    Ok(ShimReport::new(&mismatches, &chosen))
+}
+
+/// The functions that take variable arguments, as far as debug information tells.
+fn variadic(module: &Module<'_>) -> BTreeSet<FuncIdx> {
+    let Some(lines) = module.lines() else { return BTreeSet::new() };
+    module.defined_funcs().filter(|func| lines.is_variadic(*func) == Some(true)).collect()
 }
 
 fn emit(module: &Module<'_>, plan: &Plan) -> Result<Emitted> {

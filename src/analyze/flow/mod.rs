@@ -15,13 +15,15 @@
 mod arithmetic;
 mod arity;
 mod body;
+mod provenance;
 mod solve;
 mod state;
 mod summary;
 mod value;
 
+pub(super) use provenance::{Provenance, Step};
 pub(super) use summary::Write;
-pub(super) use value::{Known, Set};
+pub(super) use value::{Cause, Known, Set};
 
 use super::constants::Constants;
 use super::facts::{Callee, Facts};
@@ -52,6 +54,7 @@ pub(super) struct Flows {
 }
 
 /// What the analysis starts from.
+#[derive(Clone, Copy)]
 pub(super) struct Inputs<'a> {
     pub(super) module: &'a Module<'a>,
     pub(super) facts: &'a Facts,
