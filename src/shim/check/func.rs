@@ -203,11 +203,14 @@ impl Checker<'_, '_> {
         while let Some((of, after)) = tested(rest, table, index) {
             rest = self.tested_call(func, after, &site, (table, of), index)?;
         }
-        let mut last: Vec<Operator<'_>> =
-            (0..=index).map(|local_index| Operator::LocalGet { local_index }).collect();
-        last.push(Operator::CallIndirect { type_index: ty.0, table_index: table.0 });
-        last.push(Operator::End);
-        require(rest == last, "a tester does not end with the original call")
+        require(is_original_call(rest, (table, ty), index), "a tester does not end with the original call")
+    }
+
+    /// A function that makes the original call.
+    pub(super) fn beyond(&self, func: FuncIdx, class: Class) -> Result<()> {
+        let index = self.module.func_type_at(class.1).params().len() as u32;
+        let original = is_original_call(&self.operators(func)?, class, index);
+        require(original, "a call beyond a parallel is not the original call")
     }
 
     /// What runs after a test for `of`, up to its end.
@@ -302,6 +305,16 @@ impl Checker<'_, '_> {
             _ => false,
         }
     }
+}
+
+/// Whether nothing happens but a call of the class with all parameters, of which the index is the last.
+fn is_original_call(operators: &[Operator<'_>], (table, ty): Class, index: u32) -> bool {
+    let [params @ .., call, Operator::End] = operators else { return false };
+    let (type_index, table_index) = (ty.0, table.0);
+    let in_order = (0..=index).map(|local_index| Operator::LocalGet { local_index });
+    params.iter().cloned().eq(in_order)
+        && (*call == Operator::CallIndirect { type_index, table_index }
+            || *call == Operator::ReturnCallIndirect { type_index, table_index })
 }
 
 /// The type that the next `if` tests for, and what follows.

@@ -140,6 +140,9 @@ impl Checker<'_, '_> {
                 }
                 NewFunc::Write(operation) => self.writer(*index, Some(*operation))?,
                 NewFunc::Sync(_) => self.writer(*index, None)?,
+                NewFunc::Beyond(ordinal) => {
+                    self.beyond(*index, self.plan.parallels[*ordinal].class)?;
+                }
             }
         }
         Ok(())
@@ -156,6 +159,11 @@ impl Checker<'_, '_> {
             Some(size) => (copy.ty.initial, copy.ty.maximum) == (size, Some(size)),
         };
         require(size && copy.ty.table64 == original.table64, "a parallel has another size")?;
+        let visible = self.indirect.host_visible(table);
+        let may_grow = original.maximum != Some(original.initial);
+        let same_size = copy.ty.initial == original.initial;
+        let covered = parallel.may_be_shorter || !visible || !may_grow && same_size;
+        require(covered, "the host may grow a table beyond its parallel")?;
         let exported = self.output.exports.iter();
         let mut exported = exported.filter(|export| export.kind == ExternalKind::Table);
         let hidden = !exported.any(|export| export.index == parallel.index.0);
