@@ -10,6 +10,7 @@ pub mod explanation;
 pub mod index;
 pub mod options;
 pub mod plan;
+pub mod profile;
 pub mod read;
 pub mod report;
 pub mod rewrite;
@@ -17,7 +18,8 @@ pub mod verify;
 
 pub use error::{Error, Result};
 pub use explanation::{Explanation, Question, explain};
-pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options};
+pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options, TablePattern};
+pub use profile::Profile;
 pub use report::Report;
 
 /// What [`instrument`] made.

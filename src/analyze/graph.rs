@@ -88,6 +88,11 @@ impl Graph {
         (node.position() < self.funcs).then_some(FuncIdx(node.0))
     }
 
+    /// All nodes, in order.
+    pub(super) fn all(&self) -> impl Iterator<Item = Node> + use<> {
+        (0..self.nodes() as u32).map(Node)
+    }
+
     pub(super) fn nodes(&self) -> usize {
         self.starts.len() - 1
     }
