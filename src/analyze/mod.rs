@@ -9,7 +9,8 @@
 //! 4. `tables`, `taken`: which references exist, and where they can be.
 //! 5. `graph`: the call graph, from callees to callers; its nodes reached from the entries are the
 //!    closure.
-//! 6. `certificate`: the closure is checked against the calls, without the graph.
+//! 6. `assume`: what the user's assumptions take away from it, and which calls are guarded for that.
+//! 7. `certificate`: the closure is checked against the calls, without the graph.
 //!
 //! Invariants: a function outside the closure is never on the stack when an entry is called, as
 //! long as the listed assumptions hold; code that can't run has no sites; the time is linear in the
@@ -140,8 +141,9 @@ impl Analysis {
         let narrowing = assumed.narrowing(module);
         let sound = Sound { model: &model, graph: &graph, options };
         let narrowed = Narrowed::new(sound, &narrowing)?;
-        let mut analysis = Analysis::of(&model, &graph, narrowed.closure(&narrowing)?);
+        let mut analysis = Analysis::of(&model, &graph, narrowed.reach(&narrowing));
         if !options.assumptions.is_empty() {
+            narrowed.certify(&narrowing, &analysis.closure)?;
             analysis.guards = assume::guards(&model, &graph, &analysis.closure)?;
         }
         analysis.savings = assume::savings(&assumed, &narrowed, &analysis.closure)?;
@@ -158,16 +160,17 @@ impl Analysis {
         Ok(analysis)
     }
 
-    /// The closure, and as its sites every call in it that can lead into it: also such as no call
-    /// of an entry is assumed to lie behind.
-    fn of(model: &Model<'_>, graph: &Graph, closure: IndexVec<FuncIdx, bool>) -> Analysis {
-        let inside: Vec<_> = closure.indices().filter(|func| closure[*func]).collect();
-        let imports = inside.iter().filter(|func| model.module.is_import(**func));
+    /// The closure, given with the classes that its functions are targets of; and as its sites every
+    /// call in it that can lead into it: also such as no entry is assumed to lie behind.
+    fn of(model: &Model<'_>, graph: &Graph, reached: Reached) -> Analysis {
+        let closure = reached.funcs(model.module);
+        let all = closure.indices().take(model.module.imported_funcs);
+        let imports = all.filter(|func| closure[*func]);
         let sites = Sites {
             model,
             graph,
-            imports: graph.reach_classes(imports.map(|import| graph.func(*import))),
-            reached: graph.reach_classes(inside.iter().map(|func| graph.func(*func))),
+            imports: graph.reach_classes(imports.map(|import| graph.func(import))),
+            reached,
         };
         Analysis {
             sites: sites.all(),

@@ -1,6 +1,6 @@
 //! The call graph that is left under assumptions, the closure in it, and what each assumption saves.
 
-use super::super::graph::Graph;
+use super::super::graph::{Graph, Reached};
 use super::super::model::Model;
 use super::super::{Saving, certificate};
 use super::{Assumed, Meaning};
@@ -47,26 +47,30 @@ impl<'a, 'm> Narrowed<'a, 'm> {
         Ok(Narrowed { sound, private, own })
     }
 
-    fn parts(&self) -> (&Model<'m>, &Graph) {
-        match &self.own {
-            Some((model, graph)) => (model, graph),
-            None => (self.sound.model, self.sound.graph),
-        }
+    /// The closure without what `narrowing` removes, in the graph without assumptions: its functions,
+    /// and the classes that they are targets of there.
+    pub(in super::super) fn reach(&self, narrowing: &Narrowing) -> Reached {
+        let Sound { model, graph, .. } = self.sound;
+        let Some((_, own)) = &self.own else {
+            return graph.reach_without(&model.entries, &narrowing.removed);
+        };
+        let reached = own.reach_without(&model.entries, &narrowing.removed);
+        let closure = reached.funcs(model.module);
+        let inside = closure.indices().filter(|func| closure[*func]);
+        graph.reach_classes(inside.map(|func| graph.func(func)))
     }
 
-    /// The closure without what `narrowing` removes, certified.
+    /// Checks that a closure lacks nothing but what `narrowing` takes away.
     ///
     /// # Errors
-    /// [`crate::Error::Internal`] if something is missing from it.
-    pub(in super::super) fn closure(
+    /// [`crate::Error::Internal`] if it does.
+    pub(in super::super) fn certify(
         &self,
         narrowing: &Narrowing,
-    ) -> Result<IndexVec<FuncIdx, bool>> {
-        let (model, graph) = self.parts();
-        let reached = graph.reach_without(&model.entries, &narrowing.removed);
-        let closure = reached.funcs(model.module);
-        certificate::check_narrowed(model, &closure, &narrowing.removed)?;
-        Ok(closure)
+        closure: &IndexVec<FuncIdx, bool>,
+    ) -> Result<()> {
+        let model = self.own.as_ref().map_or(self.sound.model, |(model, _)| model);
+        certificate::check_narrowed(model, closure, &narrowing.removed)
     }
 }
 
@@ -74,7 +78,7 @@ impl<'a, 'm> Narrowed<'a, 'm> {
 /// is in the closure stand together, for each makes room for the functions of the others.
 ///
 /// # Errors
-/// As [`Narrowed::closure`].
+/// As [`Model::new`].
 pub(in super::super) fn savings(
     assumed: &Assumed,
     narrowed: &Narrowed<'_, '_>,
@@ -92,15 +96,15 @@ pub(in super::super) fn savings(
         let group = if is_list(position) { lists.clone() } else { vec![position] };
         let others = assumed.narrowing_of(model.module, |position| !group.contains(&position));
         let without = if others.private == narrowed.private {
-            narrowed.closure(&others)?
+            narrowed.reach(&others)
         } else {
-            Narrowed::new(narrowed.sound, &others)?.closure(&others)?
+            Narrowed::new(narrowed.sound, &others)?.reach(&others)
         };
         let sentences: Vec<_> =
             group.iter().map(|position| options.assumptions[*position].to_string()).collect();
         savings.push(Saving {
             assumption: sentences.join(", or "),
-            functions: size(&without).saturating_sub(size(closure)),
+            functions: size(&without.funcs(model.module)).saturating_sub(size(closure)),
         });
     }
     Ok(savings)

@@ -34,8 +34,8 @@ fn certified(test: impl FnOnce(Analysis, &dyn Fn(&Analysis) -> bool)) {
         let model = Model::new(module, &options).unwrap();
         let graph = Graph::new(&model);
         let nothing = IndexVec::filled(false, module.funcs.len());
-        let closure = graph.reach_without(&model.entries, &nothing).funcs(module);
-        let analysis = Analysis::of(&model, &graph, closure);
+        let reached = graph.reach_without(&model.entries, &nothing);
+        let analysis = Analysis::of(&model, &graph, reached);
         test(analysis, &|analysis| certificate::check(&model, analysis).is_ok());
     });
 }

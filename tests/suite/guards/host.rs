@@ -8,7 +8,8 @@ use std::ops::Range;
 use std::sync::OnceLock;
 use wasmtime::{
     AsContextMut, Caller, Config, Engine, Error, Extern, Func, Global, GlobalType, Instance,
-    Memory, MemoryType, Module, Mutability, Ref, Result, Store, Val, ValType, ensure, format_err,
+    Memory, MemoryType, Module, Mutability, OptLevel, Ref, Result, Store, Val, ValType, ensure,
+    format_err,
 };
 
 const BUFFER: Range<usize> = 4096..8192;
@@ -153,6 +154,7 @@ fn engine() -> &'static Engine {
     ENGINE.get_or_init(|| {
         let mut config = Config::new();
         config.wasm_tail_call(true).wasm_function_references(true).wasm_gc(true);
+        config.cranelift_opt_level(OptLevel::None);
         Engine::new(&config).unwrap()
     })
 }

@@ -13,9 +13,10 @@ use host::{Mode, run};
 #[test]
 fn a_wrong_assumption_traps_by_name_before_anything_shows() {
     for case in cases::all() {
+        let wasm = case.instrument();
         for mode in [Mode::Same, Mode::Fresh] {
             let name = &case.name;
-            let outcome = run(&case.instrument(), 1, mode);
+            let outcome = run(&wasm, 1, mode);
             let error = outcome.result.expect_err(name);
             let error = format!("{error:?}");
             assert!(error.contains("wpk_fork_unprepared"), "{name}: {error}");
@@ -30,8 +31,9 @@ fn a_right_assumption_changes_nothing() {
     for case in cases::all() {
         let original = run(&wat::parse_str(&case.wat).unwrap(), 0, Mode::Calm);
         assert_eq!(original.entry_calls, 1);
+        let wasm = case.instrument();
         for mode in [Mode::Calm, Mode::Same, Mode::Fresh] {
-            assert_same(&case, &original, &run(&case.instrument(), 0, mode));
+            assert_same(&case, &original, &run(&wasm, 0, mode));
         }
     }
 }
