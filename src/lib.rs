@@ -11,6 +11,7 @@ pub mod explanation;
 pub mod index;
 pub mod options;
 pub mod plan;
+pub mod profile;
 pub mod read;
 pub mod report;
 pub mod rewrite;
@@ -19,7 +20,8 @@ pub mod verify;
 
 pub use error::{Error, Result};
 pub use explanation::{Answer, Explanation, Question, explain};
-pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options};
+pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options, TablePattern};
+pub use profile::Profile;
 pub use report::Report;
 pub use shim::{shim, shim_report};
 

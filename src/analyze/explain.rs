@@ -9,7 +9,7 @@
 //! ```
 
 use super::Analysis;
-use super::assume;
+use super::assume::FuncNames;
 use super::callees::Targets;
 use super::edge::{Callees, Edge, Means};
 use super::evidence;
@@ -58,7 +58,7 @@ impl<'m> Explainer<'m> {
     /// # Errors
     /// [`crate::Error::NoSuchFunction`] if there are none.
     pub fn functions(&self, pattern: &FuncPattern) -> Result<Vec<FuncIdx>> {
-        assume::matching(self.model.module, pattern)
+        FuncNames::new(self.model.module).matching(pattern)
     }
 
     /// Whether `func` is in the closure.

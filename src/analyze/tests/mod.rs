@@ -1,5 +1,7 @@
 //! Each class of call-graph challenge: what must be in the closure, and what must not.
 
+mod assume;
+mod assumed_oracle;
 mod calls;
 mod certificate;
 mod entries;
