@@ -16,6 +16,9 @@ Examples:
   wasm-fork analyze app.wasm --entry wasi_snapshot_preview1.fd_write --format json
       Which functions can be on the stack when fd_write is called?
 
+  wasm-fork explain app.wasm main --format dot | dot -Tsvg > path.svg
+      Why is main in the closure? Drawn by Graphviz.
+
   wasm-opt -O2 app.wasm -o - | wasm-fork instrument - -o - > app-fork.wasm
       As a filter, after the optimizer: what optimizes later may break the saved state's layout.
 

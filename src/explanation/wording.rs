@@ -8,7 +8,8 @@
 use super::Function;
 use super::describe::Describer;
 use crate::analyze::{
-    DynamicCallees, GlobalKind, Held, Means, Operand, Reason, SlotsKnown, Source, Unfollowed, Writer,
+    DynamicCallees, GlobalKind, Held, Means, Operand, Reason, SlotsKnown, Source, Unfollowed,
+    Writer,
 };
 use crate::index::{FuncIdx, TypeIdx};
 use std::fmt;

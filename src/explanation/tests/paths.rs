@@ -126,10 +126,7 @@ fn the_data_says_what_the_text_says() {
     assert_eq!(call["kind"], "table");
     assert_eq!(call["type"], serde_json::json!({"index": 0, "signature": "() -> ()"}));
     assert_eq!(call["index"], serde_json::json!([2]));
-    assert_eq!(
-        call["source"],
-        serde_json::json!({"kind": "segment", "segment": 0, "slot": 2})
-    );
+    assert_eq!(call["source"], serde_json::json!({"kind": "segment", "segment": 0, "slot": 2}));
     assert_eq!(call["evidence"], answer.functions[0].calls[0].evidence);
     assert_eq!(json["functions"][0]["calls"][1]["callee"]["entry"], true);
     assert_eq!(json["warnings"], serde_json::json!([]));

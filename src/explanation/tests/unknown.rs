@@ -100,7 +100,9 @@ fn what_a_dynamic_call_returns() {
     let answer = ask(&module(&fields), "a", Question::Path);
     let call = &answer.functions[0].calls[0];
     assert_eq!(call.unknown[0].kind, "dynamic call");
-    assert!(call.unknown[0].text.starts_with("what a call through a table or reference returns at"));
+    assert!(
+        call.unknown[0].text.starts_with("what a call through a table or reference returns at")
+    );
 }
 
 #[test]
