@@ -8,7 +8,6 @@
 //! A write never takes the old value away here, for nothing says when it happens.
 
 use super::constants::{Constant, Constants};
-use super::edge::SlotsKnown;
 use super::facts::Uses;
 use super::flow::{Flows, Known, Set, Write};
 use super::types::{Bound, TypeIds};
@@ -49,8 +48,6 @@ pub(super) struct Slots {
     copies: Vec<TableIdx>,
     /// Whether the offsets of all segments are known. If not, `written` says what, but not where.
     placed: bool,
-    /// Whether slots are copied from this table to itself.
-    copied_within: bool,
     /// Whether some slot holds [`Slot::Unknown`].
     has_unknown: bool,
 }
@@ -152,7 +149,6 @@ impl Slots {
             anywhere: Vec::new(),
             copies: Vec::new(),
             placed: true,
-            copied_within: false,
             has_unknown: false,
         };
         for segment in segments {
@@ -216,10 +212,7 @@ impl Slots {
                     self.anywhere.push(Slot::Unknown);
                 }
                 Write::Copy { to, from } if *to == table && from != to => self.copies.push(*from),
-                Write::Copy { to, .. } if *to == table => {
-                    self.copied_within = true;
-                    self.placed = false;
-                }
+                Write::Copy { to, .. } if *to == table => self.placed = false,
                 _ => {}
             }
         }
@@ -261,17 +254,9 @@ impl Slots {
         self.placed && self.anywhere.is_empty() && self.copies.is_empty()
     }
 
-    /// Why it is not known which slot holds what; `None` if it is.
-    pub(super) fn unplaced(&self) -> Option<SlotsKnown> {
-        if self.placed() {
-            None
-        } else if !self.anywhere.is_empty() {
-            Some(SlotsKnown::Written)
-        } else if !self.copies.is_empty() || self.copied_within {
-            Some(SlotsKnown::Copied)
-        } else {
-            Some(SlotsKnown::SegmentOffset)
-        }
+    /// Whether instructions write something to any slot.
+    pub(super) fn written_anywhere(&self) -> bool {
+        !self.anywhere.is_empty()
     }
 
     /// How many slots the table has at first.

@@ -36,7 +36,7 @@ fn every_function_of_the_closure_has_a_path() {
 }
 
 /// Calls whose index is followed through everything that is followed, and through what is not.
-const FOLLOWED: &str = r#"(module (import "k" "fork" (func $fork)) (memory 1)
+const FOLLOWED: &str = r#"(module (import "k" "fork" (func $fork)) (memory (export "m") 1)
     (import "k" "get" (func $get (result i32)))
     (table 80 funcref) (elem (i32.const 1) $f) (global $g (mut i32) (i32.const 1))
     (func $f (call $fork))
