@@ -36,8 +36,8 @@ fn every_function_of_the_closure_has_a_path() {
 }
 
 /// Calls whose index is followed through everything that is followed, and through what is not.
-const FOLLOWED: &str = r#"(module (import "k" "fork" (func $fork)) (memory (export "m") 1)
-    (import "k" "get" (func $get (result i32)))
+const FOLLOWED: &str = r#"(module (import "k" "fork" (func $fork))
+    (import "k" "get" (func $get (result i32))) (memory (export "m") 1)
     (table 80 funcref) (elem (i32.const 1) $f) (global $g (mut i32) (i32.const 1))
     (func $f (call $fork))
     (func $two (param i32) (call_indirect (i32.const 1))
