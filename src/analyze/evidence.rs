@@ -55,8 +55,22 @@ pub(super) fn ints(known: &[Known]) -> Vec<u64> {
 pub(super) fn slots_known(model: &Model<'_>, table: TableIdx) -> SlotsKnown {
     match &model.tables.tables[table].contents {
         Contents::Open => SlotsKnown::HostWrites,
-        Contents::Known(slots) => slots.unplaced().unwrap_or(SlotsKnown::Yes),
+        Contents::Known(slots) if slots.placed() => SlotsKnown::Yes,
+        Contents::Known(slots) if slots.written_anywhere() => SlotsKnown::Written,
+        Contents::Known(_) if has_unknown_offset(model, table) => SlotsKnown::SegmentOffset,
+        Contents::Known(_) => SlotsKnown::Copied,
     }
+}
+
+/// Whether it isn't known where an active segment of the table goes.
+fn has_unknown_offset(model: &Model<'_>, table: TableIdx) -> bool {
+    model.module.elements.iter().any(|element| match &element.kind {
+        ElementKind::Active { table_index, offset_expr } => {
+            let offset = model.constants.eval(offset_expr);
+            table_index.unwrap_or(0) == table.0 && !matches!(offset, Constant::Int(_))
+        }
+        ElementKind::Passive | ElementKind::Declared => false,
+    })
 }
 
 /// How `target` gets into a table; at one of the slots `index`, if they are known.

@@ -92,8 +92,8 @@ impl<'a> VisitSimdOperator<'a> for Methods {
 
 /// What stands before the dot in the specification's names.
 const NAMESPACES: [&str; 19] = [
-    "i32", "i64", "f32", "f64", "v128", "i8x16", "i16x8", "i32x4", "i64x2", "f32x4", "f64x2", "ref",
-    "table", "memory", "global", "local", "struct", "array", "i31",
+    "i32", "i64", "f32", "f64", "v128", "i8x16", "i16x8", "i32x4", "i64x2", "f32x4", "f64x2",
+    "ref", "table", "memory", "global", "local", "struct", "array", "i31",
 ];
 
 /// `visit_i32_load8_s` is `i32.load8_s`.

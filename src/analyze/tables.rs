@@ -8,7 +8,6 @@
 //! A write never takes the old value away here, for nothing says when it happens.
 
 use super::constants::{Constant, Constants};
-use super::edge::SlotsKnown;
 use super::facts::Uses;
 use super::flow::{Flows, Known, Set, Write};
 use super::types::{Bound, TypeIds};
@@ -51,8 +50,6 @@ pub(super) struct Slots {
     copies: Vec<TableIdx>,
     /// Whether the offsets of all segments are known. If not, `written` says what, but not where.
     placed: bool,
-    /// Whether slots are copied from this table to itself.
-    copied_within: bool,
     /// Whether some slot holds [`Slot::Unknown`].
     has_unknown: bool,
 }
@@ -162,7 +159,6 @@ impl Slots {
             anywhere: Vec::new(),
             copies: Vec::new(),
             placed: true,
-            copied_within: false,
             has_unknown: false,
         };
         for segment in segments {
@@ -226,10 +222,7 @@ impl Slots {
                     self.anywhere.push(Slot::Unknown);
                 }
                 Write::Copy { to, from } if *to == table && from != to => self.copies.push(*from),
-                Write::Copy { to, .. } if *to == table => {
-                    self.copied_within = true;
-                    self.placed = false;
-                }
+                Write::Copy { to, .. } if *to == table => self.placed = false,
                 _ => {}
             }
         }
@@ -271,17 +264,9 @@ impl Slots {
         self.placed && self.anywhere.is_empty() && self.copies.is_empty()
     }
 
-    /// Why it is not known which slot holds what; `None` if it is.
-    pub(super) fn unplaced(&self) -> Option<SlotsKnown> {
-        if self.placed() {
-            None
-        } else if !self.anywhere.is_empty() {
-            Some(SlotsKnown::Written)
-        } else if !self.copies.is_empty() || self.copied_within {
-            Some(SlotsKnown::Copied)
-        } else {
-            Some(SlotsKnown::SegmentOffset)
-        }
+    /// Whether instructions write something to any slot.
+    pub(super) fn written_anywhere(&self) -> bool {
+        !self.anywhere.is_empty()
     }
 
     /// How many slots the table has at first.

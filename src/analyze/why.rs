@@ -79,9 +79,10 @@ impl<'a> Why<'a> {
 
     fn writer(&self, memory: MemoryIdx) -> Writer {
         let module = self.model.module;
-        let exported = module.exports.iter().any(|export| {
-            export.kind == ExternalKind::Memory && MemoryIdx(export.index) == memory
-        });
+        let exported = module
+            .exports
+            .iter()
+            .any(|export| export.kind == ExternalKind::Memory && MemoryIdx(export.index) == memory);
         if exported || module.memories[memory].imported {
             Writer::Host
         } else if module.memories.len() > 1 {

@@ -22,6 +22,9 @@ Examples:
   wasm-fork instrument app.wasm -o app-fork.wasm --profile seen.json
       Prepare only the functions that a host has seen below the entry; any other traps by name.
 
+  wasm-fork explain app.wasm main --format dot | dot -Tsvg > path.svg
+      Why is main in the closure? Drawn by Graphviz.
+
   wasm-opt -O2 app.wasm -o - | wasm-fork instrument - -o - > app-fork.wasm
       As a filter, after the optimizer: what optimizes later may break the saved state's layout.
 

@@ -170,9 +170,7 @@ fn describe_source(source: &analyze::Source) -> Source {
         analyze::Source::Export(name) => {
             Source { kind: "export", export: Some(name.clone()), ..none }
         }
-        analyze::Source::TableInit(table) => {
-            Source { kind: "table", table: Some(table.0), ..none }
-        }
+        analyze::Source::TableInit(table) => Source { kind: "table", table: Some(table.0), ..none },
         analyze::Source::Global => Source { kind: "global", ..none },
         analyze::Source::RefFunc => none,
     }

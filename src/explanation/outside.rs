@@ -20,12 +20,7 @@ pub(super) struct Assumptions<'a> {
 
 impl<'a> Assumptions<'a> {
     pub(super) fn new(module: &'a Module<'a>, options: &'a Options) -> Assumptions<'a> {
-        Assumptions {
-            module,
-            options,
-            without_any: OnceCell::new(),
-            without_each: OnceCell::new(),
-        }
+        Assumptions { module, options, without_any: OnceCell::new(), without_each: OnceCell::new() }
     }
 
     /// What keeps `func`, which is outside the closure, there; `None` if it is proved. The functions on

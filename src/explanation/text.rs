@@ -80,7 +80,13 @@ fn why_not(callees: &Callees, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     rest(callees.direct.len(), "functions directly: none in the closure", f)?;
     for dynamic in callees.dynamic.iter().take(MAX_CALLEES) {
-        writeln!(f, "  calls {} {}: {}", list(&dynamic.offsets), dynamic, dynamic.outcome.join("; "))?;
+        writeln!(
+            f,
+            "  calls {} {}: {}",
+            list(&dynamic.offsets),
+            dynamic,
+            dynamic.outcome.join("; ")
+        )?;
     }
     rest(callees.dynamic.len(), "kinds of indirect calls: none leads into the closure", f)
 }

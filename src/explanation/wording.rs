@@ -8,7 +8,8 @@
 use super::Function;
 use super::describe::Describer;
 use crate::analyze::{
-    DynamicCallees, GlobalKind, Held, Means, Operand, Reason, SlotsKnown, Source, Unfollowed, Writer,
+    DynamicCallees, GlobalKind, Held, Means, Operand, Reason, SlotsKnown, Source, Unfollowed,
+    Writer,
 };
 use crate::index::{FuncIdx, TypeIdx};
 use std::fmt;
@@ -140,7 +141,7 @@ impl Wording<'_> {
                 let writer = match writer {
                     Writer::Host => "where the host and any store may write",
                     Writer::Stores => "where any store may write",
-                    Writer::Nobody => "where nothing writes, but loads are not followed",
+                    Writer::Nobody => "where nothing writes, yet this load is not followed",
                     Writer::Untold => "from which loads are not followed",
                 };
                 format!("what {operator} at {place} loads from memory {memory}, {writer}")

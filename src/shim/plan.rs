@@ -185,7 +185,7 @@ impl Maker<'_, '_> {
         if !self.mismatches.indirect.host_visible(table) {
             return Ok(None);
         }
-        if !facts.import.is_some() || self.never_grows(table) {
+        if facts.import.is_none() || self.never_grows(table) {
             return Ok(Some(facts.ty.initial));
         }
         let slots = self.mismatches.indirect.segment_ends(table);

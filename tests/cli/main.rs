@@ -4,6 +4,7 @@
 //! what the command makes on one way with what it makes on another.
 
 mod assumptions;
+mod explain;
 mod readme;
 #[cfg(unix)]
 mod unix;
@@ -285,30 +286,6 @@ fn entries_are_united() {
     assert_eq!(closure(&fork), 2);
     assert_eq!(closure(&["--entry", "\"env\".sleep.ms"]), 2);
     assert_eq!(closure(&[&sleep[..], &fork].concat()), 4);
-}
-
-#[test]
-fn explain_tells_the_calls_to_the_entry_or_why_there_are_none() {
-    let sandbox = Sandbox::with("in.wasm", FORKS);
-    let explain = |args: &[&str]| {
-        let output = sandbox.run(&[&["explain", "in.wasm"], args].concat());
-        assert_done(&output);
-        text(&output.stdout)
-    };
-    let path = explain(&["forks"]);
-    assert!(
-        path.starts_with("2 (forks) is in the closure\n  2 (forks) calls 0 (fork) at 0x"),
-        "{path}"
-    );
-    assert_eq!(explain(&["run"]), path, "an export name is as good");
-    assert_eq!(explain(&["2"]), path, "and so is an index");
-    assert!(explain(&["naps"]).contains("none of its 1 direct and 0 indirect calls"));
-    assert!(explain(&["forks", "--all-callers"]).lines().count() == 1);
-    let json = explain(&["f*", "--format", "json"]);
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json[0]["calls"][0]["kind"], "direct");
-    assert_eq!(json[0]["closure"], true);
-    assert_refused(&sandbox.run(&["explain", "in.wasm", "fork"]), "did you mean `forks`?");
 }
 
 #[test]

@@ -30,7 +30,8 @@ fn a_path_is_a_chain() {
 
 #[test]
 fn a_neighbourhood_has_callers_and_callees() {
-    let fields = "(memory 1) (table 4 funcref) (elem (i32.const 2) $f $g) (func $f (call $fork)) (func $g)
+    let fields =
+        "(memory (export \"m\") 1) (table 4 funcref) (elem (i32.const 2) $f $g) (func $f (call $fork)) (func $g)
         (func $a (call $f) (call $g) (call_indirect (i32.load (i32.const 0)))) (func $b (call $a))";
     assert_eq!(
         graph(fields, "a", Question::AllCallers),

@@ -1,12 +1,9 @@
 //! Names and lines: demangled, from DWARF, and hostile ones.
 
-#[path = "../../../tests/support/dwarf.rs"]
-mod dwarf;
-
 use super::{ask, module, options, text};
 use crate::explanation::{Answer, Question, explain};
 use crate::options::FuncPattern;
-use dwarf::{SourceFunc, with_dwarf, with_sections};
+use crate::read::lines::tests::dwarf::{SourceFunc, with_dwarf, with_sections};
 
 #[test]
 fn names_are_shown_demangled_and_kept_as_they_are() {

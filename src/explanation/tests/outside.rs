@@ -47,7 +47,7 @@ fn each_slot_of_a_known_index_says_what_is_there() {
 fn classes_say_how_many_targets_they_have() {
     let table = |call: &str, others: &str| {
         let fields = format!(
-            "(memory 1) (table 5 funcref) (elem (i32.const 1) $g $h $f)
+            "(memory (export \"m\") 1) (table 5 funcref) (elem (i32.const 1) $g $h $f)
             (func $g) (func $h) (func $f (param i64) (call $fork)) (func $a {call}) {others}"
         );
         path(&fields, "a")

@@ -21,12 +21,12 @@ fn a_class_is_no_step_of_its_own() {
     let fields = "(table 4 funcref) (elem (i32.const 1) $b $c) (func $a (param i32) (call $d)
             (call_indirect (param i64) (i64.const 0) (local.get 0)))
         (func $b (param i64) (call $e)) (func $c (call $fork))
-        (func $d (call_indirect (i32.load (i32.const 0)))) (func $e (call $d)) (memory 1)";
+        (func $d (call_indirect (i32.load (i32.const 0)))) (func $e (call $d)) (memory (export \"m\") 1)";
     assert_eq!(
         path(fields, "a"),
         "2 (a) calls 5 (d) at @ directly\n\
          5 (d) calls 4 (c) at @ through table 0, type 0 () -> (), index unknown: what i32.load at @ loads \
-         from memory 0, where nothing writes, but loads are not followed; element segment 0 puts it into slot 2\n\
+         from memory 0, where the host and any store may write; element segment 0 puts it into slot 2\n\
          4 (c) calls 0 (fork) at @ directly"
     );
 }
@@ -126,10 +126,7 @@ fn the_data_says_what_the_text_says() {
     assert_eq!(call["kind"], "table");
     assert_eq!(call["type"], serde_json::json!({"index": 0, "signature": "() -> ()"}));
     assert_eq!(call["index"], serde_json::json!([2]));
-    assert_eq!(
-        call["source"],
-        serde_json::json!({"kind": "segment", "segment": 0, "slot": 2})
-    );
+    assert_eq!(call["source"], serde_json::json!({"kind": "segment", "segment": 0, "slot": 2}));
     assert_eq!(call["evidence"], answer.functions[0].calls[0].evidence);
     assert_eq!(json["functions"][0]["calls"][1]["callee"]["entry"], true);
     assert_eq!(json["warnings"], serde_json::json!([]));

@@ -17,7 +17,9 @@ fn unknown(fields: &str) -> String {
 
 #[test]
 fn a_load_says_who_can_write() {
-    let load = "(func $a (call_indirect (i32.load offset=8 (i32.const 0))))";
+    // Nobody knows the address.
+    let load = "(func $a (export \"a\") (param i32)
+        (call_indirect (i32.load offset=8 (local.get 0))))";
     let reason = |fields: &str| unknown(&format!("{fields} {load}"));
     assert_eq!(
         reason("(memory (export \"memory\") 1)"),
@@ -29,10 +31,10 @@ fn a_load_says_who_can_write() {
     );
     assert_eq!(
         reason("(memory 1)"),
-        "what i32.load at @ loads from memory 0, where nothing writes, but loads are not followed"
+        "what i32.load at @ loads from memory 0, where nothing writes, yet this load is not followed"
     );
     assert_eq!(
-        reason("(memory 1) (memory 1)"),
+        reason("(memory 1) (memory 1) (func (i32.store (i32.const 0) (i32.const 0)))"),
         "what i32.load at @ loads from memory 0, from which loads are not followed"
     );
 }
@@ -100,7 +102,9 @@ fn what_a_dynamic_call_returns() {
     let answer = ask(&module(&fields), "a", Question::Path);
     let call = &answer.functions[0].calls[0];
     assert_eq!(call.unknown[0].kind, "dynamic call");
-    assert!(call.unknown[0].text.starts_with("what a call through a table or reference returns at"));
+    assert!(
+        call.unknown[0].text.starts_with("what a call through a table or reference returns at")
+    );
 }
 
 #[test]

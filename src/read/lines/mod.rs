@@ -15,7 +15,7 @@
 
 mod subprograms;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use subprograms::Subprogram;
 

@@ -1,7 +1,7 @@
 //! Lines and names from DWARF: of both versions in use, of dropped code, broken and absent.
 
 #[path = "../../../tests/support/dwarf.rs"]
-mod dwarf;
+pub(crate) mod dwarf;
 
 use super::*;
 use dwarf::{SourceFunc, with_dwarf, with_sections};
