@@ -6,6 +6,7 @@
 mod assumptions;
 mod explain;
 mod readme;
+mod shim;
 #[cfg(unix)]
 mod unix;
 
