@@ -93,6 +93,14 @@ pub enum Error {
         /// Functions with similar names, most similar first.
         near: Vec<String>,
     },
+    /// A level of precision that only serves to compare closures.
+    #[error(
+        "the precision `{precision}` is for comparing closures alone; use `types`, `constants` or `interprocedural`"
+    )]
+    OnlyCompares {
+        /// The level.
+        precision: &'static str,
+    },
     /// An entry pattern can't be read.
     #[error(
         "the entry `{entry}` can't be read: {reason}; write MODULE.NAME, \"MODULE\".NAME, or use --entry-module and --entry-name"

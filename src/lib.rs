@@ -17,7 +17,7 @@ pub mod verify;
 
 pub use error::{Error, Result};
 pub use explanation::{Explanation, Question, explain};
-pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options};
+pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options, Precision};
 pub use report::Report;
 
 /// What [`instrument`] made.
@@ -47,7 +47,7 @@ pub fn analyze(input: &[u8], options: &Options) -> Result<Report> {
 /// Rewrites a module (binary or text) so that its stack can be unwound at any call of an entry.
 ///
 /// # Errors
-/// As [`analyze()`], and every [`Error`] that names what can't be preserved. There is no partial
+/// As [`analyze()`], [`Error::OnlyCompares`], and every [`Error`] that names what can't be preserved. There is no partial
 /// output.
 pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
     stage("read");

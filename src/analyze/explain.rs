@@ -97,8 +97,9 @@ impl<'m> Explainer<'m> {
     /// Analyzes `module`.
     ///
     /// # Errors
-    /// As [`Analysis::run`](super::Analysis::run).
+    /// As [`Analysis::run`](super::Analysis::run), and [`crate::Error::OnlyCompares`].
     pub fn new(module: &'m Module<'m>, options: &Options) -> Result<Explainer<'m>> {
+        options.precision.require_proof()?;
         let model = Model::new(module, options)?;
         let graph = Graph::new(&model);
         let towards = nearest(&model, &graph);
