@@ -45,8 +45,15 @@ const wasmFrame = (frame) => {
   return index === undefined ? null : { script: frame.getScriptNameOrSourceURL(), index: Number(index) };
 };
 
-const note = (seen, index, frame) => {
-  if (!seen.has(index)) seen.set(index, { index, name: frame.getFunctionName(), count: 0 });
+/** A function's name, without that of its module, which V8 puts in front; undefined if it has none. */
+const functionName = (frame, script) => {
+  const name = frame.getFunctionName() ?? undefined;
+  const module = script.replace(/^wasm:\/\/wasm\//, '').replace(/-?[0-9a-f]+$/, '');
+  return name?.startsWith(`${module}.`) ? name.slice(module.length + 1) : name;
+};
+
+const note = (seen, { index, script }, frame) => {
+  if (!seen.has(index)) seen.set(index, { index, name: functionName(frame, script), count: 0 });
   seen.get(index).count++;
 };
 
@@ -74,7 +81,7 @@ const record = (skip) => {
     }
     depth++;
     const key = `${isForeign} ${wasm.index}`;
-    if (!here.has(key)) note(isForeign ? beyond : functions, wasm.index, frame);
+    if (!here.has(key)) note(isForeign ? beyond : functions, wasm, frame);
     here.add(key);
   }
   deepest = Math.max(deepest, depth);
