@@ -23,17 +23,10 @@ if (unknown.length) throw new Error(`no workload is called ${unknown}`);
 const isChosen = ([name, { large }]) => (wanted.length ? wanted.includes(name) : options.all || !large);
 const chosen = Object.entries(workloads).filter(isChosen);
 
-const spawn = (command, args, env = {}) =>
-  spawnSync(command, args, {
-    encoding: 'utf8',
-    timeout: TIMEOUT_MS,
-    killSignal: 'SIGKILL',
-    maxBuffer: 1 << 28,
-    env: { ...process.env, ...env },
-  });
+const LIMITS = { timeout: TIMEOUT_MS, killSignal: 'SIGKILL', maxBuffer: 1 << 28 };
 
 const tool = (...args) => {
-  const result = spawn(options.tool, args);
+  const result = spawnSync(options.tool, args, { ...LIMITS, encoding: 'utf8' });
   if (result.status !== 0) throw new Error(`wasm-fork ${args[0]}: status ${result.status}\n${result.error ?? result.stderr}`);
   return result.stdout;
 };
@@ -57,13 +50,14 @@ const record = (workload, file) => {
   const out = path.join(options.work, 'record.json');
   fs.rmSync(out, { force: true });
   const ORACLE = JSON.stringify({ entries: workload.entries, out });
-  const stdin = workload.stdin ? fs.openSync(workload.stdin) : 'ignore';
-  const result = spawnSync(
-    process.execPath,
-    ['--import', path.join(import.meta.dirname, 'record.mjs'), ...workload.command(file, options.work)],
-    { stdio: [stdin, 'pipe', 'pipe'], timeout: TIMEOUT_MS, killSignal: 'SIGKILL', maxBuffer: 1 << 28, env: { ...process.env, ORACLE } },
-  );
-  if (stdin !== 'ignore') fs.closeSync(stdin);
+  const stdin = fs.openSync(workload.stdin ?? '/dev/null');
+  const recorder = path.join(import.meta.dirname, 'record.mjs');
+  const result = spawnSync(process.execPath, ['--import', recorder, ...workload.command(file, options.work)], {
+    ...LIMITS,
+    stdio: [stdin, 'pipe', 'pipe'],
+    env: { ...process.env, ORACLE },
+  });
+  fs.closeSync(stdin);
   if (result.status !== (workload.status ?? 0)) throw new Error(`the run: status ${result.status}\n${result.error ?? result.stderr}`);
   const recorded = JSON.parse(fs.readFileSync(out, 'utf8'));
   if (!recorded.profile.stacks) throw new Error('the entry was never called');
