@@ -141,6 +141,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A level of precision that only serves to compare closures.
+    #[error(
+        "the precision `{precision}` is for comparing closures alone; use `types`, `constants` or `interprocedural`"
+    )]
+    OnlyCompares {
+        /// The level.
+        precision: &'static str,
+    },
     /// An entry pattern can't be read.
     #[error(
         "the entry `{entry}` can't be read: {reason}; write MODULE.NAME, \"MODULE\".NAME, or use --entry-module and --entry-name"

@@ -161,6 +161,61 @@ impl std::fmt::Display for Assumption {
     }
 }
 
+/// How far the analysis follows the calls whose targets are values. Each sound level's closure is part of
+/// every coarser one's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Precision {
+    /// Not at all: only `call` and `return_call` count. **Not sound**: a control that shows what is missed.
+    Direct,
+    /// Every `call_indirect` and `call_ref` may lead to an entry, as Binaryen's Asyncify has it that is
+    /// given no lists. Sound, and for comparison only.
+    Asyncify,
+    /// By what tables hold and by types; any index can have any value.
+    Types,
+    /// Also by the constants that reach an operand within one function.
+    Constants,
+    /// Also by the constants that reach it through parameters and results of other functions.
+    #[default]
+    Interprocedural,
+}
+
+impl Precision {
+    /// All levels: the one that is not sound, then the sound ones from the coarsest to the finest.
+    pub const ALL: [Precision; 5] = [
+        Precision::Direct,
+        Precision::Asyncify,
+        Precision::Types,
+        Precision::Constants,
+        Precision::Interprocedural,
+    ];
+
+    /// The name as `--precision` spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::Direct => "direct",
+            Precision::Asyncify => "asyncify",
+            Precision::Types => "types",
+            Precision::Constants => "constants",
+            Precision::Interprocedural => "interprocedural",
+        }
+    }
+
+    /// Whether the closure is only there to be compared with: a module must not be instrumented by it.
+    pub fn only_compares(self) -> bool {
+        matches!(self, Precision::Direct | Precision::Asyncify)
+    }
+
+    /// # Errors
+    /// [`Error::OnlyCompares`] if a module must not be instrumented by it.
+    pub(crate) fn require_proof(self) -> Result<()> {
+        if self.only_compares() {
+            return Err(Error::OnlyCompares { precision: self.name() });
+        }
+        Ok(())
+    }
+}
+
 /// What to analyze and how to instrument it.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -171,6 +226,8 @@ pub struct Options {
     pub reentrant: Vec<EntryPattern>,
     /// What narrows the closure beyond what is proved, at the price of guards.
     pub assumptions: Vec<Assumption>,
+    /// How far calls through values are followed.
+    pub precision: Precision,
     /// The protocol that the output speaks.
     pub abi: Abi,
     /// Accept a module that imports no entry: the closure is empty and the output is the input.
@@ -183,6 +240,7 @@ impl Default for Options {
             entries: vec![EntryPattern::exact("kernel", "kernel_fork")],
             reentrant: Vec::new(),
             assumptions: Vec::new(),
+            precision: Precision::default(),
             abi: Abi::default(),
             allow_missing_entry: false,
         }

@@ -39,8 +39,9 @@ impl<'m> Explainer<'m> {
     /// Analyzes `module`.
     ///
     /// # Errors
-    /// As [`Analysis::run`](super::Analysis::run).
+    /// As [`Analysis::run`](super::Analysis::run), and [`crate::Error::OnlyCompares`].
     pub fn new(module: &'m Module<'m>, options: &Options) -> Result<Explainer<'m>> {
+        options.precision.require_proof()?;
         // What assumptions leave of the closure is the analysis' business.
         let narrowed = match options.assumptions[..] {
             [] => None,

@@ -68,6 +68,7 @@ impl<'m> Indirect<'m> {
             facts: &facts,
             constants: &constants,
             mentioned: &taken::mentioned(module, &facts.uses),
+            reach: flow::Reach::default(),
         });
         let types = TypeIds::new(module);
         let tables = Tables::new(&tables::Inputs {

@@ -9,13 +9,15 @@ use super::taken;
 use super::types::TypeIds;
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec, TableIdx};
-use crate::options::Options;
+use crate::options::{Options, Precision};
 use crate::read::Module;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
 pub(super) struct Model<'m> {
     pub(super) module: &'m Module<'m>,
+    /// How far the graph follows calls through values.
+    pub(super) precision: Precision,
     pub(super) entries: Vec<FuncIdx>,
     /// The imports that may call back, in index order.
     pub(super) reentrant: Vec<FuncIdx>,
@@ -69,6 +71,7 @@ impl<'m> Model<'m> {
             facts: &facts,
             constants: &constants,
             mentioned: &taken::mentioned(module, &facts.uses),
+            reach: flow::Reach::of(options.precision),
         });
         tracing::debug!(known = flows.targets.len(), took = ?clock.elapsed(), "followed values");
         let tables = Tables::new(&tables::Inputs {
@@ -83,6 +86,7 @@ impl<'m> Model<'m> {
         let taken = taken::taken(module, &facts.uses, &tables);
         Ok(Model {
             module,
+            precision: options.precision,
             entries,
             reentrant: reentrant.imports,
             recognised: reentrant.recognised,

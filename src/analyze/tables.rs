@@ -209,14 +209,11 @@ impl Slots {
         if of_table.any(|(_, func)| !inputs.flows.written_by.contains(func)) {
             self.anywhere.push(Slot::Unknown);
         }
+        self.write_segments(inputs, table);
         for write in &inputs.flows.writes {
             match write {
                 Write::Value { table: to, at, value } if *to == table => {
                     self.write_values(at.as_ref(), value.as_ref());
-                }
-                Write::Init { table: to, segment } if *to == table => {
-                    let items_of = &inputs.module.elements[*segment].items;
-                    items(items_of, inputs.constants, |slot| self.anywhere.push(slot));
                 }
                 Write::Copy { to, from } if *to == table && inputs.host_written[*from] => {
                     self.anywhere.push(Slot::Unknown);
@@ -227,6 +224,16 @@ impl Slots {
             }
         }
         self.finish();
+    }
+
+    /// What `table.init` writes, whether or not the function around it could be followed: what only
+    /// a passive segment holds is no taken reference, so it is not among the unknown ones.
+    fn write_segments(&mut self, inputs: &Inputs<'_>, table: TableIdx) {
+        let writes = inputs.uses.init_elements.iter().filter(|(_, to)| *to == table);
+        for (segment, _) in writes {
+            let items_of = &inputs.module.elements[*segment].items;
+            items(items_of, inputs.constants, |slot| self.anywhere.push(slot));
+        }
     }
 
     fn write_values(&mut self, at: Option<&Set>, value: Option<&Set>) {

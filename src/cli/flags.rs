@@ -197,6 +197,10 @@ pub(super) struct Analyze {
     #[command(flatten)]
     pub(super) module: ModuleFlags,
 
+    /// How far to follow the calls whose targets are values: to see what each step of the analysis is worth
+    #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
+    pub(super) precision: PrecisionFlag,
+
     /// How to print the closure
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
@@ -299,6 +303,21 @@ pub(super) enum AbiFlag {
     /// State in five exports named wpk_fork_…, frames in a buffer that the host provides
     #[default]
     WpkFork,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum PrecisionFlag {
+    /// Not at all; NOT sound, a control that shows what direct calls alone miss
+    Direct,
+    /// Any such call may lead to an entry, as Binaryen's Asyncify has it without lists
+    Asyncify,
+    /// By tables and types; an index can have any value
+    Types,
+    /// Also by the constants that reach an index within one function
+    Constants,
+    /// Also by those that reach it through other functions; what `instrument` does
+    #[default]
+    Interprocedural,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]

@@ -15,6 +15,7 @@ use clap::{CommandFactory, Parser};
 use files::Destination;
 use flags::{
     AbiFlag, Command, Explain, ExplainFormat, Flags, Format, Global, Instrument, ModuleFlags,
+    PrecisionFlag,
 };
 use progress::Progress;
 use serde::Serialize;
@@ -22,7 +23,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use wasm_fork::{
-    Abi, Assumption, EntryPattern, Error, FuncPattern, Options, Question, Report, Result,
+    Abi, Assumption, EntryPattern, Error, FuncPattern, Options, Precision, Question, Report, Result,
     TablePattern,
 };
 
@@ -86,6 +87,9 @@ fn analyze(
     let input = files::read(&flags.input)?;
     let report = wasm_fork::analyze(&input.bytes, options)?;
     drop(progress);
+    if options.precision == Precision::Direct {
+        eprintln!("warning: functions are missing: this closure is NOT sound, and can't be used");
+    }
     match format {
         Format::Text => {
             for remark in remarks(&report) {
@@ -167,11 +171,24 @@ fn options(command: &Command) -> Result<Options> {
         allow_missing_entry: module.allow_missing_entry,
         ..Options::default()
     };
+    if let Command::Analyze(args) = command {
+        options.precision = precision(args.precision);
+    }
     let entries = entries(module)?;
     if !entries.is_empty() {
         options.entries = entries;
     }
     Ok(options)
+}
+
+fn precision(flag: PrecisionFlag) -> Precision {
+    match flag {
+        PrecisionFlag::Direct => Precision::Direct,
+        PrecisionFlag::Asyncify => Precision::Asyncify,
+        PrecisionFlag::Types => Precision::Types,
+        PrecisionFlag::Constants => Precision::Constants,
+        PrecisionFlag::Interprocedural => Precision::Interprocedural,
+    }
 }
 
 fn assumptions(flags: &ModuleFlags) -> Result<Vec<Assumption>> {

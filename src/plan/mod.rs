@@ -222,6 +222,7 @@ impl Plan {
     /// # Errors
     /// Names what can't be preserved: see [`crate::Error`].
     pub fn make(module: &Module<'_>, analysis: &Analysis) -> Result<Plan> {
+        analysis.precision.require_proof()?;
         refuse::module(module)?;
         let funcs: Vec<_> =
             module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty()).collect();

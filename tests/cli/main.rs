@@ -121,7 +121,7 @@ fn help_shows_examples_and_exit_statuses() {
 #[test]
 fn usage_errors_exit_with_2() {
     let sandbox = Sandbox::with("in.wasm", FORKS);
-    let usages: [&[&str]; 9] = [
+    let usages: [&[&str]; 11] = [
         &[],
         &["bogus"],
         &["instrument"],
@@ -131,6 +131,8 @@ fn usage_errors_exit_with_2() {
         &["instrument", "in.wasm", "-o", "o", "--entry-module", "m"],
         &["analyze", "in.wasm", "--format", "bogus"],
         &["analyze", "in.wasm", "--threads", "0"],
+        &["analyze", "in.wasm", "--precision", "bogus"],
+        &["instrument", "in.wasm", "-o", "o", "--precision", "direct"],
     ];
     for args in usages {
         let output = sandbox.run(args);
@@ -261,6 +263,23 @@ fn analyze_prints_json() {
     let forks = serde_json::json!({"index": 2, "name": "forks", "import": false, "frames": true});
     assert_eq!(report["closure"][1], forks);
     assert!(report["assumptions"].is_array());
+}
+
+#[test]
+fn analyze_takes_a_level_of_precision_and_warns_of_the_unsound_one() {
+    let sandbox = Sandbox::with("in.wasm", FORKS);
+    let plain = sandbox.run(&["analyze", "in.wasm"]);
+    for (level, warns) in [("direct", true), ("asyncify", false), ("types", false)] {
+        for format in ["text", "json"] {
+            let flags = ["analyze", "in.wasm", "--precision", level, "--format", format];
+            let output = sandbox.run(&flags);
+            assert_done(&output);
+            let warning = text(&output.stderr);
+            assert_eq!(warning.contains("NOT sound"), warns, "{level} {format}: {warning}");
+        }
+        let output = sandbox.run(&["analyze", "in.wasm", "--precision", level]);
+        assert_eq!(output.stdout, plain.stdout, "no call here goes through a value");
+    }
 }
 
 #[test]

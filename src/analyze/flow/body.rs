@@ -18,7 +18,7 @@ use super::state::{Frame, FrameKind, State};
 use super::summary::{Origin, Origins, Summary, Write};
 use super::value::{Cause, Known, Set, Symbol, Value, Values};
 use crate::analyze::constants::{Constant, Constants};
-use crate::index::{ElemIdx, FuncIdx, GlobalIdx, IndexType, TableIdx, TypeIdx};
+use crate::index::{FuncIdx, GlobalIdx, IndexType, TableIdx, TypeIdx};
 use crate::read::Module;
 use std::collections::BTreeMap;
 use wasmparser::{BlockType, Catch, FuncType, ModuleArity, Operator, ValType};
@@ -457,13 +457,6 @@ impl<'m> Interpreter<'m> {
                 let (_, value) = (state.pop(), state.pop());
                 state.push(self.values.unknown(Cause::Operator));
                 RecordedWrite::Value(TableIdx(table), Values::ANY, value)
-            }
-            Operator::TableInit { elem_index, table } => {
-                state.pop_many(3);
-                RecordedWrite::Other(Write::Init {
-                    table: TableIdx(table),
-                    segment: ElemIdx(elem_index),
-                })
             }
             Operator::TableCopy { dst_table, src_table } => {
                 state.pop_many(3);

@@ -1,7 +1,7 @@
 //! What an interpreted body leaves behind.
 
 use super::value::{Set, Unknown};
-use crate::index::{ElemIdx, FuncIdx, TableIdx};
+use crate::index::{FuncIdx, TableIdx};
 use std::collections::BTreeMap;
 
 /// What a body does with values that matter.
@@ -33,13 +33,12 @@ pub(super) enum Origin {
     Unknown(Option<Unknown>),
 }
 
-/// An instruction that writes to a table.
+/// An instruction that writes to a table. `table.init` is none of these: nothing of what it writes
+/// has to be followed.
 #[derive(Clone, Debug)]
 pub(in crate::analyze) enum Write {
     /// `table.set`, `table.fill` and `table.grow`: a value, at some slots (`None`: any).
     Value { table: TableIdx, at: Option<Set>, value: Option<Set> },
-    /// `table.init`.
-    Init { table: TableIdx, segment: ElemIdx },
     /// `table.copy`.
     Copy { to: TableIdx, from: TableIdx },
 }
