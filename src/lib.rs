@@ -11,6 +11,7 @@ pub mod explanation;
 pub mod index;
 pub mod options;
 pub mod plan;
+pub mod profile;
 pub mod read;
 pub mod report;
 pub mod rewrite;
@@ -18,8 +19,9 @@ pub mod shim;
 pub mod verify;
 
 pub use error::{Error, Result};
-pub use explanation::{Explanation, Question, explain};
-pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options};
+pub use explanation::{Answer, Explanation, Question, explain};
+pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options, Precision, TablePattern};
+pub use profile::Profile;
 pub use report::Report;
 pub use shim::{shim, shim_report};
 
@@ -50,7 +52,7 @@ pub fn analyze(input: &[u8], options: &Options) -> Result<Report> {
 /// Rewrites a module (binary or text) so that its stack can be unwound at any call of an entry.
 ///
 /// # Errors
-/// As [`analyze()`], and every [`Error`] that names what can't be preserved. There is no partial
+/// As [`analyze()`], [`Error::OnlyCompares`], and every [`Error`] that names what can't be preserved. There is no partial
 /// output.
 pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
     stage("read");

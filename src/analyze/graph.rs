@@ -18,6 +18,7 @@ use super::model::Model;
 use super::tables::{Contents, Slot, Slots};
 use super::types::TypeId;
 use crate::index::{FuncIdx, IndexVec, TableIdx};
+use crate::options::Precision;
 use crate::read::Module;
 use std::collections::HashMap;
 
@@ -65,10 +66,7 @@ impl Graph {
             unions: HashMap::new(),
             links: Vec::new(),
         };
-        let targets = builder.targets();
-        builder.link_taken();
-        builder.link_tables();
-        builder.link_host();
+        let targets = builder.link();
         let nodes = builder.next_node().0 as usize;
         builder.finish(nodes, targets)
     }
@@ -86,6 +84,11 @@ impl Graph {
     /// The function that a node is.
     pub(super) fn as_func(&self, node: Node) -> Option<FuncIdx> {
         (node.position() < self.funcs).then_some(FuncIdx(node.0))
+    }
+
+    /// All nodes, in order.
+    pub(super) fn all(&self) -> impl Iterator<Item = Node> + use<> {
+        (0..self.nodes() as u32).map(Node)
     }
 
     pub(super) fn nodes(&self) -> usize {
@@ -194,6 +197,31 @@ impl Builder<'_> {
             ty = self.model.types.supertype(at);
         }
         first.unwrap_or(Node(0))
+    }
+
+    /// Finds the targets of dynamic calls, and links what stands for them.
+    fn link(&mut self) -> Vec<Option<Node>> {
+        match self.model.precision {
+            Precision::Direct => vec![None; self.model.facts.dynamics.len()],
+            Precision::Asyncify => self.link_like_asyncify(),
+            Precision::Types | Precision::Constants | Precision::Interprocedural => {
+                let targets = self.targets();
+                self.link_taken();
+                self.link_tables();
+                self.link_host();
+                targets
+            }
+        }
+    }
+
+    /// The host stands for whatever isn't followed: any entry is below it, and it is the target of each
+    /// dynamic call and of each import that calls back.
+    fn link_like_asyncify(&mut self) -> Vec<Option<Node>> {
+        let model = self.model;
+        let host = self.host();
+        self.links.extend(model.entries.iter().map(|entry| (Node(entry.0), host)));
+        self.links.extend(model.reentrant.iter().map(|func| (host, Node(func.0))));
+        vec![Some(host); model.facts.dynamics.len()]
     }
 
     fn host(&self) -> Node {
@@ -309,11 +337,11 @@ impl Builder<'_> {
     fn link_taken(&mut self) {
         let model = self.model;
         for (func, _) in model.taken.iter_enumerated().filter(|(_, taken)| **taken) {
-            self.link(func, Pool::Taken);
+            self.link_func(func, Pool::Taken);
         }
     }
 
-    fn link(&mut self, func: FuncIdx, pool: Pool) {
+    fn link_func(&mut self, func: FuncIdx, pool: Pool) {
         let ty = self.model.types.of_func(self.model.module, func);
         let class = self.class(pool, ty);
         self.links.push((Node(func.0), class));
@@ -328,7 +356,7 @@ impl Builder<'_> {
             };
             for slot in slots.all() {
                 if let Slot::Func(func) = slot {
-                    self.link(func, Pool::Table(table));
+                    self.link_func(func, Pool::Table(table));
                 }
             }
         }

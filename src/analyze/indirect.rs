@@ -68,6 +68,7 @@ impl<'m> Indirect<'m> {
             facts: &facts,
             constants: &constants,
             mentioned: &taken::mentioned(module, &facts.uses),
+            reach: flow::Reach::default(),
         });
         let types = TypeIds::new(module);
         let tables = Tables::new(&tables::Inputs {
@@ -76,6 +77,7 @@ impl<'m> Indirect<'m> {
             constants: &constants,
             uses: &facts.uses,
             flows: &flows,
+            host_written: &none,
             host_visible: &none,
         });
         let calls = calls(&facts, &flows);
@@ -92,7 +94,7 @@ impl<'m> Indirect<'m> {
     /// can't be followed.
     pub fn open_ended(&self, table: TableIdx) -> bool {
         self.host_visible[table]
-            || self.module.tables[table].imported
+            || self.module.tables[table].import.is_some()
             || self.slots(table).has_unknown()
     }
 

@@ -19,6 +19,12 @@ Examples:
   wasm-fork shim python.wasm -o python-shim.wasm --site getset_get --site getset_set
       Repair calls that trap for an indirect call type mismatch.
 
+  wasm-fork instrument app.wasm -o app-fork.wasm --profile seen.json
+      Prepare only the functions that a host has seen below the entry; any other traps by name.
+
+  wasm-fork explain app.wasm main --format dot | dot -Tsvg > path.svg
+      Why is main in the closure? Drawn by Graphviz.
+
   wasm-opt -O2 app.wasm -o - | wasm-fork instrument - -o - > app-fork.wasm
       As a filter, after the optimizer: what optimizes later may break the saved state's layout.
 
@@ -48,7 +54,7 @@ pub(super) enum Command {
     Instrument(Instrument),
     /// Print the closure: which functions can be on the stack when the entry is called
     Analyze(Analyze),
-    /// Say why a function is in the closure: a shortest path from it to an entry, or why not
+    /// Say why a function is in the closure: a shortest path from it to an entry; or why it isn't
     Explain(Explain),
     /// Repair indirect calls that meet a function of another type, or report which can
     #[command(override_usage = "wasm-fork shim [OPTIONS] <IN> -o <OUT>\n       \
@@ -56,6 +62,26 @@ pub(super) enum Command {
     Shim(Shim),
     /// Print what `instrument` would do to each function; the format is for people and may change
     Plan(Plan),
+    /// Work on profiles: records of the functions that were on the stack when an entry was called
+    #[command(subcommand)]
+    Profile(Profile),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Profile {
+    /// Unite profiles of one module into one, summing their counts
+    Merge(Merge),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Merge {
+    /// The profiles; `-` is stdin
+    #[arg(value_name = "IN", required = true)]
+    pub(super) inputs: Vec<PathBuf>,
+
+    /// Where to write the united profile; may be one of them; `-` is stdout
+    #[arg(short, long, value_name = "OUT")]
+    pub(super) output: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -171,6 +197,10 @@ pub(super) struct Analyze {
     #[command(flatten)]
     pub(super) module: ModuleFlags,
 
+    /// How far to follow the calls whose targets are values: to see what each step of the analysis is worth
+    #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
+    pub(super) precision: PrecisionFlag,
+
     /// How to print the closure
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
@@ -181,18 +211,19 @@ pub(super) struct Explain {
     #[command(flatten)]
     pub(super) module: ModuleFlags,
 
-    /// Which function: an index, an export name, or a name of the name section, mangled or not; a
-    /// `*` at its end matches any ending
+    /// Which function: an index, an export name, or a name of the name section (or of DWARF, where that
+    /// has none), mangled or not; a `*` at its end matches any ending
     #[arg(value_name = "FUNCTION")]
     pub(super) function: String,
 
-    /// Print every call that can have the function as its target instead
+    /// Print every call that can have the function as its target instead; as JSON or a graph, what it
+    /// calls too
     #[arg(long)]
     pub(super) all_callers: bool,
 
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
-    pub(super) format: Format,
+    pub(super) format: ExplainFormat,
 }
 
 #[derive(Args, Debug)]
@@ -247,6 +278,21 @@ pub(super) struct ModuleFlags {
     #[arg(long, value_name = "FUNCTION|@FILE")]
     pub(super) only: Vec<String>,
 
+    /// Assume that only the functions of a recorded profile have an entry below them
+    ///
+    /// May be given several times, and beside --only: what any of them lists may have one. Guarded as
+    /// for --assume-no-fork. The README describes the format, which any host can record.
+    #[arg(long = "profile", value_name = "FILE")]
+    pub(super) profiles: Vec<PathBuf>,
+
+    /// Assume that the host writes no slot of TABLE, though it is imported or exported
+    ///
+    /// TABLE is an index, an export name, or an import's NAME or MODULE.NAME; a `*` at its end matches
+    /// any ending. The host may still read the table and call what is in it. Guarded as for
+    /// --assume-no-fork.
+    #[arg(long, value_name = "TABLE")]
+    pub(super) assume_table_private: Vec<String>,
+
     /// Accept a module that imports no entry: its closure is empty, the output is the input
     #[arg(long)]
     pub(super) allow_missing_entry: bool,
@@ -260,10 +306,36 @@ pub(super) enum AbiFlag {
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum PrecisionFlag {
+    /// Not at all; NOT sound, a control that shows what direct calls alone miss
+    Direct,
+    /// Any such call may lead to an entry, as Binaryen's Asyncify has it without lists
+    Asyncify,
+    /// By tables and types; an index can have any value
+    Types,
+    /// Also by the constants that reach an index within one function
+    Constants,
+    /// Also by those that reach it through other functions; what `instrument` does
+    #[default]
+    Interprocedural,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(super) enum Format {
     /// A line `total (local, import)`, then a sorted list
     #[default]
     Text,
     /// One object: entries, counts, closure, assumptions
     Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum ExplainFormat {
+    /// A line for the function, then a line for each call with its evidence
+    #[default]
+    Text,
+    /// One object: functions with their calls, warnings
+    Json,
+    /// A graph for Graphviz: `dot -Tsvg`
+    Dot,
 }

@@ -9,7 +9,7 @@
 
 use crate::read::Module;
 use std::fmt;
-use wasmparser::{FuncType, ValType};
+use wasmparser::{FuncType, HeapType, UnpackedIndex, ValType};
 
 /// A value of the adapted call, made from those of the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -192,6 +192,7 @@ impl fmt::Display for Adaptation {
                 count => format!("{count} results dropped"),
             });
         }
+        f.write_str(if parts.is_empty() { "nothing to change" } else { "" })?;
         f.write_str(&parts.join(", "))
     }
 }
@@ -223,12 +224,26 @@ impl Cast {
 pub(super) fn signature(module: &Module<'_>, ty: crate::index::TypeIdx) -> String {
     let ty = module.func_type_at(ty);
     let list = |types: &[ValType]| {
-        types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        types.iter().map(|ty| type_name(module, *ty)).collect::<Vec<_>>().join(", ")
     };
     match ty.results() {
-        [result] => format!("({}) -> {result}", list(ty.params())),
+        [_] => format!("({}) -> {}", list(ty.params()), list(ty.results())),
         results => format!("({}) -> ({})", list(ty.params()), list(results)),
     }
+}
+
+/// A type's name; a concrete heap type by the least index that names it.
+fn type_name(module: &Module<'_>, ty: ValType) -> String {
+    if let ValType::Ref(reference) = ty
+        && let HeapType::Concrete(UnpackedIndex::Id(id)) = reference.heap_type()
+    {
+        let types = module.types();
+        let count = types.core_type_count_in_module();
+        let index = (0..count).find(|index| types.core_type_at_in_module(*index) == id);
+        let null = if reference.is_nullable() { "null " } else { "" };
+        return format!("(ref {null}{})", index.unwrap_or(count));
+    }
+    ty.to_string()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! call_indirect $table (type $t)     ⟶   (local.set $index) (local.set $argument)…
 //!                                        (if (i32.lt_u (local.get $index) (i32.const SIZE))
 //!                                          (then … (call_indirect $parallel (type $t)))
-//!                                          (else … (call_indirect $table (type $t))))
+//!                                          (else … (call $beyond)))
 //!
 //! call_indirect $table (type $t)     ⟶   (local.set $index)
 //!                                        (if (type $t) (ref.test (ref $t) (table.get $table …))
@@ -16,7 +16,8 @@
 //! table.set $table                   ⟶   call $shim$table.set$table
 //! ```
 //!
-//! The second form is for tables that the host may change, the third for `--mechanism ref-test`.
+//! The second form is for tables that the host may grow, the third for `--mechanism ref-test`. `$beyond`
+//! calls through the table itself: a site with one indirect call is better optimised than one with two.
 
 use super::funcs::index_type;
 use super::mismatch::Class;
@@ -87,9 +88,11 @@ impl Bodies<'_, '_> {
             Repair::Test(tester) => self.test(called, tester, locals, &mut bytes),
             Repair::Parallel(ordinal) => {
                 let parallel = &self.plan.parallels[ordinal];
-                match parallel.fixed_size {
-                    None => in_place(called, parallel, spelled, &mut bytes),
-                    Some(size) => self.by_size(called, parallel, size, locals, &mut bytes),
+                if parallel.may_be_shorter {
+                    let beyond = self.plan.funcs[&NewFunc::Beyond(ordinal)];
+                    self.by_size(called, parallel, beyond, locals, &mut bytes);
+                } else {
+                    in_place(called, parallel, spelled, &mut bytes);
                 }
             }
         }
@@ -101,7 +104,7 @@ impl Bodies<'_, '_> {
         &mut self,
         called: Called,
         parallel: &Parallel,
-        size: u64,
+        beyond: FuncIdx,
         locals: &mut Locals,
         out: &mut Vec<u8>,
     ) {
@@ -127,20 +130,22 @@ impl Bodies<'_, '_> {
             sink.local_set(local);
         });
         sink.local_get(all.end - 1);
+        let size = parallel.fixed_size.unwrap_or(0);
         match index_type {
             ValType::I64 => sink.i64_const(size as i64).i64_lt_u(),
             _ => sink.i32_const(size as i32).i32_lt_u(),
         };
         sink.if_(block);
-        for table in [parallel.index, called.table] {
+        let push_all = |sink: &mut InstructionSink<'_>| {
             all.clone().for_each(|local| {
                 sink.local_get(local);
             });
-            called.through(table, &mut sink);
-            if table == parallel.index {
-                sink.else_();
-            }
-        }
+        };
+        push_all(&mut sink);
+        called.through(parallel.index, &mut sink);
+        sink.else_();
+        push_all(&mut sink);
+        called.directly(beyond, &mut sink);
         called.close(&mut sink);
     }
 
@@ -161,7 +166,7 @@ impl Bodies<'_, '_> {
         sink.if_(BlockType::FunctionType(called.ty.0)).local_get(index);
         called.through(called.table, &mut sink);
         sink.else_().local_get(index);
-        if called.tail { sink.return_call(tester.0) } else { sink.call(tester.0) };
+        called.directly(tester, &mut sink);
         called.close(&mut sink);
     }
 
@@ -195,6 +200,11 @@ impl Called {
         } else {
             sink.call_indirect(table.0, self.ty.0)
         };
+    }
+
+    /// A call of `func` in its place.
+    fn directly(self, func: FuncIdx, sink: &mut InstructionSink<'_>) {
+        if self.tail { sink.return_call(func.0) } else { sink.call(func.0) };
     }
 
     /// Ends the `if` around two calls. Nothing runs behind tail calls, and it must show.

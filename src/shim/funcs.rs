@@ -11,6 +11,7 @@
 //! ```
 
 use super::adapt::{Adaptation, Cast, Value};
+use super::mismatch::Class;
 use super::plan::{Adapter, NewFunc, Plan, Tester};
 use super::tables;
 use super::writes::Operation;
@@ -55,6 +56,7 @@ impl Funcs<'_, '_> {
             NewFunc::Tester(ordinal) => self.tester(&self.plan.testers[ordinal]),
             NewFunc::Write(operation) => self.write(operation),
             NewFunc::Sync(table) => self.sync(table, additions),
+            NewFunc::Beyond(ordinal) => self.beyond(self.plan.parallels[ordinal].class),
         }
     }
 
@@ -150,14 +152,39 @@ impl Funcs<'_, '_> {
         };
     }
 
+    /// The type of a function that takes a call's arguments and its index, and where the index is.
+    fn with_index(&mut self, (table, site): Class) -> (u32, u32) {
+        let (mut params, results) = self.signature(site);
+        let index = params.len() as u32;
+        params.push(index_type(self.module, table));
+        (self.types.add(Signature { params, results }), index)
+    }
+
+    /// The original call, out of line.
+    fn beyond(&mut self, class: Class) -> (u32, Function, String) {
+        let (table, site) = class;
+        let (ty, index) = self.with_index(class);
+        let mut bytes = Vec::new();
+        let mut sink = InstructionSink::new(&mut bytes);
+        self.original_call(class, index, &mut sink);
+        let name = format!("shim${}$beyond{table}", short(self.module, site));
+        (ty, Code::new(index + 1).finish(&bytes), name)
+    }
+
+    fn original_call(&self, (table, site): Class, index: u32, sink: &mut InstructionSink<'_>) {
+        (0..=index).for_each(|param| {
+            sink.local_get(param);
+        });
+        if self.tail_calls {
+            sink.return_call_indirect(table.0, site.0).end();
+        } else {
+            sink.call_indirect(table.0, site.0).end();
+        }
+    }
+
     fn tester(&mut self, tester: &Tester) -> (u32, Function, String) {
         let (table, site) = tester.class;
-        let site_type = self.module.func_type_at(site);
-        let index = site_type.params().len() as u32;
-        let index_type = index_type(self.module, table);
-        let (mut params, results) = self.signature(site);
-        params.push(index_type);
-        let ty = self.types.add(Signature { params, results });
+        let (ty, index) = self.with_index(tester.class);
         let mut code = Code::new(index + 1);
         let mut bytes = Vec::new();
         let mut sink = InstructionSink::new(&mut bytes);
@@ -166,14 +193,17 @@ impl Funcs<'_, '_> {
             sink.local_get(index).table_get(table.0).ref_test_non_null(HeapType::Concrete(of.0));
             sink.if_(BlockType::Empty);
             self.args(adaptation, &mut sink);
-            sink.local_get(index).call_indirect(table.0, of.0);
-            self.results(adaptation, callee.results(), &mut code, &mut sink);
-            sink.return_().end();
+            sink.local_get(index);
+            if self.tail_calls && adaptation.keeps_results() {
+                sink.return_call_indirect(table.0, of.0);
+            } else {
+                sink.call_indirect(table.0, of.0);
+                self.results(adaptation, callee.results(), &mut code, &mut sink);
+                sink.return_();
+            }
+            sink.end();
         }
-        (0..=index).for_each(|param| {
-            sink.local_get(param);
-        });
-        sink.call_indirect(table.0, site.0).end();
+        self.original_call(tester.class, index, &mut sink);
         let name = format!("shim${}$table{table}", short(self.module, site));
         (ty, code.finish(&bytes), name)
     }

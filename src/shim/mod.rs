@@ -8,6 +8,7 @@
 //! 2. `mismatch`: which calls can meet which functions; `adapt`: what would stand between them.
 //! 3. `select`: which calls are repaired.
 //! 4. `plan`: the adapters, parallel tables and functions to make.
+//!    `unwind`: not so that a module which was instrumented would lose its stack.
 //! 5. `bodies`, `funcs`, `tables`: write them.
 //! 6. `check`: reads the output again, and checks every difference against the rules.
 //!
@@ -35,6 +36,7 @@ mod select;
 mod shape;
 mod tables;
 mod trace;
+mod unwind;
 mod writes;
 
 pub use adapt::{Adaptation, Cast, Reason, Value};
@@ -51,7 +53,6 @@ use crate::index::FuncIdx;
 use crate::read::{self, Module};
 use mismatch::Mismatches;
 use plan::{NewFunc, Plan};
-use report::NamesOnly;
 use std::collections::BTreeSet;
 
 /// What [`shim`] made.
@@ -79,7 +80,7 @@ pub fn shim(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
     let bytes = read::text_to_binary(input)?;
     let module = Module::read(&bytes)?;
     let indirect = Indirect::find(&module)?;
-    let variadic = BTreeSet::new();
+    let variadic = variadic(&module);
     let mismatches =
         Mismatches::find(&module, &indirect, &variadic, options.allow_bit_casts);
     let sites = select::select(&mismatches, options)?;
@@ -93,6 +94,7 @@ pub fn shim(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
         });
     }
     let plan = Plan::make(&mismatches, &sites, options.mechanism)?;
+    unwind::check(&module, &plan, &sites)?;
     let emitted = emit(&module, &plan)?;
     check::check(&module, &indirect, &plan, &emitted.wasm, options.allow_bit_casts)?;
     Ok(ShimOutput {
@@ -112,12 +114,18 @@ pub fn shim_report(input: &[u8], options: &ShimOptions) -> Result<ShimReport> {
     let bytes = read::text_to_binary(input)?;
     let module = Module::read(&bytes)?;
     let indirect = Indirect::find(&module)?;
-    let variadic = BTreeSet::new();
+    let variadic = variadic(&module);
     let mismatches =
         Mismatches::find(&module, &indirect, &variadic, options.allow_bit_casts);
     let sites = select::select(&mismatches, options)?;
     let chosen = sites.iter().map(|site| site.call.offset).collect();
-    ShimReport::new(&mismatches, &chosen, &NamesOnly(&module))
+    Ok(ShimReport::new(&mismatches, &chosen))
+}
+
+/// The functions that take variable arguments, as far as debug information tells.
+fn variadic(module: &Module<'_>) -> BTreeSet<FuncIdx> {
+    let Some(lines) = module.lines() else { return BTreeSet::new() };
+    module.defined_funcs().filter(|func| lines.is_variadic(*func) == Some(true)).collect()
 }
 
 fn emit(module: &Module<'_>, plan: &Plan) -> Result<Emitted> {

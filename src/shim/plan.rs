@@ -33,9 +33,11 @@ pub(super) struct Parallel {
     pub(super) index: TableIdx,
     /// For each function that calls of the class don't accept its adapter.
     pub(super) adapters: BTreeMap<FuncIdx, FuncIdx>,
-    /// How many slots it has for good, where the host may change the table and its size. Without, it
-    /// always is as large as the table.
+    /// How many slots it has for good, where the host may change the table. Without, it always is as
+    /// large as the table.
     pub(super) fixed_size: Option<u64>,
+    /// Whether the table may have more slots, so that each call must look at its index.
+    pub(super) may_be_shorter: bool,
 }
 
 /// A new function that finds out by `ref.test` what a call met, and adapts to it.
@@ -57,6 +59,8 @@ pub(super) enum NewFunc {
     Write(Operation),
     /// Copies slots of a table to its parallels.
     Sync(TableIdx),
+    /// Calls through the table itself, at an index beyond the parallel with this ordinal.
+    Beyond(usize),
 }
 
 /// What replaces a call.
@@ -157,9 +161,20 @@ impl Maker<'_, '_> {
         let ordinal = self.plan.parallels.len();
         let index = TableIdx::from_usize(self.module().tables.len() + ordinal);
         let fixed_size = self.fixed_size(class.0)?;
+        let may_be_shorter = fixed_size.is_some() && !self.never_grows(class.0);
         let adapters = BTreeMap::new();
-        self.plan.parallels.push(Parallel { class, index, adapters, fixed_size });
+        let parallel = Parallel { class, index, adapters, fixed_size, may_be_shorter };
+        self.plan.parallels.push(parallel);
+        if may_be_shorter {
+            self.func(NewFunc::Beyond(ordinal));
+        }
         Ok(ordinal)
+    }
+
+    /// Whether the table has no room to grow, as linkers make them.
+    fn never_grows(&self, table: TableIdx) -> bool {
+        let ty = &self.module().tables[table].ty;
+        ty.maximum == Some(ty.initial)
     }
 
     fn fixed_size(&self, table: TableIdx) -> Result<Option<u64>> {
@@ -170,7 +185,7 @@ impl Maker<'_, '_> {
         if !self.mismatches.indirect.host_visible(table) {
             return Ok(None);
         }
-        if !facts.imported {
+        if facts.import.is_none() || self.never_grows(table) {
             return Ok(Some(facts.ty.initial));
         }
         let slots = self.mismatches.indirect.segment_ends(table);

@@ -7,9 +7,8 @@
 use super::adapt::{Reason, signature};
 use super::mismatch::{Certainty, Class, Mismatches, Strangers};
 use crate::analyze::{IndirectCall, Placed};
-use crate::error::Result;
 use crate::index::{FuncIdx, TypeIdx};
-use crate::read::Module;
+use crate::read::demangled;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -139,19 +138,8 @@ pub struct Function {
     pub slots: Vec<u64>,
 }
 
-/// What the module's debug information tells besides.
-pub(super) trait Sources {
-    /// `path:line` of an instruction.
-    fn line(&self, offset: u32) -> Option<String>;
-    /// `path:line` where a function begins.
-    fn of_func(&self, func: FuncIdx) -> Option<String>;
-    /// A function's name.
-    fn name(&self, func: FuncIdx) -> Option<String>;
-}
-
 struct Builder<'a, 'm> {
     mismatches: &'a Mismatches<'m>,
-    sources: &'a dyn Sources,
     chosen: &'a BTreeSet<u32>,
     /// The classes that are met, with their positions.
     classes: BTreeMap<Class, usize>,
@@ -162,11 +150,9 @@ impl ShimReport {
     pub(super) fn new(
         mismatches: &Mismatches<'_>,
         chosen: &BTreeSet<u32>,
-        sources: &dyn Sources,
-    ) -> Result<ShimReport> {
+    ) -> ShimReport {
         let classes = BTreeMap::new();
-        let builder = Builder { mismatches, sources, chosen, classes, pairs: BTreeMap::new() };
-        Ok(builder.report())
+        Builder { mismatches, chosen, classes, pairs: BTreeMap::new() }.report()
     }
 }
 
@@ -234,7 +220,7 @@ impl Builder<'_, '_> {
         caller.adaptable_pairs += adaptable;
         caller.calls.push(Call {
             offset: call.offset,
-            source: self.sources.line(call.offset),
+            source: self.line(call.offset),
             certainty: match certainty {
                 Certainty::Definite => "definite",
                 Certainty::Possible => "possible",
@@ -305,7 +291,7 @@ impl Builder<'_, '_> {
                 _ => functions.push(Function {
                     index: func.0,
                     name: self.name(func),
-                    source: self.sources.of_func(func),
+                    source: self.declared(func),
                     slots: slot.into_iter().collect(),
                 }),
             }
@@ -313,8 +299,20 @@ impl Builder<'_, '_> {
         functions
     }
 
+    /// From the name section, else from debug information; as its source spells it.
     fn name(&self, func: FuncIdx) -> Option<String> {
-        self.sources.name(func)
+        let name = self.mismatches.module.func_name(func)?;
+        Some(demangled(&name).unwrap_or_else(|| name.into_owned()))
+    }
+
+    fn line(&self, offset: u32) -> Option<String> {
+        let line = self.mismatches.module.lines()?.at(offset)?;
+        Some(format!("{}:{}", line.file, line.line))
+    }
+
+    fn declared(&self, func: FuncIdx) -> Option<String> {
+        let line = self.mismatches.module.lines()?.subprogram(func)?.declared?;
+        Some(format!("{}:{}", line.file, line.line))
     }
 }
 
@@ -411,21 +409,4 @@ fn count(number: usize, what: &str) -> String {
 /// Names are arbitrary text; the report is one line each.
 fn plain(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// What a module tells of itself without debug information.
-pub(super) struct NamesOnly<'a, 'm>(pub(super) &'a Module<'m>);
-
-impl Sources for NamesOnly<'_, '_> {
-    fn line(&self, _: u32) -> Option<String> {
-        None
-    }
-
-    fn of_func(&self, _: FuncIdx) -> Option<String> {
-        None
-    }
-
-    fn name(&self, func: FuncIdx) -> Option<String> {
-        self.0.names.func(func).map(str::to_owned)
-    }
 }

@@ -4,7 +4,7 @@ use super::mismatch::{Mismatches, Strangers};
 use super::options::{ShimOptions, SitePattern};
 use super::shape;
 use super::trace::Frame;
-use crate::analyze::{IndirectCall, matching_functions};
+use crate::analyze::{FuncNames, IndirectCall};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::options::FuncPattern;
@@ -26,7 +26,12 @@ pub(super) fn select<'a>(
     mismatches: &'a Mismatches<'_>,
     options: &ShimOptions,
 ) -> Result<Vec<Site<'a>>> {
-    let mut chosen = Chosen { mismatches, offsets: BTreeSet::new(), callers: BTreeSet::new() };
+    let mut chosen = Chosen {
+        mismatches,
+        names: None,
+        offsets: BTreeSet::new(),
+        callers: BTreeSet::new(),
+    };
     for pattern in &options.sites {
         chosen.add(pattern)?;
     }
@@ -54,6 +59,8 @@ pub(super) fn select<'a>(
 /// The calls that patterns mean.
 struct Chosen<'a, 'm> {
     mismatches: &'a Mismatches<'m>,
+    /// The names of functions, as soon as some pattern has one.
+    names: Option<FuncNames<'m>>,
     offsets: BTreeSet<u32>,
     callers: BTreeSet<FuncIdx>,
 }
@@ -84,7 +91,8 @@ impl Chosen<'_, '_> {
     }
 
     fn callers(&mut self, name: &FuncPattern, pattern: &SitePattern) -> Result<()> {
-        let funcs = matching_functions(self.mismatches.module, name)?;
+        let module = self.mismatches.module;
+        let funcs = self.names.get_or_insert_with(|| FuncNames::new(module)).matching(name)?;
         self.add_callers(&funcs.into_iter().collect(), pattern)
     }
 

@@ -1,18 +1,14 @@
 //! Recognises calls that were repaired before, so that repairing twice changes nothing more.
 //!
 //! ```wat
-//! (local.set $index) (local.set $argument)                 ;; a table that the host can write to
-//! (if (i32.lt_u (local.get $index) (i32.const SIZE))
-//!   (then (call_indirect $shims (type $t) (local.get $argument) (local.get $index)))
-//!   (else (call_indirect $table (type $t) (local.get $argument) (local.get $index))))  ;; this one
-//!
-//! (local.set $index)                                       ;; by ref.test
+//! (local.set $index)
 //! (if (type $t) (ref.test (ref $t) (table.get $table (local.get $index)))
 //!   (then (call_indirect $table (type $t) (local.get $index)))                         ;; this one
 //!   (else (call $shim$…)))
 //! ```
 //!
-//! Calls within functions whose names begin with `shim$` are this tool's own, too.
+//! Calls within functions whose names begin with `shim$` are this tool's own, too. A call that goes
+//! through a parallel needs no recognising: what it doesn't accept is not in there any more.
 
 use crate::analyze::IndirectCall;
 use crate::error::{Error, Result};
@@ -53,9 +49,6 @@ type Called = (u32, u32);
 struct Frame {
     /// For an `if`: what its condition tested the function in the slot for.
     tested: Option<Called>,
-    /// For an `if` on an index's size: the call that ended its first arm.
-    first_arm: Option<Called>,
-    by_size: bool,
 }
 
 fn in_body(module: &Module<'_>, func: FuncIdx) -> Result<Vec<u32>> {
@@ -74,9 +67,7 @@ struct Walk<'a> {
     module: &'a Module<'a>,
     frames: Vec<Frame>,
     /// The last operators, the latest last, as far as they matter.
-    last: [Seen; 3],
-    /// Whether nothing but `local.get` came since the last `else`.
-    since_else: bool,
+    last: [Seen; 2],
     found: Vec<u32>,
 }
 
@@ -84,12 +75,8 @@ struct Walk<'a> {
 enum Seen {
     #[default]
     Other,
-    LocalGet,
-    Const,
-    Less,
     TableGet(u32),
     RefTest(u32),
-    Call(Called),
 }
 
 impl<'a> Walk<'a> {
@@ -97,8 +84,7 @@ impl<'a> Walk<'a> {
         Walk {
             module,
             frames: vec![Frame::default()],
-            last: [Seen::Other; 3],
-            since_else: false,
+            last: [Seen::Other; 2],
             found: Vec::new(),
         }
     }
@@ -112,46 +98,32 @@ impl<'a> Walk<'a> {
             | Operator::TryTable { .. } => self.frames.push(Frame::default()),
             Operator::If { .. } => {
                 let tested = match self.last {
-                    [_, Seen::TableGet(table), Seen::RefTest(ty)] => Some((table, ty)),
+                    [Seen::TableGet(table), Seen::RefTest(ty)] => Some((table, ty)),
                     _ => None,
                 };
-                let by_size = self.last == [Seen::LocalGet, Seen::Const, Seen::Less];
-                self.frames.push(Frame { tested, by_size, first_arm: None });
+                self.frames.push(Frame { tested });
             }
             Operator::Else => {
                 if let Some(frame) = self.frames.last_mut() {
                     frame.tested = None;
-                    frame.first_arm = match self.last[2] {
-                        Seen::Call(called) if frame.by_size => Some(called),
-                        _ => None,
-                    };
                 }
-                self.since_else = true;
-                self.last = [Seen::Other; 3];
-                return;
             }
             Operator::End | Operator::Delegate { .. } => {
                 self.frames.pop();
             }
-            Operator::LocalGet { .. } => seen = Seen::LocalGet,
-            Operator::I32Const { .. } | Operator::I64Const { .. } => seen = Seen::Const,
-            Operator::I32LtU | Operator::I64LtU => seen = Seen::Less,
             Operator::TableGet { table } => seen = Seen::TableGet(table),
             Operator::RefTestNonNull { hty: HeapType::Concrete(UnpackedIndex::Module(ty)) } => {
                 seen = Seen::RefTest(ty);
             }
             Operator::CallIndirect { type_index, table_index }
-            | Operator::ReturnCallIndirect { type_index, table_index } => {
-                let called = (table_index, type_index);
-                if self.is_repaired(called) {
-                    self.found.push(offset);
-                }
-                seen = Seen::Call(called);
+            | Operator::ReturnCallIndirect { type_index, table_index }
+                if self.is_repaired((table_index, type_index)) =>
+            {
+                self.found.push(offset);
             }
             _ => {}
         }
-        self.since_else &= seen == Seen::LocalGet;
-        self.last = [self.last[1], self.last[2], seen];
+        self.last = [self.last[1], seen];
     }
 
     fn is_repaired(&self, (table, ty): Called) -> bool {
@@ -159,11 +131,7 @@ impl<'a> Walk<'a> {
             let types = self.module.types();
             types.core_type_at_in_module(other) == types.core_type_at_in_module(ty)
         };
-        let tested = self.frames.iter().filter_map(|frame| frame.tested);
-        if tested.into_iter().any(|(of, tested)| of == table && same(tested)) {
-            return true;
-        }
-        let first_arm = self.frames.last().and_then(|frame| frame.first_arm);
-        self.since_else && first_arm.is_some_and(|(of, called)| of != table && same(called))
+        let mut tested = self.frames.iter().filter_map(|frame| frame.tested);
+        tested.any(|(of, tested)| of == table && same(tested))
     }
 }

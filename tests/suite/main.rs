@@ -8,4 +8,5 @@ mod fixtures;
 mod guards;
 mod random;
 mod stress;
+mod shims;
 mod structure;

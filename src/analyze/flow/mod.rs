@@ -15,18 +15,21 @@
 mod arithmetic;
 mod arity;
 mod body;
+mod provenance;
 mod solve;
 mod state;
 mod summary;
 mod value;
 
+pub(super) use provenance::{Provenance, Step};
 pub(super) use summary::Write;
-pub(super) use value::{Known, Set};
+pub(super) use value::{Cause, Known, Set};
 
 use super::constants::Constants;
 use super::facts::{Callee, Facts};
 use super::origin::Traceable;
 use crate::index::{FuncIdx, IndexVec};
+use crate::options::Precision;
 use crate::read::Module;
 use body::Interpreter;
 use rayon::prelude::*;
@@ -35,7 +38,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use summary::Summary;
 use value::Symbol;
 
-/// How far a value is followed from function to function.
+/// Through how many other functions a value is followed at most.
 const MAX_ROUNDS: usize = 16;
 
 /// What is known of operands that choose a target.
@@ -51,13 +54,43 @@ pub(super) struct Flows {
     pub(super) written_by: BTreeSet<FuncIdx>,
 }
 
+/// How far values are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) enum Reach {
+    Nowhere,
+    /// Parameters and results are anything.
+    OneFunction,
+    #[default]
+    Everywhere,
+}
+
+impl Reach {
+    pub(super) fn of(precision: Precision) -> Reach {
+        match precision {
+            Precision::Direct | Precision::Asyncify | Precision::Types => Reach::Nowhere,
+            Precision::Constants => Reach::OneFunction,
+            Precision::Interprocedural => Reach::Everywhere,
+        }
+    }
+
+    /// Through how many other functions a value is followed.
+    fn rounds(self) -> usize {
+        match self {
+            Reach::Nowhere | Reach::OneFunction => 0,
+            Reach::Everywhere => MAX_ROUNDS,
+        }
+    }
+}
+
 /// What the analysis starts from.
+#[derive(Clone, Copy)]
 pub(super) struct Inputs<'a> {
     pub(super) module: &'a Module<'a>,
     pub(super) facts: &'a Facts,
     pub(super) constants: &'a Constants,
     /// Functions that may be called other than directly.
     pub(super) mentioned: &'a IndexVec<FuncIdx, bool>,
+    pub(super) reach: Reach,
 }
 
 impl Inputs<'_> {
@@ -75,6 +108,9 @@ impl Inputs<'_> {
 
 impl Flows {
     pub(super) fn find(inputs: &Inputs<'_>) -> Flows {
+        if inputs.reach == Reach::Nowhere {
+            return Flows::default();
+        }
         let mut search = Search { inputs, summaries: BTreeMap::new(), callers: BTreeMap::new() };
         search.summarize(inputs.worth_while());
         let solver = search.solve();
@@ -114,7 +150,7 @@ impl Search<'_> {
     fn solve(&mut self) -> Solver {
         let mut solver = Solver::default();
         let mut symbols = self.symbols_that_choose();
-        for _ in 0..MAX_ROUNDS {
+        for _ in 0..self.inputs.reach.rounds() {
             symbols.retain(|symbol| !solver.is_defined(*symbol));
             if symbols.is_empty() {
                 break;

@@ -1,6 +1,6 @@
 //! Checks changed bodies: reads original and copy side by side.
 
-use super::super::plan::{NewFunc, Repair};
+use super::super::plan::{NewFunc, Parallel, Repair};
 use super::super::writes::operation;
 use super::{Checker, require, wrong};
 use crate::error::{Error, Result};
@@ -91,6 +91,15 @@ impl Called {
         }
     }
 
+    fn directly(self, func: FuncIdx) -> Operator<'static> {
+        let function_index = func.0;
+        if self.tail {
+            Operator::ReturnCall { function_index }
+        } else {
+            Operator::Call { function_index }
+        }
+    }
+
     fn through(self, table: TableIdx) -> Operator<'static> {
         let (type_index, table_index) = (self.ty, table.0);
         if self.tail {
@@ -155,10 +164,12 @@ impl Checker<'_, '_> {
                 let same = table.0 == called.table
                     && self.indirect.canonical(TypeIdx(called.ty)) == ty;
                 require(same, "a call goes through a parallel of something else")?;
-                match parallel.fixed_size {
-                    None => copy.expect(&called.through(parallel.index)),
-                    Some(size) => self.by_size(called, parallel.index, size, copy),
+                if !parallel.may_be_shorter {
+                    return copy.expect(&called.through(parallel.index));
                 }
+                let beyond = self.plan.funcs.get(&NewFunc::Beyond(ordinal));
+                let beyond = beyond.ok_or_else(|| wrong("nothing calls beyond a parallel"))?;
+                self.by_size(called, parallel, *beyond, copy)
             }
         }
     }
@@ -166,8 +177,8 @@ impl Checker<'_, '_> {
     fn by_size(
         &self,
         called: Called,
-        parallel: TableIdx,
-        size: u64,
+        parallel: &Parallel,
+        beyond: FuncIdx,
         copy: &mut Copy<'_, '_>,
     ) -> Result<()> {
         let index = copy.set_new()?;
@@ -178,6 +189,7 @@ impl Checker<'_, '_> {
             copy.expect(&Operator::LocalSet { local_index })?;
         }
         copy.get(index)?;
+        let size = self.output.tables[parallel.index].ty.initial;
         if self.module.tables[TableIdx(called.table)].ty.table64 {
             copy.expect(&Operator::I64Const { value: size as i64 })?;
             copy.expect(&Operator::I64LtU)?;
@@ -186,13 +198,11 @@ impl Checker<'_, '_> {
             copy.expect(&Operator::I32LtU)?;
         }
         require(matches!(copy.next()?, Operator::If { .. }), "a copy does not branch by size")?;
-        for table in [parallel, TableIdx(called.table)] {
-            (first..=index).try_for_each(|local| copy.get(local))?;
-            copy.expect(&called.through(table))?;
-            if table == parallel {
-                copy.expect(&Operator::Else)?;
-            }
-        }
+        (first..=index).try_for_each(|local| copy.get(local))?;
+        copy.expect(&called.through(parallel.index))?;
+        copy.expect(&Operator::Else)?;
+        (first..=index).try_for_each(|local| copy.get(local))?;
+        copy.expect(&called.directly(beyond))?;
         self.close(called, copy)
     }
 
@@ -207,12 +217,7 @@ impl Checker<'_, '_> {
         copy.expect(&called.through(TableIdx(called.table)))?;
         copy.expect(&Operator::Else)?;
         copy.get(index)?;
-        let function_index = tester.0;
-        copy.expect(&if called.tail {
-            Operator::ReturnCall { function_index }
-        } else {
-            Operator::Call { function_index }
-        })?;
+        copy.expect(&called.directly(tester))?;
         self.close(called, copy)
     }
 

@@ -16,8 +16,10 @@ enum Source {
     /// A result of the call that it makes.
     Result(u32),
     Cast(Cast, Origin),
-    /// A zero or null of this type.
+    /// A zero of this type.
     Zero(ValType),
+    /// A null of the type that is wanted: anything else would not be valid.
+    Null,
 }
 
 /// Where a value comes from that was not changed.
@@ -72,6 +74,7 @@ impl Run {
             Operator::V128Const { value } if value.i128() == 0 => {
                 self.stack.push(Source::Zero(ValType::V128));
             }
+            Operator::RefNull { .. } => self.stack.push(Source::Null),
             Operator::I32WrapI64 => self.cast(Cast::I64ToI32)?,
             Operator::I64ExtendI32U => self.cast(Cast::I32ToI64)?,
             Operator::I32ReinterpretF32 => self.cast(Cast::F32ToI32)?,
@@ -158,6 +161,7 @@ impl Checker<'_, '_> {
         for ((position, value), to) in (0_u32..).zip(values).zip(wanted) {
             let right = match (*value, given.get(position as usize)) {
                 (Source::Zero(ty), None) => ty == *to,
+                (Source::Null, None) => matches!(to, ValType::Ref(_)),
                 (Source::Param(_) | Source::Result(_), Some(from)) => {
                     let as_is = match origin(position) {
                         Origin::Param(param) => Source::Param(param),
@@ -199,11 +203,14 @@ impl Checker<'_, '_> {
         while let Some((of, after)) = tested(rest, table, index) {
             rest = self.tested_call(func, after, &site, (table, of), index)?;
         }
-        let mut last: Vec<Operator<'_>> =
-            (0..=index).map(|local_index| Operator::LocalGet { local_index }).collect();
-        last.push(Operator::CallIndirect { type_index: ty.0, table_index: table.0 });
-        last.push(Operator::End);
-        require(rest == last, "a tester does not end with the original call")
+        require(is_original_call(rest, (table, ty), index), "a tester does not end with the original call")
+    }
+
+    /// A function that makes the original call.
+    pub(super) fn beyond(&self, func: FuncIdx, class: Class) -> Result<()> {
+        let index = self.module.func_type_at(class.1).params().len() as u32;
+        let original = is_original_call(&self.operators(func)?, class, index);
+        require(original, "a call beyond a parallel is not the original call")
     }
 
     /// What runs after a test for `of`, up to its end.
@@ -218,10 +225,11 @@ impl Checker<'_, '_> {
         let callee = self.output.func_type_at(TypeIdx(of));
         let mut run = self.run(func, site.params().len() + 1)?;
         let call = Operator::CallIndirect { type_index: of, table_index: table.0 };
+        let tail_call = Operator::ReturnCallIndirect { type_index: of, table_index: table.0 };
         let mut called = false;
         for (position, operator) in operators.iter().enumerate() {
             match operator {
-                operator if *operator == call && !called => {
+                operator if (*operator == call || *operator == tail_call) && !called => {
                     called = true;
                     require(run.pop()? == Source::Param(index), "a tester calls at another index")?;
                     self.called(&mut run, site, callee)?;
@@ -232,6 +240,11 @@ impl Checker<'_, '_> {
                     let end = operators.get(position + 1) == Some(&Operator::End);
                     require(end, "a tester goes on after its call")?;
                     return Ok(&operators[position + 2..]);
+                }
+                Operator::End if called && operators[position - 1] == tail_call => {
+                    self.values(&run.stack, callee.results(), site.results(), Origin::Result)?;
+                    require(!returns_struct(site, callee), "a tester adapts a structure's return")?;
+                    return Ok(&operators[position + 1..]);
                 }
                 operator if run.step(operator)? => {}
                 _ => break,
@@ -292,6 +305,16 @@ impl Checker<'_, '_> {
             _ => false,
         }
     }
+}
+
+/// Whether nothing happens but a call of the class with all parameters, of which the index is the last.
+fn is_original_call(operators: &[Operator<'_>], (table, ty): Class, index: u32) -> bool {
+    let [params @ .., call, Operator::End] = operators else { return false };
+    let (type_index, table_index) = (ty.0, table.0);
+    let in_order = (0..=index).map(|local_index| Operator::LocalGet { local_index });
+    params.iter().cloned().eq(in_order)
+        && (*call == Operator::CallIndirect { type_index, table_index }
+            || *call == Operator::ReturnCallIndirect { type_index, table_index })
 }
 
 /// The type that the next `if` tests for, and what follows.

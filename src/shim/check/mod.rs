@@ -140,6 +140,9 @@ impl Checker<'_, '_> {
                 }
                 NewFunc::Write(operation) => self.writer(*index, Some(*operation))?,
                 NewFunc::Sync(_) => self.writer(*index, None)?,
+                NewFunc::Beyond(ordinal) => {
+                    self.beyond(*index, self.plan.parallels[*ordinal].class)?;
+                }
             }
         }
         Ok(())
@@ -156,10 +159,15 @@ impl Checker<'_, '_> {
             Some(size) => (copy.ty.initial, copy.ty.maximum) == (size, Some(size)),
         };
         require(size && copy.ty.table64 == original.table64, "a parallel has another size")?;
+        let visible = self.indirect.host_visible(table);
+        let may_grow = original.maximum != Some(original.initial);
+        let same_size = copy.ty.initial == original.initial;
+        let covered = parallel.may_be_shorter || !visible || !may_grow && same_size;
+        require(covered, "the host may grow a table beyond its parallel")?;
         let exported = self.output.exports.iter();
         let mut exported = exported.filter(|export| export.kind == ExternalKind::Table);
         let hidden = !exported.any(|export| export.index == parallel.index.0);
-        require(hidden && !copy.imported, "the host can write to a parallel")?;
+        require(hidden && copy.import.is_none(), "the host can write to a parallel")?;
         let (originals, copies) = (self.active_segments(table), self.active_segments(parallel.index));
         require(originals.len() == copies.len(), "a parallel has other segments")?;
         for (original, copy) in originals.into_iter().zip(copies) {
