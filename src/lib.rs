@@ -34,7 +34,9 @@ pub struct Output {
 /// Finds which functions of a module (binary or text) can be on the stack when an entry is called.
 ///
 /// # Errors
-/// As [`read::Module::read`], and [`Error::MissingEntry`].
+/// As [`read::Module::read`]; [`Error::MissingEntry`], [`Error::MissingReentrant`] and
+/// [`Error::NoSuchFunction`] for patterns that match nothing; [`Error::Unsupported`] for an assumption
+/// that can't be guarded.
 pub fn analyze(input: &[u8], options: &Options) -> Result<Report> {
     stage("read");
     let bytes = read::text_to_binary(input)?;

@@ -15,11 +15,13 @@
 //! long as the listed assumptions hold; code that can't run has no sites; the time is linear in the
 //! module. This stage decides nothing: which sites get a frame is the plan's business.
 
+mod advise;
 mod assume;
 mod assumptions;
 mod certificate;
 mod constants;
 mod decode;
+mod dominators;
 mod entries;
 mod evidence;
 mod explain;
@@ -34,6 +36,7 @@ mod taken;
 mod tests;
 mod types;
 
+pub use advise::{Called, Extent, OnlyCall, Support, What, supports};
 pub use explain::{Edge, Explainer, Means, Source};
 
 use crate::error::Result;
@@ -112,7 +115,9 @@ impl Analysis {
     /// Analyzes `module`.
     ///
     /// # Errors
-    /// [`crate::Error::MissingEntry`] if no import matches and the options don't allow that.
+    /// [`crate::Error::MissingEntry`] if no import matches and the options don't allow that;
+    /// [`crate::Error::MissingReentrant`] and [`crate::Error::NoSuchFunction`] for other patterns that
+    /// match nothing; [`crate::Error::Unsupported`] for an assumption that can't be guarded.
     pub fn run(module: &Module<'_>, options: &Options) -> Result<Analysis> {
         let clock = Instant::now();
         let model = Model::new(module, options)?;

@@ -8,9 +8,10 @@ use super::tables::{self, Tables};
 use super::taken;
 use super::types::TypeIds;
 use crate::error::Result;
-use crate::index::{FuncIdx, IndexVec};
+use crate::index::{FuncIdx, IndexVec, TableIdx};
 use crate::options::Options;
 use crate::read::Module;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 pub(super) struct Model<'m> {
@@ -31,12 +32,25 @@ pub(super) struct Model<'m> {
 
 impl<'m> Model<'m> {
     /// # Errors
-    /// [`crate::Error::MissingEntry`] if a pattern of the options matches no import.
+    /// [`crate::Error::MissingEntry`] or [`crate::Error::MissingReentrant`] if a pattern of the options
+    /// matches no import.
     pub(super) fn new(module: &'m Module<'m>, options: &Options) -> Result<Model<'m>> {
+        Model::with_private_tables(module, options, &BTreeSet::new())
+    }
+
+    /// As [`Model::new`], but the host writes to none of the tables `private`, though it could.
+    pub(super) fn with_private_tables(
+        module: &'m Module<'m>,
+        options: &Options,
+        private: &BTreeSet<TableIdx>,
+    ) -> Result<Model<'m>> {
         let clock = Instant::now();
         let entries = entries::find(module, options)?;
         let reentrant = entries::find_reentrant(module, options)?;
-        let host_visible = tables::host_visible(module);
+        let mut host_visible = tables::host_visible(module);
+        for table in private {
+            host_visible[*table] = false;
+        }
         let facts = Facts::collect(module, &host_visible)?;
         tracing::debug!(
             calls = facts.calls.iter().map(|calls| calls.len()).sum::<usize>(),

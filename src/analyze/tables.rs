@@ -142,7 +142,8 @@ impl Slots {
         segments: &[ElemIdx],
     ) -> Slots {
         let mut slots = Slots {
-            size: table.ty.initial,
+            // An import may be larger than it is declared.
+            size: if table.imported { u64::MAX } else { table.ty.initial },
             initial: table.init.as_ref().map_or(Slot::Null, |init| constants.eval(init).into()),
             written: Vec::new(),
             later: Vec::new(),

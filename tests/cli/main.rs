@@ -341,6 +341,15 @@ fn a_reentrant_import_is_in_the_closure() {
 }
 
 #[test]
+fn a_mistyped_reentrant_import_is_answered_with_near_names() {
+    let sandbox = Sandbox::with("in.wasm", FORKS);
+    let output = sandbox.run(&["analyze", "in.wasm", "--reentrant", "\"env\".sleep.sm"]);
+    assert_refused(&output, "which --reentrant names (did you mean `env.sleep.ms`?)");
+    let accepting = ["analyze", "in.wasm", "--allow-missing-entry", "--reentrant", "env.nothing*"];
+    assert_refused(&sandbox.run(&accepting), "does not import `env.nothing*`");
+}
+
+#[test]
 fn a_filter_writes_what_files_get() {
     let sandbox = Sandbox::with("in.wasm", FORKS);
     assert_done(&sandbox.run(&["instrument", "in.wasm", "-o", "out.wasm"]));

@@ -1,0 +1,319 @@
+//! What holds a closure up: every figure is compared with an analysis from which the thing was taken
+//! away, over random modules.
+//!
+//! Not proved here: that acting on an advice is safe; that is for the guards.
+
+use super::{options, with_module};
+use crate::analyze::advise::{Extent, Imports, OnlyCall, Support, What, supports};
+use crate::analyze::assume;
+use crate::analyze::facts::{Call, Callee, Dynamic};
+use crate::analyze::graph::Graph;
+use crate::analyze::model::Model;
+use crate::analyze::taken;
+use crate::analyze::types::TypeIds;
+use crate::index::{FuncIdx, IndexVec, TableIdx};
+use crate::options::{Assumption, EntryPattern, FuncPattern, Options};
+use crate::read::{FuncKind, Module};
+use proptest::prelude::*;
+use std::fmt::Write;
+
+/// Imported functions of the random modules; the defined ones follow.
+const IMPORTS: u32 = 6;
+const FUNCS: u8 = 7;
+
+/// A random module: what each function calls, what is in the tables, and what the host sees.
+#[derive(Clone, Debug)]
+struct Program {
+    calls: Vec<Vec<(u8, u8)>>,
+    slots: Vec<(bool, u8)>,
+    exported_funcs: Vec<u8>,
+    exported_tables: [bool; 2],
+    assumed: Option<u8>,
+    /// Which of [`ENTRIES`] and [`REENTRANT`] the options name.
+    entries: usize,
+    reentrant: usize,
+}
+
+const ENTRIES: [&[&str]; 5] =
+    [&["k.fork"], &["k.f*"], &["k.fork", "k.fork2"], &["k.f*", "k.fork2"], &["k.f*", "k.exec"]];
+const REENTRANT: [&[&str]; 4] = [&[], &["b.*"], &["b.back", "b.back2"], &["b.ba*", "b.back2"]];
+
+fn program() -> impl Strategy<Value = Program> {
+    let call = (0_u8..8, any::<u8>());
+    (
+        prop::collection::vec(prop::collection::vec(call, 0..4), usize::from(FUNCS)),
+        prop::collection::vec((any::<bool>(), 0..FUNCS), 0..6),
+        prop::collection::vec(0..FUNCS, 0..3),
+        any::<[bool; 2]>(),
+        prop::option::weighted(0.3, 0..FUNCS),
+        0..ENTRIES.len(),
+        0..REENTRANT.len(),
+    )
+        .prop_map(
+            |(calls, slots, exported_funcs, exported_tables, assumed, entries, reentrant)| {
+                Program {
+                    calls,
+                    slots,
+                    exported_funcs,
+                    exported_tables,
+                    assumed,
+                    entries,
+                    reentrant,
+                }
+            },
+        )
+}
+
+impl Program {
+    fn wat(&self) -> String {
+        let mut wat = String::from(
+            "(module (type $t0 (func)) (type $t1 (func (param i32)))
+            (import \"k\" \"fork\" (func $fork)) (import \"k\" \"fork2\" (func $fork2))
+            (import \"b\" \"back\" (func $back)) (import \"b\" \"back2\" (func $back2))
+            (import \"env\" \"invoke_v\" (func $invoke)) (import \"k\" \"exec\" (func $exec))
+            (import \"k\" \"g\" (global $g (mut i32)))
+            (table $a 4 funcref) (table $b 4 funcref) ",
+        );
+        for (table, name) in ["a", "b"].iter().enumerate() {
+            if self.exported_tables[table] {
+                write!(wat, "(export \"{name}\" (table ${name})) ").unwrap();
+            }
+        }
+        for (position, (second, func)) in self.slots.iter().enumerate() {
+            let table = if *second { "b" } else { "a" };
+            let slot = position % 4;
+            write!(wat, "(elem (table ${table}) (i32.const {slot}) func $f{func}) ").unwrap();
+        }
+        for (position, func) in self.exported_funcs.iter().enumerate() {
+            write!(wat, "(export \"e{position}\" (func $f{func})) ").unwrap();
+        }
+        for (func, calls) in self.calls.iter().enumerate() {
+            write!(wat, "(func $f{func} (type $t{}) ", func % 2).unwrap();
+            for (kind, choice) in calls {
+                wat += &call(*kind, *choice);
+            }
+            wat += ") ";
+        }
+        wat + ")"
+    }
+
+    fn options(&self) -> Options {
+        let assumed = self.assumed.map(|func| {
+            let index = u32::from(func) + IMPORTS;
+            Assumption::NoFork(FuncPattern(index.to_string()))
+        });
+        let patterns =
+            |texts: &[&str]| texts.iter().map(|text| EntryPattern::parse(text).unwrap()).collect();
+        Options {
+            assumptions: assumed.into_iter().collect(),
+            entries: patterns(ENTRIES[self.entries]),
+            reentrant: patterns(REENTRANT[self.reentrant]),
+            ..options()
+        }
+    }
+}
+
+/// The text of a call; half of the kinds are direct ones.
+fn call(kind: u8, choice: u8) -> String {
+    let ty = choice % 2;
+    let argument = ["", "(i32.const 0)"][usize::from(ty)];
+    let table = ["a", "b"][usize::from(choice / 2 % 2)];
+    match kind {
+        0 => format!(
+            "(call ${}) ",
+            ["fork", "fork2", "exec", "back", "back2", "invoke"][usize::from(choice % 6)]
+        ),
+        1..=3 => {
+            let func = choice % FUNCS;
+            let argument = ["", "(i32.const 0)"][usize::from(func % 2)];
+            format!("(call $f{func} {argument}) ")
+        }
+        4 | 5 => format!("(call_indirect ${table} (type $t{ty}) {argument} (global.get $g)) "),
+        6 => {
+            let slot = choice / 4 % 4;
+            format!("(call_indirect ${table} (type $t{ty}) {argument} (i32.const {slot})) ")
+        }
+        _ => format!(
+            "(call_ref $t{ty} {argument}
+            (ref.cast (ref null $t{ty}) (table.get ${table} (global.get $g)))) "
+        ),
+    }
+}
+
+/// The size of a closure by a search of a graph that is built anew.
+fn measure(model: &Model<'_>, removed: &IndexVec<FuncIdx, bool>) -> Extent {
+    let reached = Graph::new(model).reach_without(&model.entries, removed).funcs(model.module);
+    let mut extent = Extent::default();
+    for func in reached.indices().filter(|func| reached[*func]) {
+        extent.functions += 1;
+        if let FuncKind::Defined { body } = &model.module.funcs[func].kind {
+            extent.code_bytes += body.len() as u64;
+        }
+    }
+    extent
+}
+
+/// A module, and what is to be taken away from it.
+struct Knife<'m> {
+    model: Model<'m>,
+    removed: IndexVec<FuncIdx, bool>,
+    options: Options,
+}
+
+impl<'m> Knife<'m> {
+    fn new(module: &'m Module<'m>, options: &Options) -> Knife<'m> {
+        let model = Model::new(module, options).unwrap();
+        let removed = assume::removed(&model, &options.assumptions).unwrap();
+        Knife { model, removed, options: options.clone() }
+    }
+
+    fn measure(&self) -> Extent {
+        measure(&self.model, &self.removed)
+    }
+
+    fn without_calls(&mut self, gone: impl Fn(FuncIdx, &Call) -> bool) {
+        for func in self.removed.indices() {
+            let calls = self.model.facts.calls[func].iter().copied();
+            self.model.facts.calls[func] = calls.filter(|call| !gone(func, call)).collect();
+        }
+    }
+
+    fn without_calls_of(&mut self, table: Option<TableIdx>, ty: crate::index::TypeIdx) {
+        let dynamics = self.model.facts.dynamics.clone();
+        let unknown: Vec<bool> = (0..dynamics.len() as u32)
+            .map(|ordinal| !self.model.flows.targets.contains_key(&ordinal))
+            .collect();
+        let types: Vec<_> = dynamics
+            .iter()
+            .map(|dynamic| match dynamic {
+                Dynamic::Table { table, ty } => (Some(*table), self.model.types.id(*ty)),
+                Dynamic::Ref { ty } => (None, self.model.types.id(*ty)),
+            })
+            .map(|(table, id)| (table, TypeIds::index(id)))
+            .collect();
+        self.without_calls(|_, call| match call.callee {
+            Callee::Direct { .. } => false,
+            Callee::Dynamic { ordinal, .. } => {
+                unknown[ordinal as usize] && types[ordinal as usize] == (table, ty)
+            }
+        });
+    }
+
+    /// Takes `what` away; false if that is to be done to the text.
+    fn cut(&mut self, what: &What) -> bool {
+        match what {
+            What::VisibleTable(_) => return false,
+            What::Exports => {
+                // The host may still call what is exported: only a module without calls back is
+                // the same with fewer references.
+                if !self.model.reentrant.is_empty() {
+                    return false;
+                }
+                let Model { module, facts, tables, .. } = &self.model;
+                let only = taken::exported_only(module, &facts.uses, tables);
+                for func in only.indices().filter(|func| only[*func]) {
+                    self.model.taken[func] = false;
+                }
+            }
+            What::Reentry(imports) => {
+                self.model.reentrant.retain(|func| !imports.funcs.contains(func));
+            }
+            What::Entries(imports) => {
+                self.model.entries.retain(|func| !imports.funcs.contains(func));
+            }
+            What::Calls { table, ty, .. } => self.without_calls_of(*table, *ty),
+            What::Function { func, .. } => self.removed[*func] = true,
+        }
+        true
+    }
+}
+
+fn check(module: &Module<'_>, options: &Options, private: impl Fn(TableIdx) -> Extent) {
+    let (whole, supports) = supports(module, options).unwrap();
+    assert_eq!(whole, Knife::new(module, options).measure());
+    let less = |left: Extent| Extent {
+        functions: whole.functions - left.functions,
+        code_bytes: whole.code_bytes - left.code_bytes,
+    };
+    for Support { what, saves } in &supports {
+        let mut knife = Knife::new(module, options);
+        if knife.cut(what) {
+            assert_eq!(*saves, less(knife.measure()), "{what:?}");
+        } else if let What::VisibleTable(table) = what {
+            assert_eq!(*saves, less(private(*table)), "{what:?}");
+        }
+        if let What::Reentry(Imports { pattern: Some(pattern), .. })
+        | What::Entries(Imports { pattern: Some(pattern), .. }) = what
+        {
+            let mut options = options.clone();
+            options.entries.retain(|other| other != pattern);
+            options.reentrant.retain(|other| other != pattern);
+            assert_eq!(*saves, less(Knife::new(module, &options).measure()), "{what:?}");
+        }
+        if let What::Function { func, only_call } = what {
+            check_only_call(&Knife::new(module, options), *func, *only_call, *saves, whole);
+        }
+    }
+    complete(&Knife::new(module, options), &supports, whole);
+}
+
+/// Takes each call of a function away alone: only `only_call` may matter.
+fn check_only_call(
+    knife: &Knife<'_>,
+    func: FuncIdx,
+    only_call: Option<OnlyCall>,
+    saves: Extent,
+    whole: Extent,
+) {
+    let module = knife.model.module;
+    for call in &knife.model.facts.calls[func] {
+        let mut knife = Knife::new(module, &knife.options);
+        knife.without_calls(|caller, other| caller == func && other.offset == call.offset);
+        let lost = whole.functions - knife.measure().functions;
+        let expected = match only_call {
+            Some(only) if only.offset == call.offset => saves.functions,
+            _ => 0,
+        };
+        assert_eq!(lost, expected, "{func:?} {call:?}");
+    }
+}
+
+/// Every function of the closure and every hub that holds anything must be among the supports.
+fn complete(knife: &Knife<'_>, supports: &[Support], whole: Extent) {
+    let functions = supports.iter().filter(|support| match &support.what {
+        What::Reentry(imports) | What::Entries(imports) => imports.funcs.len() == 1,
+        what => matches!(what, What::Function { .. }),
+    });
+    let only_entry = usize::from(knife.model.entries.len() == 1);
+    assert_eq!(functions.count() + only_entry, whole.functions);
+    for dynamic in &knife.model.facts.dynamics {
+        let (table, ty) = match dynamic {
+            Dynamic::Table { table, ty } => (Some(*table), *ty),
+            Dynamic::Ref { ty } => (None, *ty),
+        };
+        let id = TypeIds::index(knife.model.types.id(ty));
+        let mut cut = Knife::new(knife.model.module, &knife.options);
+        cut.without_calls_of(table, id);
+        let listed = supports.iter().any(|support| {
+            matches!(support.what, What::Calls { table: t, ty, .. } if (t, ty) == (table, id))
+        });
+        assert_eq!(cut.measure() != whole, listed, "{table:?} {ty:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn every_figure_is_what_an_analysis_without_it_finds(program in program()) {
+        let options = program.options();
+        let private = |table: TableIdx| {
+            let mut program = program.clone();
+            program.exported_tables[table.0 as usize] = false;
+            with_module(&program.wat(), |module| {
+                // Only the positions of bodies differ, not their sizes.
+                Knife::new(module, &program.options()).measure()
+            })
+        };
+        with_module(&program.wat(), |module| check(module, &options, private));
+    }
+}
