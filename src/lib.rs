@@ -4,6 +4,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod advice;
 pub mod analyze;
 pub mod error;
 pub mod explanation;
@@ -15,6 +16,7 @@ pub mod report;
 pub mod rewrite;
 pub mod verify;
 
+pub use advice::{Advice, advise};
 pub use error::{Error, Result};
 pub use explanation::{Explanation, Question, explain};
 pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options};
@@ -43,7 +45,13 @@ pub fn analyze(input: &[u8], options: &Options) -> Result<Report> {
     let module = read::Module::read(&bytes)?;
     stage("analyze");
     let analysis = analyze::Analysis::run(&module, options)?;
-    Ok(Report::new(&module, &analysis))
+    report(&module, &analysis)
+}
+
+/// The report, with what guards cost, as the rewriter would write them.
+fn report(module: &read::Module<'_>, analysis: &analyze::Analysis) -> Result<Report> {
+    let guards = rewrite::guard_costs(module, &plan::guards(analysis))?;
+    Ok(Report::new(module, analysis, &guards))
 }
 
 /// Rewrites a module (binary or text) so that its stack can be unwound at any call of an entry.
@@ -57,7 +65,7 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
     let module = read::Module::read(&bytes)?;
     stage("analyze");
     let analysis = analyze::Analysis::run(&module, options)?;
-    let report = Report::new(&module, &analysis);
+    let report = report(&module, &analysis)?;
     if analysis.entries.is_empty() {
         return Ok(Output { wasm: bytes.into_owned(), report, warnings: Vec::new() });
     }

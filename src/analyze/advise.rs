@@ -60,12 +60,12 @@ pub enum What {
     Reentry(Imports),
     /// That imports are entries.
     Entries(Imports),
-    /// The calls of one type whose operand is not known.
+    /// The calls of one type, or of all types, whose operand is not known.
     Calls {
         /// The table that they go through; `None` for `call_ref`.
         table: Option<TableIdx>,
-        /// The least type index that names their type.
-        ty: TypeIdx,
+        /// The least type index that names their type; `None` for all types.
+        ty: Option<TypeIdx>,
         /// How many there are in the closure.
         calls: usize,
     },
@@ -135,12 +135,15 @@ pub fn supports(module: &Module<'_>, options: &Options) -> Result<(Extent, Vec<S
     supports.extend(adviser.calls(&weights));
     supports.extend(adviser.functions(&weights));
     tracing::info!(supports = supports.len(), took = ?clock.elapsed(), "weighed what holds the closure");
-    Ok((adviser.extent(&adviser.reached), supports))
+    Ok((adviser.extent(|func| adviser.is_inside(func)), supports))
 }
 
 /// What each node dominates.
 struct Weights {
     hubs: Hubs,
+    digraph: Digraph,
+    /// The node that leads to all entries.
+    root: u32,
     dominators: Dominators,
     functions: Vec<u64>,
     code_bytes: Vec<u64>,
@@ -167,7 +170,7 @@ impl Adviser<'_> {
     /// Weighs every node by what it dominates.
     fn weigh(&self) -> Weights {
         let hubs = Hubs::find(self);
-        let root = (self.graph.nodes() + hubs.hubs.len()) as u32;
+        let root = hubs.first + hubs.hubs.len() as u32;
         let digraph = Digraph::new(root as usize + 1, |edge| {
             let entries = self.model.entries.iter();
             entries.for_each(|entry| edge(root, self.graph.func(*entry).id()));
@@ -178,21 +181,41 @@ impl Adviser<'_> {
         let functions = dominators.sums(|node| u64::from(as_func(node).is_some()));
         let code_bytes =
             dominators.sums(|node| as_func(node).map_or(0, |func| self.body_bytes(func)));
-        Weights { hubs, dominators, functions, code_bytes }
+        Weights { hubs, digraph, root, dominators, functions, code_bytes }
     }
 
     fn calls(&self, weights: &Weights) -> Vec<Support> {
-        let hubs = weights.hubs.hubs.iter().zip(weights.hubs.first..);
-        let calls = hubs.map(|(hub, id)| {
-            let (table, ty, calls) = (hub.table, TypeIds::index(hub.ty), hub.calls);
+        let hubs = &weights.hubs.hubs;
+        let of_type = hubs.iter().zip(weights.hubs.first..).map(|(hub, id)| {
+            let (table, ty, calls) = (hub.table, Some(TypeIds::index(hub.ty)), hub.calls);
             Support { what: What::Calls { table, ty, calls }, saves: weights.of(id) }
         });
-        calls.filter(|support| support.saves.functions > 0).collect()
+        let tables: BTreeSet<_> = hubs.iter().map(|hub| hub.table).collect();
+        let of_table = tables.into_iter().filter_map(|table| {
+            let of_it = hubs.iter().filter(|hub| hub.table == table);
+            let (types, calls) = of_it.fold((0, 0), |(n, calls), hub| (n + 1, calls + hub.calls));
+            let support = || Support {
+                what: What::Calls { table, ty: None, calls },
+                saves: self.without_calls(weights, table),
+            };
+            (types > 1).then(support)
+        });
+        of_table.chain(of_type).filter(|support| support.saves.functions > 0).collect()
+    }
+
+    /// What the closure would have less without all hubs of a table.
+    fn without_calls(&self, weights: &Weights, table: Option<TableIdx>) -> Extent {
+        let Hubs { first, hubs, .. } = &weights.hubs;
+        let left = weights.digraph.reached(weights.root, |node| {
+            let hub = node.checked_sub(*first).and_then(|number| hubs.get(number as usize));
+            hub.is_none_or(|hub| hub.table != table)
+        });
+        self.lost(|func| left[self.graph.func(func).position()])
     }
 
     fn functions(&self, weights: &Weights) -> Vec<Support> {
         let defined = self.model.module.defined_funcs();
-        let inside = defined.filter(|func| self.reached.has(self.graph.func(*func)));
+        let inside = defined.filter(|func| self.is_inside(*func));
         inside
             .map(|func| {
                 let only_call = self.only_call(func, weights);
@@ -206,7 +229,7 @@ impl Adviser<'_> {
     /// but not all entries, without which nothing is left of any closure.
     fn imports(&self, weights: &Weights) -> Vec<Support> {
         let Model { module, entries, reentrant, .. } = self.model;
-        let inside = |func: &FuncIdx| self.reached.has(self.graph.func(*func));
+        let inside = |func: &FuncIdx| self.is_inside(*func);
         let reentrant: Vec<_> = reentrant.iter().copied().filter(inside).collect();
         let back = sets(module, &reentrant, &self.options.reentrant).map(What::Reentry);
         let some = |imports: &Imports| imports.funcs.len() < entries.len();
@@ -264,7 +287,7 @@ impl Adviser<'_> {
         for (hub, id) in hubs.hubs.iter().zip(hubs.first..) {
             edge(hub.target.id(), id);
         }
-        for func in self.removed.indices().filter(|func| self.reached.has(self.graph.func(*func))) {
+        for func in self.removed.indices().filter(|func| self.is_inside(*func)) {
             let calls = self.model.facts.calls[func].iter();
             for from in calls.filter_map(|call| self.source(call, hubs)) {
                 edge(from, self.graph.func(func).id());
@@ -280,7 +303,7 @@ impl Adviser<'_> {
             let func = self.graph.as_func(to);
             func.is_none_or(|func| !self.removed[func] && !imports.contains(&func))
         });
-        self.lost(&left)
+        self.lost(|func| left.has(self.graph.func(func)))
     }
 
     /// What it is to the closure that functions can be passed on for their export alone.
@@ -296,7 +319,10 @@ impl Adviser<'_> {
             !removed && !passed(from, to)
         });
         let any = only.indices().any(|func| only[func] && self.reached.has(self.graph.func(func)));
-        any.then(|| Support { what: What::Exports, saves: self.lost(&left) })
+        any.then(|| Support {
+            what: What::Exports,
+            saves: self.lost(|func| left.has(self.graph.func(func))),
+        })
     }
 
     /// For each table that the host can write to, what an analysis finds for which it can't.
@@ -310,28 +336,34 @@ impl Adviser<'_> {
             let private = BTreeSet::from([table]);
             let model = Model::with_private_tables(module, self.options, &private)?;
             let left = Graph::new(&model).reach_without(&model.entries, &self.removed);
-            Ok(Support { what: What::VisibleTable(table), saves: self.lost(&left) })
+            Ok(Support {
+                what: What::VisibleTable(table),
+                saves: self.lost(|func| left.has(self.graph.func(func))),
+            })
         };
         module.tables.indices().filter(open).map(support).collect()
     }
 
-    /// What the closure would have less if only `left` were reached: of another graph of the same
-    /// functions, it may be.
-    fn lost(&self, left: &Reached) -> Extent {
-        let (whole, left) = (self.extent(&self.reached), self.extent(left));
+    /// What the closure would have less if only the functions `left` were in it.
+    fn lost(&self, left: impl Fn(FuncIdx) -> bool) -> Extent {
+        let (whole, left) = (self.extent(|func| self.is_inside(func)), self.extent(left));
         Extent {
             functions: whole.functions.saturating_sub(left.functions),
             code_bytes: whole.code_bytes.saturating_sub(left.code_bytes),
         }
     }
 
-    fn extent(&self, reached: &Reached) -> Extent {
+    fn extent(&self, is_inside: impl Fn(FuncIdx) -> bool) -> Extent {
         let mut extent = Extent::default();
-        for func in self.removed.indices().filter(|func| reached.has(self.graph.func(*func))) {
+        for func in self.removed.indices().filter(|func| is_inside(*func)) {
             extent.functions += 1;
             extent.code_bytes += self.body_bytes(func);
         }
         extent
+    }
+
+    fn is_inside(&self, func: FuncIdx) -> bool {
+        self.reached.has(self.graph.func(func))
     }
 
     fn body_bytes(&self, func: FuncIdx) -> u64 {
@@ -402,7 +434,7 @@ impl Hubs {
         let mut hubs: Vec<Hub> = Vec::new();
         let mut numbers = HashMap::new();
         let funcs = facts.calls.iter_enumerated();
-        let inside = funcs.filter(|(func, _)| adviser.reached.has(graph.func(*func)));
+        let inside = funcs.filter(|(func, _)| adviser.is_inside(*func));
         for call in inside.flat_map(|(_, calls)| calls) {
             let Callee::Dynamic { ordinal, .. } = call.callee else { continue };
             let target = graph.target(call.callee).filter(|node| adviser.reached.has(*node));

@@ -127,7 +127,7 @@ pub(super) fn guards(
     Ok(guards)
 }
 
-/// What each assumption saves: how much larger the closure would be without it alone.
+/// What each assumption saves: how much larger the closure would be without it alone; and its guards.
 pub(super) fn savings(
     model: &Model<'_>,
     graph: &Graph,
@@ -145,7 +145,19 @@ pub(super) fn savings(
         savings.push(Saving {
             assumption: assumption.to_string(),
             functions: size(&reached.funcs(model.module)) - with_all,
+            guards: guards_of(model, assumption, analysis)?,
         });
     }
     Ok(savings)
+}
+
+/// The guards in the functions that one assumption takes out of the closure.
+fn guards_of(
+    model: &Model<'_>,
+    assumption: &Assumption,
+    analysis: &Analysis,
+) -> Result<Vec<(FuncIdx, u32)>> {
+    let removed = removed(model, std::slice::from_ref(assumption))?;
+    let guarded = analysis.guards.iter_enumerated().filter(|(func, _)| removed[*func]);
+    Ok(guarded.flat_map(|(func, calls)| calls.iter().map(move |call| (func, *call))).collect())
 }

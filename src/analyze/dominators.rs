@@ -37,6 +37,18 @@ impl Digraph {
         Digraph { starts, successors }
     }
 
+    /// Which nodes `root` leads to, by nodes that `enter` admits.
+    pub(super) fn reached(&self, root: u32, enter: impl Fn(u32) -> bool) -> Vec<bool> {
+        let mut reached = vec![false; self.nodes()];
+        let mut pending = vec![root];
+        while let Some(node) = pending.pop() {
+            if enter(node) && !std::mem::replace(&mut reached[node as usize], true) {
+                pending.extend(self.successors(node));
+            }
+        }
+        reached
+    }
+
     fn nodes(&self) -> usize {
         self.starts.len() - 1
     }
@@ -229,18 +241,6 @@ mod tests {
         Digraph::new(NODES as usize, |edge| edges.iter().for_each(|(from, to)| edge(*from, *to)))
     }
 
-    /// What is reached from node 0 without entering `without`.
-    fn reached(graph: &Digraph, without: Option<u32>) -> Vec<bool> {
-        let mut reached = vec![false; NODES as usize];
-        let mut pending = vec![0];
-        while let Some(node) = pending.pop() {
-            if Some(node) != without && !std::mem::replace(&mut reached[node as usize], true) {
-                pending.extend(graph.successors(node));
-            }
-        }
-        reached
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]
@@ -249,13 +249,13 @@ mod tests {
         ) {
             let graph = digraph(&edges);
             let dominators = Dominators::new(&graph, 0);
-            let whole = reached(&graph, None);
+            let whole = graph.reached(0, |_| true);
             let sums = dominators.sums(|node| 1 << (4 * node));
             for above in 0..NODES {
                 let has = dominators.numbers[above as usize] != NONE;
                 prop_assert_eq!(has, whole[above as usize]);
                 let mut sum = 0;
-                let rest = reached(&graph, Some(above));
+                let rest = graph.reached(0, |node| node != above);
                 for below in (0..NODES).filter(|node| whole[*node as usize]) {
                     let lost = whole[above as usize] && !rest[below as usize];
                     sum += u64::from(lost) << (4 * below);

@@ -36,7 +36,7 @@ mod taken;
 mod tests;
 mod types;
 
-pub use advise::{Called, Extent, OnlyCall, Support, What, supports};
+pub use advise::{Called, Extent, Imports, OnlyCall, Support, What, supports};
 pub use explain::{Edge, Explainer, Means, Source};
 
 use crate::error::Result;
@@ -70,13 +70,16 @@ pub struct Analysis {
     pub savings: Vec<Saving>,
 }
 
-/// What an assumption of the options saves.
+/// What an assumption of the options saves, and what it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saving {
     /// The assumption as a sentence.
     pub assumption: String,
     /// How many more functions would be in the closure without it, all others granted.
     pub functions: usize,
+    /// The guards that it asks for: each guarded function, with the offset of the call, that this
+    /// assumption takes out of the closure. If others do so too, the guard is theirs as well.
+    pub guards: Vec<(FuncIdx, u32)>,
 }
 
 /// A call instruction that may lead to an entry.

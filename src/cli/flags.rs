@@ -16,6 +16,9 @@ Examples:
   wasm-fork analyze app.wasm --entry wasi_snapshot_preview1.fd_write --format json
       Which functions can be on the stack when fd_write is called?
 
+  wasm-fork analyze app.wasm --advise
+      What makes the closure as large as it is?
+
   wasm-opt -O2 app.wasm -o - | wasm-fork instrument - -o - > app-fork.wasm
       As a filter, after the optimizer: what optimizes later may break the saved state's layout.
 
@@ -85,7 +88,20 @@ pub(super) struct Analyze {
     #[command(flatten)]
     pub(super) module: ModuleFlags,
 
-    /// How to print the closure
+    /// Print what holds the closure up instead: what it would be smaller without, largest first
+    ///
+    /// That the host sees a table, passes on exports, or is called back; entries; the calls through a
+    /// table of one type; functions, with the one call that holds each, if there is one. Each with how
+    /// many functions, and bytes of their bodies, the closure would have less without it alone, and
+    /// the flag that would do that, where there is one.
+    #[arg(long, group = "view")]
+    pub(super) advise: bool,
+
+    /// How many lines --advise prints; all of them as JSON, and 20 as text, unless this says more or less
+    #[arg(long, value_name = "N", requires = "view")]
+    pub(super) top: Option<usize>,
+
+    /// How to print it
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
 }
@@ -175,9 +191,9 @@ pub(super) enum AbiFlag {
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(super) enum Format {
-    /// A line `total (local, import)`, then a sorted list
+    /// For people; the closure as a line `total (local, import)`, then a sorted list
     #[default]
     Text,
-    /// One object: entries, counts, closure, assumptions
+    /// For programs; the closure as one object: entries, counts, closure, assumptions
     Json,
 }

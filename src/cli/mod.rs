@@ -11,7 +11,7 @@ mod progress;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use files::Destination;
-use flags::{AbiFlag, Command, Explain, Flags, Format, Global, Instrument, ModuleFlags};
+use flags::{AbiFlag, Analyze, Command, Explain, Flags, Format, Global, Instrument, ModuleFlags};
 use progress::Progress;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -20,6 +20,9 @@ use std::process::ExitCode;
 use wasm_fork::{
     Abi, Assumption, EntryPattern, Error, FuncPattern, Options, Question, Report, Result,
 };
+
+/// How many lines of a ranked list are shown, unless `--top` says otherwise.
+const TOP: usize = 20;
 
 /// Runs the command that the process was started with.
 pub(crate) fn run() -> ExitCode {
@@ -51,6 +54,7 @@ fn execute(flags: &Flags) -> Result<()> {
             analyze(&args.module, Format::Text, &options, progress)
         }
         Command::Instrument(args) => instrument(args, &options, progress),
+        Command::Analyze(args) if args.advise => advise(args, &options, progress),
         Command::Analyze(args) => analyze(&args.module, args.format, &options, progress),
         Command::Explain(args) => explain(args, &options, progress),
         Command::Plan(args) => {
@@ -82,6 +86,30 @@ fn analyze(
     }
 }
 
+fn advise(args: &Analyze, options: &Options, progress: Progress) -> Result<()> {
+    let input = files::read(&args.module.input)?;
+    let mut advice = wasm_fork::advise(&input.bytes, options)?;
+    drop(progress);
+    let found = advice.items.len();
+    match args.format {
+        Format::Text => {
+            advice.items.truncate(args.top.unwrap_or(TOP));
+            remark_rest(found - advice.items.len());
+            print(&advice.to_string())
+        }
+        Format::Json => {
+            advice.items.truncate(args.top.unwrap_or(found));
+            print_json(&advice)
+        }
+    }
+}
+
+fn remark_rest(left_out: usize) {
+    if left_out > 0 {
+        eprintln!("note: {left_out} more are not shown; see --top");
+    }
+}
+
 fn explain(args: &Explain, options: &Options, progress: Progress) -> Result<()> {
     let input = files::read(&args.module.input)?;
     let question = if args.all_callers { Question::AllCallers } else { Question::Path };
@@ -104,10 +132,10 @@ fn print_json(data: &impl Serialize) -> Result<()> {
 fn remarks(report: &Report) -> impl Iterator<Item = String> {
     let assumptions = report.assumptions.iter().map(|text| ("assuming", text));
     let notes = report.notes.iter().map(|text| ("note", text));
-    let given = report.assumed.iter().map(|assumed| {
-        format!("assumed: {}: {} functions fewer", one_line(&assumed.assumption), assumed.saves)
-    });
-    let guards = (report.guards > 0).then(|| format!("note: {} calls are guarded", report.guards));
+    let assumed = report.assumed.iter();
+    let given = assumed.map(|assumed| format!("assumed: {}", one_line(&assumed.to_string())));
+    let any = report.guards.guards > 0;
+    let guards = any.then(|| format!("note: {} for what is assumed", report.guards));
     let remarks = assumptions.chain(notes);
     let remarks = remarks.map(|(kind, text)| format!("{kind}: {}", one_line(text)));
     remarks.chain(given).chain(guards)

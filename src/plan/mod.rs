@@ -300,7 +300,8 @@ fn undo(module: &Module<'_>, func: FuncIdx, sites: &[Site]) -> Undo {
     if calls_import || no_dummy { Undo::Loop } else { Undo::Call }
 }
 
-fn guards(analysis: &Analysis) -> Vec<GuardPlan> {
+/// The guards that the assumptions of the options ask for.
+pub fn guards(analysis: &Analysis) -> Vec<GuardPlan> {
     let guarded = analysis.guards.iter_enumerated().filter(|(_, calls)| !calls.is_empty());
     guarded.map(|(func, calls)| GuardPlan { func, calls: calls.clone() }).collect()
 }

@@ -11,37 +11,61 @@
 //! The trap comes before the program could see what an unwind made of it: the callee has returned a
 //! dummy, which nobody has looked at. The stack of the trap names the function.
 
-use super::runtime::Runtime;
+use super::runtime;
 use crate::error::{Error, Result};
+use crate::index::{FuncIdx, GlobalIdx};
 use crate::plan::GuardPlan;
 use crate::read::Module;
 use wasm_encoder::{BlockType, InstructionSink};
 
-/// The body of a guarded function, without the size in front.
-pub(super) fn guarded_body(
-    module: &Module<'_>,
-    plan: &GuardPlan,
-    runtime: &Runtime,
-) -> Result<Vec<u8>> {
-    let body = module.body(plan.func).expect("only defined functions are guarded");
-    let range = body.range().start as usize..body.range().end as usize;
-    let misread = |error| Error::misread(&error);
-    let unprepared = runtime.unprepared.expect("laid out where there are guards");
-    let mut out = Vec::with_capacity(range.len() + plan.calls.len() * 8);
-    let mut copied = range.start;
-    let mut calls = plan.calls.iter().peekable();
-    let mut reader = body.get_operators_reader().map_err(misread)?;
-    while !reader.eof() {
-        let offset = reader.original_position() as u32;
-        reader.read().map_err(misread)?;
-        if calls.next_if(|call| **call == offset).is_some() {
-            let end = reader.original_position() as usize;
-            out.extend_from_slice(&module.bytes[copied..end]);
-            copied = end;
-            let mut sink = InstructionSink::new(&mut out);
-            sink.global_get(runtime.state.0).if_(BlockType::Empty).call(unprepared.0).end();
-        }
+/// What every guard of a module does.
+pub(super) struct Guard {
+    state: GlobalIdx,
+    /// The function that traps.
+    unprepared: FuncIdx,
+}
+
+/// A guarded function.
+pub(super) struct Guarded {
+    /// Its body, without the size in front.
+    pub body: Vec<u8>,
+    /// For each guarded call how many bytes its guard adds.
+    pub added: Vec<usize>,
+}
+
+impl Guard {
+    pub(super) fn new(module: &Module<'_>) -> Guard {
+        Guard { state: runtime::state(module), unprepared: runtime::unprepared(module) }
     }
-    out.extend_from_slice(&module.bytes[copied..range.end]);
-    Ok(out)
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut sink = InstructionSink::new(out);
+        sink.global_get(self.state.0).if_(BlockType::Empty).call(self.unprepared.0).end();
+    }
+
+    /// Rewrites a function that only gets guards.
+    pub(super) fn rewrite(&self, module: &Module<'_>, plan: &GuardPlan) -> Result<Guarded> {
+        let body = module.body(plan.func).expect("only defined functions are guarded");
+        let range = body.range().start as usize..body.range().end as usize;
+        let misread = |error| Error::misread(&error);
+        let mut out = Vec::with_capacity(range.len() + plan.calls.len() * 8);
+        let mut added = Vec::with_capacity(plan.calls.len());
+        let mut copied = range.start;
+        let mut calls = plan.calls.iter().peekable();
+        let mut reader = body.get_operators_reader().map_err(misread)?;
+        while !reader.eof() {
+            let offset = reader.original_position() as u32;
+            reader.read().map_err(misread)?;
+            if calls.next_if(|call| **call == offset).is_some() {
+                let end = reader.original_position() as usize;
+                let before = out.len() + (end - copied);
+                out.extend_from_slice(&module.bytes[copied..end]);
+                copied = end;
+                self.write(&mut out);
+                added.push(out.len() - before);
+            }
+        }
+        out.extend_from_slice(&module.bytes[copied..range.end]);
+        Ok(Guarded { body: out, added })
+    }
 }

@@ -4,7 +4,8 @@
 //! Not proved here: that a closure is smaller for an assumption by no more than it says; that is for
 //! the fixtures of `analyze`.
 
-use wasm_fork::{Assumption, EntryPattern, FuncPattern, Options};
+use wasm_fork::report::Guards;
+use wasm_fork::{Assumption, EntryPattern, FuncPattern, Options, read};
 use wasmtime::{Caller, Config, Engine, Error, Instance, Linker, Module, Store, Val};
 
 /// `run(x)` calls `leaf` through `middle` if `x` is not 0; both `middle` and `run` would show in memory
@@ -118,10 +119,59 @@ fn guards_are_only_where_an_assumption_needs_them() {
     let report =
         |assumptions| wasm_fork::analyze(PROGRAM.as_bytes(), &options(assumptions)).unwrap();
     let all = report(Vec::new());
-    assert_eq!((all.guards, all.assumed.len()), (0, 0));
+    assert_eq!((all.guards.guards, all.assumed.len()), (0, 0));
     for assumption in assumptions() {
         let narrowed = report(vec![assumption.clone()]);
-        assert_eq!(narrowed.guards, 1, "{assumption}");
+        assert_eq!(narrowed.guards.guards, 1, "{assumption}");
+        assert_eq!(narrowed.assumed[0].costs, narrowed.guards, "{assumption}");
         assert_eq!(all.counts.total - narrowed.counts.total, narrowed.assumed[0].saves);
     }
+}
+
+/// By how many bytes the bodies grow that are outside the closure, in the output itself.
+fn growth(options: &Options) -> usize {
+    let input = wat::parse_str(PROGRAM).unwrap();
+    let output = wasm_fork::instrument(&input, options).unwrap();
+    let (before, after) = (read(&input), read(&output.wasm));
+    let inside: Vec<u32> = output.report.closure.iter().map(|function| function.index).collect();
+    let outside = before.defined_funcs().filter(|func| !inside.contains(&func.0));
+    let bytes = |module: &read::Module<'_>, func| module.body(func).unwrap().as_bytes().len();
+    outside.map(|func| bytes(&after, func) - bytes(&before, func)).sum()
+}
+
+fn read(wasm: &[u8]) -> read::Module<'_> {
+    read::Module::read(wasm).unwrap()
+}
+
+#[test]
+fn what_guards_cost_is_what_the_bodies_grow_by() {
+    let [no_fork, not_called, of_run, only] = assumptions();
+    let sets =
+        [vec![no_fork.clone()], vec![only.clone()], vec![no_fork, not_called], vec![of_run, only]];
+    for assumptions in sets {
+        let options = Options {
+            entries: vec![EntryPattern::exact("env", "fork")],
+            assumptions,
+            ..Options::default()
+        };
+        let analyzed = wasm_fork::analyze(PROGRAM.as_bytes(), &options).unwrap();
+        assert!(analyzed.guards.guards > 0);
+        assert_eq!(analyzed.guards.guard_bytes, growth(&options));
+        let instrumented = wasm_fork::instrument(PROGRAM.as_bytes(), &options).unwrap();
+        assert_eq!(instrumented.report, analyzed);
+    }
+}
+
+#[test]
+fn a_guard_counts_for_each_assumption_that_asks_for_it() {
+    let [no_fork, not_called, ..] = assumptions();
+    let options = Options {
+        entries: vec![EntryPattern::exact("env", "fork")],
+        assumptions: vec![no_fork, not_called, Assumption::NoFork(pattern("plain"))],
+        ..Options::default()
+    };
+    let report = wasm_fork::analyze(PROGRAM.as_bytes(), &options).unwrap();
+    let costs: Vec<_> = report.assumed.iter().map(|assumed| assumed.costs).collect();
+    assert_eq!(costs, [report.guards, report.guards, Guards::default()]);
+    assert_eq!(report.guards, Guards { guards: 1, guard_bytes: 7 });
 }

@@ -11,7 +11,7 @@ use crate::analyze::graph::Graph;
 use crate::analyze::model::Model;
 use crate::analyze::taken;
 use crate::analyze::types::TypeIds;
-use crate::index::{FuncIdx, IndexVec, TableIdx};
+use crate::index::{FuncIdx, IndexVec, TableIdx, TypeIdx};
 use crate::options::{Assumption, EntryPattern, FuncPattern, Options};
 use crate::read::{FuncKind, Module};
 use proptest::prelude::*;
@@ -178,7 +178,7 @@ impl<'m> Knife<'m> {
         }
     }
 
-    fn without_calls_of(&mut self, table: Option<TableIdx>, ty: crate::index::TypeIdx) {
+    fn without_calls_of(&mut self, table: Option<TableIdx>, ty: Option<TypeIdx>) {
         let dynamics = self.model.facts.dynamics.clone();
         let unknown: Vec<bool> = (0..dynamics.len() as u32)
             .map(|ordinal| !self.model.flows.targets.contains_key(&ordinal))
@@ -194,7 +194,8 @@ impl<'m> Knife<'m> {
         self.without_calls(|_, call| match call.callee {
             Callee::Direct { .. } => false,
             Callee::Dynamic { ordinal, .. } => {
-                unknown[ordinal as usize] && types[ordinal as usize] == (table, ty)
+                let (of_table, of_type) = types[ordinal as usize];
+                unknown[ordinal as usize] && of_table == table && ty.is_none_or(|ty| ty == of_type)
             }
         });
     }
@@ -291,7 +292,7 @@ fn complete(knife: &Knife<'_>, supports: &[Support], whole: Extent) {
             Dynamic::Table { table, ty } => (Some(*table), *ty),
             Dynamic::Ref { ty } => (None, *ty),
         };
-        let id = TypeIds::index(knife.model.types.id(ty));
+        let id = Some(TypeIds::index(knife.model.types.id(ty)));
         let mut cut = Knife::new(knife.model.module, &knife.options);
         cut.without_calls_of(table, id);
         let listed = supports.iter().any(|support| {
