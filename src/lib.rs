@@ -14,6 +14,7 @@ pub mod plan;
 pub mod read;
 pub mod report;
 pub mod rewrite;
+pub mod stats;
 pub mod verify;
 
 pub use advice::{Advice, advise};
@@ -21,6 +22,7 @@ pub use error::{Error, Result};
 pub use explanation::{Explanation, Question, explain};
 pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options};
 pub use report::Report;
+pub use stats::{Stats, stats};
 
 /// What [`instrument`] made.
 #[derive(Debug)]

@@ -97,7 +97,15 @@ pub(super) struct Analyze {
     #[arg(long, group = "view")]
     pub(super) advise: bool,
 
-    /// How many lines --advise prints; all of them as JSON, and 20 as text, unless this says more or less
+    /// Print what instrumenting would cost instead: sites, saved locals, frames and code, in total and
+    /// by function
+    ///
+    /// Frames are in bytes, one of each function; code is the bytes by which bodies grow. With how the
+    /// figures are spread over functions, and the functions whose bodies grow most (as JSON, all).
+    #[arg(long, group = "view")]
+    pub(super) stats: bool,
+
+    /// How many things --advise or functions --stats lists, instead of 20; as JSON all, without this
     #[arg(long, value_name = "N", requires = "view")]
     pub(super) top: Option<usize>,
 

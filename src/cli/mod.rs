@@ -54,6 +54,7 @@ fn execute(flags: &Flags) -> Result<()> {
             analyze(&args.module, Format::Text, &options, progress)
         }
         Command::Instrument(args) => instrument(args, &options, progress),
+        Command::Analyze(args) if args.stats => stats(args, &options, progress),
         Command::Analyze(args) if args.advise => advise(args, &options, progress),
         Command::Analyze(args) => analyze(&args.module, args.format, &options, progress),
         Command::Explain(args) => explain(args, &options, progress),
@@ -100,6 +101,25 @@ fn advise(args: &Analyze, options: &Options, progress: Progress) -> Result<()> {
         Format::Json => {
             advice.items.truncate(args.top.unwrap_or(found));
             print_json(&advice)
+        }
+    }
+}
+
+fn stats(args: &Analyze, options: &Options, progress: Progress) -> Result<()> {
+    let input = files::read(&args.module.input)?;
+    let mut stats = wasm_fork::stats(&input.bytes, options)?;
+    drop(progress);
+    match args.format {
+        Format::Text => {
+            let top = args.top.unwrap_or(TOP);
+            remark_rest(stats.functions.len().saturating_sub(top));
+            print(&stats.text(top))
+        }
+        Format::Json => {
+            if let Some(top) = args.top {
+                stats.functions = stats.largest(top).into_iter().cloned().collect();
+            }
+            print_json(&stats)
         }
     }
 }

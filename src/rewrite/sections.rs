@@ -20,6 +20,11 @@ pub(super) fn assemble(
     runtime: &Runtime,
     bodies: Vec<(FuncIdx, Vec<u8>)>,
 ) -> Result<Rewritten> {
+    let added = bodies.iter().map(|(func, body)| {
+        let before = module.body(*func).map_or(0, |body| body.as_bytes().len());
+        (*func, body.len() as i64 - before as i64)
+    });
+    let added = added.collect();
     let code: usize = bodies.iter().map(|(_, body)| body.len()).sum();
     let mut assembler = Assembler {
         module,
@@ -31,7 +36,7 @@ pub(super) fn assemble(
     };
     assembler.out.extend_from_slice(&module.bytes[..8]);
     assembler.sections()?;
-    Ok(Rewritten { wasm: assembler.out, dropped: assembler.dropped })
+    Ok(Rewritten { wasm: assembler.out, dropped: assembler.dropped, added })
 }
 
 struct Assembler<'m, 'a> {
