@@ -61,10 +61,13 @@ pub enum Without {
     /// is not known.
     Calls {
         /// The index of the table that they go through; none for `call_ref`.
+        #[serde(skip_serializing_if = "Option::is_none")]
         table: Option<u32>,
         /// The least type index that names their type; none for all types.
+        #[serde(skip_serializing_if = "Option::is_none")]
         r#type: Option<u32>,
         /// The type in words.
+        #[serde(skip_serializing_if = "Option::is_none")]
         signature: Option<String>,
         /// How many such calls there are in the closure.
         calls: usize,
@@ -77,6 +80,7 @@ pub enum Without {
         name: Option<String>,
         /// If one call alone leads from it to an entry, recursion aside: that one. Without this call
         /// the closure would be smaller by just as much.
+        #[serde(skip_serializing_if = "Option::is_none")]
         only_call: Option<Call>,
     },
 }
@@ -96,12 +100,16 @@ pub struct Call {
     /// Offset of the instruction in bytes from the start of the module.
     pub offset: u32,
     /// Index of the function that is called; none if it is not a direct call.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub callee: Option<u32>,
     /// Its name, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub callee_name: Option<String>,
     /// Index of the table that the function is in, for `call_indirect`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<u32>,
     /// The index of the type that the call asks for, if it is not a direct call.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub r#type: Option<u32>,
 }
 
@@ -271,8 +279,10 @@ impl fmt::Display for Without {
             Without::Reentry { imports } => write_imports(f, imports, "calling back"),
             Without::Entries { imports } => write_imports(f, imports, "as an entry"),
             Without::Calls { table, signature, calls, .. } => {
-                let plural = if *calls == 1 { "" } else { "s" };
-                write!(f, "the {calls} call{plural} ")?;
+                match calls {
+                    1 => write!(f, "the one call ")?,
+                    _ => write!(f, "the {calls} calls ")?,
+                }
                 match table {
                     Some(table) => write!(f, "through table {table}")?,
                     None => write!(f, "by reference")?,

@@ -336,3 +336,41 @@ impl fmt::Display for Largest<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn distribution(figures: impl IntoIterator<Item = i64>) -> Distribution {
+        let functions: Vec<_> = figures
+            .into_iter()
+            .map(|code_bytes_added| Function {
+                index: 0,
+                name: None,
+                sites: 1,
+                saved_locals: 0,
+                frame_bytes: 4,
+                code_bytes: 2,
+                code_bytes_added,
+            })
+            .collect();
+        Distribution::of(&functions, |function| function.code_bytes_added)
+    }
+
+    #[test]
+    fn percentiles_are_figures_that_occur() {
+        assert_eq!(distribution((1..=1000).rev()).percentiles(), [1, 500, 900, 990, 1000]);
+        assert_eq!(distribution([7]).percentiles(), [7; 5]);
+        assert_eq!(distribution([3, 9]).percentiles(), [3, 3, 9, 9, 9]);
+        assert_eq!(distribution([]), Distribution::default());
+    }
+
+    #[test]
+    fn buckets_are_powers_of_two() {
+        assert_eq!(distribution([-5, 0, 1, 2, 3, 4, 7, 8]).buckets, [2, 1, 2, 2, 1]);
+        let labels: Vec<_> = (0..5).map(bucket_label).collect();
+        assert_eq!(labels, ["0", "1", "2-3", "4-7", "8-15"]);
+        assert_eq!(bucket(i64::MAX), 63);
+        assert_eq!(bucket_label(63), format!("{}-{}", 1_u64 << 62, i64::MAX));
+    }
+}

@@ -11,6 +11,9 @@
 //!    closure.
 //! 6. `certificate`: the closure is checked against the calls, without the graph.
 //!
+//! Two more modules answer questions about a closure: `explain`, why a function is in it, and `advise`,
+//! what it would be smaller without.
+//!
 //! Invariants: a function outside the closure is never on the stack when an entry is called, as
 //! long as the listed assumptions hold; code that can't run has no sites; the time is linear in the
 //! module. This stage decides nothing: which sites get a frame is the plan's business.

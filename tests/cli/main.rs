@@ -6,6 +6,7 @@
 mod readme;
 #[cfg(unix)]
 mod unix;
+mod views;
 
 use std::fs;
 use std::io::Write;

@@ -7,5 +7,6 @@ mod exec;
 mod fixtures;
 mod guards;
 mod random;
+mod stats;
 mod stress;
 mod structure;

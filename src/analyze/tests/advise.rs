@@ -318,3 +318,86 @@ proptest! {
         with_module(&program.wat(), |module| check(module, &options, private));
     }
 }
+
+/// What the only support of one kind saves, in functions.
+fn saved(wat: &str, options: &Options, pick: impl Fn(&What) -> bool) -> Option<usize> {
+    with_module(wat, |module| {
+        let (_, supports) = supports(module, options).unwrap();
+        let mut found = supports.iter().filter(|support| pick(&support.what));
+        let saves = found.next().map(|support| support.saves.functions);
+        assert!(found.next().is_none(), "there are several");
+        saves
+    })
+}
+
+#[test]
+fn an_imported_table_that_the_host_leaves_alone_holds_what_segments_put_there() {
+    // The table may be larger than it is declared: slot 5 is there.
+    let wat = |table: &str, leaf: &str| {
+        format!(
+            "(module (import \"k\" \"fork\" (func $fork)) {table} (elem (i32.const 5) $leaf)
+            (func $leaf {leaf}) (func (export \"forks\") (call $fork))
+            (func $unknown (export \"u\") (param i32) (call_indirect (local.get 0)))
+            (func $fifth (call_indirect (i32.const 5)))
+            (func $sixth (call_indirect (i32.const 6))))"
+        )
+    };
+    let is_table = |what: &What| matches!(what, What::VisibleTable(_));
+    let imported = "(import \"k\" \"t\" (table 1 funcref))";
+    assert_eq!(saved(&wat(imported, ""), &options(), is_table), Some(3));
+    assert_eq!(saved(&wat(imported, "(call $fork)"), &options(), is_table), Some(1));
+    assert_eq!(saved(&wat("(table 9 funcref)", ""), &options(), is_table), None);
+}
+
+#[test]
+fn a_table_that_can_not_hold_functions_is_no_support() {
+    let is_table = |what: &What| matches!(what, What::VisibleTable(_));
+    let wat = |element: &str| {
+        format!(
+            "(module (import \"k\" \"fork\" (func)) (table (export \"t\") 1 {element})
+            (func (call 0)))"
+        )
+    };
+    assert_eq!(saved(&wat("externref"), &options(), is_table), None);
+    assert_eq!(saved(&wat("funcref"), &options(), is_table), Some(0));
+}
+
+#[test]
+fn an_export_is_passed_on_only_where_nothing_else_gives_the_reference() {
+    let is_exports = |what: &What| *what == What::Exports;
+    let wat = |more: &str| {
+        format!(
+            "(module (import \"k\" \"fork\" (func $fork)) (import \"k\" \"back\" (func $back))
+            (table (export \"t\") 1 funcref)
+            (func $forks (export \"e\") (call $fork)) (func $calls (call_indirect (i32.const 0)))
+            (func $back_in (call $back)) {more})"
+        )
+    };
+    assert_eq!(saved(&wat(""), &options(), is_exports), Some(1));
+    assert_eq!(saved(&wat("(elem (i32.const 0) $forks)"), &options(), is_exports), None);
+    // A host that calls back calls what is exported all the same.
+    let reentrant = Options { reentrant: vec![EntryPattern::exact("k", "back")], ..options() };
+    assert_eq!(saved(&wat(""), &reentrant, is_exports), Some(1));
+}
+
+#[test]
+fn the_calls_through_a_table_are_weighed_by_type_and_together() {
+    let wat = "(module (import \"k\" \"fork\" (func $fork)) (table 4 funcref)
+        (elem (i32.const 0) $forks $takes)
+        (func $forks (call $fork)) (func $takes (param i64) (call $fork))
+        (func $a (param i32) (call_indirect (local.get 0)))
+        (func $b (param i32) (call_indirect (param i64) (i64.const 0) (local.get 0)))
+        (func $both (call $a (i32.const 9)) (call $b (i32.const 9))))";
+    // Exported, so that the index is not known.
+    let wat = wat.replace("$a (param", "$a (export \"a\") (param");
+    let wat = wat.replace("$b (param", "$b (export \"b\") (param");
+    let of_type = |least: Option<u32>| {
+        move |what: &What| {
+            let ty = least.map(TypeIdx);
+            matches!(what, What::Calls { table: Some(TableIdx(0)), ty: t, .. } if *t == ty)
+        }
+    };
+    assert_eq!(saved(&wat, &options(), of_type(Some(0))), Some(1));
+    assert_eq!(saved(&wat, &options(), of_type(Some(1))), Some(1));
+    assert_eq!(saved(&wat, &options(), of_type(None)), Some(3));
+}
