@@ -67,8 +67,8 @@ pub struct Assumed {
     pub assumption: String,
     /// How many more functions the closure would have without it.
     pub saves: usize,
-    /// What it costs: the guards in the functions that it takes out of the closure. A guard in a
-    /// function that several assumptions take out counts for each of them.
+    /// What it costs: the guards that are there for it alone, in functions that would be in the
+    /// closure without it. A guard that several assumptions ask for counts only among all.
     #[serde(flatten)]
     pub costs: Guards,
 }

@@ -142,22 +142,18 @@ pub(super) fn savings(
         others.remove(position);
         let removed = removed(model, &others)?;
         let reached = graph.reach_without(&model.entries, &removed);
+        let without = reached.funcs(model.module);
         savings.push(Saving {
             assumption: assumption.to_string(),
-            functions: size(&reached.funcs(model.module)) - with_all,
-            guards: guards_of(model, assumption, analysis)?,
+            functions: size(&without) - with_all,
+            guards: guards_within(&without, analysis),
         });
     }
     Ok(savings)
 }
 
-/// The guards in the functions that one assumption takes out of the closure.
-fn guards_of(
-    model: &Model<'_>,
-    assumption: &Assumption,
-    analysis: &Analysis,
-) -> Result<Vec<(FuncIdx, u32)>> {
-    let removed = removed(model, std::slice::from_ref(assumption))?;
-    let guarded = analysis.guards.iter_enumerated().filter(|(func, _)| removed[*func]);
-    Ok(guarded.flat_map(|(func, calls)| calls.iter().map(move |call| (func, *call))).collect())
+/// The guards in functions of a larger closure.
+fn guards_within(closure: &IndexVec<FuncIdx, bool>, analysis: &Analysis) -> Vec<(FuncIdx, u32)> {
+    let guarded = analysis.guards.iter_enumerated().filter(|(func, _)| closure[*func]);
+    guarded.flat_map(|(func, calls)| calls.iter().map(move |call| (func, *call))).collect()
 }

@@ -80,8 +80,8 @@ pub struct Saving {
     pub assumption: String,
     /// How many more functions would be in the closure without it, all others granted.
     pub functions: usize,
-    /// The guards that it asks for: each guarded function, with the offset of the call, that this
-    /// assumption takes out of the closure. If others do so too, the guard is theirs as well.
+    /// The guards that are there for it alone, each as function and offset of the call: those in
+    /// functions that would be in the closure without it. One that several ask for is not among them.
     pub guards: Vec<(FuncIdx, u32)>,
 }
 

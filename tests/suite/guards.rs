@@ -163,15 +163,20 @@ fn what_guards_cost_is_what_the_bodies_grow_by() {
 }
 
 #[test]
-fn a_guard_counts_for_each_assumption_that_asks_for_it() {
-    let [no_fork, not_called, ..] = assumptions();
-    let options = Options {
-        entries: vec![EntryPattern::exact("env", "fork")],
-        assumptions: vec![no_fork, not_called, Assumption::NoFork(pattern("plain"))],
-        ..Options::default()
+fn a_guard_counts_for_an_assumption_that_alone_asks_for_it() {
+    let costs = |assumptions: &[Assumption]| {
+        let options = Options {
+            entries: vec![EntryPattern::exact("env", "fork")],
+            assumptions: assumptions.to_vec(),
+            ..Options::default()
+        };
+        let report = wasm_fork::analyze(PROGRAM.as_bytes(), &options).unwrap();
+        assert_eq!(report.guards, Guards { guards: 1, guard_bytes: 7 });
+        report.assumed.iter().map(|assumed| assumed.costs).collect::<Vec<_>>()
     };
-    let report = wasm_fork::analyze(PROGRAM.as_bytes(), &options).unwrap();
-    let costs: Vec<_> = report.assumed.iter().map(|assumed| assumed.costs).collect();
-    assert_eq!(costs, [report.guards, report.guards, Guards::default()]);
-    assert_eq!(report.guards, Guards { guards: 1, guard_bytes: 7 });
+    let [of_middle, again, ..] = assumptions();
+    let idle = Assumption::NoFork(pattern("plain"));
+    let one = Guards { guards: 1, guard_bytes: 7 };
+    assert_eq!(costs(&[of_middle.clone(), idle.clone()]), [one, Guards::default()]);
+    assert_eq!(costs(&[of_middle, again, idle]), [Guards::default(); 3]);
 }
