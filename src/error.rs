@@ -105,6 +105,32 @@ pub enum Error {
         /// Functions with similar names, most similar first.
         near: Vec<String>,
     },
+    /// No table matches a pattern.
+    #[error("no table is called `{pattern}`; {}", tables_there(.tables))]
+    NoSuchTable {
+        /// The pattern as the user gave it.
+        pattern: String,
+        /// The tables that the module has, each with its index and names.
+        tables: Vec<String>,
+    },
+    /// A profile can't be read.
+    #[error("the profile {origin} can't be used: {reason}")]
+    BadProfile {
+        /// Where it comes from: a path.
+        origin: String,
+        /// What is wrong with it, with line and column where there is one.
+        reason: String,
+    },
+    /// A profile was recorded from another build of the module.
+    #[error(
+        "the profile does not fit this module: {function} {reason}; record it again from this build"
+    )]
+    StaleProfile {
+        /// The function by the profile's index and name.
+        function: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An entry pattern can't be read.
     #[error(
         "the entry `{entry}` can't be read: {reason}; write MODULE.NAME, \"MODULE\".NAME, or use --entry-module and --entry-name"
@@ -179,6 +205,14 @@ pub enum Error {
     /// A mistake of this tool. Nothing was written.
     #[error("internal error, please report it: {0}")]
     Internal(String),
+}
+
+fn tables_there(tables: &[String]) -> String {
+    if tables.is_empty() {
+        "the module has no tables".into()
+    } else {
+        format!("give an index or a name of {}", tables.join(" or "))
+    }
 }
 
 fn near_names(near: &[String]) -> String {

@@ -11,6 +11,7 @@ pub mod explanation;
 pub mod index;
 pub mod options;
 pub mod plan;
+pub mod profile;
 pub mod read;
 pub mod report;
 pub mod rewrite;
@@ -20,7 +21,8 @@ pub mod verify;
 pub use advice::{Advice, advise};
 pub use error::{Error, Result};
 pub use explanation::{Explanation, Question, explain};
-pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options};
+pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options, TablePattern};
+pub use profile::Profile;
 pub use report::Report;
 pub use stats::{Stats, stats};
 
@@ -52,7 +54,7 @@ pub fn analyze(input: &[u8], options: &Options) -> Result<Report> {
 
 /// The report, with what guards cost, as the rewriter would write them.
 fn report(module: &read::Module<'_>, analysis: &analyze::Analysis) -> Result<Report> {
-    let guards = rewrite::guard_costs(module, &plan::guards(analysis))?;
+    let guards = rewrite::guard_costs(module, &plan::guards(module, analysis)?)?;
     Ok(Report::new(module, analysis, &guards))
 }
 

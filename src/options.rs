@@ -1,6 +1,7 @@
 //! What a caller may ask for, resolved and typed: the command line is parsed elsewhere.
 
 use crate::error::{Error, Result};
+use crate::profile::Profile;
 
 /// The protocol between the instrumented module and its host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,8 +109,13 @@ pub enum Assumption {
     NoFork(FuncPattern),
     /// Functions that are never called, as far as an entry is concerned.
     NotCalled(FuncPattern),
-    /// No functions but these ever have an entry below them.
+    /// No functions but these, and those of a [`Assumption::Profile`], ever have an entry below them.
     Only(Vec<FuncPattern>),
+    /// No functions but these, and those of a [`Assumption::Only`], ever have an entry below them.
+    Profile(Profile),
+    /// Tables that the host can see, but writes to no slot of: neither before nor while this module
+    /// uses them. It may read them, and call what is in their slots.
+    TablePrivate(TablePattern),
 }
 
 /// Which functions are meant: an index, or a name with an optional trailing `*`.
@@ -117,6 +123,18 @@ pub enum Assumption {
 /// Names are export names, names of the name section as they stand there, and these demangled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FuncPattern(pub String);
+
+/// Which tables are meant: an index, or the name of an export or import with an optional trailing `*`.
+///
+/// An import's name is its field name, or both names with a dot between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TablePattern(pub String);
+
+impl std::fmt::Display for TablePattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl std::fmt::Display for FuncPattern {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -131,6 +149,13 @@ impl std::fmt::Display for Assumption {
             Assumption::NotCalled(pattern) => write!(f, "`{pattern}` is never called"),
             Assumption::Only(patterns) => {
                 write!(f, "an entry is only called below {} listed functions", patterns.len())
+            }
+            Assumption::Profile(profile) => {
+                let seen = profile.functions.len();
+                write!(f, "an entry is only called below the {seen} functions of a profile")
+            }
+            Assumption::TablePrivate(pattern) => {
+                write!(f, "the host writes no slot of the table `{pattern}`")
             }
         }
     }

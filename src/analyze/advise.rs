@@ -14,12 +14,13 @@
 //!
 //! What is no node is answered by a search or an analysis of its own: there are few of these.
 
-use super::assume;
+use super::assume::{Assumed, Narrowing};
 use super::dominators::{Digraph, Dominators};
 use super::entries;
 use super::facts::{Call, Callee, Dynamic};
 use super::graph::{Graph, Node, Reached};
 use super::model::Model;
+use super::tables::Contents;
 use super::taken;
 use super::types::{TypeId, TypeIds};
 use crate::error::Result;
@@ -122,11 +123,11 @@ pub enum Called {
 /// As [`Analysis::run`](super::Analysis::run), but for assumptions that can't be guarded.
 pub fn supports(module: &Module<'_>, options: &Options) -> Result<(Extent, Vec<Support>)> {
     let clock = Instant::now();
-    let model = Model::new(module, options)?;
+    let Narrowing { removed, private } = Assumed::resolve(module, options)?.narrowing(module);
+    let model = Model::with_private_tables(module, options, &private)?;
     let graph = Graph::new(&model);
-    let removed = assume::removed(&model, &options.assumptions)?;
     let reached = graph.reach_without(&model.entries, &removed);
-    let adviser = Adviser { options, graph: &graph, removed, reached, model: &model };
+    let adviser = Adviser { options, graph: &graph, removed, private, reached, model: &model };
     let mut supports = adviser.tables()?;
     tracing::debug!(took = ?clock.elapsed(), "weighed the tables that the host sees");
     supports.extend(adviser.exports());
@@ -162,6 +163,8 @@ struct Adviser<'a> {
     graph: &'a Graph,
     /// What the options' assumptions take out of the closure.
     removed: IndexVec<FuncIdx, bool>,
+    /// The tables that they take to be private.
+    private: BTreeSet<TableIdx>,
     /// The nodes that lead to an entry.
     reached: Reached,
 }
@@ -330,10 +333,12 @@ impl Adviser<'_> {
         let module = self.model.module;
         let open = |table: &TableIdx| {
             let element = module.tables[*table].ty.element_type;
-            self.model.tables.is_open(*table) && holds_functions(element)
+            let is_open = matches!(self.model.tables.tables[*table].contents, Contents::Open);
+            is_open && holds_functions(element)
         };
         let support = |table: TableIdx| {
-            let private = BTreeSet::from([table]);
+            let mut private = self.private.clone();
+            private.insert(table);
             let model = Model::with_private_tables(module, self.options, &private)?;
             let left = Graph::new(&model).reach_without(&model.entries, &self.removed);
             Ok(Support {

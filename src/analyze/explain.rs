@@ -8,7 +8,7 @@
 //!   main ──call──► run ──call_indirect, slot 3, from element segment 0──► child ──call──► fork
 //! ```
 
-use super::assume;
+use super::assume::FuncNames;
 use super::evidence;
 use super::facts::{Call, Callee};
 use super::graph::{Graph, Node};
@@ -110,7 +110,7 @@ impl<'m> Explainer<'m> {
     /// # Errors
     /// [`crate::Error::NoSuchFunction`] if there are none.
     pub fn functions(&self, pattern: &FuncPattern) -> Result<Vec<FuncIdx>> {
-        assume::matching(self.model.module, pattern)
+        FuncNames::new(self.model.module).matching(pattern)
     }
 
     /// How many direct calls and how many calls through tables and references are in `func`.

@@ -71,12 +71,12 @@ pub(super) struct Uses {
 impl Facts {
     pub(super) fn collect(
         module: &Module<'_>,
-        host_visible: &IndexVec<TableIdx, bool>,
+        host_written: &IndexVec<TableIdx, bool>,
     ) -> Result<Facts> {
         let bodies: Vec<Result<BodyFacts>> = (0..module.funcs.len())
             .into_par_iter()
             .map_init(
-                || Collector::new(module, host_visible),
+                || Collector::new(module, host_written),
                 |collector, func| match module.body(FuncIdx::from_usize(func)) {
                     Some(body) => collector.collect(&body, FuncIdx::from_usize(func)),
                     None => Ok(BodyFacts::default()),
@@ -127,7 +127,7 @@ struct BodyFacts {
 /// Collects the facts of bodies, one after the other.
 struct Collector<'a> {
     module: &'a Module<'a>,
-    host_visible: &'a IndexVec<TableIdx, bool>,
+    host_written: &'a IndexVec<TableIdx, bool>,
     func: FuncIdx,
     facts: BodyFacts,
     liveness: Liveness,
@@ -137,10 +137,10 @@ struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    fn new(module: &'a Module<'a>, host_visible: &'a IndexVec<TableIdx, bool>) -> Self {
+    fn new(module: &'a Module<'a>, host_written: &'a IndexVec<TableIdx, bool>) -> Self {
         Collector {
             module,
-            host_visible,
+            host_written,
             func: FuncIdx(0),
             facts: BodyFacts::default(),
             liveness: Liveness::default(),
@@ -256,7 +256,7 @@ impl Collector<'_> {
         let uses = self.facts.uses.get_or_insert_default();
         uses.operator(operator, self.func);
         let mut changed = uses.changed_tables.iter();
-        if changed.any(|(table, _)| !self.host_visible[*table]) {
+        if changed.any(|(table, _)| !self.host_written[*table]) {
             self.facts.traceable = Traceable::Yes;
         }
     }
@@ -269,7 +269,7 @@ impl Collector<'_> {
 
     fn indirect(&mut self, offset: u32, table: u32, ty: u32, tail: bool) {
         let (table, ty) = (TableIdx(table), TypeIdx(ty));
-        if !self.host_visible[table] {
+        if !self.host_written[table] {
             self.choose();
         }
         self.dynamic(offset, Dynamic::Table { table, ty }, tail);

@@ -9,7 +9,8 @@
 //! 4. `tables`, `taken`: which references exist, and where they can be.
 //! 5. `graph`: the call graph, from callees to callers; its nodes reached from the entries are the
 //!    closure.
-//! 6. `certificate`: the closure is checked against the calls, without the graph.
+//! 6. `assume`: what the user's assumptions take away from it, and which calls are guarded for that.
+//! 7. `certificate`: the closure is checked against the calls, without the graph.
 //!
 //! Two more modules answer questions about a closure: `explain`, why a function is in it, and `advise`,
 //! what it would be smaller without.
@@ -46,6 +47,7 @@ use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec};
 use crate::options::Options;
 use crate::read::Module;
+use assume::{Assumed, Narrowed, Sound};
 use facts::{Call, Callee, Dynamic};
 use graph::{Graph, Reached};
 use model::Model;
@@ -66,11 +68,20 @@ pub struct Analysis {
     pub assumptions: Vec<String>,
     /// What the analysis took care of unasked, one sentence each.
     pub notes: Vec<String>,
-    /// For each function outside the closure the calls (by offset) that would lead into it if an
-    /// assumption of the options were wrong. There are none without such assumptions.
-    pub guards: IndexVec<FuncIdx, Vec<u32>>,
+    /// For each function outside the closure the calls that would lead into it if an assumption of
+    /// the options were wrong, in order of offset. There are none without such assumptions.
+    pub guards: IndexVec<FuncIdx, Vec<Guard>>,
     /// What each assumption of the options saves, in their order.
     pub savings: Vec<Saving>,
+}
+
+/// A call of a function outside the closure that would lead into it if an assumption were wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// Offset of the instruction in bytes from the start of the module.
+    pub offset: u32,
+    /// Whether it is a tail call (`return_call…`), which has no place behind it for a test.
+    pub tail: bool,
 }
 
 /// What an assumption of the options saves, and what it takes.
@@ -122,8 +133,9 @@ impl Analysis {
     ///
     /// # Errors
     /// [`crate::Error::MissingEntry`] if no import matches and the options don't allow that;
-    /// [`crate::Error::MissingReentrant`] and [`crate::Error::NoSuchFunction`] for other patterns that
-    /// match nothing; [`crate::Error::Unsupported`] for an assumption that can't be guarded.
+    /// [`crate::Error::MissingReentrant`], [`crate::Error::NoSuchFunction`], [`crate::Error::NoSuchTable`] or [`crate::Error::StaleProfile`]
+    /// for an assumption that means nothing here, [`crate::Error::Unsupported`] for one that can't be
+    /// guarded.
     pub fn run(module: &Module<'_>, options: &Options) -> Result<Analysis> {
         let clock = Instant::now();
         let model = Model::new(module, options)?;
@@ -134,14 +146,19 @@ impl Analysis {
             took = ?clock.elapsed(),
             "built the call graph"
         );
-        let removed = assume::removed(&model, &options.assumptions)?;
-        let mut analysis = Analysis::reach(&model, &graph, &removed);
+        let assumed = Assumed::resolve(module, options)?;
+        let narrowing = assumed.narrowing(module);
+        let sound = Sound { model: &model, graph: &graph, options };
+        let narrowed = Narrowed::new(sound, &narrowing)?;
+        let mut analysis = Analysis::of(&model, &graph, narrowed.reach(&narrowing));
         if !options.assumptions.is_empty() {
+            narrowed.certify(&narrowing, &analysis.closure)?;
             analysis.guards = assume::guards(&model, &graph, &analysis.closure)?;
         }
-        analysis.savings = assume::savings(&model, &graph, &options.assumptions, &analysis)?;
+        analysis.savings = assume::savings(&assumed, &narrowed, &analysis)?;
         analysis.assumptions = assumptions::find(&model, &analysis);
         analysis.notes = assumptions::notes(&model, &analysis);
+        analysis.notes.extend(assumed.notes);
         certificate::check(&model, &analysis)?;
         tracing::info!(
             functions = analysis.closure.iter().filter(|inside| **inside).count(),
@@ -152,9 +169,9 @@ impl Analysis {
         Ok(analysis)
     }
 
-    /// The closure of the entries, and its sites.
-    fn reach(model: &Model<'_>, graph: &Graph, removed: &IndexVec<FuncIdx, bool>) -> Analysis {
-        let reached = graph.reach_without(&model.entries, removed);
+    /// The closure, given with the classes that its functions are targets of; and as its sites every
+    /// call in it that can lead into it: also such as no entry is assumed to lie behind.
+    fn of(model: &Model<'_>, graph: &Graph, reached: Reached) -> Analysis {
         let closure = reached.funcs(model.module);
         let all = closure.indices().take(model.module.imported_funcs);
         let imports = all.filter(|func| closure[*func]);
@@ -180,7 +197,7 @@ impl Analysis {
 struct Sites<'a> {
     model: &'a Model<'a>,
     graph: &'a Graph,
-    /// What leads to an entry.
+    /// The functions of the closure, and the classes that they are targets of.
     reached: Reached,
     /// The imports of the closure, and the classes that they are themselves targets of.
     imports: Reached,

@@ -38,7 +38,13 @@ impl<'m> Model<'m> {
         Model::with_private_tables(module, options, &BTreeSet::new())
     }
 
-    /// As [`Model::new`], but the host writes to none of the tables `private`, though it could.
+    /// As [`Model::new`], but taking it that only this module writes to the `private` tables,
+    /// though the host can see them.
+    ///
+    /// The host still reads them: it may call what is in their slots, and put it elsewhere.
+    ///
+    /// # Errors
+    /// As [`Model::new`].
     pub(super) fn with_private_tables(
         module: &'m Module<'m>,
         options: &Options,
@@ -47,11 +53,10 @@ impl<'m> Model<'m> {
         let clock = Instant::now();
         let entries = entries::find(module, options)?;
         let reentrant = entries::find_reentrant(module, options)?;
-        let mut host_visible = tables::host_visible(module);
-        for table in private {
-            host_visible[*table] = false;
-        }
-        let facts = Facts::collect(module, &host_visible)?;
+        let host_visible = tables::host_visible(module);
+        let mut host_written = host_visible.clone();
+        private.iter().for_each(|table| host_written[*table] = false);
+        let facts = Facts::collect(module, &host_written)?;
         tracing::debug!(
             calls = facts.calls.iter().map(|calls| calls.len()).sum::<usize>(),
             dynamic = facts.dynamics.len(),
@@ -74,6 +79,7 @@ impl<'m> Model<'m> {
             uses: &facts.uses,
             flows: &flows,
             host_visible: &host_visible,
+            host_written: &host_written,
         });
         let taken = taken::taken(module, &facts.uses, &tables);
         Ok(Model {

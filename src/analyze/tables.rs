@@ -1,7 +1,7 @@
 //! What tables hold.
 //!
 //! A table that the host can write to, because it is imported or exported, is *open*: it may hold
-//! any function whose reference is taken. Every other table holds what the active segments put
+//! any function whose reference is taken; unless the user says that the host doesn't. Every other table holds what the active segments put
 //! there, later ones over earlier ones, and its initial value elsewhere; and besides, at any time,
 //! what instructions write to it, as far as their operands are known.
 //!
@@ -25,6 +25,8 @@ pub(super) struct TableFacts {
     /// Which functions the element type admits.
     pub(super) bound: Bound,
     pub(super) contents: Contents,
+    /// Whether the host can read its slots.
+    host_visible: bool,
 }
 
 pub(super) enum Contents {
@@ -72,9 +74,9 @@ impl From<Constant> for Slot {
     }
 }
 
-/// For each table whether the host can write to it.
+/// For each table whether the host can read its slots and write to them.
 pub(super) fn host_visible(module: &Module<'_>) -> IndexVec<TableIdx, bool> {
-    let imported = module.tables.iter().map(|table| table.imported);
+    let imported = module.tables.iter().map(|table| table.import.is_some());
     let mut visible: IndexVec<TableIdx, bool> = imported.collect();
     for export in &module.exports {
         if export.kind == ExternalKind::Table {
@@ -92,6 +94,8 @@ pub(super) struct Inputs<'a> {
     pub(super) uses: &'a Uses,
     pub(super) flows: &'a Flows,
     pub(super) host_visible: &'a IndexVec<TableIdx, bool>,
+    /// For each table whether the host writes to it.
+    pub(super) host_written: &'a IndexVec<TableIdx, bool>,
 }
 
 impl Tables {
@@ -103,7 +107,7 @@ impl Tables {
             .iter_enumerated()
             .map(|(index, table)| {
                 let segments = segments.remove(&index).unwrap_or_default();
-                let contents = if inputs.host_visible[index] {
+                let contents = if inputs.host_written[index] {
                     Contents::Open
                 } else {
                     let mut slots = Slots::new(module, inputs.constants, table, &segments);
@@ -111,14 +115,15 @@ impl Tables {
                     Contents::Known(slots)
                 };
                 let bound = inputs.types.bound(table.ty.element_type);
-                TableFacts { bound, contents }
+                TableFacts { bound, contents, host_visible: inputs.host_visible[index] }
             })
             .collect();
         Tables { tables }
     }
 
+    /// Whether the host can take references out of the table, and call them.
     pub(super) fn is_open(&self, table: TableIdx) -> bool {
-        matches!(self.tables[table].contents, Contents::Open)
+        self.tables[table].host_visible
     }
 }
 
@@ -134,6 +139,11 @@ fn active_segments(module: &Module<'_>) -> BTreeMap<TableIdx, Vec<ElemIdx>> {
     segments
 }
 
+/// How many slots the table has, at most. An imported one may have more than its type asks for.
+fn size(table: &Table<'_>) -> u64 {
+    if table.import.is_some() { table.ty.maximum.unwrap_or(u64::MAX) } else { table.ty.initial }
+}
+
 impl Slots {
     fn new(
         module: &Module<'_>,
@@ -142,8 +152,7 @@ impl Slots {
         segments: &[ElemIdx],
     ) -> Slots {
         let mut slots = Slots {
-            // An import may be larger than it is declared.
-            size: if table.imported { u64::MAX } else { table.ty.initial },
+            size: size(table),
             initial: table.init.as_ref().map_or(Slot::Null, |init| constants.eval(init).into()),
             written: Vec::new(),
             later: Vec::new(),
@@ -209,7 +218,7 @@ impl Slots {
                     let items_of = &inputs.module.elements[*segment].items;
                     items(items_of, inputs.constants, |slot| self.anywhere.push(slot));
                 }
-                Write::Copy { to, from } if *to == table && inputs.host_visible[*from] => {
+                Write::Copy { to, from } if *to == table && inputs.host_written[*from] => {
                     self.anywhere.push(Slot::Unknown);
                 }
                 Write::Copy { to, from } if *to == table && from != to => self.copies.push(*from),

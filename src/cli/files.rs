@@ -115,6 +115,15 @@ impl Destination {
     /// Writes all of `bytes`. A new file gets the permission bits of the input, if that was a
     /// file; else those of the file that it replaces; else the usual ones.
     pub(super) fn write(&self, bytes: &[u8], input: &Input) -> Result<()> {
+        self.write_with(bytes, input.permissions.as_ref())
+    }
+
+    /// As [`Destination::write`], for what no single input has become.
+    pub(super) fn write_new(&self, bytes: &[u8]) -> Result<()> {
+        self.write_with(bytes, None)
+    }
+
+    fn write_with(&self, bytes: &[u8], permissions: Option<&Permissions>) -> Result<()> {
         match self {
             Destination::Stdout => {
                 let mut stdout = io::stdout().lock();
@@ -126,8 +135,8 @@ impl Destination {
                 let written = opened.and_then(|mut stream| stream.write_all(bytes));
                 written.map_err(failed("write", &path.display()))
             }
-            Destination::File { path, permissions } => {
-                let permissions = input.permissions.as_ref().or(permissions.as_ref());
+            Destination::File { path, permissions: old } => {
+                let permissions = permissions.or(old.as_ref());
                 replace(path, bytes, permissions).map_err(failed("write", &path.display()))
             }
         }

@@ -52,6 +52,26 @@ pub(super) enum Command {
     Explain(Explain),
     /// Print what `instrument` would do to each function; the format is for people and may change
     Plan(Plan),
+    /// Work on profiles: records of the functions that were on the stack when an entry was called
+    #[command(subcommand)]
+    Profile(Profile),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Profile {
+    /// Unite profiles of one module into one, summing their counts
+    Merge(Merge),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Merge {
+    /// The profiles; `-` is stdin
+    #[arg(value_name = "IN", required = true)]
+    pub(super) inputs: Vec<PathBuf>,
+
+    /// Where to write the united profile; may be one of them; `-` is stdout
+    #[arg(short, long, value_name = "OUT")]
+    pub(super) output: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -184,6 +204,21 @@ pub(super) struct ModuleFlags {
     /// Written and guarded as for --assume-no-fork.
     #[arg(long, value_name = "FUNCTION|@FILE")]
     pub(super) only: Vec<String>,
+
+    /// Assume that only the functions of a recorded profile have an entry below them
+    ///
+    /// May be given several times, and beside --only: what any of them lists may have one. Guarded as
+    /// for --assume-no-fork. The README describes the format, which any host can record.
+    #[arg(long = "profile", value_name = "FILE")]
+    pub(super) profiles: Vec<PathBuf>,
+
+    /// Assume that the host writes no slot of TABLE, though it is imported or exported
+    ///
+    /// TABLE is an index, an export name, or an import's NAME or MODULE.NAME; a `*` at its end matches
+    /// any ending. The host may still read the table and call what is in it. Guarded as for
+    /// --assume-no-fork.
+    #[arg(long, value_name = "TABLE")]
+    pub(super) assume_table_private: Vec<String>,
 
     /// Accept a module that imports no entry: its closure is empty, the output is the input
     #[arg(long)]

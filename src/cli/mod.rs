@@ -1,11 +1,12 @@
 //! The command line: flags in, one call of the library, its result to files and streams.
 //!
-//! [`flags`] is what the user types, [`files`] reads and writes, [`progress`] is what stderr shows
-//! meanwhile. stdout gets what was asked for and nothing else; the rest goes to stderr, errors and
+//! [`flags`] is what the user types, [`files`] reads and writes, [`profiles`] is what does without a
+//! module, [`progress`] is what stderr shows meanwhile. stdout gets what was asked for and nothing else; the rest goes to stderr, errors and
 //! warnings as one line each. What the library decides is never decided here again.
 
 mod files;
 mod flags;
+mod profiles;
 mod progress;
 
 use clap::error::ErrorKind;
@@ -19,6 +20,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use wasm_fork::{
     Abi, Assumption, EntryPattern, Error, FuncPattern, Options, Question, Report, Result,
+    TablePattern,
 };
 
 /// How many lines of a ranked list are shown, unless `--top` says otherwise.
@@ -42,8 +44,11 @@ fn usage_error(error: &Error) -> ! {
 }
 
 fn execute(flags: &Flags) -> Result<()> {
+    if let Command::Profile(flags::Profile::Merge(args)) = &flags.command {
+        return profiles::merge(args);
+    }
     let options = match options(&flags.command) {
-        Err(error @ Error::Io { .. }) => return Err(error),
+        Err(error @ (Error::Io { .. } | Error::BadProfile { .. })) => return Err(error),
         Err(error) => usage_error(&error),
         Ok(options) => options,
     };
@@ -58,6 +63,7 @@ fn execute(flags: &Flags) -> Result<()> {
         Command::Analyze(args) if args.advise => advise(args, &options, progress),
         Command::Analyze(args) => analyze(&args.module, args.format, &options, progress),
         Command::Explain(args) => explain(args, &options, progress),
+        Command::Profile(_) => Ok(()),
         Command::Plan(args) => {
             let input = files::read(&args.module.input)?;
             let plan = wasm_fork::plan_text(&input.bytes, &options)?;
@@ -179,6 +185,7 @@ fn instrument(args: &Instrument, options: &Options, progress: Progress) -> Resul
 /// Resolves the flags.
 fn options(command: &Command) -> Result<Options> {
     let (module, abi) = match command {
+        Command::Profile(_) => return Ok(Options::default()),
         Command::Instrument(args) => (&args.module, args.abi),
         Command::Analyze(args) => (&args.module, AbiFlag::default()),
         Command::Explain(args) => (&args.module, AbiFlag::default()),
@@ -216,6 +223,11 @@ fn assumptions(flags: &ModuleFlags) -> Result<Vec<Assumption>> {
     if !only.is_empty() {
         assumptions.push(Assumption::Only(only));
     }
+    if !flags.profiles.is_empty() {
+        assumptions.push(Assumption::Profile(profiles::read_all(&flags.profiles)?));
+    }
+    let private = flags.assume_table_private.iter().cloned().map(TablePattern);
+    assumptions.extend(private.map(Assumption::TablePrivate));
     Ok(assumptions)
 }
 

@@ -98,8 +98,8 @@ pub enum FuncKind<'a> {
 pub struct Table<'a> {
     /// Its type.
     pub ty: TableType,
-    /// Whether it is imported.
-    pub imported: bool,
+    /// The import's module name and field name, if it is imported.
+    pub import: Option<(&'a str, &'a str)>,
     /// The initial value of all slots, where the module gives one.
     pub init: Option<ConstExpr<'a>>,
 }
@@ -312,7 +312,8 @@ impl<'a> Reader<'a> {
                             module.imported_funcs += 1;
                         }
                         TypeRef::Table(ty) => {
-                            module.tables.push(Table { ty, imported: true, init: None });
+                            let names = (import.module, import.name);
+                            module.tables.push(Table { ty, import: Some(names), init: None });
                         }
                         TypeRef::Memory(ty) => {
                             module.memories.push(Memory { ty, imported: true });
@@ -336,7 +337,7 @@ impl<'a> Reader<'a> {
                         TableInit::RefNull => None,
                         TableInit::Expr(init) => Some(init),
                     };
-                    module.tables.push(Table { ty: table.ty, imported: false, init });
+                    module.tables.push(Table { ty: table.ty, import: None, init });
                 }
             }
             Payload::MemorySection(memories) => {

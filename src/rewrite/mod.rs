@@ -57,7 +57,7 @@ pub fn guard_costs(module: &Module<'_>, plans: &[GuardPlan]) -> Result<Vec<Guard
         let func = plan.func;
         let added = guard.rewrite(module, plan)?.added;
         let calls = plan.calls.iter().zip(added);
-        costs.extend(calls.map(|(offset, bytes)| GuardCost { func, offset: *offset, bytes }));
+        costs.extend(calls.map(|(call, bytes)| GuardCost { func, offset: call.offset, bytes }));
     }
     Ok(costs)
 }

@@ -3,6 +3,7 @@
 //! What these tests don't prove: that a closure or a rewritten module is right. They only compare
 //! what the command makes on one way with what it makes on another.
 
+mod assumptions;
 mod readme;
 #[cfg(unix)]
 mod unix;
@@ -309,28 +310,6 @@ fn explain_tells_the_calls_to_the_entry_or_why_there_are_none() {
     assert_eq!(json[0]["calls"][0]["kind"], "direct");
     assert_eq!(json[0]["closure"], true);
     assert_refused(&sandbox.run(&["explain", "in.wasm", "fork"]), "did you mean `forks`?");
-}
-
-#[test]
-fn an_assumption_narrows_the_closure_and_is_reported() {
-    let sandbox = Sandbox::with("in.wasm", FORKS);
-    let output = sandbox.run(&["analyze", "in.wasm", "--assume-no-fork", "forks"]);
-    assert_done(&output);
-    assert!(text(&output.stdout).starts_with("1 (0, 1) "));
-    let remarks = text(&output.stderr);
-    assert_eq!(
-        remarks,
-        "assumed: no entry is ever called below `forks`: 1 function fewer, for 1 guard (7 bytes)\n\
-         note: 1 guard (7 bytes) for what is assumed\n"
-    );
-
-    fs::write(sandbox.path("list"), "# nothing else\n\nother\n").unwrap();
-    let output = sandbox.run(&["analyze", "in.wasm", "--only", "@list"]);
-    assert_done(&output);
-    assert!(text(&output.stdout).starts_with("1 (0, 1) "));
-    let unknown = sandbox.run(&["analyze", "in.wasm", "--assume-not-called", "forkz"]);
-    assert_refused(&unknown, "did you mean `forks`");
-    assert_refused(&sandbox.run(&["analyze", "in.wasm", "--only", "@none"]), "none");
 }
 
 #[test]

@@ -21,6 +21,7 @@ fn compare(fixture: &Fixture) -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(sizes, [input.len() as u64, output.wasm.len() as u64]);
 
     let mut listed = stats.functions.iter().peekable();
+    let mut guarded = stats.guarded.iter().peekable();
     let mut total = 0;
     for func in before.defined_funcs() {
         let bytes = |module: &Module<'_>| module.body(func).unwrap().as_bytes().len() as i64;
@@ -30,13 +31,18 @@ fn compare(fixture: &Fixture) -> Result<(), Box<dyn std::error::Error>> {
                 assert!(function.sites > 0 && function.frame_bytes >= 4, "function {func}");
                 function.code_bytes_added
             }
-            None => 0,
+            None => {
+                let guarded = guarded.next_if(|function| function.index == func.0);
+                guarded.map_or(0, |function| function.guard_bytes)
+            }
         };
         assert_eq!(added, bytes(&after) - bytes(&before), "function {func}");
         total += added;
     }
-    assert!(listed.next().is_none());
-    assert_eq!(stats.total.code_bytes_added, total);
+    assert!(listed.next().is_none() && guarded.next().is_none());
+    assert_eq!(stats.total.code_bytes_added + stats.total.guard_bytes, total);
+    let guards = (stats.total.guards, stats.total.guard_bytes as usize);
+    assert_eq!(guards, (output.report.guards.guards, output.report.guards.guard_bytes));
     for spread in [&stats.spread.sites, &stats.spread.code_bytes_added] {
         assert_eq!(spread.buckets.iter().sum::<usize>(), stats.functions.len());
     }

@@ -4,15 +4,16 @@
 //! Not proved here: that acting on an advice is safe; that is for the guards.
 
 use super::{options, with_module};
+use crate::analyze::Analysis;
 use crate::analyze::advise::{Extent, Imports, OnlyCall, Support, What, supports};
-use crate::analyze::assume;
+use crate::analyze::assume::{Assumed, Narrowing};
 use crate::analyze::facts::{Call, Callee, Dynamic};
 use crate::analyze::graph::Graph;
 use crate::analyze::model::Model;
 use crate::analyze::taken;
 use crate::analyze::types::TypeIds;
 use crate::index::{FuncIdx, IndexVec, TableIdx, TypeIdx};
-use crate::options::{Assumption, EntryPattern, FuncPattern, Options};
+use crate::options::{Assumption, EntryPattern, FuncPattern, Options, TablePattern};
 use crate::read::{FuncKind, Module};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -165,8 +166,9 @@ struct Knife<'m> {
 
 impl<'m> Knife<'m> {
     fn new(module: &'m Module<'m>, options: &Options) -> Knife<'m> {
-        let model = Model::new(module, options).unwrap();
-        let removed = assume::removed(&model, &options.assumptions).unwrap();
+        let assumed = Assumed::resolve(module, options).unwrap();
+        let Narrowing { removed, private } = assumed.narrowing(module);
+        let model = Model::with_private_tables(module, options, &private).unwrap();
         Knife { model, removed, options: options.clone() }
     }
 
@@ -203,7 +205,7 @@ impl<'m> Knife<'m> {
         });
     }
 
-    /// Takes `what` away; false if that is to be done to the text.
+    /// Takes `what` away; false if that can't be done to the model.
     fn cut(&mut self, what: &What) -> bool {
         match what {
             What::VisibleTable(_) => return false,
@@ -233,11 +235,7 @@ impl<'m> Knife<'m> {
 }
 
 /// Checks every figure for a module, and says which kinds there are.
-fn check(
-    module: &Module<'_>,
-    options: &Options,
-    private: impl Fn(TableIdx) -> Extent,
-) -> Vec<&'static str> {
+fn check(module: &Module<'_>, options: &Options) -> Vec<&'static str> {
     let (whole, supports) = supports(module, options).unwrap();
     assert_eq!(whole, Knife::new(module, options).measure());
     let less = |left: Extent| Extent {
@@ -248,8 +246,13 @@ fn check(
         let mut knife = Knife::new(module, options);
         if knife.cut(what) {
             assert_eq!(*saves, less(knife.measure()), "{what:?}");
-        } else if let What::VisibleTable(table) = what {
-            assert_eq!(*saves, less(private(*table)), "{what:?}");
+        }
+        if let Some(assumption) = assumption(what) {
+            let mut options = options.clone();
+            options.assumptions.push(assumption);
+            let closure = Analysis::run(module, &options).unwrap().closure;
+            let left = closure.iter().filter(|inside| **inside).count();
+            assert_eq!(saves.functions, whole.functions - left, "{what:?}");
         }
         if let What::Reentry(Imports { pattern: Some(pattern), .. })
         | What::Entries(Imports { pattern: Some(pattern), .. }) = what
@@ -265,6 +268,17 @@ fn check(
     }
     complete(&Knife::new(module, options), &supports, whole);
     supports.iter().filter_map(kind).collect()
+}
+
+/// What the advice is to assume.
+fn assumption(what: &What) -> Option<Assumption> {
+    match what {
+        What::VisibleTable(table) => {
+            Some(Assumption::TablePrivate(TablePattern(table.to_string())))
+        }
+        What::Function { func, .. } => Some(Assumption::NoFork(FuncPattern(func.to_string()))),
+        _ => None,
+    }
 }
 
 /// Takes each call of a function away alone: only `only_call` may matter.
@@ -316,16 +330,8 @@ fn every_figure_is_what_an_analysis_without_it_finds() {
     let kinds = RefCell::new(BTreeSet::new());
     let config = ProptestConfig::with_cases(400);
     let checked = TestRunner::new(config).run(&program(), |program| {
-        let private = |table: TableIdx| {
-            let mut program = program.clone();
-            program.exported_tables[table.0 as usize] = false;
-            with_module(&program.wat(), |module| {
-                // Only the positions of bodies differ, not their sizes.
-                Knife::new(module, &program.options()).measure()
-            })
-        };
         with_module(&program.wat(), |module| {
-            kinds.borrow_mut().extend(check(module, &program.options(), private));
+            kinds.borrow_mut().extend(check(module, &program.options()));
         });
         Ok(())
     });

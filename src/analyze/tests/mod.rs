@@ -1,6 +1,7 @@
 //! Each class of call-graph challenge: what must be in the closure, and what must not.
 
 mod advise;
+mod assume;
 mod calls;
 mod certificate;
 mod entries;
