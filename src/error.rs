@@ -113,6 +113,12 @@ pub enum Error {
         /// The tables that the module has, each with its index and names.
         tables: Vec<String>,
     },
+    /// A file that lists functions has none.
+    #[error("the list {path} has no functions; write one a line")]
+    EmptyList {
+        /// The path.
+        path: String,
+    },
     /// A profile can't be read.
     #[error("the profile {origin} can't be used: {reason}")]
     BadProfile {

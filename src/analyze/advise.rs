@@ -117,7 +117,7 @@ pub enum Called {
 }
 
 /// Finds what holds the closure up; also how large the closure is. What the host does comes first, then
-/// entries, calls, and functions. Calls that hold nothing are left out.
+/// entries, calls, and functions. Calls and exports that hold nothing are left out.
 ///
 /// # Errors
 /// As [`Analysis::run`](super::Analysis::run), but for assumptions that can't be guarded.
@@ -321,11 +321,8 @@ impl Adviser<'_> {
             let removed = self.graph.as_func(to).is_some_and(|func| self.removed[func]);
             !removed && !passed(from, to)
         });
-        let any = only.indices().any(|func| only[func] && self.reached.has(self.graph.func(func)));
-        any.then(|| Support {
-            what: What::Exports,
-            saves: self.lost(|func| left.has(self.graph.func(func))),
-        })
+        let saves = self.lost(|func| left.has(self.graph.func(func)));
+        (saves.functions > 0).then_some(Support { what: What::Exports, saves })
     }
 
     /// For each table that the host can write to, what an analysis finds for which it can't.

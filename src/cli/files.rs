@@ -37,12 +37,17 @@ pub(super) fn read(path: &Path) -> Result<Input> {
     Ok(Input { bytes, permissions: metadata.is_file().then(|| metadata.permissions()) })
 }
 
-/// Reads a list, an item a line; empty lines and those that begin with `#` say nothing.
+/// Reads a list, an item a line; empty lines and those that begin with `#` say nothing. A list of
+/// nothing is an error.
 pub(super) fn read_list(path: &Path) -> Result<Vec<String>> {
     let text = fs::read_to_string(path).map_err(failed("read", &path.display()))?;
     let lines = text.lines().map(str::trim);
     let items = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-    Ok(items.map(str::to_owned).collect())
+    let items: Vec<_> = items.map(str::to_owned).collect();
+    if items.is_empty() {
+        return Err(Error::EmptyList { path: path.display().to_string() });
+    }
+    Ok(items)
 }
 
 /// A place that a module can be written to, as far as can be told before there is one.

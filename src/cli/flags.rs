@@ -19,6 +19,9 @@ Examples:
   wasm-fork analyze app.wasm --advise
       What makes the closure as large as it is?
 
+  wasm-fork instrument app.wasm -o app-fork.wasm --profile seen.json
+      Prepare only the functions that a host has seen below the entry; any other traps by name.
+
   wasm-opt -O2 app.wasm -o - | wasm-fork instrument - -o - > app-fork.wasm
       As a filter, after the optimizer: what optimizes later may break the saved state's layout.
 

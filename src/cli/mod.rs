@@ -48,7 +48,9 @@ fn execute(flags: &Flags) -> Result<()> {
         return profiles::merge(args);
     }
     let options = match options(&flags.command) {
-        Err(error @ (Error::Io { .. } | Error::BadProfile { .. })) => return Err(error),
+        Err(error @ (Error::Io { .. } | Error::BadProfile { .. } | Error::EmptyList { .. })) => {
+            return Err(error);
+        }
         Err(error) => usage_error(&error),
         Ok(options) => options,
     };

@@ -164,7 +164,7 @@ mod tests {
     #[track_caller]
     fn passes_with(part: &str, other: &str) -> bool {
         passes(|text| {
-            let start = text.find("(func $aside").unwrap();
+            let start = text.find("(func $aside (;").unwrap();
             let (before, after) = text.split_at(start);
             assert!(after.contains(part), "{after}");
             format!("{before}{}", after.replacen(part, other, 1))
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn a_missing_guard_is_rejected() {
         let without = |text: String| {
-            let (start, end) = (text.find("(func $aside").unwrap(), text.len());
+            let (start, end) = (text.find("(func $aside (;").unwrap(), text.len());
             let guard = start + text[start..end].find("global.get").unwrap();
             let after = guard + text[guard..].find("end").unwrap() + "end".len();
             format!("{}{}", &text[..guard], &text[after..])

@@ -19,6 +19,9 @@ fn an_assumption_narrows_the_closure_and_is_reported() {
     let output = sandbox.run(&["analyze", "in.wasm", "--only", "@list"]);
     assert_done(&output);
     assert!(text(&output.stdout).starts_with("1 (0, 1) "));
+    fs::write(sandbox.path("empty"), "# nothing\n\n").unwrap();
+    let empty = sandbox.run(&["analyze", "in.wasm", "--only", "@empty"]);
+    assert_refused(&empty, "the list empty has no functions");
     let unknown = sandbox.run(&["analyze", "in.wasm", "--assume-not-called", "forkz"]);
     assert_refused(&unknown, "did you mean `forks`");
     assert_refused(&sandbox.run(&["analyze", "in.wasm", "--only", "@none"]), "none");

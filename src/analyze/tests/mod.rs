@@ -2,6 +2,7 @@
 
 mod advise;
 mod assume;
+mod assumed_oracle;
 mod calls;
 mod certificate;
 mod entries;
