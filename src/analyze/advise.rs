@@ -234,20 +234,18 @@ impl Adviser<'_> {
         let Model { module, entries, reentrant, .. } = self.model;
         let inside = |func: &FuncIdx| self.is_inside(*func);
         let reentrant: Vec<_> = reentrant.iter().copied().filter(inside).collect();
-        let back = sets(module, &reentrant, &self.options.reentrant).map(What::Reentry);
-        let some = |imports: &Imports| imports.funcs.len() < entries.len();
-        let entries = sets(module, entries, &self.options.entries).filter(some).map(What::Entries);
-        let weigh = |what: What| {
-            let (What::Reentry(imports) | What::Entries(imports)) = &what else {
-                unreachable!("made from imports just now");
-            };
-            let saves = match imports.funcs[..] {
-                [import] => weights.of(self.graph.func(import).id()),
-                _ => self.without(&imports.funcs),
-            };
-            Support { what, saves }
+        let weigh = |imports: &Imports| match imports.funcs[..] {
+            [import] => weights.of(self.graph.func(import).id()),
+            _ => self.without(&imports.funcs),
         };
-        back.chain(entries).map(weigh).collect()
+        let back = sets(module, &reentrant, &self.options.reentrant);
+        let some = |imports: &Imports| imports.funcs.len() < entries.len();
+        let entries = sets(module, entries, &self.options.entries).filter(some);
+        let back =
+            back.map(|imports| Support { saves: weigh(&imports), what: What::Reentry(imports) });
+        let entries =
+            entries.map(|imports| Support { saves: weigh(&imports), what: What::Entries(imports) });
+        back.chain(entries).collect()
     }
 
     /// The only call of `func` that it is reached by, but for those that are reached through it.
@@ -300,12 +298,10 @@ impl Adviser<'_> {
 
     /// What the closure would have less without these imports.
     fn without(&self, imports: &[FuncIdx]) -> Extent {
-        let roots = self.model.entries.iter().filter(|entry| !imports.contains(entry));
-        let roots = roots.map(|entry| self.graph.func(*entry));
-        let left = self.graph.search(roots, |_, to| {
-            let func = self.graph.as_func(to);
-            func.is_none_or(|func| !self.removed[func] && !imports.contains(&func))
-        });
+        let mut removed = self.removed.clone();
+        imports.iter().for_each(|import| removed[*import] = true);
+        let entries = self.model.entries.iter().copied().filter(|entry| !removed[*entry]);
+        let left = self.graph.reach_without(&entries.collect::<Vec<_>>(), &removed);
         self.lost(|func| left.has(self.graph.func(func)))
     }
 
