@@ -81,6 +81,18 @@ pub enum Error {
         /// Function imports with similar names, most similar first.
         near: Vec<String>,
     },
+    /// No function import matches a pattern of those that may call back.
+    #[error(
+        "the module does not import `{pattern}`, which --reentrant names{}; name an import that may \
+         call back, or leave it out",
+        near_names(.near)
+    )]
+    MissingReentrant {
+        /// The pattern as the user gave it.
+        pattern: String,
+        /// Function imports with similar names, most similar first.
+        near: Vec<String>,
+    },
     /// No function matches a pattern.
     #[error(
         "no function is called `{pattern}`{}; give a function's index, its export name, or its name \

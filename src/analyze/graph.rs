@@ -33,6 +33,11 @@ impl Node {
     pub(super) fn position(self) -> usize {
         self.0 as usize
     }
+
+    /// The same as a number, for other graphs that hold the nodes of this one.
+    pub(super) fn id(self) -> u32 {
+        self.0
+    }
 }
 
 /// Which references a call draws on.
@@ -55,6 +60,8 @@ pub(super) struct Graph {
     /// Where the callers of each node begin in `callers`; one more than there are nodes.
     starts: Vec<u32>,
     callers: Vec<Node>,
+    /// For each node whether it is a class that draws on all references that are taken.
+    taken: Vec<bool>,
 }
 
 impl Graph {
@@ -84,6 +91,11 @@ impl Graph {
     /// The function that a node is.
     pub(super) fn as_func(&self, node: Node) -> Option<FuncIdx> {
         (node.position() < self.funcs).then_some(FuncIdx(node.0))
+    }
+
+    /// Whether the node is a class that draws on all references that are taken.
+    pub(super) fn is_taken_class(&self, node: Node) -> bool {
+        self.taken[node.position()]
     }
 
     /// All nodes, in order.
@@ -121,18 +133,19 @@ impl Graph {
         removed: &IndexVec<FuncIdx, bool>,
     ) -> Reached {
         let roots = entries.iter().map(|entry| self.func(*entry));
-        self.search(roots, |node| !removed.get(FuncIdx(node.0)).is_some_and(|removed| *removed))
+        self.search(roots, |_, node| !removed.get(FuncIdx(node.0)).is_some_and(|removed| *removed))
     }
 
     /// `roots` and the classes that they can be targets of.
     pub(super) fn reach_classes(&self, roots: impl IntoIterator<Item = Node>) -> Reached {
-        self.search(roots, |node| node.0 as usize >= self.funcs)
+        self.search(roots, |_, node| node.0 as usize >= self.funcs)
     }
 
-    fn search(
+    /// `roots` and the nodes that they lead to over edges that `take` admits.
+    pub(super) fn search(
         &self,
         roots: impl IntoIterator<Item = Node>,
-        enter: impl Fn(Node) -> bool,
+        take: impl Fn(Node, Node) -> bool,
     ) -> Reached {
         let mut reached = Reached(vec![false; self.nodes()]);
         let mut pending: Vec<Node> = roots.into_iter().collect();
@@ -141,7 +154,8 @@ impl Graph {
         }
         while let Some(node) = pending.pop() {
             for &caller in self.callers(node) {
-                if enter(caller) && !std::mem::replace(&mut reached.0[caller.0 as usize], true) {
+                if take(node, caller) && !std::mem::replace(&mut reached.0[caller.0 as usize], true)
+                {
                     pending.push(caller);
                 }
             }
@@ -421,6 +435,10 @@ impl Builder<'_> {
             callers[*at as usize] = to;
             *at += 1;
         });
-        Graph { funcs: self.model.module.funcs.len(), targets, starts, callers }
+        let mut taken = vec![false; nodes];
+        for ((pool, _), node) in &self.classes {
+            taken[node.position()] = *pool == Pool::Taken;
+        }
+        Graph { funcs: self.model.module.funcs.len(), targets, starts, callers, taken }
     }
 }

@@ -34,7 +34,8 @@ pub(super) struct Model<'m> {
 
 impl<'m> Model<'m> {
     /// # Errors
-    /// [`crate::Error::MissingEntry`] if a pattern of the options matches no import.
+    /// [`crate::Error::MissingEntry`] or [`crate::Error::MissingReentrant`] if a pattern of the options
+    /// matches no import.
     pub(super) fn new(module: &'m Module<'m>, options: &Options) -> Result<Model<'m>> {
         Model::with_private_tables(module, options, &BTreeSet::new())
     }

@@ -62,6 +62,11 @@ impl TypeIds {
         self.ids[ty]
     }
 
+    /// The least type index that names the type.
+    pub(super) fn index(id: TypeId) -> TypeIdx {
+        id.0
+    }
+
     /// The identity of a function's type.
     pub(super) fn of_func(&self, module: &Module<'_>, func: FuncIdx) -> TypeId {
         self.id(module.funcs[func].ty)

@@ -1,5 +1,6 @@
 //! Each class of call-graph challenge: what must be in the closure, and what must not.
 
+mod advise;
 mod assume;
 mod assumed_oracle;
 mod calls;
