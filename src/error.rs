@@ -116,7 +116,9 @@ pub enum Error {
         reason: String,
     },
     /// A file that should hold stack traces has none that can be read.
-    #[error("{path} has no stack frame of WebAssembly code in it; give what the engine printed when it trapped")]
+    #[error(
+        "{path} has no stack frame of WebAssembly code in it; give what the engine printed when it trapped"
+    )]
     NoTrace {
         /// The file.
         path: String,

@@ -14,8 +14,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use files::Destination;
 use flags::{
-    AbiFlag, Analyze, Command, Explain, ExplainFormat, Flags, Format, Global, Instrument, ModuleFlags,
-    PrecisionFlag,
+    AbiFlag, Analyze, Command, Explain, ExplainFormat, Flags, Format, Global, Instrument,
+    ModuleFlags, PrecisionFlag,
 };
 use progress::Progress;
 use serde::Serialize;
@@ -23,8 +23,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use wasm_fork::{
-    Abi, Assumption, EntryPattern, Error, FuncPattern, Options, Precision, Question, Report, Result,
-    TablePattern,
+    Abi, Assumption, EntryPattern, Error, FuncPattern, Options, Precision, Question, Report,
+    Result, TablePattern,
 };
 
 /// How many lines of a ranked list are shown, unless `--top` says otherwise.

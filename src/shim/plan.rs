@@ -272,7 +272,8 @@ impl Maker<'_, '_> {
 
     fn passive_segments(&mut self, table: TableIdx, segment: ElemIdx) {
         // The active segments of all parallels come first.
-        let of_parallel = |parallel: &Parallel| super::tables::active(self.module(), parallel).count();
+        let of_parallel =
+            |parallel: &Parallel| super::tables::active(self.module(), parallel).count();
         let active: usize = self.plan.parallels.iter().map(of_parallel).sum();
         let first = self.module().elements.len() + active;
         let ordinals: Vec<usize> = self.plan.parallels_of(table).map(|(o, _)| o).collect();

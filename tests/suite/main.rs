@@ -7,7 +7,7 @@ mod exec;
 mod fixtures;
 mod guards;
 mod random;
+mod shims;
 mod stats;
 mod stress;
-mod shims;
 mod structure;
