@@ -1,10 +1,10 @@
 // The cases of scripts/e2e: instruments each program, runs it under the kernel, compares with expected/.
 //
 //   node e2e.mjs [--full] [--abi wpk-fork|asyncify] --programs DIR --tool WASM_FORK --work DIR [NAME...]
-import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { clip, compare, expected, finish, host, report, run, shellScript, sorted } from './cases.mjs';
 
 const { values: options, positionals: wanted } = parseArgs({
   allowPositionals: true,
@@ -18,7 +18,6 @@ const { values: options, positionals: wanted } = parseArgs({
 });
 const here = import.meta.dirname;
 const ENTRY = 'kernel.kernel_fork';
-const TIMEOUT_MS = 120_000;
 
 /**
  * What the tool does not support yet, it must refuse by name: with status 1, no output file, and a message that says
@@ -34,34 +33,8 @@ const REFUSALS = {
   t06_stl: IN_HANDLER,
 };
 
-/** Enough of a text to see what is wrong. */
-const clip = (text) =>
-  text.trimEnd().split('\n').slice(0, 40).map((line) => line.slice(0, 200)).join('\n');
-
-let passed = 0;
-const failures = [];
-const report = (name, problem, note) => {
-  if (problem) failures.push(name);
-  else passed++;
-  console.log(`${problem ? 'FAIL' : 'ok  '} ${name}${note ? ` (${note})` : ''}`);
-  if (problem) console.log(clip(problem).replace(/^/gm, '     '));
-};
-
-const run = (command, ...args) =>
-  spawnSync(command, args, { encoding: 'utf8', timeout: TIMEOUT_MS, maxBuffer: 1 << 28, killSignal: 'SIGKILL' });
-const host = (...args) => run(process.execPath, path.join(here, '../host/run.mjs'), '--abi', options.abi, ...args);
-const expected = (name) => fs.readFileSync(path.join(here, 'expected', `${name}.txt`), 'utf8');
 const program = (name) => path.join(options.programs, `${name}.wasm`);
-const sorted = (text) => text.split(/(?<=\n)/).sort().join('');
 const isWanted = (name) => !wanted.length || wanted.some((part) => name.includes(part));
-
-/** The first lines in which two texts differ. */
-const difference = (is, should) => {
-  const [a, b] = [is, should].map((text) => text.split('\n'));
-  const at = a.findIndex((line, i) => line !== b[i]);
-  const from = at < 0 ? a.length : at;
-  return [`from line ${from + 1} on it printed`, ...a.slice(from, from + 5), 'and should have printed', ...b.slice(from, from + 5)].join('\n');
-};
 
 /** Instruments a program; returns the output's path, or null when it was refused or failed, which is reported. */
 const instrument = (name, refusal) => {
@@ -79,18 +52,11 @@ const instrument = (name, refusal) => {
   return null;
 };
 
-/** Compares a finished run with an expectation; returns the problem, or ''. */
-const compare = (result, should, normal = (text) => text) => {
-  if (result.error) return String(result.error);
-  const is = `${normal(result.stdout)}status ${result.status}\n`;
-  return is === should ? '' : `${difference(is, should)}\n${result.stderr}`;
-};
-
 const shape = (encoding, name) => {
   const full = `shapes/${encoding}/${name}`;
   if (!isWanted(full)) return;
   const module = instrument(full, REFUSALS[name]);
-  if (module) report(full, compare(host(module), expected(name), sorted));
+  if (module) report(full, compare(host('--abi', options.abi, module), expected(name), sorted));
   return module;
 };
 
@@ -100,8 +66,7 @@ const shell = (name, scripts) => {
   const module = instrument(name);
   if (!module) return;
   for (const [full, script] of cases) {
-    const source = path.join(here, 'shell', script);
-    const result = host('--fs', `${program('cat')}=/bin/cat`, '--fs', `${source}=/script`, '--exec', `/bin/${name}`, module, '/script');
+    const result = shellScript(module, name, script, program('cat'), ['--abi', options.abi]);
     report(full, compare(result, expected(script)));
   }
 };
@@ -128,5 +93,4 @@ shell('dash', [...common, 'exits.sh']);
 shell('dash-signals', [...common, 'exits.sh', 'signals.sh']);
 if (options.full) shell('bash', common);
 
-console.log(`${passed} passed, ${failures.length} failed`);
-if (!passed || failures.length) process.exitCode = 1;
+finish();

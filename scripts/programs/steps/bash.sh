@@ -1,6 +1,7 @@
 #!/bin/bash
-# bash -> out/bash.wasm
+# bash -> out/bash.wasm; with CASTS=kept, out/bash-casts.wasm, which traps where bash calls a function by another type.
 source "$(dirname "$0")/env.sh"
+[ "${CASTS:-patched}" = patched ] || suffix=-casts$suffix
 bash=$(source_package bash)
 cd "$(fresh_copy "$bash" "bash$suffix")"
 
@@ -9,25 +10,28 @@ sed -i "s/#ifdef __OPENNT/#ifdef NO_MAIN_ENV_ARG/" shell.c
 
 # wasm checks the type of an indirect call. bash's cleanup handlers have several types, yet all are called as
 # int (*)(char *): call them as void (*)(char *), and go through one shim for those that take nothing.
-sed -i 's/(\*(elt->head.cleanup)) (elt->arg.v);/((void (*)(char *))(elt->head.cleanup)) (elt->arg.v);/' unwind_prot.c
-cat >>unwind_prot.c <<'C'
+patch_casts() {
+  sed -i 's/(\*(elt->head.cleanup)) (elt->arg.v);/((void (*)(char *))(elt->head.cleanup)) (elt->arg.v);/' unwind_prot.c
+  cat >>unwind_prot.c <<'C'
 #include <unistd.h>
 void uwp_call0 (char *f) { ((void (*)(void))f) (); }
 void uwp_close (char *fd) { close ((int)fd); }
 void uwp_unlink (char *p) { unlink (p); }
 C
-echo 'extern void uwp_call0 (char *), uwp_close (char *), uwp_unlink (char *);' >>unwind_prot.h
-for handler in pop_stream parser_restore_alias set_history_remembering bashline_reinitialize set_verbose_flag \
-  reset_timeout reset_locals pop_context pop_args merge_temporary_env maybe_pop_dollar_vars \
-  bashline_reset_event_hook; do
-  sed -i -E "s/add_unwind_protect \\((\\(Function \\*\\))?$handler, [^;]*\\);/add_unwind_protect (uwp_call0, (char *)$handler);/" \
-    *.c builtins/*.def builtins/*.c
-done
-sed -i -E 's/add_unwind_protect \((close|unlink),/add_unwind_protect (uwp_\1,/' *.c builtins/*.def builtins/*.c
-perl -0pi -e 's/static int restore_signal_mask/static void restore_signal_mask/g;
-  s/static int\nrestore_signal_mask \(set\)/static void\nrestore_signal_mask (set)/;
-  s/return \(sigprocmask \(SIG_SETMASK, set, \(sigset_t \*\)NULL\)\);/sigprocmask (SIG_SETMASK, set, (sigset_t *)NULL);/' \
-  execute_cmd.c
+  echo 'extern void uwp_call0 (char *), uwp_close (char *), uwp_unlink (char *);' >>unwind_prot.h
+  for handler in pop_stream parser_restore_alias set_history_remembering bashline_reinitialize set_verbose_flag \
+    reset_timeout reset_locals pop_context pop_args merge_temporary_env maybe_pop_dollar_vars \
+    bashline_reset_event_hook; do
+    sed -i -E "s/add_unwind_protect \\((\\(Function \\*\\))?$handler, [^;]*\\);/add_unwind_protect (uwp_call0, (char *)$handler);/" \
+      *.c builtins/*.def builtins/*.c
+  done
+  sed -i -E 's/add_unwind_protect \((close|unlink),/add_unwind_protect (uwp_\1,/' *.c builtins/*.def builtins/*.c
+  perl -0pi -e 's/static int restore_signal_mask/static void restore_signal_mask/g;
+    s/static int\nrestore_signal_mask \(set\)/static void\nrestore_signal_mask (set)/;
+    s/return \(sigprocmask \(SIG_SETMASK, set, \(sigset_t \*\)NULL\)\);/sigprocmask (SIG_SETMASK, set, (sigset_t *)NULL);/' \
+    execute_cmd.c
+}
+[ "${CASTS:-patched}" = kept ] || patch_casts
 
 # What configure finds out by running programs, answered for it.
 export bash_cv_func_sigsetjmp=missing bash_cv_getcwd_malloc=yes bash_cv_must_reinstall_sighandlers=no \

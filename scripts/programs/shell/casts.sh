@@ -1,0 +1,6 @@
+# bash undoes what a function did by handlers of several types.
+f() {
+  local x=1
+  echo "$x"
+}
+f
