@@ -5,7 +5,7 @@
 //!
 //! 1. `entries`: the imports that the options name.
 //! 2. `facts`: what live code does: calls, references taken, tables changed. One decode pass.
-//! 3. `constants`, `flow`: which values reach the operands that choose a target.
+//! 3. `constants`, `memories`, `flow`: which values reach the operands that choose a target.
 //! 4. `tables`, `taken`: which references exist, and where they can be.
 //! 5. `graph`: the call graph, from callees to callers; its nodes reached from the entries are the
 //!    closure.
@@ -26,6 +26,7 @@ mod explain;
 mod facts;
 mod flow;
 mod graph;
+mod memories;
 mod model;
 mod origin;
 mod tables;
@@ -47,7 +48,7 @@ use rayon::prelude::*;
 use std::time::Instant;
 
 /// What `analyze` found: facts only, no decisions.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Analysis {
     /// The function imports that match the options' entry patterns, in index order.
     pub entries: Vec<FuncIdx>,

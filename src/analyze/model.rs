@@ -4,6 +4,7 @@ use super::constants::Constants;
 use super::entries;
 use super::facts::Facts;
 use super::flow::{self, Flows};
+use super::memories::Memories;
 use super::tables::{self, Tables};
 use super::taken;
 use super::types::TypeIds;
@@ -50,6 +51,7 @@ impl<'m> Model<'m> {
             module,
             facts: &facts,
             constants: &constants,
+            memories: &Memories::new(module, &facts, &constants),
             mentioned: &taken::mentioned(module, &facts.uses),
         });
         tracing::debug!(known = flows.targets.len(), took = ?clock.elapsed(), "followed values");

@@ -75,7 +75,8 @@ pub(super) fn apply_unary(
     })
 }
 
-fn ints(values: &Values, value: Value) -> Option<Vec<u64>> {
+/// The integers that a value can be; `None` if it can be anything else.
+pub(super) fn ints(values: &Values, value: Value) -> Option<Vec<u64>> {
     let constants = values.constants(value)?.iter();
     constants
         .map(|known| match known {

@@ -18,13 +18,17 @@ mod body;
 mod solve;
 mod state;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod value;
 
-pub(super) use summary::Write;
-pub(super) use value::{Known, Set};
+pub(super) use solve::Solution;
+pub(super) use summary::{Write, Written};
+pub(super) use value::Known;
 
 use super::constants::Constants;
 use super::facts::{Callee, Facts};
+use super::memories::Memories;
 use super::origin::Traceable;
 use crate::index::{FuncIdx, IndexVec};
 use crate::read::Module;
@@ -33,7 +37,7 @@ use rayon::prelude::*;
 use solve::Solver;
 use std::collections::{BTreeMap, BTreeSet};
 use summary::Summary;
-use value::Symbol;
+use value::{Set, Symbol};
 
 /// How far a value is followed from function to function.
 const MAX_ROUNDS: usize = 16;
@@ -46,7 +50,7 @@ pub(super) struct Flows {
     pub(super) targets: BTreeMap<u32, Vec<Known>>,
     /// Every instruction that writes to a table, with all symbols solved; only as much is in here
     /// as the functions in `written_by` contain.
-    pub(super) writes: Vec<Write>,
+    pub(super) writes: Vec<Write<Solution>>,
     /// The functions whose writes are known.
     pub(super) written_by: BTreeSet<FuncIdx>,
 }
@@ -56,6 +60,7 @@ pub(super) struct Inputs<'a> {
     pub(super) module: &'a Module<'a>,
     pub(super) facts: &'a Facts,
     pub(super) constants: &'a Constants,
+    pub(super) memories: &'a Memories<'a>,
     /// Functions that may be called other than directly.
     pub(super) mentioned: &'a IndexVec<FuncIdx, bool>,
 }
@@ -99,11 +104,11 @@ impl Search<'_> {
     fn summarize(&mut self, funcs: BTreeSet<FuncIdx>) {
         let new: Vec<FuncIdx> =
             funcs.into_iter().filter(|func| !self.summaries.contains_key(func)).collect();
-        let (module, constants) = (self.inputs.module, self.inputs.constants);
+        let inputs = self.inputs;
         let summaries: Vec<_> = new
             .par_iter()
             .map_init(
-                || Interpreter::new(module, constants),
+                || Interpreter::new(inputs.module, inputs.constants, inputs.memories),
                 |interpreter, func| interpreter.summarize(*func),
             )
             .collect();
@@ -144,10 +149,7 @@ impl Search<'_> {
         for summary in self.summaries.values().flatten() {
             summary.dynamics.iter().for_each(&mut add);
             for write in &summary.writes {
-                if let Write::Value { at, value, .. } = write {
-                    add(at);
-                    add(value);
-                }
+                write.map(&mut add);
             }
         }
         symbols

@@ -40,7 +40,7 @@ fn a_class_is_no_step_of_its_own() {
     let wat = "(table 4 funcref) (elem (i32.const 1) $b $c) (func $a (param i32) (call $d)
             (call_indirect (param i64) (i64.const 0) (local.get 0)))
         (func $b (param i64) (call $e)) (func $c (call $fork))
-        (func $d (call_indirect (i32.load (i32.const 0)))) (func $e (call $d)) (memory 1)";
+        (func $d (call_indirect (i32.load (i32.const 0)))) (func $e (call $d)) (memory (export \"m\") 1)";
     assert_eq!(
         path(wat, 2).unwrap(),
         "2 calls 5 directly\n\

@@ -5,10 +5,13 @@ mod certificate;
 mod entries;
 mod explain;
 mod liveness;
+mod loads;
 mod oracle;
 mod reentry;
 mod scale;
+mod scopes;
 mod tables;
+mod uncached;
 mod values;
 
 use super::{Analysis, Target};

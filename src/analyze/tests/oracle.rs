@@ -212,7 +212,7 @@ impl Writer<'_> {
 }
 
 /// A module whose bodies are made of `choices`.
-fn module(choices: &[u8]) -> String {
+pub(super) fn module(choices: &[u8]) -> String {
     let mut writer = Writer { choices: choices.iter(), text: String::new(), depth: 0 };
     let mut wat = String::from(
         "(module (import \"k\" \"fork\" (func $fork)) (type $t (func (param i32) (result i32)))
