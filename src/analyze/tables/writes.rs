@@ -4,15 +4,16 @@
 //! any slot. A copy from certain slots of one table to certain slots of another is followed slot by
 //! slot; but once it is unknown what is where in the source, only tables are told apart.
 //!
-//! The time is linear in the writes and the slots that they name: the slots that are told apart
-//! are bounded, for all writes together.
+//! The time is linear in the writes: the slots that are told apart, and the values that are copied from
+//! slot to slot, are bounded for all writes together.
 
 use super::{Contents, Inputs, Slot, Slots, TableFacts, items};
 use crate::analyze::flow::{Known, Solution, Write, Written};
 use crate::index::{ElemIdx, IndexVec, TableIdx};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The slots that all writes together may name before a write counts as writing anywhere.
+/// The slots that all writes together may name, and the values that may be copied between them,
+/// before a write counts as writing anywhere.
 const MAX_NAMED_SLOTS: usize = 1 << 20;
 
 /// How many tables deep copies of copies are followed slot by slot.
@@ -209,7 +210,7 @@ impl Writer<'_> {
         }
         let mut passes = 0..MAX_COPY_PASSES;
         while self.copy_slots() {
-            if passes.next().is_none() {
+            if self.room == 0 || passes.next().is_none() {
                 for copied in std::mem::take(&mut self.copied) {
                     self.copy_anywhere(copied.to, copied.from);
                 }
@@ -217,15 +218,20 @@ impl Writer<'_> {
         }
     }
 
-    /// Copies each slot once more; whether that brought anything new.
+    /// Copies each slot once more, while there is room; whether that brought anything new.
     fn copy_slots(&mut self) -> bool {
         let mut grew = false;
         for copied in self.copied.clone() {
             let Some(from) = self.known(copied.from) else { continue };
             let held: Vec<Slot> = from.get(copied.source).filter(|s| *s != Slot::Null).collect();
             let Some(to) = self.known(copied.to) else { continue };
-            for slot in held {
-                grew |= to.later.insert((copied.at, slot));
+            let before = to.later.len();
+            to.later.extend(held.into_iter().map(|slot| (copied.at, slot)));
+            let new = to.later.len() - before;
+            grew |= new > 0;
+            self.room = self.room.saturating_sub(new);
+            if self.room == 0 {
+                break;
             }
         }
         grew
