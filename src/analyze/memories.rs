@@ -72,6 +72,11 @@ impl<'m> Memories<'m> {
         Memories { contents }
     }
 
+    /// Whether no load can be followed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.contents.iter().all(Option::is_none)
+    }
+
     /// What a load may give, if its address is one of a few; `None` for anything, or if the operator
     /// is no load of an integer.
     pub(super) fn load(&self, operator: &Operator<'_>, addresses: &[u64]) -> Option<Vec<u64>> {

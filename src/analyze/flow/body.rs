@@ -482,6 +482,10 @@ fn load(
     operator: &Operator<'_>,
     address: Value,
 ) -> Option<Value> {
+    // Hardly any module has such memory, and bodies have many operators.
+    if memories.is_empty() {
+        return None;
+    }
     let addresses = ints(values, address)?;
     let loaded = memories.load(operator, &addresses)?;
     Some(values.any_of(loaded.into_iter().map(Known::Int)))
