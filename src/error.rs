@@ -93,6 +93,64 @@ pub enum Error {
         /// Functions with similar names, most similar first.
         near: Vec<String>,
     },
+    /// A pattern means no indirect call.
+    #[error(
+        "`{pattern}` means no indirect call that could be repaired: {reason}; `wasm-fork shim IN --report` lists them"
+    )]
+    NoSuchSite {
+        /// The pattern as the user gave it.
+        pattern: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A file that should hold stack traces has none that can be read.
+    #[error(
+        "{path} has no stack frame of WebAssembly code in it; give what the engine printed when it trapped"
+    )]
+    NoTrace {
+        /// The file.
+        path: String,
+    },
+    /// No table matches a pattern.
+    #[error("no table is called `{pattern}`; {}", tables_there(.tables))]
+    NoSuchTable {
+        /// The pattern as the user gave it.
+        pattern: String,
+        /// The tables that the module has, each with its index and names.
+        tables: Vec<String>,
+    },
+    /// A file that lists functions has none.
+    #[error("the list {path} has no functions; write one a line")]
+    EmptyList {
+        /// The path.
+        path: String,
+    },
+    /// A profile can't be read.
+    #[error("the profile {origin} can't be used: {reason}")]
+    BadProfile {
+        /// Where it comes from: a path.
+        origin: String,
+        /// What is wrong with it, with line and column where there is one.
+        reason: String,
+    },
+    /// A profile was recorded from another build of the module.
+    #[error(
+        "the profile does not fit this module: {function} {reason}; record it again from this build"
+    )]
+    StaleProfile {
+        /// The function by the profile's index and name.
+        function: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A level of precision that only serves to compare closures.
+    #[error(
+        "the precision `{precision}` is for comparing closures alone; use `types`, `constants` or `interprocedural`"
+    )]
+    OnlyCompares {
+        /// The level.
+        precision: &'static str,
+    },
     /// An entry pattern can't be read.
     #[error(
         "the entry `{entry}` can't be read: {reason}; write MODULE.NAME, \"MODULE\".NAME, or use --entry-module and --entry-name"
@@ -167,6 +225,14 @@ pub enum Error {
     /// A mistake of this tool. Nothing was written.
     #[error("internal error, please report it: {0}")]
     Internal(String),
+}
+
+fn tables_there(tables: &[String]) -> String {
+    if tables.is_empty() {
+        "the module has no tables".into()
+    } else {
+        format!("give an index or a name of {}", tables.join(" or "))
+    }
 }
 
 fn near_names(near: &[String]) -> String {

@@ -5,20 +5,25 @@
 #![forbid(unsafe_code)]
 
 pub mod analyze;
+pub mod emit;
 pub mod error;
 pub mod explanation;
 pub mod index;
 pub mod options;
 pub mod plan;
+pub mod profile;
 pub mod read;
 pub mod report;
 pub mod rewrite;
+pub mod shim;
 pub mod verify;
 
 pub use error::{Error, Result};
-pub use explanation::{Explanation, Question, explain};
-pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options};
+pub use explanation::{Answer, Explanation, Question, explain};
+pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options, Precision, TablePattern};
+pub use profile::Profile;
 pub use report::Report;
+pub use shim::{shim, shim_report};
 
 /// What [`instrument`] made.
 #[derive(Debug)]
@@ -47,7 +52,7 @@ pub fn analyze(input: &[u8], options: &Options) -> Result<Report> {
 /// Rewrites a module (binary or text) so that its stack can be unwound at any call of an entry.
 ///
 /// # Errors
-/// As [`analyze()`], and every [`Error`] that names what can't be preserved. There is no partial
+/// As [`analyze()`], [`Error::OnlyCompares`], and every [`Error`] that names what can't be preserved. There is no partial
 /// output.
 pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
     stage("read");
@@ -73,7 +78,7 @@ fn stage(name: &str) {
     tracing::info!(target: "wasm_fork::stage", "{name}");
 }
 
-fn warnings(dropped: &[rewrite::Dropped]) -> Vec<String> {
+fn warnings(dropped: &[emit::Dropped]) -> Vec<String> {
     dropped
         .iter()
         .map(|section| {

@@ -1,6 +1,7 @@
 //! What a caller may ask for, resolved and typed: the command line is parsed elsewhere.
 
 use crate::error::{Error, Result};
+use crate::profile::Profile;
 
 /// The protocol between the instrumented module and its host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,8 +109,13 @@ pub enum Assumption {
     NoFork(FuncPattern),
     /// Functions that are never called, as far as an entry is concerned.
     NotCalled(FuncPattern),
-    /// No functions but these ever have an entry below them.
+    /// No functions but these, and those of a [`Assumption::Profile`], ever have an entry below them.
     Only(Vec<FuncPattern>),
+    /// No functions but these, and those of a [`Assumption::Only`], ever have an entry below them.
+    Profile(Profile),
+    /// Tables that the host can see, but writes to no slot of: neither before nor while this module
+    /// uses them. It may read them, and call what is in their slots.
+    TablePrivate(TablePattern),
 }
 
 /// Which functions are meant: an index, or a name with an optional trailing `*`.
@@ -117,6 +123,18 @@ pub enum Assumption {
 /// Names are export names, names of the name section as they stand there, and these demangled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FuncPattern(pub String);
+
+/// Which tables are meant: an index, or the name of an export or import with an optional trailing `*`.
+///
+/// An import's name is its field name, or both names with a dot between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TablePattern(pub String);
+
+impl std::fmt::Display for TablePattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl std::fmt::Display for FuncPattern {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -132,7 +150,69 @@ impl std::fmt::Display for Assumption {
             Assumption::Only(patterns) => {
                 write!(f, "an entry is only called below {} listed functions", patterns.len())
             }
+            Assumption::Profile(profile) => {
+                let seen = profile.functions.len();
+                write!(f, "an entry is only called below the {seen} functions of a profile")
+            }
+            Assumption::TablePrivate(pattern) => {
+                write!(f, "the host writes no slot of the table `{pattern}`")
+            }
         }
+    }
+}
+
+/// How far the analysis follows the calls whose targets are values. Each sound level's closure is part of
+/// every coarser one's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Precision {
+    /// Not at all: only `call` and `return_call` count. **Not sound**: a control that shows what is missed.
+    Direct,
+    /// Every `call_indirect` and `call_ref` may lead to an entry, as Binaryen's Asyncify has it that is
+    /// given no lists. Sound, and for comparison only.
+    Asyncify,
+    /// By what tables hold and by types; any index can have any value.
+    Types,
+    /// Also by the constants that reach an operand within one function.
+    Constants,
+    /// Also by the constants that reach it through parameters and results of other functions.
+    #[default]
+    Interprocedural,
+}
+
+impl Precision {
+    /// All levels: the one that is not sound, then the sound ones from the coarsest to the finest.
+    pub const ALL: [Precision; 5] = [
+        Precision::Direct,
+        Precision::Asyncify,
+        Precision::Types,
+        Precision::Constants,
+        Precision::Interprocedural,
+    ];
+
+    /// The name as `--precision` spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::Direct => "direct",
+            Precision::Asyncify => "asyncify",
+            Precision::Types => "types",
+            Precision::Constants => "constants",
+            Precision::Interprocedural => "interprocedural",
+        }
+    }
+
+    /// Whether the closure is only there to be compared with: a module must not be instrumented by it.
+    pub fn only_compares(self) -> bool {
+        matches!(self, Precision::Direct | Precision::Asyncify)
+    }
+
+    /// # Errors
+    /// [`Error::OnlyCompares`] if a module must not be instrumented by it.
+    pub(crate) fn require_proof(self) -> Result<()> {
+        if self.only_compares() {
+            return Err(Error::OnlyCompares { precision: self.name() });
+        }
+        Ok(())
     }
 }
 
@@ -146,6 +226,8 @@ pub struct Options {
     pub reentrant: Vec<EntryPattern>,
     /// What narrows the closure beyond what is proved, at the price of guards.
     pub assumptions: Vec<Assumption>,
+    /// How far calls through values are followed.
+    pub precision: Precision,
     /// The protocol that the output speaks.
     pub abi: Abi,
     /// Accept a module that imports no entry: the closure is empty and the output is the input.
@@ -158,6 +240,7 @@ impl Default for Options {
             entries: vec![EntryPattern::exact("kernel", "kernel_fork")],
             reentrant: Vec::new(),
             assumptions: Vec::new(),
+            precision: Precision::default(),
             abi: Abi::default(),
             allow_missing_entry: false,
         }

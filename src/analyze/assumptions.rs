@@ -8,6 +8,7 @@ use super::facts::{Call, Callee, Dynamic};
 use super::model::Model;
 use super::tables::{Contents, TableFacts};
 use crate::index::{FuncIdx, IndexType, IndexVec};
+use crate::options::Precision;
 use std::collections::BTreeSet;
 
 pub(super) fn find(model: &Model<'_>, analysis: &Analysis) -> Vec<String> {
@@ -15,6 +16,13 @@ pub(super) fn find(model: &Model<'_>, analysis: &Analysis) -> Vec<String> {
         return Vec::new();
     }
     let mut assumptions = Vec::new();
+    if model.precision == Precision::Direct {
+        assumptions.push(
+            "No call through a table or a reference leads to an entry, which is not so: this closure is \
+             not sound, and only shows what such calls add."
+                .into(),
+        );
+    }
     assumptions.extend(reentry(model, analysis));
     assumptions.extend(foreign(model, analysis));
     assumptions

@@ -2,19 +2,22 @@
 //! from.
 //!
 //! For every call `g → f` with `f` in the closure, `g` must be in it too and the call must be
-//! among its sites, described as it is; or else the call must be guarded. What a dynamic call can reach is worked out anew, from the
-//! functions of the closure: which types they have, by subtyping, in which table or as a taken
-//! reference. One pass over functions and slots, one over calls; no worklist, nothing shared with
-//! the graph.
+//! among its sites, described as it is; or else the call must be guarded. That is checked without
+//! any assumption of the user. Under the assumptions, `g` must be in the closure, or be one of the
+//! functions that they take out.
+//!
+//! What a dynamic call can reach is worked out anew, from the functions of the closure: which types
+//! they have, by subtyping, in which table or as a taken reference. One pass over functions and
+//! slots, one over calls; no worklist, nothing shared with the graph.
 
 use super::facts::{Call, Callee, Dynamic};
 use super::flow::Known;
 use super::model::Model;
 use super::tables::{Contents, Slot, Slots};
 use super::types::{Bound, TypeId};
-use super::{Analysis, Site, Target};
+use super::{Analysis, Guard, Site, Target};
 use crate::error::{Error, Result};
-use crate::index::{FuncIdx, TableIdx};
+use crate::index::{FuncIdx, IndexVec, TableIdx};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether a call can reach the closure and, if so, whether an import in it.
@@ -26,18 +29,48 @@ type MayBeImport = bool;
 /// # Errors
 /// [`Error::Internal`] if something is.
 pub(super) fn check(model: &Model<'_>, analysis: &Analysis) -> Result<()> {
-    if let Some(entry) = analysis.entries.iter().find(|e| !analysis.closure[**e]) {
+    imports(model, &analysis.closure)?;
+    let checker = Checker::new(model, &analysis.closure);
+    for (caller, calls) in model.facts.calls.iter_enumerated() {
+        if analysis.closure[caller] {
+            checker.sites_of(caller, calls, &analysis.sites[caller])?;
+        } else {
+            let guards = analysis.guards.get(caller).map_or(&[][..], Vec::as_slice);
+            checker.guards_of(caller, calls, guards)?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks that nothing is missing from `closure` but what assumptions take out: `removed`, and what
+/// `model` leaves out for them.
+///
+/// # Errors
+/// [`Error::Internal`] if something is.
+pub(super) fn check_narrowed(
+    model: &Model<'_>,
+    closure: &IndexVec<FuncIdx, bool>,
+    removed: &IndexVec<FuncIdx, bool>,
+) -> Result<()> {
+    imports(model, closure)?;
+    let checker = Checker::new(model, closure);
+    let calls = model.facts.calls.iter_enumerated();
+    for (caller, calls) in calls.filter(|(caller, _)| !closure[*caller] && !removed[*caller]) {
+        checker.guards_of(caller, calls, &[])?;
+    }
+    Ok(())
+}
+
+/// Checks the entries, and the imports that may call back.
+fn imports(model: &Model<'_>, closure: &IndexVec<FuncIdx, bool>) -> Result<()> {
+    if let Some(entry) = model.entries.iter().find(|entry| !closure[**entry]) {
         return Err(broken(format!("the entry {entry} is not in the closure")));
     }
-    let callable = |func: FuncIdx| model.taken[func] && analysis.closure[func];
+    let callable = |func: FuncIdx| model.taken[func] && closure[func];
     if model.taken.indices().any(callable)
-        && let Some(import) = model.reentrant.iter().find(|f| !analysis.closure[**f])
+        && let Some(import) = model.reentrant.iter().find(|f| !closure[**f])
     {
         return Err(broken(format!("the import {import} may call into it")));
-    }
-    let checker = Checker::new(model, analysis);
-    for (caller, calls) in model.facts.calls.iter_enumerated() {
-        checker.calls_of(caller, calls)?;
     }
     Ok(())
 }
@@ -53,7 +86,7 @@ fn any(hits: impl Iterator<Item = Hit>) -> Hit {
 
 struct Checker<'a> {
     model: &'a Model<'a>,
-    analysis: &'a Analysis,
+    closure: &'a IndexVec<FuncIdx, bool>,
     /// The types, by subtyping, of the closure's functions that are taken.
     taken: BTreeMap<TypeId, MayBeImport>,
     /// The same for those in a known table.
@@ -63,10 +96,10 @@ struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    fn new(model: &'a Model<'a>, analysis: &'a Analysis) -> Self {
+    fn new(model: &'a Model<'a>, closure: &'a IndexVec<FuncIdx, bool>) -> Self {
         let mut checker = Checker {
             model,
-            analysis,
+            closure,
             taken: BTreeMap::new(),
             tables: BTreeMap::new(),
             sources_of: BTreeMap::new(),
@@ -87,7 +120,7 @@ impl<'a> Checker<'a> {
     /// import can.
     fn callable(&self, funcs: impl Iterator<Item = FuncIdx>) -> BTreeMap<TypeId, MayBeImport> {
         let Model { module, types, .. } = self.model;
-        let inside = funcs.filter(|func| self.analysis.closure[*func]);
+        let inside = funcs.filter(|func| self.closure[*func]);
         let declared: BTreeSet<(TypeId, MayBeImport)> =
             inside.map(|func| (types.of_func(module, func), module.is_import(func))).collect();
         let mut callable = BTreeMap::new();
@@ -186,7 +219,7 @@ impl<'a> Checker<'a> {
             Slot::Null => None,
             Slot::Func(func) => {
                 let Model { module, types, .. } = self.model;
-                let hit = self.analysis.closure[func] && types.callable_as(module, func, ty);
+                let hit = self.closure[func] && types.callable_as(module, func, ty);
                 hit.then(|| module.is_import(func))
             }
             Slot::Unknown => self.through_taken(bound, ty),
@@ -206,7 +239,7 @@ impl<'a> Checker<'a> {
     fn site(&self, call: &Call) -> Option<Site> {
         let (target, tail) = match call.callee {
             Callee::Direct { tail, func } => {
-                if !self.analysis.closure[func] {
+                if !self.closure[func] {
                     return None;
                 }
                 let import = self.model.module.is_import(func);
@@ -226,21 +259,24 @@ impl<'a> Checker<'a> {
         Some(Site { offset: call.offset, target, tail })
     }
 
-    fn calls_of(&self, caller: FuncIdx, calls: &[Call]) -> Result<()> {
-        let mut listed = self.analysis.sites[caller].iter();
+    fn sites_of(&self, caller: FuncIdx, calls: &[Call], sites: &[Site]) -> Result<()> {
+        let mut listed = sites.iter();
         for site in calls.iter().filter_map(|call| self.site(call)) {
-            let place = || self.model.module.location(caller, site.offset as usize);
-            if !self.analysis.closure[caller] {
-                let guards = self.analysis.guards.get(caller);
-                if guards.is_some_and(|guards| guards.contains(&site.offset)) && !site.tail {
-                    continue;
-                }
-                let place = place();
-                return Err(broken(format!("{place} calls into it from outside")));
-            }
             if !listed.any(|other| *other == site) {
-                let place = place();
+                let place = self.model.module.location(caller, site.offset as usize);
                 return Err(broken(format!("the call in {place} is not among the sites")));
+            }
+        }
+        Ok(())
+    }
+
+    fn guards_of(&self, caller: FuncIdx, calls: &[Call], guards: &[Guard]) -> Result<()> {
+        let mut listed = guards.iter();
+        for site in calls.iter().filter_map(|call| self.site(call)) {
+            let guard = Guard { offset: site.offset, tail: site.tail };
+            if !listed.any(|other| *other == guard) {
+                let place = self.model.module.location(caller, site.offset as usize);
+                return Err(broken(format!("{place} calls into it from outside")));
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 //! an explanation asks for few edges, and an analysis has millions.
 
 use super::constants::{Constant, funcs_in};
-use super::explain::{Means, Source};
+use super::edge::{Means, Operand, Reason, SlotsKnown, Source};
 use super::facts::{Callee, Dynamic};
 use super::flow::Known;
 use super::model::Model;
@@ -10,30 +10,67 @@ use super::tables::{Contents, Slot, items};
 use crate::index::{FuncIdx, TableIdx};
 use wasmparser::{ConstExpr, ElementItems, ElementKind};
 
-/// How a call can have `target` as its target, which it is known to have.
-pub(super) fn means(model: &Model<'_>, call: Callee, target: FuncIdx) -> Means {
+/// How a call can have `target` as its target, which it is known to have. `why` tells the reason that an
+/// operand is unknown, where it is asked for.
+pub(super) fn means(
+    model: &Model<'_>,
+    call: Callee,
+    target: FuncIdx,
+    why: impl FnOnce() -> Vec<Reason>,
+) -> Means {
     let ordinal = match call {
         Callee::Direct { .. } => return Means::Direct,
         Callee::Dynamic { ordinal, .. } => ordinal,
     };
-    let known = model.flows.targets.get(&ordinal);
+    let known = model.flows.targets.get(&ordinal).map(|known| ints(known));
     match model.facts.dynamics[ordinal as usize] {
-        Dynamic::Ref { ty } => {
-            Means::Reference { ty, known: known.is_some(), source: taken(model, target) }
-        }
+        Dynamic::Ref { ty } => Means::Reference {
+            ty,
+            reference: known.map_or_else(|| Operand::Unknown(why()), Operand::Known),
+            source: taken(model, target),
+        },
         Dynamic::Table { table, ty } => {
-            let index = known.map(|known| known.iter().filter_map(int).collect());
-            let source = in_table(model, table, index.as_deref(), target);
-            Means::Table { table, ty, index, source }
+            let slots = slots_known(model, table);
+            let source = in_table(model, table, known.as_deref(), target);
+            let index = match (known, slots) {
+                (Some(known), _) => Operand::Known(known),
+                // Nobody follows an index that doesn't matter.
+                (None, SlotsKnown::HostWrites) => Operand::Unknown(Vec::new()),
+                (None, _) => Operand::Unknown(why()),
+            };
+            Means::Table { table, ty, index, slots, source }
         }
     }
 }
 
-fn int(known: &Known) -> Option<u64> {
-    match known {
+/// The integers among the values.
+pub(super) fn ints(known: &[Known]) -> Vec<u64> {
+    let int = |known: &Known| match known {
         Known::Int(int) => Some(*int),
         Known::Func(_) | Known::Null => None,
+    };
+    known.iter().filter_map(int).collect()
+}
+
+pub(super) fn slots_known(model: &Model<'_>, table: TableIdx) -> SlotsKnown {
+    match &model.tables.tables[table].contents {
+        Contents::Open => SlotsKnown::HostWrites,
+        Contents::Known(slots) if slots.placed() => SlotsKnown::Yes,
+        Contents::Known(slots) if slots.written_anywhere() => SlotsKnown::Written,
+        Contents::Known(_) if has_unknown_offset(model, table) => SlotsKnown::SegmentOffset,
+        Contents::Known(_) => SlotsKnown::Copied,
     }
+}
+
+/// Whether it isn't known where an active segment of the table goes.
+fn has_unknown_offset(model: &Model<'_>, table: TableIdx) -> bool {
+    model.module.elements.iter().any(|element| match &element.kind {
+        ElementKind::Active { table_index, offset_expr } => {
+            let offset = model.constants.eval(offset_expr);
+            table_index.unwrap_or(0) == table.0 && !matches!(offset, Constant::Int(_))
+        }
+        ElementKind::Passive | ElementKind::Declared => false,
+    })
 }
 
 /// How `target` gets into a table; at one of the slots `index`, if they are known.

@@ -8,82 +8,22 @@
 //!   main ──call──► run ──call_indirect, slot 3, from element segment 0──► child ──call──► fork
 //! ```
 
-use super::assume;
+use super::Analysis;
+use super::assume::FuncNames;
+use super::callees::Targets;
+use super::edge::{Callees, Edge, Means};
 use super::evidence;
 use super::facts::{Call, Callee};
 use super::graph::{Graph, Node};
 use super::model::Model;
+use super::taken;
+use super::why::Why;
 use crate::error::Result;
-use crate::index::{ElemIdx, FuncIdx, TableIdx, TypeIdx};
+use crate::index::{FuncIdx, IndexVec};
 use crate::options::{FuncPattern, Options};
 use crate::read::Module;
+use std::cell::OnceCell;
 use std::collections::VecDeque;
-use std::fmt;
-
-/// A call, or a call back by the host, that leads towards an entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edge {
-    /// The function that calls; an import, if the host calls back.
-    pub caller: FuncIdx,
-    /// What it calls.
-    pub callee: FuncIdx,
-    /// Offset of the call in bytes from the start of the module; `None` if the host calls back.
-    pub offset: Option<u32>,
-    /// How the call finds its target.
-    pub means: Means,
-}
-
-/// How a call finds its target, and how it can be the callee.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Means {
-    /// `call` or `return_call`.
-    Direct,
-    /// `call_indirect` or `return_call_indirect`.
-    Table {
-        /// The table.
-        table: TableIdx,
-        /// The type that the call asks for.
-        ty: TypeIdx,
-        /// All values that the index can have; `None` if it can be anything.
-        index: Option<Vec<u64>>,
-        /// How the callee's reference gets there.
-        source: Source,
-    },
-    /// `call_ref` or `return_call_ref`.
-    Reference {
-        /// The type of the reference.
-        ty: TypeIdx,
-        /// Whether it is known to be one of a few functions.
-        known: bool,
-        /// How the callee's reference gets there.
-        source: Source,
-    },
-    /// An import that may call back: the host calls a function whose reference it can have.
-    Host {
-        /// How it gets the callee's reference.
-        source: Source,
-    },
-}
-
-/// How a reference to a function gets to where it is called from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// An element segment holds it.
-    Segment {
-        /// The segment.
-        segment: ElemIdx,
-        /// The slot that an active segment puts it in, where that is known.
-        slot: Option<u64>,
-    },
-    /// It is exported under this name.
-    Export(String),
-    /// The initial value of a table.
-    TableInit(TableIdx),
-    /// The initial value of a global.
-    Global,
-    /// `ref.func` in a body.
-    RefFunc,
-}
 
 /// Explains the closure of a module's entries.
 pub struct Explainer<'m> {
@@ -91,18 +31,27 @@ pub struct Explainer<'m> {
     graph: Graph,
     /// For each node reached from the entries, the node that it was first reached from.
     towards: Vec<Option<Node>>,
+    /// For each function whether its reference exists. Found when it is first needed.
+    mentioned: OnceCell<IndexVec<FuncIdx, bool>>,
 }
 
 impl<'m> Explainer<'m> {
     /// Analyzes `module`.
     ///
     /// # Errors
-    /// As [`Analysis::run`](super::Analysis::run).
+    /// As [`Analysis::run`](super::Analysis::run), and [`crate::Error::OnlyCompares`].
     pub fn new(module: &'m Module<'m>, options: &Options) -> Result<Explainer<'m>> {
+        options.precision.require_proof()?;
+        // What assumptions leave of the closure is the analysis' business.
+        let narrowed = match options.assumptions[..] {
+            [] => None,
+            _ => Some(Analysis::run(module, options)?.closure),
+        };
         let model = Model::new(module, options)?;
         let graph = Graph::new(&model);
-        let towards = nearest(&model, &graph);
-        Ok(Explainer { model, graph, towards })
+        let inside = |func| narrowed.as_ref().is_none_or(|closure| closure[func]);
+        let towards = nearest(&model, &graph, inside);
+        Ok(Explainer { model, graph, towards, mentioned: OnceCell::new() })
     }
 
     /// The functions that a pattern means.
@@ -110,15 +59,23 @@ impl<'m> Explainer<'m> {
     /// # Errors
     /// [`crate::Error::NoSuchFunction`] if there are none.
     pub fn functions(&self, pattern: &FuncPattern) -> Result<Vec<FuncIdx>> {
-        assume::matching(self.model.module, pattern)
+        FuncNames::new(self.model.module).matching(pattern)
     }
 
-    /// How many direct calls and how many calls through tables and references are in `func`.
-    pub fn calls(&self, func: FuncIdx) -> (usize, usize) {
-        let Some(calls) = self.model.facts.calls.get(func) else { return (0, 0) };
-        let is_direct = |call: &&Call| matches!(call.callee, Callee::Direct { .. });
-        let direct = calls.iter().filter(is_direct).count();
-        (direct, calls.len() - direct)
+    /// Whether `func` is in the closure.
+    pub fn is_inside(&self, func: FuncIdx) -> bool {
+        self.is_entry(func) || self.towards[self.graph.func(func).position()].is_some()
+    }
+
+    /// Whether `func` is an entry.
+    pub fn is_entry(&self, func: FuncIdx) -> bool {
+        self.model.entries.contains(&func)
+    }
+
+    /// What each of `funcs` calls; nothing for imports.
+    pub fn callees(&self, funcs: &[FuncIdx]) -> Vec<Callees> {
+        let targets = Targets::new(&self.model, &self.graph);
+        funcs.iter().map(|func| targets.of(*func)).collect()
     }
 
     /// A shortest path of calls from `func` to an entry: empty for an entry itself, `None` for a
@@ -126,9 +83,10 @@ impl<'m> Explainer<'m> {
     pub fn path(&self, func: FuncIdx) -> Option<Vec<Edge>> {
         let mut path = Vec::new();
         let mut caller = func;
+        let why = self.why();
         while !self.model.entries.contains(&caller) {
             let (first, callee) = self.next_function(caller)?;
-            path.push(self.edge(caller, callee, first)?);
+            path.push(self.edge(caller, callee, first, &why)?);
             caller = callee;
         }
         Some(path)
@@ -138,12 +96,12 @@ impl<'m> Explainer<'m> {
     /// offset. Calls back by the host come last.
     pub fn callers(&self, callee: FuncIdx) -> Vec<Edge> {
         let reached = self.graph.reach_classes([self.graph.func(callee)]);
+        let why = self.why();
         let mut edges = Vec::new();
         for (caller, calls) in self.model.facts.calls.iter_enumerated() {
             for call in calls {
                 if self.graph.target(call.callee).is_some_and(|node| reached.has(node)) {
-                    let means = evidence::means(&self.model, call.callee, callee);
-                    edges.push(Edge { caller, callee, offset: Some(call.offset), means });
+                    edges.push(self.edge_of(caller, callee, call, &why));
                 }
             }
         }
@@ -168,15 +126,29 @@ impl<'m> Explainer<'m> {
     }
 
     /// The first call of `caller` that has `node` for its target.
-    fn edge(&self, caller: FuncIdx, callee: FuncIdx, node: Node) -> Option<Edge> {
+    fn edge(&self, caller: FuncIdx, callee: FuncIdx, node: Node, why: &Why<'_>) -> Option<Edge> {
         if node == self.graph.host() {
             return Some(self.host_edge(caller, callee));
         }
         let calls = self.model.facts.calls[caller].iter();
         let mut of_node = calls.filter(|call| self.graph.target(call.callee) == Some(node));
-        let call = of_node.next()?;
-        let means = evidence::means(&self.model, call.callee, callee);
-        Some(Edge { caller, callee, offset: Some(call.offset), means })
+        Some(self.edge_of(caller, callee, of_node.next()?, why))
+    }
+
+    fn edge_of(&self, caller: FuncIdx, callee: FuncIdx, call: &Call, why: &Why<'_>) -> Edge {
+        let means = evidence::means(&self.model, call.callee, callee, || {
+            let calls = self.model.facts.calls[caller].iter();
+            let is_dynamic = |call: &&Call| matches!(call.callee, Callee::Dynamic { .. });
+            let before = calls.take_while(|other| other.offset < call.offset).filter(is_dynamic);
+            why.unknown(caller, before.count())
+        });
+        Edge { caller, callee, offset: Some(call.offset), means }
+    }
+
+    fn why(&self) -> Why<'_> {
+        let Model { module, facts, .. } = &self.model;
+        let find = || taken::mentioned(module, &facts.uses);
+        Why::new(&self.model, self.mentioned.get_or_init(find))
     }
 
     fn host_edge(&self, import: FuncIdx, callee: FuncIdx) -> Edge {
@@ -185,8 +157,13 @@ impl<'m> Explainer<'m> {
     }
 }
 
-/// For each node the next one on a shortest path to an entry, counted in calls.
-fn nearest(model: &Model<'_>, graph: &Graph) -> Vec<Option<Node>> {
+/// For each node the next one on a shortest path to an entry, counted in calls, through functions that are
+/// `inside`.
+fn nearest(
+    model: &Model<'_>,
+    graph: &Graph,
+    inside: impl Fn(FuncIdx) -> bool,
+) -> Vec<Option<Node>> {
     let mut towards = vec![None; graph.nodes()];
     let mut done = vec![false; graph.nodes()];
     let mut pending: VecDeque<(Node, Option<Node>)> =
@@ -198,66 +175,12 @@ fn nearest(model: &Model<'_>, graph: &Graph) -> Vec<Option<Node>> {
         towards[node.position()] = from;
         for &caller in graph.callers(node) {
             // Only a step into a function is a call; classes are on the way.
-            if graph.as_func(caller).is_some() {
-                pending.push_back((caller, Some(node)));
-            } else {
-                pending.push_front((caller, Some(node)));
+            match graph.as_func(caller) {
+                Some(func) if inside(func) => pending.push_back((caller, Some(node))),
+                Some(_) => {}
+                None => pending.push_front((caller, Some(node))),
             }
         }
     }
     towards
-}
-
-/// `main calls child at 0x1f3 by call_indirect …`, without the functions' names.
-impl fmt::Display for Edge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} calls {}", self.caller, self.callee)?;
-        if let Some(offset) = self.offset {
-            write!(f, " at {offset:#x}")?;
-        }
-        write!(f, " {}", self.means)
-    }
-}
-
-impl fmt::Display for Means {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Means::Direct => write!(f, "directly"),
-            Means::Table { table, ty, index, source } => {
-                write!(f, "through table {table}, type {ty}, index ")?;
-                match index {
-                    None => write!(f, "unknown")?,
-                    Some(values) => write_list(f, values)?,
-                }
-                write!(f, "; {source}")
-            }
-            Means::Reference { ty, known, source } => {
-                let known = if *known { "known" } else { "unknown" };
-                write!(f, "by a reference of type {ty}, {known}; {source}")
-            }
-            Means::Host { source } => write!(f, "back from the host; {source}"),
-        }
-    }
-}
-
-fn write_list(f: &mut fmt::Formatter<'_>, values: &[u64]) -> fmt::Result {
-    let texts: Vec<_> = values.iter().map(u64::to_string).collect();
-    write!(f, "{}", texts.join(" or "))
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Source::Segment { segment, slot: Some(slot) } => {
-                write!(f, "element segment {segment} puts it into slot {slot}")
-            }
-            Source::Segment { segment, slot: None } => {
-                write!(f, "element segment {segment} has it")
-            }
-            Source::Export(name) => write!(f, "it is exported as `{}`", name.escape_debug()),
-            Source::TableInit(table) => write!(f, "table {table} is filled with it"),
-            Source::Global => write!(f, "a global is initialised with it"),
-            Source::RefFunc => write!(f, "ref.func takes it"),
-        }
-    }
 }

@@ -77,12 +77,12 @@ pub(super) struct Uses {
 impl Facts {
     pub(super) fn collect(
         module: &Module<'_>,
-        host_visible: &IndexVec<TableIdx, bool>,
+        host_written: &IndexVec<TableIdx, bool>,
     ) -> Result<Facts> {
         let bodies: Vec<Result<BodyFacts>> = (0..module.funcs.len())
             .into_par_iter()
             .map_init(
-                || Collector::new(module, host_visible),
+                || Collector::new(module, host_written),
                 |collector, func| match module.body(FuncIdx::from_usize(func)) {
                     Some(body) => collector.collect(&body, FuncIdx::from_usize(func)),
                     None => Ok(BodyFacts::default()),
@@ -137,7 +137,7 @@ struct BodyFacts {
 /// Collects the facts of bodies, one after the other.
 struct Collector<'a> {
     module: &'a Module<'a>,
-    host_visible: &'a IndexVec<TableIdx, bool>,
+    host_written: &'a IndexVec<TableIdx, bool>,
     /// What a load makes. It can't be followed if the host sees all memories.
     load: Origin,
     func: FuncIdx,
@@ -149,10 +149,10 @@ struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    fn new(module: &'a Module<'a>, host_visible: &'a IndexVec<TableIdx, bool>) -> Self {
+    fn new(module: &'a Module<'a>, host_written: &'a IndexVec<TableIdx, bool>) -> Self {
         Collector {
             module,
-            host_visible,
+            host_written,
             load: Origin::Loaded { followed: memories::any_private(module) },
             func: FuncIdx(0),
             facts: BodyFacts::default(),
@@ -288,7 +288,7 @@ impl Collector<'_> {
         let uses = self.facts.uses.get_or_insert_default();
         uses.operator(operator, self.func);
         let mut changed = uses.changed_tables.iter();
-        if changed.any(|(table, _)| !self.host_visible[*table]) {
+        if changed.any(|(table, _)| !self.host_written[*table]) {
             self.facts.traceable = Traceable::Yes;
         }
     }
@@ -301,7 +301,7 @@ impl Collector<'_> {
 
     fn indirect(&mut self, offset: u32, table: u32, ty: u32, tail: bool) {
         let (table, ty) = (TableIdx(table), TypeIdx(ty));
-        if !self.host_visible[table] && self.choose() {
+        if !self.host_written[table] && self.choose() {
             self.facts.loaded.push(self.facts.dynamics.len() as u32);
         }
         self.dynamic(offset, Dynamic::Table { table, ty }, tail);

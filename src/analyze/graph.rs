@@ -18,6 +18,7 @@ use super::model::Model;
 use super::tables::{Contents, Slot, Slots};
 use super::types::TypeId;
 use crate::index::{FuncIdx, IndexVec, TableIdx};
+use crate::options::Precision;
 use crate::read::Module;
 use std::collections::HashMap;
 
@@ -66,10 +67,7 @@ impl Graph {
             below: HashMap::new(),
             links: Vec::new(),
         };
-        let targets = builder.targets();
-        builder.link_taken();
-        builder.link_tables();
-        builder.link_host();
+        let targets = builder.link();
         let nodes = builder.next_node().0 as usize;
         builder.finish(nodes, targets)
     }
@@ -87,6 +85,11 @@ impl Graph {
     /// The function that a node is.
     pub(super) fn as_func(&self, node: Node) -> Option<FuncIdx> {
         (node.position() < self.funcs).then_some(FuncIdx(node.0))
+    }
+
+    /// All nodes, in order.
+    pub(super) fn all(&self) -> impl Iterator<Item = Node> + use<> {
+        (0..self.nodes() as u32).map(Node)
     }
 
     pub(super) fn nodes(&self) -> usize {
@@ -197,6 +200,31 @@ impl Builder<'_> {
             ty = self.model.types.supertype(at);
         }
         first.unwrap_or(Node(0))
+    }
+
+    /// Finds the targets of dynamic calls, and links what stands for them.
+    fn link(&mut self) -> Vec<Option<Node>> {
+        match self.model.precision {
+            Precision::Direct => vec![None; self.model.facts.dynamics.len()],
+            Precision::Asyncify => self.link_like_asyncify(),
+            Precision::Types | Precision::Constants | Precision::Interprocedural => {
+                let targets = self.targets();
+                self.link_taken();
+                self.link_tables();
+                self.link_host();
+                targets
+            }
+        }
+    }
+
+    /// The host stands for whatever isn't followed: any entry is below it, and it is the target of each
+    /// dynamic call and of each import that calls back.
+    fn link_like_asyncify(&mut self) -> Vec<Option<Node>> {
+        let model = self.model;
+        let host = self.host();
+        self.links.extend(model.entries.iter().map(|entry| (Node(entry.0), host)));
+        self.links.extend(model.reentrant.iter().map(|func| (host, Node(func.0))));
+        vec![Some(host); model.facts.dynamics.len()]
     }
 
     fn host(&self) -> Node {
@@ -331,11 +359,11 @@ impl Builder<'_> {
     fn link_taken(&mut self) {
         let model = self.model;
         for (func, _) in model.taken.iter_enumerated().filter(|(_, taken)| **taken) {
-            self.link(func, Pool::Taken);
+            self.link_func(func, Pool::Taken);
         }
     }
 
-    fn link(&mut self, func: FuncIdx, pool: Pool) {
+    fn link_func(&mut self, func: FuncIdx, pool: Pool) {
         let Model { module, types, .. } = self.model;
         let ty = types.of_func(module, func);
         let class = match module.is_import(func) {
@@ -354,7 +382,7 @@ impl Builder<'_> {
             };
             for slot in slots.all() {
                 if let Slot::Func(func) = slot {
-                    self.link(func, Pool::Table(table));
+                    self.link_func(func, Pool::Table(table));
                 }
             }
         }

@@ -9,7 +9,11 @@
 //! 4. `tables`, `taken`: which references exist, and where they can be.
 //! 5. `graph`: the call graph, from callees to callers; its nodes reached from the entries are the
 //!    closure.
-//! 6. `certificate`: the closure is checked against the calls, without the graph.
+//! 6. `assume`: what the user's assumptions take away from it, and which calls are guarded for that.
+//! 7. `certificate`: the closure is checked against the calls, without the graph.
+//!
+//! The options say how far step 3 goes; at the two levels that only serve to compare closures, step 5
+//! is another, and there is no step 6.
 //!
 //! Invariants: a function outside the closure is never on the stack when an entry is called, as
 //! long as the listed assumptions hold; code that can't run has no sites; the time is linear in the
@@ -17,30 +21,42 @@
 
 mod assume;
 mod assumptions;
+mod callees;
 mod certificate;
 mod constants;
 mod decode;
+mod edge;
 mod entries;
 mod evidence;
 mod explain;
 mod facts;
 mod flow;
 mod graph;
+mod indirect;
 mod memories;
 mod model;
+mod operator;
 mod origin;
 mod tables;
 mod taken;
 #[cfg(test)]
 mod tests;
 mod types;
+mod why;
 
-pub use explain::{Edge, Explainer, Means, Source};
+pub(crate) use assume::FuncNames;
+pub use edge::{
+    Callees, DirectCallee, DynamicCallees, Edge, GlobalKind, Held, Means, Operand, Reason,
+    SlotsKnown, Source, Unfollowed, Writer,
+};
+pub use explain::Explainer;
+pub use indirect::{Entry, Indirect, IndirectCall, Placed, segment_entries};
 
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec};
-use crate::options::Options;
+use crate::options::{Options, Precision};
 use crate::read::Module;
+use assume::{Assumed, Narrowed, Sound};
 use facts::{Call, Callee, Dynamic};
 use graph::{Graph, Reached};
 use model::Model;
@@ -57,15 +73,26 @@ pub struct Analysis {
     pub closure: IndexVec<FuncIdx, bool>,
     /// For each function the sites in it, in order of offset: empty for all outside the closure.
     pub sites: IndexVec<FuncIdx, Vec<Site>>,
+    /// How far calls through values were followed.
+    pub precision: Precision,
     /// What the closure relies on and this tool can't check, one sentence each.
     pub assumptions: Vec<String>,
     /// What the analysis took care of unasked, one sentence each.
     pub notes: Vec<String>,
-    /// For each function outside the closure the calls (by offset) that would lead into it if an
-    /// assumption of the options were wrong. There are none without such assumptions.
-    pub guards: IndexVec<FuncIdx, Vec<u32>>,
+    /// For each function outside the closure the calls that would lead into it if an assumption of
+    /// the options were wrong, in order of offset. There are none without such assumptions.
+    pub guards: IndexVec<FuncIdx, Vec<Guard>>,
     /// What each assumption of the options saves, in their order.
     pub savings: Vec<Saving>,
+}
+
+/// A call of a function outside the closure that would lead into it if an assumption were wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// Offset of the instruction in bytes from the start of the module.
+    pub offset: u32,
+    /// Whether it is a tail call (`return_call…`), which has no place behind it for a test.
+    pub tail: bool,
 }
 
 /// What an assumption of the options saves.
@@ -113,7 +140,10 @@ impl Analysis {
     /// Analyzes `module`.
     ///
     /// # Errors
-    /// [`crate::Error::MissingEntry`] if no import matches and the options don't allow that.
+    /// [`crate::Error::MissingEntry`] if no import matches and the options don't allow that;
+    /// [`crate::Error::NoSuchFunction`], [`crate::Error::NoSuchTable`] or [`crate::Error::StaleProfile`]
+    /// for an assumption that means nothing here, [`crate::Error::Unsupported`] for one that can't be
+    /// guarded.
     pub fn run(module: &Module<'_>, options: &Options) -> Result<Analysis> {
         let clock = Instant::now();
         let model = Model::new(module, options)?;
@@ -124,15 +154,22 @@ impl Analysis {
             took = ?clock.elapsed(),
             "built the call graph"
         );
-        let removed = assume::removed(&model, &options.assumptions)?;
-        let mut analysis = Analysis::reach(&model, &graph, &removed);
+        let assumed = Assumed::resolve(module, options)?;
+        let narrowing = assumed.narrowing(module);
+        let sound = Sound { model: &model, graph: &graph, options };
+        let narrowed = Narrowed::new(sound, &narrowing)?;
+        let mut analysis = Analysis::of(&model, &graph, narrowed.reach(&narrowing));
         if !options.assumptions.is_empty() {
+            narrowed.certify(&narrowing, &analysis.closure)?;
             analysis.guards = assume::guards(&model, &graph, &analysis.closure)?;
         }
-        analysis.savings = assume::savings(&model, &graph, &options.assumptions, &analysis)?;
+        analysis.savings = assume::savings(&assumed, &narrowed, &analysis.closure)?;
         analysis.assumptions = assumptions::find(&model, &analysis);
         analysis.notes = assumptions::notes(&model, &analysis);
-        certificate::check(&model, &analysis)?;
+        analysis.notes.extend(assumed.notes);
+        if !analysis.precision.only_compares() {
+            certificate::check(&model, &analysis)?;
+        }
         tracing::info!(
             functions = analysis.closure.iter().filter(|inside| **inside).count(),
             sites = analysis.sites.iter().map(Vec::len).sum::<usize>(),
@@ -142,9 +179,9 @@ impl Analysis {
         Ok(analysis)
     }
 
-    /// The closure of the entries, and its sites.
-    fn reach(model: &Model<'_>, graph: &Graph, removed: &IndexVec<FuncIdx, bool>) -> Analysis {
-        let reached = graph.reach_without(&model.entries, removed);
+    /// The closure, given with the classes that its functions are targets of; and as its sites every
+    /// call in it that can lead into it: also such as no entry is assumed to lie behind.
+    fn of(model: &Model<'_>, graph: &Graph, reached: Reached) -> Analysis {
         let closure = reached.funcs(model.module);
         let all = closure.indices().take(model.module.imported_funcs);
         let imports = all.filter(|func| closure[*func]);
@@ -158,6 +195,7 @@ impl Analysis {
             sites: sites.all(),
             closure,
             entries: model.entries.clone(),
+            precision: model.precision,
             assumptions: Vec::new(),
             notes: Vec::new(),
             guards: IndexVec::default(),
@@ -170,7 +208,7 @@ impl Analysis {
 struct Sites<'a> {
     model: &'a Model<'a>,
     graph: &'a Graph,
-    /// What leads to an entry.
+    /// The functions of the closure, and the classes that they are targets of.
     reached: Reached,
     /// The imports of the closure, and the classes that they are themselves targets of.
     imports: Reached,

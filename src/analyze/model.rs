@@ -9,13 +9,16 @@ use super::tables::{self, Tables};
 use super::taken;
 use super::types::TypeIds;
 use crate::error::Result;
-use crate::index::{FuncIdx, IndexVec};
-use crate::options::Options;
+use crate::index::{FuncIdx, IndexVec, TableIdx};
+use crate::options::{Options, Precision};
 use crate::read::Module;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 pub(super) struct Model<'m> {
     pub(super) module: &'m Module<'m>,
+    /// How far the graph follows calls through values.
+    pub(super) precision: Precision,
     pub(super) entries: Vec<FuncIdx>,
     /// The imports that may call back, in index order.
     pub(super) reentrant: Vec<FuncIdx>,
@@ -23,6 +26,7 @@ pub(super) struct Model<'m> {
     pub(super) recognised: usize,
     pub(super) types: TypeIds,
     pub(super) constants: Constants,
+    pub(super) memories: Memories<'m>,
     pub(super) facts: Facts,
     pub(super) flows: Flows,
     pub(super) tables: Tables,
@@ -34,11 +38,28 @@ impl<'m> Model<'m> {
     /// # Errors
     /// [`crate::Error::MissingEntry`] if a pattern of the options matches no import.
     pub(super) fn new(module: &'m Module<'m>, options: &Options) -> Result<Model<'m>> {
+        Model::with_private_tables(module, options, &BTreeSet::new())
+    }
+
+    /// As [`Model::new`], but taking it that only this module writes to the `private` tables,
+    /// though the host can see them.
+    ///
+    /// The host still reads them: it may call what is in their slots, and put it elsewhere.
+    ///
+    /// # Errors
+    /// As [`Model::new`].
+    pub(super) fn with_private_tables(
+        module: &'m Module<'m>,
+        options: &Options,
+        private: &BTreeSet<TableIdx>,
+    ) -> Result<Model<'m>> {
         let clock = Instant::now();
         let entries = entries::find(module, options)?;
         let reentrant = entries::find_reentrant(module, options)?;
         let host_visible = tables::host_visible(module);
-        let facts = Facts::collect(module, &host_visible)?;
+        let mut host_written = host_visible.clone();
+        private.iter().for_each(|table| host_written[*table] = false);
+        let facts = Facts::collect(module, &host_written)?;
         tracing::debug!(
             calls = facts.calls.iter().map(|calls| calls.len()).sum::<usize>(),
             dynamic = facts.dynamics.len(),
@@ -47,12 +68,14 @@ impl<'m> Model<'m> {
         );
         let types = TypeIds::new(module);
         let constants = Constants::new(module);
+        let memories = Memories::new(module, &facts, &constants);
         let flows = Flows::find(&flow::Inputs {
             module,
             facts: &facts,
             constants: &constants,
-            memories: &Memories::new(module, &facts, &constants),
+            memories: &memories,
             mentioned: &taken::mentioned(module, &facts.uses),
+            reach: flow::Reach::of(options.precision),
         });
         tracing::debug!(known = flows.targets.len(), took = ?clock.elapsed(), "followed values");
         let tables = Tables::new(&tables::Inputs {
@@ -62,15 +85,18 @@ impl<'m> Model<'m> {
             uses: &facts.uses,
             flows: &flows,
             host_visible: &host_visible,
+            host_written: &host_written,
         });
         let taken = taken::taken(module, &facts.uses, &tables);
         Ok(Model {
             module,
+            precision: options.precision,
             entries,
             reentrant: reentrant.imports,
             recognised: reentrant.recognised,
             types,
             constants,
+            memories,
             facts,
             flows,
             tables,

@@ -1,7 +1,7 @@
 //! What tables hold.
 //!
 //! A table that the host can write to, because it is imported or exported, is *open*: it may hold
-//! any function whose reference is taken. Every other table holds what the active segments put
+//! any function whose reference is taken; unless the user says that the host doesn't. Every other table holds what the active segments put
 //! there, later ones over earlier ones, and its initial value elsewhere; and besides, at any time,
 //! what instructions write to it, as far as their operands are known.
 //!
@@ -29,6 +29,8 @@ pub(super) struct TableFacts {
     /// Which functions the element type admits.
     pub(super) bound: Bound,
     pub(super) contents: Contents,
+    /// Whether the host can read its slots.
+    host_visible: bool,
 }
 
 pub(super) enum Contents {
@@ -76,9 +78,9 @@ impl From<Constant> for Slot {
     }
 }
 
-/// For each table whether the host can write to it.
+/// For each table whether the host can read its slots and write to them.
 pub(super) fn host_visible(module: &Module<'_>) -> IndexVec<TableIdx, bool> {
-    let imported = module.tables.iter().map(|table| table.imported);
+    let imported = module.tables.iter().map(|table| table.import.is_some());
     let mut visible: IndexVec<TableIdx, bool> = imported.collect();
     for export in &module.exports {
         if export.kind == ExternalKind::Table {
@@ -96,6 +98,8 @@ pub(super) struct Inputs<'a> {
     pub(super) uses: &'a Uses,
     pub(super) flows: &'a Flows,
     pub(super) host_visible: &'a IndexVec<TableIdx, bool>,
+    /// For each table whether the host writes to it.
+    pub(super) host_written: &'a IndexVec<TableIdx, bool>,
 }
 
 impl Tables {
@@ -107,13 +111,13 @@ impl Tables {
             .iter_enumerated()
             .map(|(index, table)| {
                 let segments = segments.remove(&index).unwrap_or_default();
-                let contents = if inputs.host_visible[index] {
+                let contents = if inputs.host_written[index] {
                     Contents::Open
                 } else {
                     Contents::Known(Slots::new(module, inputs.constants, table, &segments))
                 };
                 let bound = inputs.types.bound(table.ty.element_type);
-                TableFacts { bound, contents }
+                TableFacts { bound, contents, host_visible: inputs.host_visible[index] }
             })
             .collect();
         writes::follow(inputs, &mut tables);
@@ -125,8 +129,9 @@ impl Tables {
         Tables { tables }
     }
 
+    /// Whether the host can take references out of the table, and call them.
     pub(super) fn is_open(&self, table: TableIdx) -> bool {
-        matches!(self.tables[table].contents, Contents::Open)
+        self.tables[table].host_visible
     }
 }
 
@@ -148,11 +153,16 @@ pub(super) fn first_escape(module: &Module<'_>) -> Option<ElemIdx> {
     let mut segments = module.elements.iter_enumerated();
     let first = segments.find(|(_, element)| match element.kind {
         ElementKind::Active { table_index, .. } => {
-            module.tables[TableIdx(table_index.unwrap_or(0))].imported
+            module.tables[TableIdx(table_index.unwrap_or(0))].import.is_some()
         }
         ElementKind::Passive | ElementKind::Declared => false,
     });
     first.map(|(index, _)| index)
+}
+
+/// How many slots the table has, at most. An imported one may have more than its type asks for.
+fn size(table: &Table<'_>) -> u64 {
+    if table.import.is_some() { table.ty.maximum.unwrap_or(u64::MAX) } else { table.ty.initial }
 }
 
 impl Slots {
@@ -163,7 +173,7 @@ impl Slots {
         segments: &[ElemIdx],
     ) -> Slots {
         let mut slots = Slots {
-            size: table.ty.initial,
+            size: size(table),
             initial: table.init.as_ref().map_or(Slot::Null, |init| constants.eval(init).into()),
             written: Vec::new(),
             later: BTreeSet::new(),
@@ -231,6 +241,16 @@ impl Slots {
     /// Whether it is known which slot holds what.
     pub(super) fn placed(&self) -> bool {
         self.placed && self.anywhere.is_empty() && self.copies.is_empty()
+    }
+
+    /// Whether instructions write something to any slot.
+    pub(super) fn written_anywhere(&self) -> bool {
+        !self.anywhere.is_empty()
+    }
+
+    /// How many slots the table has at first.
+    pub(super) fn size(&self) -> u64 {
+        self.size
     }
 
     /// What slot `number` may hold; nothing if it is beyond the table. Only for `placed` slots.

@@ -14,6 +14,13 @@ use wasmparser::{HeapType, RefType, UnpackedIndex};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct TypeId(TypeIdx);
 
+impl TypeId {
+    /// The least type index that names the type.
+    pub(super) fn first_index(self) -> TypeIdx {
+        self.0
+    }
+}
+
 /// What a reference type says about the functions it admits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bound {

@@ -37,12 +37,17 @@ pub(super) fn read(path: &Path) -> Result<Input> {
     Ok(Input { bytes, permissions: metadata.is_file().then(|| metadata.permissions()) })
 }
 
-/// Reads a list, an item a line; empty lines and those that begin with `#` say nothing.
+/// Reads a list, an item a line; empty lines and those that begin with `#` say nothing. A list of
+/// nothing is an error.
 pub(super) fn read_list(path: &Path) -> Result<Vec<String>> {
     let text = fs::read_to_string(path).map_err(failed("read", &path.display()))?;
     let lines = text.lines().map(str::trim);
     let items = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-    Ok(items.map(str::to_owned).collect())
+    let items: Vec<_> = items.map(str::to_owned).collect();
+    if items.is_empty() {
+        return Err(Error::EmptyList { path: path.display().to_string() });
+    }
+    Ok(items)
 }
 
 /// A place that a module can be written to, as far as can be told before there is one.
@@ -115,6 +120,15 @@ impl Destination {
     /// Writes all of `bytes`. A new file gets the permission bits of the input, if that was a
     /// file; else those of the file that it replaces; else the usual ones.
     pub(super) fn write(&self, bytes: &[u8], input: &Input) -> Result<()> {
+        self.write_with(bytes, input.permissions.as_ref())
+    }
+
+    /// As [`Destination::write`], for what no single input has become.
+    pub(super) fn write_new(&self, bytes: &[u8]) -> Result<()> {
+        self.write_with(bytes, None)
+    }
+
+    fn write_with(&self, bytes: &[u8], permissions: Option<&Permissions>) -> Result<()> {
         match self {
             Destination::Stdout => {
                 let mut stdout = io::stdout().lock();
@@ -126,8 +140,8 @@ impl Destination {
                 let written = opened.and_then(|mut stream| stream.write_all(bytes));
                 written.map_err(failed("write", &path.display()))
             }
-            Destination::File { path, permissions } => {
-                let permissions = input.permissions.as_ref().or(permissions.as_ref());
+            Destination::File { path, permissions: old } => {
+                let permissions = permissions.or(old.as_ref());
                 replace(path, bytes, permissions).map_err(failed("write", &path.display()))
             }
         }

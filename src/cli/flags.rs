@@ -16,6 +16,15 @@ Examples:
   wasm-fork analyze app.wasm --entry wasi_snapshot_preview1.fd_write --format json
       Which functions can be on the stack when fd_write is called?
 
+  wasm-fork shim python.wasm -o python-shim.wasm --site getset_get --site getset_set
+      Repair calls that trap for an indirect call type mismatch.
+
+  wasm-fork instrument app.wasm -o app-fork.wasm --profile seen.json
+      Prepare only the functions that a host has seen below the entry; any other traps by name.
+
+  wasm-fork explain app.wasm main --format dot | dot -Tsvg > path.svg
+      Why is main in the closure? Drawn by Graphviz.
+
   wasm-opt -O2 app.wasm -o - | wasm-fork instrument - -o - > app-fork.wasm
       As a filter, after the optimizer: what optimizes later may break the saved state's layout.
 
@@ -45,10 +54,34 @@ pub(super) enum Command {
     Instrument(Instrument),
     /// Print the closure: which functions can be on the stack when the entry is called
     Analyze(Analyze),
-    /// Say why a function is in the closure: a shortest path from it to an entry, or why not
+    /// Say why a function is in the closure: a shortest path from it to an entry; or why it isn't
     Explain(Explain),
+    /// Repair indirect calls that meet a function of another type, or report which can
+    #[command(override_usage = "wasm-fork shim [OPTIONS] <IN> -o <OUT>\n       \
+                          wasm-fork shim [OPTIONS] <IN> --report")]
+    Shim(Shim),
     /// Print what `instrument` would do to each function; the format is for people and may change
     Plan(Plan),
+    /// Work on profiles: records of the functions that were on the stack when an entry was called
+    #[command(subcommand)]
+    Profile(Profile),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Profile {
+    /// Unite profiles of one module into one, summing their counts
+    Merge(Merge),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Merge {
+    /// The profiles; `-` is stdin
+    #[arg(value_name = "IN", required = true)]
+    pub(super) inputs: Vec<PathBuf>,
+
+    /// Where to write the united profile; may be one of them; `-` is stdout
+    #[arg(short, long, value_name = "OUT")]
+    pub(super) output: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -78,12 +111,95 @@ pub(super) struct Instrument {
 
     #[command(flatten)]
     pub(super) module: ModuleFlags,
+
+    #[command(flatten, next_help_heading = "Shims")]
+    pub(super) shim: ShimFirst,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Shim {
+    /// The module, binary (.wasm) or text (.wat); `-` is stdin
+    #[arg(value_name = "IN")]
+    pub(super) input: PathBuf,
+
+    /// Where to write the repaired module; may be IN itself; `-` is stdout
+    #[arg(short, long, value_name = "OUT", required_unless_present = "report")]
+    pub(super) output: Option<PathBuf>,
+
+    /// Print which calls can meet a function of another type, and write nothing
+    #[arg(long, conflicts_with = "output")]
+    pub(super) report: bool,
+
+    /// How to print the report
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+
+    /// Repair the indirect calls of FUNCTION, or the one at an offset; may be given several times
+    ///
+    /// FUNCTION is an index, an export name, or a name of the name section, mangled or not; a `*` at
+    /// its end matches any ending. OFFSET is in bytes from the start of the module, as the report
+    /// has it. `@FILE` lists them, one a line.
+    #[arg(long = "site", value_name = "FUNCTION|0xOFFSET|@FILE")]
+    pub(super) sites: Vec<String>,
+
+    /// Repair the calls at which the stack traces in FILE begin, as an engine printed them
+    #[arg(long, value_name = "FILE")]
+    pub(super) from_trap: Vec<PathBuf>,
+
+    /// Repair every call that can meet a function of another type
+    #[arg(long)]
+    pub(super) all_sites: bool,
+
+    /// How a repaired call finds its adapter
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) mechanism: MechanismFlag,
+
+    /// Let numbers change their type, bit by bit: i32 and i64, i32 and f32, i64 and f64
+    #[arg(long)]
+    pub(super) allow_bit_casts: bool,
+}
+
+/// The same for a module that is instrumented in one go.
+#[derive(Args, Debug)]
+pub(super) struct ShimFirst {
+    /// Before, repair indirect calls as `shim --site` does; may be given several times
+    #[arg(long, value_name = "FUNCTION|0xOFFSET|@FILE")]
+    pub(super) shim_site: Vec<String>,
+
+    /// Before, repair indirect calls as `shim --from-trap` does
+    #[arg(long, value_name = "FILE")]
+    pub(super) shim_from_trap: Vec<PathBuf>,
+
+    /// Before, repair indirect calls as `shim --all-sites` does
+    #[arg(long)]
+    pub(super) shim_all_sites: bool,
+
+    /// How a repaired call finds its adapter
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) shim_mechanism: MechanismFlag,
+
+    /// As `shim --allow-bit-casts`
+    #[arg(long)]
+    pub(super) shim_allow_bit_casts: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum MechanismFlag {
+    /// A second table with adapters in it; a call that matches costs what it did
+    #[default]
+    Table,
+    /// A test of what the call found; needs garbage collection's ref.test
+    RefTest,
 }
 
 #[derive(Args, Debug)]
 pub(super) struct Analyze {
     #[command(flatten)]
     pub(super) module: ModuleFlags,
+
+    /// How far to follow the calls whose targets are values: to see what each step of the analysis is worth
+    #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
+    pub(super) precision: PrecisionFlag,
 
     /// How to print the closure
     #[arg(long, value_enum, default_value_t)]
@@ -95,18 +211,19 @@ pub(super) struct Explain {
     #[command(flatten)]
     pub(super) module: ModuleFlags,
 
-    /// Which function: an index, an export name, or a name of the name section, mangled or not; a
-    /// `*` at its end matches any ending
+    /// Which function: an index, an export name, or a name of the name section (or of DWARF, where that
+    /// has none), mangled or not; a `*` at its end matches any ending
     #[arg(value_name = "FUNCTION")]
     pub(super) function: String,
 
-    /// Print every call that can have the function as its target instead
+    /// Print every call that can have the function as its target instead; as JSON or a graph, what it
+    /// calls too
     #[arg(long)]
     pub(super) all_callers: bool,
 
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
-    pub(super) format: Format,
+    pub(super) format: ExplainFormat,
 }
 
 #[derive(Args, Debug)]
@@ -161,6 +278,21 @@ pub(super) struct ModuleFlags {
     #[arg(long, value_name = "FUNCTION|@FILE")]
     pub(super) only: Vec<String>,
 
+    /// Assume that only the functions of a recorded profile have an entry below them
+    ///
+    /// May be given several times, and beside --only: what any of them lists may have one. Guarded as
+    /// for --assume-no-fork. The README describes the format, which any host can record.
+    #[arg(long = "profile", value_name = "FILE")]
+    pub(super) profiles: Vec<PathBuf>,
+
+    /// Assume that the host writes no slot of TABLE, though it is imported or exported
+    ///
+    /// TABLE is an index, an export name, or an import's NAME or MODULE.NAME; a `*` at its end matches
+    /// any ending. The host may still read the table and call what is in it. Guarded as for
+    /// --assume-no-fork.
+    #[arg(long, value_name = "TABLE")]
+    pub(super) assume_table_private: Vec<String>,
+
     /// Accept a module that imports no entry: its closure is empty, the output is the input
     #[arg(long)]
     pub(super) allow_missing_entry: bool,
@@ -174,10 +306,36 @@ pub(super) enum AbiFlag {
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum PrecisionFlag {
+    /// Not at all; NOT sound, a control that shows what direct calls alone miss
+    Direct,
+    /// Any such call may lead to an entry, as Binaryen's Asyncify has it without lists
+    Asyncify,
+    /// By tables and types; an index can have any value
+    Types,
+    /// Also by the constants that reach an index within one function
+    Constants,
+    /// Also by those that reach it through other functions; what `instrument` does
+    #[default]
+    Interprocedural,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(super) enum Format {
     /// A line `total (local, import)`, then a sorted list
     #[default]
     Text,
     /// One object: entries, counts, closure, assumptions
     Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum ExplainFormat {
+    /// A line for the function, then a line for each call with its evidence
+    #[default]
+    Text,
+    /// One object: functions with their calls, warnings
+    Json,
+    /// A graph for Graphviz: `dot -Tsvg`
+    Dot,
 }

@@ -1,24 +1,30 @@
 //! The command line: flags in, one call of the library, its result to files and streams.
 //!
-//! [`flags`] is what the user types, [`files`] reads and writes, [`progress`] is what stderr shows
-//! meanwhile. stdout gets what was asked for and nothing else; the rest goes to stderr, errors and
+//! [`flags`] is what the user types, [`files`] reads and writes, [`profiles`] is what does without a
+//! module, [`progress`] is what stderr shows meanwhile. stdout gets what was asked for and nothing else; the rest goes to stderr, errors and
 //! warnings as one line each. What the library decides is never decided here again.
 
 mod files;
 mod flags;
+mod profiles;
 mod progress;
+mod shim;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use files::Destination;
-use flags::{AbiFlag, Command, Explain, Flags, Format, Global, Instrument, ModuleFlags};
+use flags::{
+    AbiFlag, Command, Explain, ExplainFormat, Flags, Format, Global, Instrument, ModuleFlags,
+    PrecisionFlag,
+};
 use progress::Progress;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use wasm_fork::{
-    Abi, Assumption, EntryPattern, Error, FuncPattern, Options, Question, Report, Result,
+    Abi, Assumption, EntryPattern, Error, FuncPattern, Options, Precision, Question, Report,
+    Result, TablePattern,
 };
 
 /// Runs the command that the process was started with.
@@ -39,8 +45,17 @@ fn usage_error(error: &Error) -> ! {
 }
 
 fn execute(flags: &Flags) -> Result<()> {
+    if let Command::Shim(args) = &flags.command {
+        limit_threads(&flags.global)?;
+        return shim::shim(args, Progress::start(flags.global.verbose));
+    }
+    if let Command::Profile(flags::Profile::Merge(args)) = &flags.command {
+        return profiles::merge(args);
+    }
     let options = match options(&flags.command) {
-        Err(error @ Error::Io { .. }) => return Err(error),
+        Err(error @ (Error::Io { .. } | Error::BadProfile { .. } | Error::EmptyList { .. })) => {
+            return Err(error);
+        }
         Err(error) => usage_error(&error),
         Ok(options) => options,
     };
@@ -53,6 +68,7 @@ fn execute(flags: &Flags) -> Result<()> {
         Command::Instrument(args) => instrument(args, &options, progress),
         Command::Analyze(args) => analyze(&args.module, args.format, &options, progress),
         Command::Explain(args) => explain(args, &options, progress),
+        Command::Shim(_) | Command::Profile(_) => Ok(()),
         Command::Plan(args) => {
             let input = files::read(&args.module.input)?;
             let plan = wasm_fork::plan_text(&input.bytes, &options)?;
@@ -71,6 +87,9 @@ fn analyze(
     let input = files::read(&flags.input)?;
     let report = wasm_fork::analyze(&input.bytes, options)?;
     drop(progress);
+    if options.precision == Precision::Direct {
+        eprintln!("warning: functions are missing: this closure is NOT sound, and can't be used");
+    }
     match format {
         Format::Text => {
             for remark in remarks(&report) {
@@ -86,11 +105,15 @@ fn explain(args: &Explain, options: &Options, progress: Progress) -> Result<()> 
     let input = files::read(&args.module.input)?;
     let question = if args.all_callers { Question::AllCallers } else { Question::Path };
     let pattern = FuncPattern(args.function.clone());
-    let answers = wasm_fork::explain(&input.bytes, options, &pattern, question)?;
+    let answer = wasm_fork::explain(&input.bytes, options, &pattern, question)?;
     drop(progress);
+    for warning in &answer.warnings {
+        eprintln!("warning: {}", one_line(warning));
+    }
     match args.format {
-        Format::Text => print(&answers.iter().map(ToString::to_string).collect::<String>()),
-        Format::Json => print_json(&answers),
+        ExplainFormat::Text => print(&answer.to_string()),
+        ExplainFormat::Json => print_json(&answer),
+        ExplainFormat::Dot => print(&wasm_fork::explanation::dot(&answer)),
     }
 }
 
@@ -117,7 +140,8 @@ fn instrument(args: &Instrument, options: &Options, progress: Progress) -> Resul
     let path = args.output.as_deref().expect("clap requires it here");
     let destination = Destination::open(path)?;
     let input = files::read(&args.module.input)?;
-    let output = wasm_fork::instrument(&input.bytes, options)?;
+    let shimmed = shim::first(&args.shim, &input.bytes)?;
+    let output = wasm_fork::instrument(shimmed.as_deref().unwrap_or(&input.bytes), options)?;
     for remark in remarks(&output.report) {
         tracing::info!("{remark}");
     }
@@ -131,10 +155,12 @@ fn instrument(args: &Instrument, options: &Options, progress: Progress) -> Resul
 /// Resolves the flags.
 fn options(command: &Command) -> Result<Options> {
     let (module, abi) = match command {
+        Command::Profile(_) => return Ok(Options::default()),
         Command::Instrument(args) => (&args.module, args.abi),
         Command::Analyze(args) => (&args.module, AbiFlag::default()),
         Command::Explain(args) => (&args.module, AbiFlag::default()),
         Command::Plan(args) => (&args.module, AbiFlag::default()),
+        Command::Shim(_) => return Ok(Options::default()),
     };
     let mut options = Options {
         reentrant: patterns(&module.reentrant)?,
@@ -145,11 +171,24 @@ fn options(command: &Command) -> Result<Options> {
         allow_missing_entry: module.allow_missing_entry,
         ..Options::default()
     };
+    if let Command::Analyze(args) = command {
+        options.precision = precision(args.precision);
+    }
     let entries = entries(module)?;
     if !entries.is_empty() {
         options.entries = entries;
     }
     Ok(options)
+}
+
+fn precision(flag: PrecisionFlag) -> Precision {
+    match flag {
+        PrecisionFlag::Direct => Precision::Direct,
+        PrecisionFlag::Asyncify => Precision::Asyncify,
+        PrecisionFlag::Types => Precision::Types,
+        PrecisionFlag::Constants => Precision::Constants,
+        PrecisionFlag::Interprocedural => Precision::Interprocedural,
+    }
 }
 
 fn assumptions(flags: &ModuleFlags) -> Result<Vec<Assumption>> {
@@ -168,6 +207,11 @@ fn assumptions(flags: &ModuleFlags) -> Result<Vec<Assumption>> {
     if !only.is_empty() {
         assumptions.push(Assumption::Only(only));
     }
+    if !flags.profiles.is_empty() {
+        assumptions.push(Assumption::Profile(profiles::read_all(&flags.profiles)?));
+    }
+    let private = flags.assume_table_private.iter().cloned().map(TablePattern);
+    assumptions.extend(private.map(Assumption::TablePrivate));
     Ok(assumptions)
 }
 

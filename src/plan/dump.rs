@@ -1,6 +1,7 @@
 //! The plan as stable text, one line a decision.
 
 use super::{FuncPlan, Label, LabelType, Plan, Region, Reset, Step, Undo};
+use crate::analyze::Guard;
 use crate::read::Module;
 use std::fmt::{self, Write};
 use wasmparser::BlockType;
@@ -19,7 +20,9 @@ fn write_plan(out: &mut String, module: &Module<'_>, plan: &Plan) -> fmt::Result
     writeln!(out, "multi-value helpers: {}", plan.multi_value)?;
     for guard in &plan.guards {
         let start = module.body(guard.func).map_or(0, |body| body.range().start as u32);
-        let calls: Vec<_> = guard.calls.iter().map(|at| format!("{:#x}", at - start)).collect();
+        let tail = |tail| if tail { " (tail)" } else { "" };
+        let call = |call: &Guard| format!("{:#x}{}", call.offset - start, tail(call.tail));
+        let calls: Vec<_> = guard.calls.iter().map(call).collect();
         writeln!(out, "guard func {}: {}", guard.func, calls.join(" "))?;
     }
     for func in &plan.funcs {

@@ -83,7 +83,7 @@ pub use frame::{Frame, SLOT_TYPES, Slot, slot_bytes};
 pub use refuse::WPK_FORK_EXPORTS;
 pub use regions::{Dispatch, HandlerEntry, Region, Reset};
 
-use crate::analyze::{Analysis, Site, Target};
+use crate::analyze::{Analysis, Guard, Site, Target};
 use crate::error::Result;
 use crate::index::{FuncIdx, GlobalIdx, LocalIdx};
 use crate::read::Module;
@@ -118,13 +118,14 @@ pub struct Plan {
 }
 
 /// A function outside the closure with calls that would lead into it if an assumption were wrong.
-/// Behind each of them the state is tested: an unwind that comes this way stops the program.
+/// Behind each of them the state is tested: an unwind that comes this way stops the program. A tail
+/// call becomes a call, the test, and a return.
 #[derive(Debug, PartialEq, Eq)]
 pub struct GuardPlan {
     /// The function.
     pub func: FuncIdx,
-    /// The offsets of the calls, in order.
-    pub calls: Vec<u32>,
+    /// The calls, in order of offset.
+    pub calls: Vec<Guard>,
 }
 
 /// How one function is rewritten.
@@ -221,6 +222,7 @@ impl Plan {
     /// # Errors
     /// Names what can't be preserved: see [`crate::Error`].
     pub fn make(module: &Module<'_>, analysis: &Analysis) -> Result<Plan> {
+        analysis.precision.require_proof()?;
         refuse::module(module)?;
         let funcs: Vec<_> =
             module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty()).collect();
@@ -240,7 +242,7 @@ impl Plan {
         );
         Ok(Plan {
             funcs,
-            guards: guards(analysis),
+            guards: guards(module, analysis)?,
             saved_globals: saved_globals(module),
             multi_value: uses_multi_value(module),
         })
@@ -300,9 +302,14 @@ fn undo(module: &Module<'_>, func: FuncIdx, sites: &[Site]) -> Undo {
     if calls_import || no_dummy { Undo::Loop } else { Undo::Call }
 }
 
-fn guards(analysis: &Analysis) -> Vec<GuardPlan> {
+fn guards(module: &Module<'_>, analysis: &Analysis) -> Result<Vec<GuardPlan>> {
     let guarded = analysis.guards.iter_enumerated().filter(|(_, calls)| !calls.is_empty());
-    guarded.map(|(func, calls)| GuardPlan { func, calls: calls.clone() }).collect()
+    guarded
+        .map(|(func, calls)| {
+            refuse::tail_guards(module, func, calls)?;
+            Ok(GuardPlan { func, calls: calls.clone() })
+        })
+        .collect()
 }
 
 /// The plans of all functions are in memory at once, so that what they don't need is given back.

@@ -1,11 +1,11 @@
 //! What is refused by name before any planning: see "Errors and limits" in the README.
 
 use super::skeleton::Skeleton;
-use crate::analyze::Site;
+use crate::analyze::{Guard, Site};
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, LocalIdx};
 use crate::read::Module;
-use wasmparser::ValType;
+use wasmparser::{Operator, ValType};
 
 /// The export names that the `wpk-fork` ABI adds.
 pub const WPK_FORK_EXPORTS: [&str; 5] = [
@@ -112,6 +112,38 @@ pub(super) fn function(module: &Module<'_>, func: FuncIdx, sites: &[Site]) -> Re
             location: module.location(func, sites[0].offset as usize),
             advice: "return a nullable reference".into(),
         });
+    }
+    Ok(())
+}
+
+/// Refuses guarded tail calls inside a `try`: as calls they would throw into it.
+pub(super) fn tail_guards(module: &Module<'_>, func: FuncIdx, guards: &[Guard]) -> Result<()> {
+    let body = module.body(func).filter(|_| guards.iter().any(|guard| guard.tail));
+    let Some(body) = body else {
+        return Ok(());
+    };
+    let misread = |error| Error::misread(&error);
+    let mut tails = guards.iter().filter(|guard| guard.tail).peekable();
+    // For each open construct whether it is a `try`.
+    let mut constructs = Vec::new();
+    for item in body.get_operators_reader().map_err(misread)?.into_iter_with_offsets() {
+        let (operator, offset) = item.map_err(misread)?;
+        let offset = offset as u32;
+        if tails.next_if(|guard| guard.offset == offset).is_some() && constructs.contains(&true) {
+            return Err(Error::Unsupported {
+                what: "a tail call inside a `try` that an assumption would have guarded".into(),
+                location: module.location(func, offset as usize),
+                advice: "assume nothing of this function, or the same of what it calls".into(),
+            });
+        }
+        match operator {
+            Operator::Try { .. } | Operator::TryTable { .. } => constructs.push(true),
+            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
+                constructs.push(false);
+            }
+            Operator::End | Operator::Delegate { .. } => _ = constructs.pop(),
+            _ => {}
+        }
     }
     Ok(())
 }

@@ -8,17 +8,21 @@
 
 mod detect;
 pub mod labels;
+pub mod lines;
 mod names;
 
 pub use detect::text_to_binary;
-pub use names::Names;
+pub use names::{Names, demangled};
 
 use crate::error::{Error, Location, Result};
 use crate::index::{
     ElemIdx, FuncIdx, GlobalIdx, IndexType, IndexVec, MemoryIdx, TableIdx, TypeIdx,
 };
+use lines::Lines;
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::OnceLock;
 use wasmparser::types::{Types, TypesRef};
 use wasmparser::{
     BinaryReader, ConstExpr, Element, Encoding, Export, ExternalKind, FuncToValidate, FuncType,
@@ -52,6 +56,7 @@ pub struct Module<'a> {
     pub names: Names<'a>,
     types: Option<Types>,
     resources: Option<ValidatorResources>,
+    lines: OnceLock<Option<Lines>>,
 }
 
 /// One section of the file.
@@ -98,8 +103,8 @@ pub enum FuncKind<'a> {
 pub struct Table<'a> {
     /// Its type.
     pub ty: TableType,
-    /// Whether it is imported.
-    pub imported: bool,
+    /// The import's module name and field name, if it is imported.
+    pub import: Option<(&'a str, &'a str)>,
     /// The initial value of all slots, where the module gives one.
     pub init: Option<ConstExpr<'a>>,
 }
@@ -213,6 +218,19 @@ impl<'a> Module<'a> {
         (self.imported_funcs..self.funcs.len()).map(FuncIdx::from_usize)
     }
 
+    /// The module's DWARF, if it has any. Nothing of it is read before the first call.
+    pub fn lines(&self) -> Option<&Lines> {
+        self.lines.get_or_init(|| Lines::new(self)).as_ref()
+    }
+
+    /// The function's name: that of [`Module::names`], else what DWARF calls it.
+    pub fn func_name(&self, func: FuncIdx) -> Option<Cow<'a, str>> {
+        if let Some(name) = self.names.func(func) {
+            return Some(Cow::Borrowed(name));
+        }
+        self.lines()?.function_name(func).map(Cow::Owned)
+    }
+
     /// A place in a function, with its name, for a message.
     pub fn location(&self, func: FuncIdx, offset: usize) -> Location {
         Location { func, name: self.names.func(func).map(str::to_owned), offset }
@@ -249,6 +267,7 @@ impl<'a> Reader<'a> {
             start: None,
             names: Names::default(),
             resources: None,
+            lines: OnceLock::new(),
         };
         Reader {
             validator: Validator::new_with_features(features()),
@@ -312,7 +331,8 @@ impl<'a> Reader<'a> {
                             module.imported_funcs += 1;
                         }
                         TypeRef::Table(ty) => {
-                            module.tables.push(Table { ty, imported: true, init: None });
+                            let names = (import.module, import.name);
+                            module.tables.push(Table { ty, import: Some(names), init: None });
                         }
                         TypeRef::Memory(ty) => {
                             module.memories.push(Memory { ty, imported: true });
@@ -336,7 +356,7 @@ impl<'a> Reader<'a> {
                         TableInit::RefNull => None,
                         TableInit::Expr(init) => Some(init),
                     };
-                    module.tables.push(Table { ty: table.ty, imported: false, init });
+                    module.tables.push(Table { ty: table.ty, import: None, init });
                 }
             }
             Payload::MemorySection(memories) => {

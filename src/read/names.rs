@@ -50,3 +50,12 @@ impl<'a> Names<'a> {
         self.funcs.get(func).copied().flatten()
     }
 }
+
+/// The name as its source language (Rust or C++) spells it, if it is mangled.
+pub fn demangled(name: &str) -> Option<String> {
+    if let Ok(name) = rustc_demangle::try_demangle(name) {
+        return Some(format!("{name:#}"));
+    }
+    let symbol = name.starts_with("_Z").then(|| cpp_demangle::Symbol::new(name).ok())??;
+    symbol.demangle().ok()
+}

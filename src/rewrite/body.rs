@@ -4,7 +4,7 @@
 //! branch of the input names a construct, and is given the distance to that construct's label.
 
 use super::runtime::Runtime;
-use super::types::{NewTypes, Signature};
+use crate::emit::{NewTypes, Signature};
 use crate::error::{Error, Result};
 use crate::plan::{FuncPlan, Label, LabelType, RegionOrdinal, Step, Undo};
 use crate::read::{Module, labels};

@@ -6,29 +6,16 @@
 //! are only appended, and no import is added, so no index of the input changes its meaning.
 
 mod body;
-mod custom;
 mod dispatch;
 mod guard;
 mod helpers;
 mod runtime;
-mod sections;
-mod types;
 
-pub use custom::Dropped;
-
+use crate::emit::{self, Emitted};
 use crate::error::{Error, Result};
 use crate::plan::Plan;
 use crate::read::Module;
 use rayon::prelude::*;
-
-/// A rewritten module.
-#[derive(Debug)]
-pub struct Rewritten {
-    /// Its bytes.
-    pub wasm: Vec<u8>,
-    /// The custom sections that would be wrong now, and so were left out.
-    pub dropped: Vec<Dropped>,
-}
 
 /// The size that engines and validators accept for one body, in bytes.
 const MAX_BODY_BYTES: usize = 7_654_321;
@@ -40,7 +27,7 @@ const MAX_LOCALS: usize = 50_000;
 ///
 /// # Errors
 /// [`Error::TooLarge`] if a rewritten function outgrows what engines accept.
-pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Rewritten> {
+pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Emitted> {
     let runtime = runtime::Runtime::layout(module, &plan);
     let bodies: Vec<_> = plan
         .funcs
@@ -68,7 +55,7 @@ pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Rewritten> {
         bodies.push((plan.func, guard::guarded_body(module, plan, &runtime)?));
     }
     bodies.sort_unstable_by_key(|(func, _)| *func);
-    let rewritten = sections::assemble(module, &runtime, bodies)?;
+    let rewritten = emit::assemble(module, &runtime.into_additions(module), bodies)?;
     tracing::info!(
         bytes = rewritten.wasm.len(),
         input_bytes = module.bytes.len(),

@@ -22,12 +22,14 @@
 //! `pos` and `end` are read from memory each time, and `pos` is written back with every frame, so a
 //! host may look at them, fill or move them whenever no instrumented code is running.
 
-use super::types::{NewTypes, Signature};
+use crate::emit::{Additions, NewTypes, Signature};
 use crate::index::{FuncIdx, GlobalIdx, IndexType, TagIdx};
 use crate::plan::{Frame, LabelType, Plan, SLOT_TYPES, Slot, Undo, WPK_FORK_EXPORTS, slot_bytes};
 use crate::read::Module;
 use std::collections::BTreeMap;
-use wasm_encoder::{Function, ValType};
+use wasm_encoder::{
+    ConstExpr, Encode, ExportKind, Function, GlobalType, SectionId, TagKind, TagType, ValType,
+};
 
 /// The most values that one call of a helper saves or loads.
 const CHUNK: usize = 16;
@@ -195,6 +197,35 @@ impl Runtime {
         let ty = self.types.add(Signature { params, results });
         self.funcs.push(NewFunc { name: name.into(), ty, body, exported: false });
         FuncIdx::from_usize(first + self.funcs.len() - 1)
+    }
+
+    /// Everything that is appended, as the sections take it.
+    pub fn into_additions(self, module: &Module<'_>) -> Additions {
+        let mut additions = Additions::default();
+        additions.types(&self.types);
+        if self.any_tag.is_some() {
+            let tag = TagType { kind: TagKind::Exception, func_type_idx: self.any_tag_type };
+            additions.entry(SectionId::Tag, |out| tag.encode(out));
+        }
+        for (global, name) in (module.globals.len() as u32..).zip(Runtime::global_names()) {
+            additions.entry(SectionId::Global, |out| {
+                GlobalType { val_type: ValType::I32, mutable: true, shared: false }.encode(out);
+                ConstExpr::i32_const(0).encode(out);
+            });
+            additions.names.globals.push((global, name.into()));
+        }
+        for (index, func) in (module.funcs.len() as u32..).zip(self.funcs) {
+            if func.exported {
+                additions.entry(SectionId::Export, |out| {
+                    func.name.as_str().encode(out);
+                    ExportKind::Func.encode(out);
+                    index.encode(out);
+                });
+            }
+            additions.func(func.ty, func.body);
+            additions.names.funcs.push((index, func.name));
+        }
+        additions
     }
 
     /// The frame's slots as the calls of save helpers take them.

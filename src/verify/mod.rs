@@ -5,8 +5,11 @@
 //! bytes; no plan is consulted.
 //!
 //! Checked: the output is a valid module; imports are the same; exports, types and functions begin
-//! with the input's; every function outside the closure is byte-identical, unless it is guarded.
+//! with the input's; every function outside the closure is byte-identical, or differs by its guards
+//! alone.
 //! Not checked here: that a rewritten function means what its original means.
+
+mod guards;
 
 use crate::analyze::Analysis;
 use crate::error::{Error, Result};
@@ -49,9 +52,10 @@ fn functions(module: &Module<'_>, analysis: &Analysis, output: &Module<'_>) -> R
                 }
             }
             (FuncKind::Defined { body }, FuncKind::Defined { body: copied }) => {
-                let guarded = analysis.guards.get(index).is_some_and(|calls| !calls.is_empty());
-                if !analysis.closure[index]
-                    && !guarded
+                let guards = analysis.guards.get(index).filter(|guards| !guards.is_empty());
+                if let Some(guards) = guards {
+                    guards::check(module, output, index, guards)?;
+                } else if !analysis.closure[index]
                     && module.bytes[body.clone()] != output.bytes[copied.clone()]
                 {
                     return Err(internal(&format!(

@@ -3,7 +3,10 @@
 //! What these tests don't prove: that a closure or a rewritten module is right. They only compare
 //! what the command makes on one way with what it makes on another.
 
+mod assumptions;
+mod explain;
 mod readme;
+mod shim;
 #[cfg(unix)]
 mod unix;
 
@@ -118,7 +121,7 @@ fn help_shows_examples_and_exit_statuses() {
 #[test]
 fn usage_errors_exit_with_2() {
     let sandbox = Sandbox::with("in.wasm", FORKS);
-    let usages: [&[&str]; 9] = [
+    let usages: [&[&str]; 11] = [
         &[],
         &["bogus"],
         &["instrument"],
@@ -128,6 +131,8 @@ fn usage_errors_exit_with_2() {
         &["instrument", "in.wasm", "-o", "o", "--entry-module", "m"],
         &["analyze", "in.wasm", "--format", "bogus"],
         &["analyze", "in.wasm", "--threads", "0"],
+        &["analyze", "in.wasm", "--precision", "bogus"],
+        &["instrument", "in.wasm", "-o", "o", "--precision", "direct"],
     ];
     for args in usages {
         let output = sandbox.run(args);
@@ -261,6 +266,23 @@ fn analyze_prints_json() {
 }
 
 #[test]
+fn analyze_takes_a_level_of_precision_and_warns_of_the_unsound_one() {
+    let sandbox = Sandbox::with("in.wasm", FORKS);
+    let plain = sandbox.run(&["analyze", "in.wasm"]);
+    for (level, warns) in [("direct", true), ("asyncify", false), ("types", false)] {
+        for format in ["text", "json"] {
+            let flags = ["analyze", "in.wasm", "--precision", level, "--format", format];
+            let output = sandbox.run(&flags);
+            assert_done(&output);
+            let warning = text(&output.stderr);
+            assert_eq!(warning.contains("NOT sound"), warns, "{level} {format}: {warning}");
+        }
+        let output = sandbox.run(&["analyze", "in.wasm", "--precision", level]);
+        assert_eq!(output.stdout, plain.stdout, "no call here goes through a value");
+    }
+}
+
+#[test]
 fn analyze_without_the_entry_says_so() {
     let sandbox = Sandbox::with("in.wasm", PLAIN);
     assert_refused(&sandbox.run(&["analyze", "in.wasm"]), "does not import the entry");
@@ -284,49 +306,6 @@ fn entries_are_united() {
     assert_eq!(closure(&fork), 2);
     assert_eq!(closure(&["--entry", "\"env\".sleep.ms"]), 2);
     assert_eq!(closure(&[&sleep[..], &fork].concat()), 4);
-}
-
-#[test]
-fn explain_tells_the_calls_to_the_entry_or_why_there_are_none() {
-    let sandbox = Sandbox::with("in.wasm", FORKS);
-    let explain = |args: &[&str]| {
-        let output = sandbox.run(&[&["explain", "in.wasm"], args].concat());
-        assert_done(&output);
-        text(&output.stdout)
-    };
-    let path = explain(&["forks"]);
-    assert!(
-        path.starts_with("2 (forks) is in the closure\n  2 (forks) calls 0 (fork) at 0x"),
-        "{path}"
-    );
-    assert_eq!(explain(&["run"]), path, "an export name is as good");
-    assert_eq!(explain(&["2"]), path, "and so is an index");
-    assert!(explain(&["naps"]).contains("none of its 1 direct and 0 indirect calls"));
-    assert!(explain(&["forks", "--all-callers"]).lines().count() == 1);
-    let json = explain(&["f*", "--format", "json"]);
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json[0]["calls"][0]["kind"], "direct");
-    assert_eq!(json[0]["closure"], true);
-    assert_refused(&sandbox.run(&["explain", "in.wasm", "fork"]), "did you mean `forks`?");
-}
-
-#[test]
-fn an_assumption_narrows_the_closure_and_is_reported() {
-    let sandbox = Sandbox::with("in.wasm", FORKS);
-    let output = sandbox.run(&["analyze", "in.wasm", "--assume-no-fork", "forks"]);
-    assert_done(&output);
-    assert!(text(&output.stdout).starts_with("1 (0, 1) "));
-    let remarks = text(&output.stderr);
-    assert!(remarks.contains("below `forks`: 1 functions fewer"), "{remarks}");
-    assert!(remarks.contains("1 calls are guarded"), "{remarks}");
-
-    fs::write(sandbox.path("list"), "# nothing else\n\nother\n").unwrap();
-    let output = sandbox.run(&["analyze", "in.wasm", "--only", "@list"]);
-    assert_done(&output);
-    assert!(text(&output.stdout).starts_with("1 (0, 1) "));
-    let unknown = sandbox.run(&["analyze", "in.wasm", "--assume-not-called", "forkz"]);
-    assert_refused(&unknown, "did you mean `forks`");
-    assert_refused(&sandbox.run(&["analyze", "in.wasm", "--only", "@none"]), "none");
 }
 
 #[test]

@@ -14,14 +14,16 @@ fn the_host_in_the_readme_is_the_one_that_runs() {
 fn the_readme_names_only_flags_that_exist() {
     let sandbox = Sandbox::new();
     let mut help = String::new();
-    for command in ["instrument", "analyze", "explain", "plan"] {
-        help += &text(&sandbox.run(&[command, "--help"]).stdout);
+    for command in
+        [&["instrument"][..], &["analyze"], &["explain"], &["plan"], &["profile", "merge"]]
+    {
+        help += &text(&sandbox.run(&[command, &["--help"]].concat()).stdout);
     }
-    let cargo = ["--release"];
+    let others = ["--release", "--import"];
     let words = README.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
     let is_flag = |word: &&str| word.starts_with("--") && !word.trim_matches('-').is_empty();
     for flag in words.filter(is_flag) {
         let known = help.contains(&format!("{flag} ")) || help.contains(&format!("{flag}\n"));
-        assert!(known || cargo.contains(&flag), "{flag}");
+        assert!(known || others.contains(&flag), "{flag}");
     }
 }

@@ -7,5 +7,6 @@ mod exec;
 mod fixtures;
 mod guards;
 mod random;
+mod shims;
 mod stress;
 mod structure;

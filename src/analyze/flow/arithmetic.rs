@@ -1,6 +1,6 @@
 //! What operators make of known values. An operator that is not here makes `ANY`.
 
-use super::value::{Known, Value, Values};
+use super::value::{Cause, Known, Value, Values};
 use wasmparser::Operator;
 
 /// What an operator with two operands and one result does to integers; `None` for another.
@@ -50,7 +50,7 @@ pub(super) fn apply_binary(
             values.any_of(results)
         }
         (Some(mask), None) | (None, Some(mask)) if is_and(operator) => masked(values, &mask),
-        _ => Values::ANY,
+        _ => lost(values, &[left, right]),
     })
 }
 
@@ -71,8 +71,14 @@ pub(super) fn apply_unary(
     };
     Some(match ints(values, operand) {
         Some(ints) => values.any_of(ints.into_iter().map(|a| Known::Int(apply(a)))),
-        None => Values::ANY,
+        None => lost(values, &[operand]),
     })
+}
+
+/// Any value, because of the first operand that is any, or of those that only other functions know.
+fn lost(values: &mut Values, operands: &[Value]) -> Value {
+    let any = operands.iter().copied().find(|operand| values.is_any(*operand));
+    any.unwrap_or_else(|| values.unknown(Cause::Symbolic))
 }
 
 /// The integers that a value can be; `None` if it can be anything else.
@@ -98,7 +104,7 @@ fn masked(values: &mut Values, masks: &[u64]) -> Value {
     let mut results = Vec::new();
     for &mask in masks {
         if mask.count_ones() > MAX_MASK_BITS {
-            return Values::ANY;
+            return values.unknown(Cause::TooManyConstants);
         }
         let mut subset = mask;
         loop {
@@ -119,6 +125,6 @@ fn remainder(values: &mut Values, operator: &Operator<'_>, divisor: Value) -> Op
     }
     match ints(values, divisor).as_deref() {
         Some(&[divisor @ 1..=64]) => Some(values.any_of((0..divisor).map(Known::Int))),
-        _ => Some(Values::ANY),
+        _ => Some(values.unknown(Cause::Operator)),
     }
 }

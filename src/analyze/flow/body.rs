@@ -15,8 +15,8 @@
 use super::arithmetic::{apply_binary, apply_unary, ints};
 use super::arity::Arity;
 use super::state::{Frame, FrameKind, State};
-use super::summary::{Summary, Write, Written};
-use super::value::{Known, Set, Symbol, Value, Values};
+use super::summary::{Origin, Origins, Summary, Write, Written};
+use super::value::{Cause, Known, Set, Symbol, Value, Values};
 use crate::analyze::constants::{Constant, Constants};
 use crate::analyze::memories::Memories;
 use crate::index::{ElemIdx, FuncIdx, GlobalIdx, IndexType, TableIdx, TypeIdx};
@@ -75,8 +75,39 @@ impl<'m> Interpreter<'m> {
         }
     }
 
+    /// Keeps what makes values unknown, for [`Interpreter::origins`].
+    pub(super) fn explaining(
+        module: &'m Module<'m>,
+        constants: &'m Constants,
+        memories: &'m Memories<'m>,
+    ) -> Self {
+        Interpreter {
+            values: Values::explaining(),
+            ..Interpreter::new(module, constants, memories)
+        }
+    }
+
     /// The summary of a defined function; `None` if the function is too much for it.
     pub(super) fn summarize(&mut self, func: FuncIdx) -> Option<Summary> {
+        self.interpret(func)?;
+        Some(self.summary())
+    }
+
+    /// Where the values of a defined function come from; `None` if the function is too much for it.
+    pub(super) fn origins(&mut self, func: FuncIdx) -> Option<Origins> {
+        self.interpret(func)?;
+        let origin = |value: &Value| match self.values.set(*value) {
+            Some(set) => Origin::Set(set.clone()),
+            None => Origin::Unknown(self.values.why(*value)),
+        };
+        Some(Origins {
+            dynamics: self.dynamics.iter().map(origin).collect(),
+            args: self.args.iter().map(|(param, value)| (*param, origin(value))).collect(),
+            results: self.results.iter().flatten().map(origin).collect(),
+        })
+    }
+
+    fn interpret(&mut self, func: FuncIdx) -> Option<()> {
         self.func = func;
         self.values.clear();
         let body = self.module.body(func)?;
@@ -86,7 +117,7 @@ impl<'m> Interpreter<'m> {
             self.state.begin_pass(pass >= PRECISE_PASSES, pass == MAX_PASSES);
             self.pass().ok()?;
             if pass == MAX_PASSES || !self.state.grew() {
-                return Some(self.summary());
+                return Some(());
             }
         }
         None
@@ -101,8 +132,10 @@ impl<'m> Interpreter<'m> {
         let locals = self.initial_locals(&body)?;
         let results = self.module.func_type(self.func).results().len();
         self.state.enter_body(locals, results);
-        for operator in body.get_operators_reader().map_err(|_| GiveUp)? {
-            let operator = operator.map_err(|_| GiveUp)?;
+        let mut reader = body.get_operators_reader().map_err(|_| GiveUp)?;
+        while !reader.eof() {
+            self.values.offset = reader.original_position() as u32;
+            let operator = reader.read().map_err(|_| GiveUp)?;
             if self.state.live() {
                 self.operator(&operator)?;
             } else {
@@ -127,7 +160,7 @@ impl<'m> Interpreter<'m> {
                 ValType::I32 | ValType::I64 | ValType::Ref(_) => {
                     self.values.symbol(Symbol::Param { func, index })
                 }
-                _ => Values::ANY,
+                _ => self.values.unknown(Cause::Param),
             })
             .collect();
         for declared in body.get_locals_reader().map_err(|_| GiveUp)? {
@@ -135,7 +168,7 @@ impl<'m> Interpreter<'m> {
             let initial = match ty {
                 ValType::I32 | ValType::I64 => self.values.constant(Known::Int(0)),
                 ValType::Ref(ty) if ty.is_nullable() => self.values.constant(Known::Null),
-                _ => Values::ANY,
+                _ => self.values.unknown(Cause::Operator),
             };
             locals.extend(std::iter::repeat_n(initial, count as usize));
         }
@@ -338,7 +371,7 @@ impl<'m> Interpreter<'m> {
         let results: Vec<Value> = (0..ty.results().len() as u32)
             .map(|index| {
                 if import {
-                    Values::ANY
+                    self.values.unknown(Cause::Import(callee))
                 } else {
                     self.values.symbol(Symbol::Result { func: callee, index })
                 }
@@ -352,7 +385,8 @@ impl<'m> Interpreter<'m> {
         self.dynamics.push(target);
         let ty: &FuncType = self.module.func_type_at(ty);
         self.state.pop_many(ty.params().len());
-        self.finish_call(vec![Values::ANY; ty.results().len()], tail);
+        let any = self.values.unknown(Cause::DynamicCall);
+        self.finish_call(vec![any; ty.results().len()], tail);
     }
 
     fn finish_call(&mut self, results: Vec<Value>, tail: bool) {
@@ -383,7 +417,7 @@ impl<'m> Interpreter<'m> {
                     Constant::Int(int) => values.constant(Known::Int(int)),
                     Constant::Func(func) => values.constant(Known::Func(func)),
                     Constant::Null => values.constant(Known::Null),
-                    Constant::Unknown => Values::ANY,
+                    Constant::Unknown => values.unknown(Cause::Global(GlobalIdx(global_index))),
                 };
                 state.push(value);
             }
@@ -424,8 +458,9 @@ impl<'m> Interpreter<'m> {
             Operator::TableGrow { table } => {
                 let (len, value) = (state.pop(), state.pop());
                 // The new slots begin at the table's size, which is not followed.
-                state.push(Values::ANY);
-                (table, Values::ANY, len, Written::Value(value))
+                let size = self.values.unknown(Cause::Operator);
+                state.push(size);
+                (table, size, len, Written::Value(value))
             }
             Operator::TableInit { elem_index, table } => {
                 let (len, from, at) = (state.pop(), state.pop(), state.pop());
@@ -452,8 +487,9 @@ impl<'m> Interpreter<'m> {
                 .or_else(|| apply_unary(values, operator, operand)),
             _ => None,
         };
+        let value = value.unwrap_or_else(|| values.unknown(Cause::Operator));
         for _ in 0..results {
-            state.push(value.unwrap_or(Values::ANY));
+            state.push(value);
         }
         Ok(())
     }

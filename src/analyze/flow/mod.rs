@@ -15,6 +15,7 @@
 mod arithmetic;
 mod arity;
 mod body;
+mod provenance;
 mod solve;
 mod state;
 mod summary;
@@ -22,15 +23,17 @@ mod summary;
 mod tests;
 mod value;
 
+pub(super) use provenance::{Provenance, Step};
 pub(super) use solve::Solution;
 pub(super) use summary::{Write, Written};
-pub(super) use value::Known;
+pub(super) use value::{Cause, Known};
 
 use super::constants::Constants;
 use super::facts::{Callee, Facts};
 use super::memories::Memories;
 use super::origin::Traceable;
 use crate::index::{FuncIdx, IndexVec};
+use crate::options::Precision;
 use crate::read::Module;
 use body::Interpreter;
 use rayon::prelude::*;
@@ -39,7 +42,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use summary::Summary;
 use value::{Set, Symbol};
 
-/// How far a value is followed from function to function.
+/// Through how many other functions a value is followed at most.
 const MAX_ROUNDS: usize = 16;
 
 /// What is known of operands that choose a target.
@@ -55,7 +58,36 @@ pub(super) struct Flows {
     pub(super) written_by: BTreeSet<FuncIdx>,
 }
 
+/// How far values are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) enum Reach {
+    Nowhere,
+    /// Parameters and results are anything.
+    OneFunction,
+    #[default]
+    Everywhere,
+}
+
+impl Reach {
+    pub(super) fn of(precision: Precision) -> Reach {
+        match precision {
+            Precision::Direct | Precision::Asyncify | Precision::Types => Reach::Nowhere,
+            Precision::Constants => Reach::OneFunction,
+            Precision::Interprocedural => Reach::Everywhere,
+        }
+    }
+
+    /// Through how many other functions a value is followed.
+    fn rounds(self) -> usize {
+        match self {
+            Reach::Nowhere | Reach::OneFunction => 0,
+            Reach::Everywhere => MAX_ROUNDS,
+        }
+    }
+}
+
 /// What the analysis starts from.
+#[derive(Clone, Copy)]
 pub(super) struct Inputs<'a> {
     pub(super) module: &'a Module<'a>,
     pub(super) facts: &'a Facts,
@@ -63,6 +95,7 @@ pub(super) struct Inputs<'a> {
     pub(super) memories: &'a Memories<'a>,
     /// Functions that may be called other than directly.
     pub(super) mentioned: &'a IndexVec<FuncIdx, bool>,
+    pub(super) reach: Reach,
 }
 
 impl Inputs<'_> {
@@ -80,6 +113,9 @@ impl Inputs<'_> {
 
 impl Flows {
     pub(super) fn find(inputs: &Inputs<'_>) -> Flows {
+        if inputs.reach == Reach::Nowhere {
+            return Flows::default();
+        }
         let mut search = Search { inputs, summaries: BTreeMap::new(), callers: BTreeMap::new() };
         search.summarize(inputs.worth_while());
         let solver = search.solve();
@@ -119,7 +155,7 @@ impl Search<'_> {
     fn solve(&mut self) -> Solver {
         let mut solver = Solver::default();
         let mut symbols = self.symbols_that_choose();
-        for _ in 0..MAX_ROUNDS {
+        for _ in 0..self.inputs.reach.rounds() {
             symbols.retain(|symbol| !solver.is_defined(*symbol));
             if symbols.is_empty() {
                 break;

@@ -1,6 +1,6 @@
 //! What locals and operands are at one point of a body, and at the labels that it can branch to.
 
-use super::value::{Value, Values};
+use super::value::{Cause, Value, Values};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FrameKind {
@@ -166,9 +166,10 @@ impl State {
         frame.loop_ordinal = self.new_loop();
         self.spend(self.locals.len());
         if self.forget {
+            let any = values.unknown(Cause::Loop);
             let assigned = self.locals.iter_mut().zip(&self.assigned);
-            assigned.filter(|(_, assigned)| **assigned).for_each(|(local, _)| *local = Values::ANY);
-            self.stack[frame.height..].fill(Values::ANY);
+            assigned.filter(|(_, assigned)| **assigned).for_each(|(local, _)| *local = any);
+            self.stack[frame.height..].fill(any);
         } else if let Some(back) = &self.loops[frame.loop_ordinal] {
             join_all(&mut self.locals, &back.locals, values);
             join_all(&mut self.stack[frame.height..], &back.operands, values);
@@ -222,9 +223,10 @@ impl State {
         let Some(position) = self.position(label) else {
             return;
         };
+        let any = values.unknown(Cause::Exception);
         let flow = Flow {
-            locals: vec![Values::ANY; self.locals.len()],
-            operands: vec![Values::ANY; self.frames[position].label_arity()],
+            locals: vec![any; self.locals.len()],
+            operands: vec![any; self.frames[position].label_arity()],
         };
         self.arrive(position, flow, values);
     }
@@ -256,7 +258,8 @@ impl State {
         for (known, new) in known.zip(news) {
             let joined = values.join(*known, *new);
             if joined != *known {
-                *known = if widen { Values::ANY } else { joined };
+                let grows = widen && !values.is_any(joined);
+                *known = if grows { values.unknown(Cause::Loop) } else { joined };
                 self.grew = true;
             }
         }
@@ -284,10 +287,11 @@ impl State {
         };
         self.stack.truncate(frame.height);
         self.live = !frame.dead;
+        let any = values.unknown(Cause::Exception);
         if self.live {
-            self.stack.extend(std::iter::repeat_n(Values::ANY, params));
+            self.stack.extend(std::iter::repeat_n(any, params));
         }
-        self.locals.fill(Values::ANY);
+        self.locals.fill(any);
         self.spend(self.locals.len());
     }
 
@@ -334,9 +338,9 @@ impl State {
             }
             // No way leads here, but code that the validator takes for live follows.
             None => {
-                self.locals.fill(Values::ANY);
-                let results = std::iter::repeat_n(Values::ANY, frame.results);
-                self.stack.extend(results);
+                let any = values.unknown(Cause::Unreachable);
+                self.locals.fill(any);
+                self.stack.extend(std::iter::repeat_n(any, frame.results));
             }
         }
         None

@@ -1,6 +1,6 @@
 //! What an interpreted body leaves behind.
 
-use super::value::Set;
+use super::value::{Set, Unknown};
 use crate::index::{ElemIdx, FuncIdx, TableIdx};
 use std::collections::BTreeMap;
 
@@ -14,6 +14,23 @@ pub(super) struct Summary {
     /// The results, over all returns; `None` for any.
     pub(super) results: Vec<Option<Set>>,
     pub(super) writes: Vec<Write<Option<Set>>>,
+}
+
+/// Where the values of an interpreted body that matter come from.
+pub(super) struct Origins {
+    /// Of the index or reference of each dynamic call, in order of offset.
+    pub(super) dynamics: Vec<Origin>,
+    /// Of the arguments of direct calls, joined by callee and parameter.
+    pub(super) args: BTreeMap<(FuncIdx, u32), Origin>,
+    /// Of the results, over all returns; none for a function that never returns.
+    pub(super) results: Vec<Origin>,
+}
+
+/// Where a value comes from.
+pub(super) enum Origin {
+    Set(Set),
+    /// It is anything, for this reason.
+    Unknown(Option<Unknown>),
 }
 
 /// An instruction that writes to a table; `V` is what is known of a value.

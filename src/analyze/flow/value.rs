@@ -4,7 +4,7 @@
 //! function and results of other functions, whose values are known only when all functions have
 //! been looked at. Everything else is [`Values::ANY`].
 
-use crate::index::FuncIdx;
+use crate::index::{FuncIdx, GlobalIdx};
 use indexmap::IndexSet;
 
 /// The most constants that a set keeps before it becomes `ANY`.
@@ -43,13 +43,21 @@ pub(in crate::analyze) struct Set {
 }
 
 impl Set {
-    /// The union; `None` if it is too large to keep.
-    pub(in crate::analyze) fn union(&self, other: &Set) -> Option<Set> {
-        let union = Set {
+    /// The union, however large.
+    pub(super) fn both(&self, other: &Set) -> Set {
+        Set {
             constants: merge(&self.constants, &other.constants),
             symbols: merge(&self.symbols, &other.symbols),
-        };
-        union.fits().then_some(union)
+        }
+    }
+
+    /// Why a set that doesn't fit doesn't.
+    fn too_large(&self) -> Cause {
+        if self.constants.len() > MAX_CONSTANTS {
+            Cause::TooManyConstants
+        } else {
+            Cause::TooManySymbols
+        }
     }
 
     fn fits(&self) -> bool {
@@ -64,22 +72,92 @@ fn merge<T: Copy + Ord>(left: &[T], right: &[T]) -> Vec<T> {
     all
 }
 
+/// What made a value `ANY`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::analyze) enum Cause {
+    /// An operator whose result is not followed, whatever its operands.
+    Operator,
+    /// An operator on values that other functions know.
+    Symbolic,
+    /// More constants than a set keeps.
+    TooManyConstants,
+    /// More symbols than a set keeps.
+    TooManySymbols,
+    /// An import returned it.
+    Import(FuncIdx),
+    /// A call through a table or a reference returned it.
+    DynamicCall,
+    /// A global that is mutable, imported, or initialised with something that is not followed.
+    Global(GlobalIdx),
+    /// A parameter of a type that holds no index and no reference.
+    Param,
+    /// It changes from pass to pass through a loop.
+    Loop,
+    /// An exception was caught.
+    Exception,
+    /// No way that is known leads there.
+    Unreachable,
+}
+
+/// Why a value is `ANY`: what, by the instruction at `offset`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::analyze) struct Unknown {
+    /// In bytes from the start of the module; of an instruction that does it or is near to it.
+    pub(in crate::analyze) offset: u32,
+    pub(in crate::analyze) cause: Cause,
+}
+
 /// A value of one function: `ANY`, or a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Value(u32);
 
+/// Marks a value that is `ANY` for a reason that is kept.
+const UNKNOWN: u32 = 1 << 31;
+
 /// The sets that a function's values are; equal sets are one value.
+///
+/// For an explanation each `ANY` also keeps what made it so. That changes nothing else: of two that
+/// are joined the first stays.
 #[derive(Default)]
 pub(super) struct Values {
     sets: IndexSet<Set>,
+    /// `None`, unless reasons are kept.
+    unknowns: Option<IndexSet<Unknown>>,
+    /// Where the current operator is, in bytes from the start of the module.
+    pub(super) offset: u32,
 }
 
 impl Values {
     /// Any value at all.
     pub(super) const ANY: Value = Value(0);
 
+    /// Keeps what makes values `ANY`.
+    pub(super) fn explaining() -> Values {
+        Values { unknowns: Some(IndexSet::new()), ..Values::default() }
+    }
+
     pub(super) fn clear(&mut self) {
         self.sets.clear();
+        if let Some(unknowns) = &mut self.unknowns {
+            unknowns.clear();
+        }
+    }
+
+    /// Any value at all, for this reason.
+    pub(super) fn unknown(&mut self, cause: Cause) -> Value {
+        let Some(unknowns) = &mut self.unknowns else { return Self::ANY };
+        let (position, _) = unknowns.insert_full(Unknown { offset: self.offset, cause });
+        Value(UNKNOWN | position as u32)
+    }
+
+    /// Why a value is `ANY`, if that was kept.
+    pub(super) fn why(&self, value: Value) -> Option<Unknown> {
+        let unknowns = self.unknowns.as_ref()?;
+        (value.0 & UNKNOWN != 0).then(|| unknowns[(value.0 & !UNKNOWN) as usize])
+    }
+
+    pub(super) fn is_any(&self, value: Value) -> bool {
+        self.set(value).is_none()
     }
 
     pub(super) fn constant(&mut self, constant: Known) -> Value {
@@ -100,7 +178,7 @@ impl Values {
 
     fn intern(&mut self, set: Set) -> Value {
         if !set.fits() {
-            return Self::ANY;
+            return self.unknown(set.too_large());
         }
         let (position, _) = self.sets.insert_full(set);
         Value(position as u32 + 1)
@@ -123,10 +201,13 @@ impl Values {
         if left == right {
             return left;
         }
-        let union = match (self.set(left), self.set(right)) {
-            (Some(left), Some(right)) => left.union(right),
-            _ => None,
-        };
-        union.map_or(Self::ANY, |set| self.intern(set))
+        match (self.set(left), self.set(right)) {
+            (Some(left), Some(right)) => {
+                let both = left.both(right);
+                self.intern(both)
+            }
+            (None, _) => left,
+            (_, None) => right,
+        }
     }
 }

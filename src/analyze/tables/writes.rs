@@ -71,12 +71,19 @@ impl Writer<'_> {
         }
     }
 
-    /// Instructions of functions that were too much to follow.
+    /// Instructions of functions that were not followed. What only a passive segment holds is no
+    /// taken reference, so it is not among the unknown ones.
     fn unknown_writes(&mut self) {
         let inputs = self.inputs;
-        for (table, func) in &inputs.uses.changed_tables {
-            if !inputs.flows.written_by.contains(func) {
-                self.put_anywhere(*table, &[Slot::Unknown]);
+        let writers = inputs.uses.changed_tables.iter();
+        let unknown = writers.filter(|(_, func)| !inputs.flows.written_by.contains(func));
+        let tables: BTreeSet<TableIdx> = unknown.map(|(table, _)| *table).collect();
+        for table in &tables {
+            self.put_anywhere(*table, &[Slot::Unknown]);
+        }
+        for (segment, table) in &inputs.uses.init_elements {
+            if tables.contains(table) {
+                self.pour(*table, *segment);
             }
         }
     }
@@ -103,28 +110,37 @@ impl Writer<'_> {
     }
 
     fn write_segment(&mut self, write: &Write<Solution>, segment: ElemIdx, from: &Solution) {
+        let held = self.take_items(segment);
+        let places = self.places(write, Some(from), held.len() as u64);
+        for place in places.iter().flatten() {
+            if let Some(slot) = held.get(place.source as usize) {
+                self.put(write.table, place.at, &[*slot]);
+            }
+        }
+        self.segments.insert(segment, held);
+        if places.is_none() {
+            self.pour(write.table, segment);
+        }
+    }
+
+    /// The items of a segment, to be given back.
+    fn take_items(&mut self, segment: ElemIdx) -> Vec<Slot> {
         let inputs = self.inputs;
-        let held = self.segments.remove(&segment).unwrap_or_else(|| {
+        self.segments.remove(&segment).unwrap_or_else(|| {
             let mut held = Vec::new();
             let of_segment = &inputs.module.elements[segment].items;
             items(of_segment, inputs.constants, |slot| held.push(slot));
             held
-        });
-        match self.places(write, Some(from), held.len() as u64) {
-            Some(places) => {
-                for place in places {
-                    if let Some(slot) = held.get(place.source as usize) {
-                        self.put(write.table, place.at, &[*slot]);
-                    }
-                }
-            }
-            None => {
-                if self.poured.insert((write.table, segment)) {
-                    self.put_anywhere(write.table, &held);
-                }
-            }
+        })
+    }
+
+    /// Any item of a segment may be in any slot of a table.
+    fn pour(&mut self, table: TableIdx, segment: ElemIdx) {
+        if self.known(table).is_some() && self.poured.insert((table, segment)) {
+            let held = self.take_items(segment);
+            self.put_anywhere(table, &held);
+            self.segments.insert(segment, held);
         }
-        self.segments.insert(segment, held);
     }
 
     fn write_slots(&mut self, write: &Write<Solution>, from: TableIdx, first: &Solution) {

@@ -32,11 +32,10 @@ fn certified(test: impl FnOnce(Analysis, &dyn Fn(&Analysis) -> bool)) {
     with_module(WAT, |module| {
         let options = Options { reentrant: vec![EntryPattern::exact("e", "back")], ..options() };
         let model = Model::new(module, &options).unwrap();
-        let analysis = Analysis::reach(
-            &model,
-            &Graph::new(&model),
-            &IndexVec::filled(false, module.funcs.len()),
-        );
+        let graph = Graph::new(&model);
+        let nothing = IndexVec::filled(false, module.funcs.len());
+        let reached = graph.reach_without(&model.entries, &nothing);
+        let analysis = Analysis::of(&model, &graph, reached);
         test(analysis, &|analysis| certificate::check(&model, analysis).is_ok());
     });
 }

@@ -1,5 +1,7 @@
 //! Each class of call-graph challenge: what must be in the closure, and what must not.
 
+mod assume;
+mod assumed_oracle;
 mod calls;
 mod certificate;
 mod entries;
@@ -7,6 +9,7 @@ mod explain;
 mod liveness;
 mod loads;
 mod oracle;
+mod precision;
 mod reentry;
 mod scale;
 mod scopes;
@@ -17,7 +20,7 @@ mod values;
 use super::{Analysis, Target};
 use crate::error::Result;
 use crate::index::FuncIdx;
-use crate::options::{EntryPattern, Options};
+use crate::options::{EntryPattern, Options, Precision};
 use crate::read::Module;
 
 /// The entry of the tests: `(import "k" "fork" …)`.
@@ -38,10 +41,20 @@ fn analyze(wat: &str) -> Analysis {
     try_analyze(wat, &options()).expect("the analysis succeeds")
 }
 
-/// The names of the closure's functions, in index order, without the entry itself.
+fn analyze_at(wat: &str, precision: Precision) -> Analysis {
+    let options = Options { precision, ..options() };
+    try_analyze(wat, &options).expect("the analysis succeeds")
+}
+
 fn closure(wat: &str) -> Vec<String> {
+    closure_at(wat, Precision::default())
+}
+
+/// The names of the closure's functions, in index order, without the entry itself.
+fn closure_at(wat: &str, precision: Precision) -> Vec<String> {
     with_module(wat, |module| {
-        let analysis = Analysis::run(module, &options()).expect("the analysis succeeds");
+        let options = Options { precision, ..options() };
+        let analysis = Analysis::run(module, &options).expect("the analysis succeeds");
         let inside = analysis.closure.iter_enumerated().filter(|(_, inside)| **inside);
         inside
             .map(|(func, _)| module.names.func(func).unwrap_or("-").to_owned())

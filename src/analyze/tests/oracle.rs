@@ -1,14 +1,13 @@
 //! The shadow-stack oracle: random programs run under an engine that shows which functions are on
-//! the stack when an entry is called; each must be in the closure, and its call among the sites.
+//! the stack when an entry is called; each must be in the closure, and its call among the sites, at
+//! every level of precision that is sound.
 //!
 //! It shows that nothing is missing from what ran, not that the closure is small. More programs:
 //! `PROPTEST_CASES=5000 cargo test oracle`.
 
-use super::{options, with_module};
-use crate::analyze::Analysis;
-use crate::analyze::facts::Callee;
-use crate::analyze::model::Model;
+use super::analyze_at;
 use crate::index::FuncIdx;
+use crate::options::Precision;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -269,7 +268,7 @@ fn stacks(engine: &Engine, wat: &str) -> BTreeSet<(u32, Option<usize>)> {
     all
 }
 
-fn engine() -> Engine {
+pub(super) fn engine() -> Engine {
     let mut config = Config::new();
     config
         .consume_fuel(true)
@@ -282,18 +281,19 @@ fn engine() -> Engine {
 
 fn check(engine: &Engine, wat: &str) -> usize {
     let stacks = stacks(engine, wat);
-    with_module(wat, |module| {
-        let analysis = Analysis::run(module, &options()).unwrap();
+    for precision in Precision::ALL.into_iter().filter(|level| *level != Precision::Direct) {
+        let analysis = analyze_at(wat, precision);
         for (func, offset) in &stacks {
             let func = FuncIdx(*func);
-            assert!(analysis.closure[func], "function {func} is missing from {wat}");
+            let level = precision.name();
+            assert!(analysis.closure[func], "{level}: function {func} is missing from {wat}");
             if let Some(offset) = offset {
                 let sites = analysis.sites[func].iter();
                 let offsets: Vec<_> = sites.map(|site| site.offset as usize).collect();
-                assert!(offsets.contains(offset), "{offset:#x} is no site of {func} in {wat}");
+                assert!(offsets.contains(offset), "{level}: no site {offset:#x} of {func}: {wat}");
             }
         }
-    });
+    }
     stacks.len()
 }
 
@@ -302,27 +302,6 @@ fn the_oracle_sees_stacks() {
     let wat = "(module (import \"k\" \"fork\" (func $fork)) (func $a (call $fork))
         (func (export \"main\") (param i32) (result i32) (call $a) (i32.const 0)))";
     assert_eq!(check(&engine(), wat), 2);
-}
-
-/// The closure over direct calls alone, which is known to be too small.
-fn direct_closure(module: &crate::read::Module<'_>) -> BTreeSet<u32> {
-    let facts = &Model::new(module, &options()).unwrap().facts;
-    let mut closure = BTreeSet::from([0]);
-    loop {
-        let before = closure.len();
-        for (caller, calls) in facts.calls.iter_enumerated() {
-            let into = |callee: Callee| match callee {
-                Callee::Direct { func, .. } => closure.contains(&func.0),
-                Callee::Dynamic { .. } => false,
-            };
-            if calls.iter().any(|call| into(call.callee)) {
-                closure.insert(caller.0);
-            }
-        }
-        if closure.len() == before {
-            return closure;
-        }
-    }
 }
 
 /// The negative control: the programs do need more than direct calls.
@@ -339,8 +318,8 @@ fn the_oracle_rejects_direct_calls_alone() {
         let choices: Vec<u8> = (0..300).map(|_| choice()).collect();
         let wat = module(&choices);
         let stacks = stacks(&engine, &wat);
-        let direct = with_module(&wat, direct_closure);
-        stacks.iter().any(|(func, _)| !direct.contains(func))
+        let direct = analyze_at(&wat, Precision::Direct).closure;
+        stacks.iter().any(|(func, _)| !direct[FuncIdx(*func)])
     });
     assert!(missed.count() > 0);
 }

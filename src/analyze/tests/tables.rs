@@ -183,6 +183,23 @@ fn tables_that_the_module_changes_are_open() {
     }
 }
 
+/// What a passive segment holds is no taken reference; it counts even where the function that copies it
+/// into a table has too many locals and branches to be followed.
+#[test]
+fn a_passive_segment_counts_where_values_are_not_followed() {
+    let locals = " i32".repeat(40_000);
+    let branches = "(loop (br_if 0 (local.get 0)))".repeat(40);
+    expect(
+        &format!(
+            "(table 3 funcref) (elem $e func $f) (func $f (call $fork))
+            (func $change (local{locals}) {branches}
+                (table.init $e (i32.const 0) (i32.const 0) (i32.const 1)))
+            (func $a (call_indirect (i32.const 0)))"
+        ),
+        "f a",
+    );
+}
+
 #[test]
 fn dead_code_changes_no_table() {
     expect(

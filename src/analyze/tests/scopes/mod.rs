@@ -232,7 +232,9 @@ fn with_model<T>(shape: &Shape, test: impl FnOnce(Model<'_>) -> T) -> T {
 
 fn analyze(model: &Model<'_>) -> Analysis {
     let none = IndexVec::filled(false, model.module.funcs.len());
-    Analysis::reach(model, &Graph::new(model), &none)
+    let graph = Graph::new(model);
+    let reached = graph.reach_without(&model.entries, &none);
+    Analysis::of(model, &graph, reached)
 }
 
 fn check(shape: &Shape) -> Outcome {
@@ -364,13 +366,15 @@ fn misses(scope: &Scope, worsen: impl Fn(&mut Model<'_>) + Sync) -> usize {
 
 /// What the table holds, worked out anew.
 fn tables(model: &Model<'_>, host_visible: bool) -> Tables {
+    let written = IndexVec::filled(host_visible, model.module.tables.len());
     Tables::new(&Inputs {
         module: model.module,
         types: &model.types,
         constants: &model.constants,
         uses: &model.facts.uses,
         flows: &model.flows,
-        host_visible: &IndexVec::filled(host_visible, model.module.tables.len()),
+        host_visible: &written,
+        host_written: &written,
     })
 }
 

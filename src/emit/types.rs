@@ -8,13 +8,13 @@ use wasmparser::types::CoreTypeId;
 
 /// A function signature.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Signature {
+pub(crate) struct Signature {
     pub params: Vec<ValType>,
     pub results: Vec<ValType>,
 }
 
 /// The types appended to the type index space.
-pub(super) struct NewTypes {
+pub(crate) struct NewTypes {
     first: u32,
     signatures: IndexSet<Signature>,
     /// For each canonical type the first index that names it.

@@ -17,81 +17,83 @@ pub struct Dropped {
     pub bytes: usize,
 }
 
-/// Whether a custom section speaks of code by its offset, which rewriting changes: debug
-/// information, source maps, branch hints, and a linker's relocations.
-pub(super) fn is_about_code_offsets(name: &str) -> bool {
-    const PREFIXES: [&str; 3] = [".debug_", "metadata.code.", "reloc."];
-    const NAMES: [&str; 3] = ["sourceMappingURL", "external_debug_info", "linking"];
-    PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name)
+/// Whether a custom section would be wrong in the output. Some speak of code by its offset in the
+/// code section, which matters unless that stays: debug information, branch hints. Some
+/// speak of offsets in the file, or are for a linker: source maps, relocations.
+pub(super) fn is_wrong_now(name: &str, code_stays: bool) -> bool {
+    let of_code = [".debug_", "metadata.code."].iter().any(|prefix| name.starts_with(prefix));
+    let of_file = name.starts_with("reloc.") || ["sourceMappingURL", "linking"].contains(&name);
+    of_file || !code_stays && (of_code || name == "external_debug_info")
 }
 
-/// What the name section gains.
-pub(super) struct NewNames<'a> {
-    /// Names of appended functions, from this index on.
-    pub funcs: (u32, Vec<&'a str>),
-    /// Names of appended globals, from this index on.
-    pub globals: (u32, &'a [&'a str]),
-    /// Functions whose labels are not what they were.
-    pub rewritten: &'a BTreeSet<FuncIdx>,
+/// What the name section gains: names of appended entities by index, in index order.
+#[derive(Default)]
+pub(crate) struct NewNames {
+    pub(crate) funcs: Vec<(u32, String)>,
+    pub(crate) tables: Vec<(u32, String)>,
+    pub(crate) globals: Vec<(u32, String)>,
+    /// Whether the names are to be written even if the module has no name section.
+    pub(crate) even_without_section: bool,
 }
 
-/// The contents of the name section with the new names; `None` if it can't be read to its end,
-/// and then stays as it is.
+impl NewNames {
+    /// The subsections that gain names, with these, in order of their ids.
+    fn by_subsection(&self) -> Vec<(u8, &[(u32, String)])> {
+        let all = [
+            (FUNCTION_NAMES, self.funcs.as_slice()),
+            (TABLE_NAMES, self.tables.as_slice()),
+            (GLOBAL_NAMES, self.globals.as_slice()),
+        ];
+        all.into_iter().filter(|(_, names)| !names.is_empty()).collect()
+    }
+}
+
+/// The contents of a name section that holds only the new names.
+pub(super) fn new_names(new: &NewNames) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (id, names) in new.by_subsection() {
+        write_names(&mut out, id, NameMap::new(), names);
+    }
+    out
+}
+
+/// The contents of the name section with the new names, and without the labels of the functions
+/// that are `rewritten`; `None` if it can't be read to its end, and then stays as it is.
 pub(super) fn extend_names(
     module: &Module<'_>,
     section: &Section<'_>,
-    new: &NewNames<'_>,
+    new: &NewNames,
+    rewritten: &BTreeSet<FuncIdx>,
 ) -> Option<Vec<u8>> {
     let mut out = Vec::new();
-    let (mut has_funcs, mut has_globals) = (false, false);
-    let append = |map: &mut NameMap, first: u32, names: &[&str]| {
-        for (index, name) in (first..).zip(names) {
-            map.append(index, name);
-        }
-    };
-    let bytes = &module.bytes[section.contents.clone()];
-    let mut rest = bytes;
-    let reader = NameSectionReader::new(BinaryReader::new(bytes, 0));
+    let mut rest = &module.bytes[section.contents.clone()];
     let mut subsections = Vec::new();
-    for name in reader {
+    for name in NameSectionReader::new(BinaryReader::new(rest, 0)) {
         let name = name.ok()?;
         let (id, size_len, size) = subsection_header(rest)?;
         let (subsection, after) = rest.split_at_checked(1 + size_len + size)?;
         rest = after;
         subsections.push((id, name, subsection));
     }
+    let pending = new.by_subsection();
+    let mut pending = pending.into_iter().peekable();
     for (id, name, raw) in subsections {
         // New names go where their subsection belongs in the order of ids.
-        if id > FUNCTION_NAMES && !has_funcs {
-            has_funcs = true;
-            let mut map = NameMap::new();
-            append(&mut map, new.funcs.0, &new.funcs.1);
-            write_subsection(&mut out, FUNCTION_NAMES, &map);
-        }
-        if id > GLOBAL_NAMES && !has_globals {
-            has_globals = true;
-            let mut map = NameMap::new();
-            append(&mut map, new.globals.0, new.globals.1);
-            write_subsection(&mut out, GLOBAL_NAMES, &map);
+        while let Some((missing, names)) = pending.next_if(|(missing, _)| *missing < id) {
+            write_names(&mut out, missing, NameMap::new(), names);
         }
         match name {
-            Name::Function(names) if !has_funcs => {
-                has_funcs = true;
-                let mut map = copy_map(names)?;
-                append(&mut map, new.funcs.0, &new.funcs.1);
-                write_subsection(&mut out, FUNCTION_NAMES, &map);
-            }
-            Name::Global(names) if !has_globals => {
-                has_globals = true;
-                let mut map = copy_map(names)?;
-                append(&mut map, new.globals.0, new.globals.1);
-                write_subsection(&mut out, GLOBAL_NAMES, &map);
+            Name::Function(present) | Name::Table(present) | Name::Global(present) => {
+                match pending.next_if(|(wanted, _)| *wanted == id) {
+                    Some((_, names)) => write_names(&mut out, id, copy_map(present)?, names),
+                    None => out.extend_from_slice(raw),
+                }
             }
             Name::Label(labels) => {
                 let mut map = IndirectNameMap::new();
                 for naming in labels {
                     let naming = naming.ok()?;
-                    if !new.rewritten.contains(&FuncIdx(naming.index)) {
+                    if !rewritten.contains(&FuncIdx(naming.index)) {
                         map.append(naming.index, &copy_map(naming.names)?);
                     }
                 }
@@ -100,21 +102,23 @@ pub(super) fn extend_names(
             _ => out.extend_from_slice(raw),
         }
     }
-    if !has_funcs {
-        let mut map = NameMap::new();
-        append(&mut map, new.funcs.0, &new.funcs.1);
-        write_subsection(&mut out, FUNCTION_NAMES, &map);
-    }
-    if !has_globals {
-        let mut map = NameMap::new();
-        append(&mut map, new.globals.0, new.globals.1);
-        write_subsection(&mut out, GLOBAL_NAMES, &map);
+    for (id, names) in pending {
+        write_names(&mut out, id, NameMap::new(), names);
     }
     Some(out)
 }
 
+/// A subsection with the present names and further ones, which must come behind them.
+fn write_names(out: &mut Vec<u8>, id: u8, mut present: NameMap, new: &[(u32, String)]) {
+    for (index, name) in new {
+        present.append(*index, name);
+    }
+    write_subsection(out, id, &present);
+}
+
 const FUNCTION_NAMES: u8 = 1;
 const LABEL_NAMES: u8 = 3;
+const TABLE_NAMES: u8 = 5;
 const GLOBAL_NAMES: u8 = 7;
 
 /// A subsection's id, how long its size is spelled, and its size.

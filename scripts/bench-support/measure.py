@@ -1,0 +1,40 @@
+"""What the sections of `bench` measure with and print."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+
+class Run:
+    """A finished process: wall-clock and CPU seconds, peak memory in bytes, standard output."""
+
+    def __init__(self, command):
+        with tempfile.TemporaryFile() as out:
+            start = time.perf_counter()
+            process = subprocess.Popen([str(part) for part in command], stdout=out, stderr=subprocess.PIPE)
+            errors = process.stderr.read()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            self.wall = time.perf_counter() - start
+            out.seek(0)
+            self.output = out.read()
+        if process.returncode:
+            sys.stderr.buffer.write(errors[-2000:])
+            sys.exit(f"error: {' '.join(map(str, command))}: status {process.returncode}")
+        self.cpu = usage.ru_utime + usage.ru_stime
+        self.peak = usage.ru_maxrss * 1024
+
+
+class Table:
+    """Markdown; columns that are numbers are aligned to the right."""
+
+    def __init__(self, *columns):
+        self.lines = ["| " + " | ".join(columns) + " |", "|---" + "|--:" * (len(columns) - 1) + "|"]
+
+    def row(self, *cells):
+        self.lines.append("| " + " | ".join(cells) + " |")
+
+    def __str__(self):
+        return "\n".join(self.lines) + "\n"

@@ -1,0 +1,124 @@
+//! Which functions and tables a pattern of the user means.
+//!
+//! A function is named by its index, its export names, and its name in the name section or else in
+//! debug information, as it stands there or demangled. A table is named by its index, its export names, and its import's names.
+
+use super::super::entries;
+use crate::error::{Error, Result};
+use crate::index::{FuncIdx, IndexType, TableIdx};
+use crate::options::{FuncPattern, TablePattern};
+use crate::read::{Module, demangled};
+use rayon::prelude::*;
+use std::borrow::Cow;
+use wasmparser::ExternalKind;
+
+/// The names of the functions that the module defines. What imports do is not assumed but named, by
+/// entries and by what may call back.
+pub(crate) struct FuncNames<'m> {
+    module: &'m Module<'m>,
+    /// All names with what they name, sorted.
+    names: Vec<(Cow<'m, str>, FuncIdx)>,
+}
+
+impl<'m> FuncNames<'m> {
+    pub(crate) fn new(module: &'m Module<'m>) -> FuncNames<'m> {
+        let defined: Vec<_> = module.defined_funcs().collect();
+        let mut names: Vec<(Cow<'m, str>, FuncIdx)> = defined
+            .into_par_iter()
+            .filter_map(|func| Some((func, module.func_name(func)?)))
+            .flat_map_iter(|(func, name)| {
+                let demangled = demangled(&name).map(|name| (Cow::Owned(name), func));
+                std::iter::once((name, func)).chain(demangled)
+            })
+            .collect();
+        let exported = module.exported_funcs().filter(|(_, func)| !module.is_import(*func));
+        names.extend(exported.map(|(name, func)| (Cow::Borrowed(name), func)));
+        names.par_sort_unstable();
+        names.dedup();
+        FuncNames { module, names }
+    }
+
+    /// The functions that `pattern` means, in index order.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchFunction`] if there is none.
+    pub(crate) fn matching(&self, pattern: &FuncPattern) -> Result<Vec<FuncIdx>> {
+        let text = pattern.0.as_str();
+        let mut found = match (text.parse::<usize>(), text.strip_suffix('*')) {
+            (Ok(index), _) => self.at(index).into_iter().collect(),
+            (_, Some(prefix)) => self.range(prefix, |name| name.starts_with(prefix)),
+            (_, None) => self.named(text),
+        };
+        found.sort_unstable();
+        found.dedup();
+        if found.is_empty() {
+            let names = self.names.iter().map(|(name, _)| name.as_ref());
+            let near = entries::nearest(text.trim_end_matches('*'), names);
+            return Err(Error::NoSuchFunction { pattern: text.into(), near });
+        }
+        Ok(found)
+    }
+
+    /// The defined function with this index.
+    pub(super) fn at(&self, index: usize) -> Option<FuncIdx> {
+        let module = self.module;
+        let exists = (module.imported_funcs..module.funcs.len()).contains(&index);
+        exists.then(|| FuncIdx::from_usize(index))
+    }
+
+    /// The functions with this very name, in index order.
+    pub(super) fn named(&self, name: &str) -> Vec<FuncIdx> {
+        self.range(name, |other| other == name)
+    }
+
+    /// The functions of the names from `first` on, as long as `wanted`.
+    fn range(&self, first: &str, wanted: impl Fn(&str) -> bool) -> Vec<FuncIdx> {
+        let start = self.names.partition_point(|(name, _)| name.as_ref() < first);
+        let run = self.names[start..].iter().take_while(|(name, _)| wanted(name));
+        run.map(|(_, func)| *func).collect()
+    }
+}
+
+/// The tables that `pattern` means, in index order.
+///
+/// # Errors
+/// [`Error::NoSuchTable`] if there is none.
+pub(super) fn tables(module: &Module<'_>, pattern: &TablePattern) -> Result<Vec<TableIdx>> {
+    let text = pattern.0.as_str();
+    let matches = |name: &String| match text.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => name == text,
+    };
+    let found: Vec<_> = match text.parse::<usize>() {
+        Ok(index) => module.tables.indices().filter(|table| table.as_usize() == index).collect(),
+        Err(_) => module
+            .tables
+            .indices()
+            .filter(|table| table_names(module, *table).iter().any(matches))
+            .collect(),
+    };
+    if found.is_empty() {
+        let tables = module.tables.indices().map(|table| describe(module, table)).collect();
+        return Err(Error::NoSuchTable { pattern: text.into(), tables });
+    }
+    Ok(found)
+}
+
+fn table_names(module: &Module<'_>, table: TableIdx) -> Vec<String> {
+    let import = module.tables[table].import;
+    let import = import.map(|(from, name)| [name.to_owned(), format!("{from}.{name}")]);
+    let exports = module.exports.iter().filter(|export| {
+        export.kind == ExternalKind::Table && export.index as usize == table.as_usize()
+    });
+    let exports = exports.map(|export| export.name.to_owned());
+    import.into_iter().flatten().chain(exports).collect()
+}
+
+/// ``0 (`memo`, `env.memo`)``
+fn describe(module: &Module<'_>, table: TableIdx) -> String {
+    let names: Vec<_> = table_names(module, table).iter().map(|name| format!("`{name}`")).collect();
+    match names.as_slice() {
+        [] => table.to_string(),
+        names => format!("{table} ({})", names.join(", ")),
+    }
+}

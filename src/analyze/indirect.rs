@@ -1,0 +1,254 @@
+//! Indirect calls and what the tables hold from which they call: facts for repairing calls whose
+//! type differs from that of the function in the slot.
+//!
+//! Unlike the closure, these facts leave the host aside: a slot holds what this module puts there.
+//! Whether the host can write to a table too is said beside it.
+
+use super::constants::{Constant, Constants};
+use super::facts::{Callee, Dynamic, Facts};
+use super::flow::{self, Flows, Known};
+use super::memories::Memories;
+use super::tables::{self, Contents, Slot, Slots, Tables, host_visible};
+use super::taken;
+use super::types::TypeIds;
+use crate::error::Result;
+use crate::index::{FuncIdx, IndexVec, TableIdx, TypeIdx};
+use crate::read::Module;
+use wasmparser::{ConstExpr, ElementItems, ElementKind, Operator};
+
+/// A `call_indirect` or `return_call_indirect` that can run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndirectCall {
+    /// The function that calls.
+    pub caller: FuncIdx,
+    /// Offset of the instruction in bytes from the start of the module.
+    pub offset: u32,
+    /// The table that it calls from.
+    pub table: TableIdx,
+    /// The type that it asks for.
+    pub ty: TypeIdx,
+    /// Whether it is a tail call.
+    pub tail: bool,
+    /// All values that the index can have; `None` if it can be anything.
+    pub index: Option<Vec<u64>>,
+}
+
+/// A function in a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Placed {
+    /// The function.
+    pub func: FuncIdx,
+    /// The slot, where it is known.
+    pub slot: Option<u64>,
+}
+
+/// The indirect calls of a module, and its tables.
+pub struct Indirect<'m> {
+    module: &'m Module<'m>,
+    /// The calls, in order of caller and offset.
+    pub calls: Vec<IndirectCall>,
+    types: TypeIds,
+    constants: Constants,
+    facts: Facts,
+    tables: Tables,
+    host_visible: IndexVec<TableIdx, bool>,
+}
+
+impl<'m> Indirect<'m> {
+    /// Finds them.
+    ///
+    /// # Errors
+    /// [`crate::Error::Internal`] if a validated body can't be read once more.
+    pub fn find(module: &'m Module<'m>) -> Result<Indirect<'m>> {
+        // As if no host wrote: then indices are followed for every table.
+        let none: IndexVec<TableIdx, bool> = module.tables.iter().map(|_| false).collect();
+        let facts = Facts::collect(module, &none)?;
+        let constants = Constants::new(module);
+        let flows = Flows::find(&flow::Inputs {
+            module,
+            facts: &facts,
+            constants: &constants,
+            memories: &Memories::new(module, &facts, &constants),
+            mentioned: &taken::mentioned(module, &facts.uses),
+            reach: flow::Reach::default(),
+        });
+        let types = TypeIds::new(module);
+        let tables = Tables::new(&tables::Inputs {
+            module,
+            types: &types,
+            constants: &constants,
+            uses: &facts.uses,
+            flows: &flows,
+            host_written: &none,
+            host_visible: &none,
+        });
+        let calls = calls(&facts, &flows);
+        let host_visible = host_visible(module);
+        Ok(Indirect { module, calls, types, constants, facts, tables, host_visible })
+    }
+
+    /// Whether the host can write to the table.
+    pub fn host_visible(&self, table: TableIdx) -> bool {
+        self.host_visible[table]
+    }
+
+    /// Whether the table may hold functions that can't be listed: the host's, or those of writes that
+    /// can't be followed.
+    pub fn open_ended(&self, table: TableIdx) -> bool {
+        self.host_visible[table]
+            || self.module.tables[table].import.is_some()
+            || self.slots(table).has_unknown()
+    }
+
+    /// The first slot behind all active segments of the table; `None` if some offset is not known.
+    pub fn segment_ends(&self, table: TableIdx) -> Option<u64> {
+        let mut end = 0;
+        for element in self.module.elements.iter() {
+            let ElementKind::Active { table_index, offset_expr } = &element.kind else { continue };
+            if table_index.unwrap_or(0) == table.0 {
+                let Constant::Int(offset) = self.constants.eval(offset_expr) else { return None };
+                let mut count = 0;
+                tables::items(&element.items, &self.constants, |_| count += 1);
+                end = end.max(offset.saturating_add(count));
+            }
+        }
+        Some(end)
+    }
+
+    /// Whether every function of type `sub` is one of type `sup`.
+    pub fn is_subtype(&self, sub: TypeIdx, sup: TypeIdx) -> bool {
+        self.types.is_subtype(self.types.id(sub), self.types.id(sup))
+    }
+
+    /// Whether a call that asks for `ty` accepts `func`.
+    pub fn accepts(&self, ty: TypeIdx, func: FuncIdx) -> bool {
+        let of_func = self.types.of_func(self.module, func);
+        self.types.is_subtype(of_func, self.types.id(ty))
+    }
+
+    /// The least type index that names the same type.
+    pub fn canonical(&self, ty: TypeIdx) -> TypeIdx {
+        self.types.id(ty).first_index()
+    }
+
+    /// The functions whose live code changes slots of the table or its size.
+    pub fn writers(&self, table: TableIdx) -> impl Iterator<Item = FuncIdx> {
+        let writers = self.facts.uses.changed_tables.iter();
+        writers.filter(move |(changed, _)| *changed == table).map(|(_, func)| *func)
+    }
+
+    /// Every function that this module may put into the table, in order; of one in several slots
+    /// each slot that is known.
+    pub fn placed(&self, table: TableIdx) -> Vec<Placed> {
+        let mut placed = Vec::new();
+        for element in self.module.elements.iter() {
+            let ElementKind::Active { table_index, offset_expr } = &element.kind else { continue };
+            if table_index.unwrap_or(0) != table.0 {
+                continue;
+            }
+            let offset = match self.constants.eval(offset_expr) {
+                Constant::Int(offset) => Some(offset),
+                _ => None,
+            };
+            let mut position = 0;
+            tables::items(&element.items, &self.constants, |slot| {
+                if let Slot::Func(func) = slot {
+                    let slot = offset.map(|offset| offset.saturating_add(position));
+                    placed.push(Placed { func, slot });
+                }
+                position += 1;
+            });
+        }
+        let in_segments: std::collections::BTreeSet<_> = placed.iter().map(|p| p.func).collect();
+        for slot in self.slots(table).all() {
+            if let Slot::Func(func) = slot
+                && !in_segments.contains(&func)
+            {
+                placed.push(Placed { func, slot: None });
+            }
+        }
+        placed.sort();
+        placed.dedup();
+        placed
+    }
+
+    /// The functions that `call` may find, if its index is one of a few that are known and nothing
+    /// of this module makes their slots uncertain.
+    pub fn known_targets(&self, call: &IndirectCall) -> Option<Vec<Placed>> {
+        let slots = self.slots(call.table);
+        let index = call.index.as_ref().filter(|_| slots.placed())?;
+        let mut found = Vec::new();
+        for &number in index {
+            for slot in slots.get(number) {
+                match slot {
+                    Slot::Func(func) => found.push(Placed { func, slot: Some(number) }),
+                    Slot::Null => {}
+                    Slot::Unknown => return None,
+                }
+            }
+        }
+        Some(found)
+    }
+
+    fn slots(&self, table: TableIdx) -> &Slots {
+        match &self.tables.tables[table].contents {
+            Contents::Known(slots) => slots,
+            Contents::Open => unreachable!("no table is taken to be open here"),
+        }
+    }
+}
+
+fn calls(facts: &Facts, flows: &Flows) -> Vec<IndirectCall> {
+    let mut found = Vec::new();
+    for (caller, calls) in facts.calls.iter_enumerated() {
+        for call in calls {
+            let Callee::Dynamic { tail, ordinal } = call.callee else { continue };
+            let Dynamic::Table { table, ty } = facts.dynamics[ordinal as usize] else { continue };
+            let index = flows.targets.get(&ordinal).map(|known| {
+                let ints = known.iter().filter_map(|known| match known {
+                    Known::Int(int) => Some(*int),
+                    Known::Func(_) | Known::Null => None,
+                });
+                ints.collect()
+            });
+            found.push(IndirectCall { caller, offset: call.offset, table, ty, tail, index });
+        }
+    }
+    found
+}
+
+/// An entry of an element segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A reference to this function.
+    Func(FuncIdx),
+    /// Anything else: null, or an imported global's value.
+    Other,
+}
+
+impl Entry {
+    /// What a constant expression makes, as far as it is `ref.func` alone.
+    pub fn of(expr: &ConstExpr<'_>) -> Entry {
+        let mut operators = expr.get_operators_reader().into_iter();
+        match (operators.next(), operators.next()) {
+            (Some(Ok(Operator::RefFunc { function_index })), Some(Ok(Operator::End))) => {
+                Entry::Func(FuncIdx(function_index))
+            }
+            _ => Entry::Other,
+        }
+    }
+}
+
+/// The entries of an element segment, in order.
+pub fn segment_entries(items: &ElementItems<'_>) -> Vec<Entry> {
+    match items {
+        ElementItems::Functions(funcs) => {
+            let funcs = funcs.clone().into_iter().map_while(std::result::Result::ok);
+            funcs.map(|func| Entry::Func(FuncIdx(func))).collect()
+        }
+        ElementItems::Expressions(_, exprs) => {
+            let exprs = exprs.clone().into_iter().map_while(std::result::Result::ok);
+            exprs.map(|expr| Entry::of(&expr)).collect()
+        }
+    }
+}

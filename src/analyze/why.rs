@@ -1,0 +1,114 @@
+//! Puts into words of the module why an operand is unknown: where a value is loaded from, who could
+//! have written there, how a function can be called by others.
+
+use super::edge::{GlobalKind, Reason, Unfollowed, Writer};
+use super::evidence;
+use super::flow::{self, Cause, Provenance, Step};
+use super::model::Model;
+use super::operator;
+use crate::index::{FuncIdx, GlobalIdx, IndexVec, MemoryIdx};
+use crate::read::Module;
+use std::cell::OnceCell;
+use wasmparser::ExternalKind;
+
+/// Explains unknown operands of one module.
+pub(super) struct Why<'a> {
+    model: &'a Model<'a>,
+    provenance: Provenance<'a>,
+    stores: OnceCell<bool>,
+}
+
+impl<'a> Why<'a> {
+    /// `mentioned`: for each function whether its reference exists.
+    pub(super) fn new(model: &'a Model<'a>, mentioned: &'a IndexVec<FuncIdx, bool>) -> Why<'a> {
+        let Model { module, facts, constants, memories, .. } = model;
+        let inputs = flow::Inputs {
+            module,
+            facts,
+            constants,
+            memories,
+            mentioned,
+            reach: flow::Reach::default(),
+        };
+        Why { model, provenance: Provenance::new(inputs), stores: OnceCell::new() }
+    }
+
+    /// Why the operand that chooses the target of a dynamic call of `func` is unknown. `position`: which of
+    /// the function's dynamic calls, in order of offset.
+    pub(super) fn unknown(&self, func: FuncIdx, position: usize) -> Vec<Reason> {
+        let steps = self.provenance.why(func, position);
+        steps.into_iter().map(|step| self.reason(step)).collect()
+    }
+
+    fn reason(&self, step: Step) -> Reason {
+        match step {
+            Step::Param { func, index } => Reason::Parameter { of: func, index },
+            Step::Argument { caller } => Reason::PassedBy(caller),
+            Step::Result { func, index } => Reason::ResultOf { of: func, index },
+            Step::CalledAnyhow { func } => {
+                Reason::CalledAnyhow { func, source: evidence::taken(self.model, func) }
+            }
+            Step::Unknown { func, offset, cause } => match self.cause(offset, cause) {
+                Some(cause) => Reason::Instruction { func, offset, cause },
+                None => Reason::NotFollowed,
+            },
+            Step::TooLarge { func } => Reason::TooLarge(func),
+            Step::TooManyConstants => Reason::TooManyValues,
+            Step::NeverReached => Reason::NeverReached,
+            Step::NotFollowed => Reason::NotFollowed,
+        }
+    }
+
+    fn cause(&self, offset: u32, cause: Cause) -> Option<Unfollowed> {
+        let module = self.model.module;
+        Some(match cause {
+            Cause::Operator => {
+                let operator = operator::name(module, offset)?;
+                match operator::loaded_memory(module, offset) {
+                    None => Unfollowed::Operator(operator),
+                    Some(memory) => {
+                        Unfollowed::Load { operator, memory, writer: self.writer(memory) }
+                    }
+                }
+            }
+            Cause::Symbolic => Unfollowed::OnForeignValues(operator::name(module, offset)?),
+            Cause::TooManyConstants => Unfollowed::TooManyValues,
+            Cause::TooManySymbols => Unfollowed::TooManySources,
+            Cause::Import(func) => Unfollowed::Import(func),
+            Cause::DynamicCall => Unfollowed::DynamicCall,
+            Cause::Global(global) => Unfollowed::Global(global, global_kind(module, global)),
+            Cause::Param => return None,
+            Cause::Loop => Unfollowed::Loop,
+            Cause::Exception => Unfollowed::Exception,
+            Cause::Unreachable => Unfollowed::Unreachable,
+        })
+    }
+
+    fn writer(&self, memory: MemoryIdx) -> Writer {
+        let module = self.model.module;
+        let exported = module
+            .exports
+            .iter()
+            .any(|export| export.kind == ExternalKind::Memory && MemoryIdx(export.index) == memory);
+        if exported || module.memories[memory].imported {
+            Writer::Host
+        } else if module.memories.len() > 1 {
+            Writer::Untold
+        } else if *self.stores.get_or_init(|| operator::writes_memory(module)) {
+            Writer::Stores
+        } else {
+            Writer::Nobody
+        }
+    }
+}
+
+fn global_kind(module: &Module<'_>, global: GlobalIdx) -> GlobalKind {
+    let global = &module.globals[global];
+    if global.init.is_none() {
+        GlobalKind::Imported
+    } else if global.ty.mutable {
+        GlobalKind::Mutable
+    } else {
+        GlobalKind::Initial
+    }
+}

@@ -1,0 +1,228 @@
+//! Checks changed bodies: reads original and copy side by side.
+
+use super::super::plan::{NewFunc, Parallel, Repair};
+use super::super::writes::operation;
+use super::{Checker, require, wrong};
+use crate::error::{Error, Result};
+use crate::index::{FuncIdx, TableIdx, TypeIdx};
+use crate::read::Module;
+use wasmparser::{BlockType, HeapType, Operator, UnpackedIndex};
+
+type Operators<'b> = Vec<(Operator<'b>, u32)>;
+
+fn operators<'b>(module: &Module<'b>, func: FuncIdx) -> Result<Operators<'b>> {
+    let misread = |error| Error::misread(&error);
+    let body = module.body(func).ok_or_else(|| wrong("a changed function has no body"))?;
+    let mut reader = body.get_operators_reader().map_err(misread)?;
+    let mut operators = Vec::new();
+    while !reader.eof() {
+        let (operator, offset) = reader.read_with_offset().map_err(misread)?;
+        operators.push((operator, offset as u32));
+    }
+    Ok(operators)
+}
+
+fn local_count(module: &Module<'_>, func: FuncIdx) -> Result<u32> {
+    let misread = |error| Error::misread(&error);
+    let body = module.body(func).ok_or_else(|| wrong("a changed function has no body"))?;
+    let mut count = module.func_type(func).params().len() as u32;
+    for group in body.get_locals_reader().map_err(misread)? {
+        count += group.map_err(misread)?.0;
+    }
+    Ok(count)
+}
+
+/// The rest of a copy.
+struct Copy<'o, 'b> {
+    rest: &'o [(Operator<'b>, u32)],
+    /// Locals from this one on are new.
+    first_new: u32,
+}
+
+impl<'b> Copy<'_, 'b> {
+    fn next(&mut self) -> Result<&Operator<'b>> {
+        let (first, rest) = self.rest.split_first().ok_or_else(|| wrong("a copy ends early"))?;
+        self.rest = rest;
+        Ok(&first.0)
+    }
+
+    fn peek(&self) -> Option<&Operator<'b>> {
+        self.rest.first().map(|(operator, _)| operator)
+    }
+
+    fn expect(&mut self, wanted: &Operator<'_>) -> Result<()> {
+        let found = self.next()?;
+        let message = format!("a copy has {found:?} where {wanted:?} should be");
+        require(found == wanted, &message)
+    }
+
+    /// `local.set` of a new local.
+    fn set_new(&mut self) -> Result<u32> {
+        let first_new = self.first_new;
+        match *self.next()? {
+            Operator::LocalSet { local_index } if local_index >= first_new => Ok(local_index),
+            _ => Err(wrong("a copy does not keep the index of a call")),
+        }
+    }
+
+    fn get(&mut self, local_index: u32) -> Result<()> {
+        self.expect(&Operator::LocalGet { local_index })
+    }
+}
+
+/// A call of the original.
+#[derive(Clone, Copy)]
+struct Called {
+    table: u32,
+    ty: u32,
+    tail: bool,
+}
+
+impl Called {
+    fn of(operator: &Operator<'_>) -> Option<Called> {
+        match *operator {
+            Operator::CallIndirect { type_index, table_index } => {
+                Some(Called { table: table_index, ty: type_index, tail: false })
+            }
+            Operator::ReturnCallIndirect { type_index, table_index } => {
+                Some(Called { table: table_index, ty: type_index, tail: true })
+            }
+            _ => None,
+        }
+    }
+
+    fn directly(self, func: FuncIdx) -> Operator<'static> {
+        let function_index = func.0;
+        if self.tail {
+            Operator::ReturnCall { function_index }
+        } else {
+            Operator::Call { function_index }
+        }
+    }
+
+    fn through(self, table: TableIdx) -> Operator<'static> {
+        let (type_index, table_index) = (self.ty, table.0);
+        if self.tail {
+            Operator::ReturnCallIndirect { type_index, table_index }
+        } else {
+            Operator::CallIndirect { type_index, table_index }
+        }
+    }
+}
+
+impl Checker<'_, '_> {
+    pub(super) fn changed_body(&self, func: FuncIdx) -> Result<()> {
+        let (original, copied) = (operators(self.module, func)?, operators(self.output, func)?);
+        let first_new = local_count(self.module, func)?;
+        let mut copy = Copy { rest: &copied, first_new };
+        for (operator, offset) in &original {
+            match (self.plan.repairs.get(offset), Called::of(operator)) {
+                (Some(repair), Some(called)) => self.repaired(*repair, called, &mut copy)?,
+                (Some(_), None) => return Err(wrong("something else than a call was chosen")),
+                (None, _) => self.same_or_written(operator, &mut copy)?,
+            }
+        }
+        require(copy.rest.is_empty(), "a copy goes on after the original's end")
+    }
+
+    /// The same instruction; or a call of the function that does it to a table with parallels.
+    fn same_or_written(&self, operator: &Operator<'_>, copy: &mut Copy<'_, '_>) -> Result<()> {
+        if copy.peek() == Some(operator) && operation(operator, None).is_none() {
+            copy.next()?;
+            return Ok(());
+        }
+        let Some(write) = operation(operator, None) else {
+            return copy.expect(operator);
+        };
+        let mut funcs = 0;
+        while matches!(copy.peek(), Some(Operator::RefFunc { .. })) {
+            copy.next()?;
+            funcs += 1;
+        }
+        let write = if funcs > 0 { operation(operator, Some(FuncIdx(0))) } else { Some(write) };
+        let write = write.ok_or_else(|| wrong("no instruction takes functions"))?;
+        match self.plan.funcs.get(&NewFunc::Write(write)) {
+            Some(writer) if copy.peek() != Some(operator) => {
+                copy.expect(&Operator::Call { function_index: writer.0 })
+            }
+            _ => {
+                let mirrored = self.plan.parallels_of(write.table()).next().is_some();
+                let grows = matches!(operator, Operator::TableGrow { .. });
+                let fixed = self.plan.is_fixed(write.table()).is_some();
+                require(!mirrored || grows && fixed, "a write does not reach the parallels")?;
+                copy.expect(operator)
+            }
+        }
+    }
+
+    fn repaired(&self, repair: Repair, called: Called, copy: &mut Copy<'_, '_>) -> Result<()> {
+        match repair {
+            Repair::Test(tester) => self.by_test(called, tester, copy),
+            Repair::Parallel(ordinal) => {
+                let parallel = &self.plan.parallels[ordinal];
+                let (table, ty) = parallel.class;
+                let same =
+                    table.0 == called.table && self.indirect.canonical(TypeIdx(called.ty)) == ty;
+                require(same, "a call goes through a parallel of something else")?;
+                if !parallel.may_be_shorter {
+                    return copy.expect(&called.through(parallel.index));
+                }
+                let beyond = self.plan.funcs.get(&NewFunc::Beyond(ordinal));
+                let beyond = beyond.ok_or_else(|| wrong("nothing calls beyond a parallel"))?;
+                self.by_size(called, parallel, *beyond, copy)
+            }
+        }
+    }
+
+    fn by_size(
+        &self,
+        called: Called,
+        parallel: &Parallel,
+        beyond: FuncIdx,
+        copy: &mut Copy<'_, '_>,
+    ) -> Result<()> {
+        let index = copy.set_new()?;
+        let params = self.module.func_type_at(TypeIdx(called.ty)).params().len() as u32;
+        let first = index.checked_sub(params).filter(|first| *first >= copy.first_new);
+        let first = first.ok_or_else(|| wrong("a copy keeps arguments in the program's locals"))?;
+        for local_index in (first..index).rev() {
+            copy.expect(&Operator::LocalSet { local_index })?;
+        }
+        copy.get(index)?;
+        let size = self.output.tables[parallel.index].ty.initial;
+        if self.module.tables[TableIdx(called.table)].ty.table64 {
+            copy.expect(&Operator::I64Const { value: size as i64 })?;
+            copy.expect(&Operator::I64LtU)?;
+        } else {
+            copy.expect(&Operator::I32Const { value: size as i32 })?;
+            copy.expect(&Operator::I32LtU)?;
+        }
+        require(matches!(copy.next()?, Operator::If { .. }), "a copy does not branch by size")?;
+        (first..=index).try_for_each(|local| copy.get(local))?;
+        copy.expect(&called.through(parallel.index))?;
+        copy.expect(&Operator::Else)?;
+        (first..=index).try_for_each(|local| copy.get(local))?;
+        copy.expect(&called.directly(beyond))?;
+        self.close(called, copy)
+    }
+
+    fn by_test(&self, called: Called, tester: FuncIdx, copy: &mut Copy<'_, '_>) -> Result<()> {
+        let index = copy.set_new()?;
+        copy.get(index)?;
+        copy.expect(&Operator::TableGet { table: called.table })?;
+        let hty = HeapType::Concrete(UnpackedIndex::Module(called.ty));
+        copy.expect(&Operator::RefTestNonNull { hty })?;
+        copy.expect(&Operator::If { blockty: BlockType::FuncType(called.ty) })?;
+        copy.get(index)?;
+        copy.expect(&called.through(TableIdx(called.table)))?;
+        copy.expect(&Operator::Else)?;
+        copy.get(index)?;
+        copy.expect(&called.directly(tester))?;
+        self.close(called, copy)
+    }
+
+    fn close(&self, called: Called, copy: &mut Copy<'_, '_>) -> Result<()> {
+        copy.expect(&Operator::End)?;
+        if called.tail { copy.expect(&Operator::Unreachable) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,359 @@
+//! Checks new functions: follows the values through each, and holds them against the signatures.
+
+use super::super::adapt::Cast;
+use super::super::mismatch::Class;
+use super::super::writes::{Operation, operation};
+use super::{Checker, require, wrong};
+use crate::error::{Error, Result};
+use crate::index::{FuncIdx, TableIdx, TypeIdx};
+use wasmparser::{FuncType, HeapType, Operator, UnpackedIndex, ValType};
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Source {
+    /// A parameter of the new function.
+    Param(u32),
+    /// A result of the call that it makes.
+    Result(u32),
+    Cast(Cast, Origin),
+    /// A zero of this type.
+    Zero(ValType),
+    /// A null of the type that is wanted: anything else would not be valid.
+    Null,
+}
+
+/// Where a value comes from that was not changed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Origin {
+    Param(u32),
+    Result(u32),
+}
+
+/// A straight run of instructions being followed.
+struct Run {
+    stack: Vec<Source>,
+    locals: Vec<Option<Source>>,
+}
+
+impl Run {
+    /// At the start of a function with `params` parameters and room for `locals`.
+    fn new(params: usize, locals: usize) -> Run {
+        let sources = (0..params as u32).map(|param| Some(Source::Param(param)));
+        let mut locals_then: Vec<_> = sources.collect();
+        locals_then.resize(params + locals, None);
+        Run { stack: Vec::new(), locals: locals_then }
+    }
+
+    fn pop(&mut self) -> Result<Source> {
+        self.stack.pop().ok_or_else(|| wrong("a new function pops what it did not push"))
+    }
+
+    /// One instruction; `false` if it isn't one that moves or makes values.
+    fn step(&mut self, operator: &Operator<'_>) -> Result<bool> {
+        match *operator {
+            Operator::LocalGet { local_index } => {
+                let local = self.locals.get(local_index as usize).copied().flatten();
+                self.stack.push(local.ok_or_else(|| wrong("a new function reads an unset local"))?);
+            }
+            Operator::LocalSet { local_index } => {
+                let value = self.pop()?;
+                let local = self.locals.get_mut(local_index as usize);
+                *local.ok_or_else(|| wrong("a new function sets a missing local"))? = Some(value);
+            }
+            Operator::Drop => {
+                self.pop()?;
+            }
+            Operator::I32Const { value: 0 } => self.stack.push(Source::Zero(ValType::I32)),
+            Operator::I64Const { value: 0 } => self.stack.push(Source::Zero(ValType::I64)),
+            Operator::F32Const { value } if value.bits() == 0 => {
+                self.stack.push(Source::Zero(ValType::F32));
+            }
+            Operator::F64Const { value } if value.bits() == 0 => {
+                self.stack.push(Source::Zero(ValType::F64));
+            }
+            Operator::V128Const { value } if value.i128() == 0 => {
+                self.stack.push(Source::Zero(ValType::V128));
+            }
+            Operator::RefNull { .. } => self.stack.push(Source::Null),
+            Operator::I32WrapI64 => self.cast(Cast::I64ToI32)?,
+            Operator::I64ExtendI32U => self.cast(Cast::I32ToI64)?,
+            Operator::I32ReinterpretF32 => self.cast(Cast::F32ToI32)?,
+            Operator::F32ReinterpretI32 => self.cast(Cast::I32ToF32)?,
+            Operator::I64ReinterpretF64 => self.cast(Cast::F64ToI64)?,
+            Operator::F64ReinterpretI64 => self.cast(Cast::I64ToF64)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn cast(&mut self, cast: Cast) -> Result<()> {
+        let origin = match self.pop()? {
+            Source::Param(param) => Origin::Param(param),
+            Source::Result(result) => Origin::Result(result),
+            _ => return Err(wrong("a new function casts what is no argument and no result")),
+        };
+        self.stack.push(Source::Cast(cast, origin));
+        Ok(())
+    }
+}
+
+/// Whether a cast makes a value of type `to` from one of type `from`.
+fn casts(cast: Cast, from: ValType, to: ValType) -> bool {
+    use ValType::{F32, F64, I32, I64};
+    let types = match cast {
+        Cast::I64ToI32 => (I64, I32),
+        Cast::I32ToI64 => (I32, I64),
+        Cast::F32ToI32 => (F32, I32),
+        Cast::I32ToF32 => (I32, F32),
+        Cast::F64ToI64 => (F64, I64),
+        Cast::I64ToF64 => (I64, F64),
+    };
+    types == (from, to)
+}
+
+impl Checker<'_, '_> {
+    /// A function that calls another and adapts to its type; returns the other.
+    pub(super) fn adapter(&self, func: FuncIdx) -> Result<FuncIdx> {
+        let site = self.output.func_type(func).clone();
+        let mut run = self.run(func, site.params().len())?;
+        let mut target = None;
+        let operators = self.operators(func)?;
+        for operator in &operators {
+            match *operator {
+                Operator::Call { function_index } | Operator::ReturnCall { function_index }
+                    if target.is_none() =>
+                {
+                    let callee = FuncIdx(function_index);
+                    target = Some(callee);
+                    self.called(&mut run, &site, self.output.func_type(callee))?;
+                }
+                Operator::End => break,
+                ref other if run.step(other)? => {}
+                _ => return Err(wrong("an adapter does more than call")),
+            }
+        }
+        let target = target.ok_or_else(|| wrong("an adapter calls nothing"))?;
+        let callee = self.output.func_type(target);
+        self.values(&run.stack, callee.results(), site.results(), Origin::Result)?;
+        require(!returns_struct(&site, callee), "an adapter stands for a structure's return")?;
+        require(target.0 < self.module.funcs.len() as u32, "an adapter calls a new function")?;
+        Ok(target)
+    }
+
+    /// A call that takes everything from the stack: its arguments against the parameters given.
+    fn called(&self, run: &mut Run, site: &FuncType, callee: &FuncType) -> Result<()> {
+        self.values(&run.stack, site.params(), callee.params(), Origin::Param)?;
+        run.stack.clear();
+        run.stack.extend((0..callee.results().len() as u32).map(Source::Result));
+        Ok(())
+    }
+
+    /// Position by position: the value that was given, if its type is the one that is wanted; by a
+    /// cast, if casts are permitted; zero behind the last one given.
+    fn values(
+        &self,
+        values: &[Source],
+        given: &[ValType],
+        wanted: &[ValType],
+        origin: fn(u32) -> Origin,
+    ) -> Result<()> {
+        require(values.len() == wanted.len(), "a new function passes another number of values")?;
+        for ((position, value), to) in (0_u32..).zip(values).zip(wanted) {
+            let right = match (*value, given.get(position as usize)) {
+                (Source::Zero(ty), None) => ty == *to,
+                (Source::Null, None) => matches!(to, ValType::Ref(_)),
+                (Source::Param(_) | Source::Result(_), Some(from)) => {
+                    let as_is = match origin(position) {
+                        Origin::Param(param) => Source::Param(param),
+                        Origin::Result(result) => Source::Result(result),
+                    };
+                    *value == as_is && passes(*from, *to)
+                }
+                (Source::Cast(cast, of), Some(from)) => {
+                    self.bit_casts && of == origin(position) && casts(cast, *from, *to)
+                }
+                _ => false,
+            };
+            require(right, "a new function passes a wrong value")?;
+        }
+        Ok(())
+    }
+
+    fn run(&self, func: FuncIdx, params: usize) -> Result<Run> {
+        let body = self.output.body(func).ok_or_else(|| wrong("a new function has no body"))?;
+        let mut locals = 0;
+        for group in body.get_locals_reader().map_err(|error| Error::misread(&error))? {
+            locals += group.map_err(|error| Error::misread(&error))?.0 as usize;
+        }
+        Ok(Run::new(params, locals))
+    }
+
+    fn operators(&self, func: FuncIdx) -> Result<Vec<Operator<'_>>> {
+        let body = self.output.body(func).ok_or_else(|| wrong("a new function has no body"))?;
+        let reader = body.get_operators_reader().map_err(|error| Error::misread(&error))?;
+        reader.into_iter().map(|op| op.map_err(|error| Error::misread(&error))).collect()
+    }
+
+    /// A function that tests for one type after another, and calls as the test says.
+    pub(super) fn tester(&self, func: FuncIdx, (table, ty): Class) -> Result<()> {
+        let site = self.module.func_type_at(ty).clone();
+        let index = site.params().len() as u32;
+        let operators = self.operators(func)?;
+        let mut rest = operators.as_slice();
+        while let Some((of, after)) = tested(rest, table, index) {
+            rest = self.tested_call(func, after, &site, (table, of), index)?;
+        }
+        require(
+            is_original_call(rest, (table, ty), index),
+            "a tester does not end with the original call",
+        )
+    }
+
+    /// A function that makes the original call.
+    pub(super) fn beyond(&self, func: FuncIdx, class: Class) -> Result<()> {
+        let index = self.module.func_type_at(class.1).params().len() as u32;
+        let original = is_original_call(&self.operators(func)?, class, index);
+        require(original, "a call beyond a parallel is not the original call")
+    }
+
+    /// What runs after a test for `of`, up to its end.
+    fn tested_call<'o, 'b>(
+        &self,
+        func: FuncIdx,
+        operators: &'o [Operator<'b>],
+        site: &FuncType,
+        (table, of): (TableIdx, u32),
+        index: u32,
+    ) -> Result<&'o [Operator<'b>]> {
+        let callee = self.output.func_type_at(TypeIdx(of));
+        let mut run = self.run(func, site.params().len() + 1)?;
+        let call = Operator::CallIndirect { type_index: of, table_index: table.0 };
+        let tail_call = Operator::ReturnCallIndirect { type_index: of, table_index: table.0 };
+        let mut called = false;
+        for (position, operator) in operators.iter().enumerate() {
+            match operator {
+                operator if (*operator == call || *operator == tail_call) && !called => {
+                    called = true;
+                    require(run.pop()? == Source::Param(index), "a tester calls at another index")?;
+                    self.called(&mut run, site, callee)?;
+                }
+                Operator::Return if called => {
+                    self.values(&run.stack, callee.results(), site.results(), Origin::Result)?;
+                    require(!returns_struct(site, callee), "a tester adapts a structure's return")?;
+                    let end = operators.get(position + 1) == Some(&Operator::End);
+                    require(end, "a tester goes on after its call")?;
+                    return Ok(&operators[position + 2..]);
+                }
+                Operator::End if called && operators[position - 1] == tail_call => {
+                    self.values(&run.stack, callee.results(), site.results(), Origin::Result)?;
+                    require(!returns_struct(site, callee), "a tester adapts a structure's return")?;
+                    return Ok(&operators[position + 1..]);
+                }
+                operator if run.step(operator)? => {}
+                _ => break,
+            }
+        }
+        Err(wrong("a tester does more than call"))
+    }
+
+    /// A function that writes to a table: it does what `done` says to it first, or nothing; and all
+    /// else that it changes are parallels.
+    pub(super) fn writer(&self, func: FuncIdx, done: Option<Operation>) -> Result<()> {
+        let operators = self.operators(func)?;
+        let mut rest = operators.as_slice();
+        if let Some(done) = done {
+            let operands = operators.iter().position(|op| operation(op, None).is_some());
+            let operands = operands.ok_or_else(|| wrong("a writer writes nothing"))?;
+            let in_order = operators[..operands]
+                .iter()
+                .zip(0..)
+                .all(|(operator, local_index)| *operator == Operator::LocalGet { local_index });
+            let same = match (operation(&operators[operands], None), done) {
+                (Some(Operation::Set { table }), Operation::SetFunc { table: of }) => table == of,
+                (found, done) => found == Some(done),
+            };
+            require(in_order && same, "a writer does something else than the original")?;
+            rest = &operators[operands + 1..];
+        }
+        rest.iter().try_for_each(|operator| {
+            require(self.is_silent(operator), "a writer does more than write to parallels")
+        })
+    }
+
+    /// Whether the program can see nothing of an instruction.
+    fn is_silent(&self, operator: &Operator<'_>) -> bool {
+        if let Some(write) = operation(operator, None) {
+            return write.table().0 >= self.module.tables.len() as u32;
+        }
+        match *operator {
+            Operator::Call { function_index } => FuncIdx(function_index).is_new(self.module),
+            Operator::LocalGet { .. }
+            | Operator::LocalSet { .. }
+            | Operator::LocalTee { .. }
+            | Operator::I32Const { .. }
+            | Operator::I64Const { .. }
+            | Operator::I32Eq
+            | Operator::I64Eq
+            | Operator::I32Eqz
+            | Operator::I32GeU
+            | Operator::I64GeU
+            | Operator::I32GtU
+            | Operator::I64GtU
+            | Operator::I32Sub
+            | Operator::I64Sub
+            | Operator::I64ExtendI32U
+            | Operator::If { .. }
+            | Operator::Return
+            | Operator::Unreachable
+            | Operator::End => true,
+            _ => false,
+        }
+    }
+}
+
+/// Whether nothing happens but a call of the class with all parameters, of which the index is the last.
+fn is_original_call(operators: &[Operator<'_>], (table, ty): Class, index: u32) -> bool {
+    let [params @ .., call, Operator::End] = operators else { return false };
+    let (type_index, table_index) = (ty.0, table.0);
+    let in_order = (0..=index).map(|local_index| Operator::LocalGet { local_index });
+    params.iter().cloned().eq(in_order)
+        && (*call == Operator::CallIndirect { type_index, table_index }
+            || *call == Operator::ReturnCallIndirect { type_index, table_index })
+}
+
+/// The type that the next `if` tests for, and what follows.
+fn tested<'o, 'b>(
+    operators: &'o [Operator<'b>],
+    table: TableIdx,
+    index: u32,
+) -> Option<(u32, &'o [Operator<'b>])> {
+    let [
+        Operator::LocalGet { local_index },
+        Operator::TableGet { table: from },
+        Operator::RefTestNonNull { hty: HeapType::Concrete(UnpackedIndex::Module(of)) },
+        Operator::If { blockty: wasmparser::BlockType::Empty },
+        rest @ ..,
+    ] = operators
+    else {
+        return None;
+    };
+    (*local_index == index && *from == table.0).then_some((*of, rest))
+}
+
+/// Whether a value of type `from` is one of type `to`.
+fn passes(from: ValType, to: ValType) -> bool {
+    from == to
+        || matches!((from, to), (ValType::Ref(from), ValType::Ref(to))
+            if from.heap_type() == to.heap_type() && to.is_nullable())
+}
+
+/// Whether the callee may write a structure through its first parameter, of which the call knows
+/// nothing.
+fn returns_struct(site: &FuncType, callee: &FuncType) -> bool {
+    let [first, others @ ..] = callee.params() else { return false };
+    let is_pointer = *first == ValType::I32 || *first == ValType::I64;
+    is_pointer
+        && others == site.params()
+        && callee.results().is_empty()
+        && !site.results().is_empty()
+}

@@ -1,0 +1,228 @@
+//! Checks a repaired module against the original, from its bytes.
+//!
+//! Input: the original [`Module`], the bytes that were written, and the plan, which serves only as a
+//! hint at what each new entity is meant to be. Output: nothing, or the internal error that keeps the
+//! bytes from being handed out. The rules of adaptation stand here a second time, in other words.
+//!
+//! Checked: the module is valid; imports, exports, types, tables and segments begin with the input's;
+//! bodies differ only in the forms that `bodies` documents, and only where a call was chosen; each
+//! parallel is filled as its table is, but for adapters, each of which does what its two signatures
+//! ask for. What writes to parallels is checked only not to do anything else.
+
+mod body;
+mod func;
+
+use super::plan::{NewFunc, Parallel, Plan};
+use crate::analyze::{Entry, Indirect, segment_entries};
+use crate::error::{Error, Result};
+use crate::index::{ElemIdx, FuncIdx, TableIdx, TypeIdx};
+use crate::read::{FuncKind, Module};
+use wasmparser::{ElementKind, ExternalKind, Operator};
+
+/// Checks `wasm`, which was made from `module`.
+///
+/// # Errors
+/// [`Error::Internal`] with what is wrong.
+pub(super) fn check(
+    module: &Module<'_>,
+    indirect: &Indirect<'_>,
+    plan: &Plan,
+    wasm: &[u8],
+    bit_casts: bool,
+) -> Result<()> {
+    let output = Module::read(wasm)
+        .map_err(|error| Error::Internal(format!("the output is refused: {error}")))?;
+    let checker = Checker { module, output: &output, indirect, plan, bit_casts };
+    checker.prefixes()?;
+    checker.bodies()?;
+    checker.new_funcs()?;
+    plan.parallels.iter().try_for_each(|parallel| checker.parallel(parallel))
+}
+
+/// Whether live or dead code of the module makes tail calls.
+pub(super) fn uses_tail_calls(module: &Module<'_>) -> Result<bool> {
+    use rayon::prelude::*;
+    let funcs: Vec<FuncIdx> = module.defined_funcs().collect();
+    let misread = |error| Error::misread(&error);
+    let found = funcs.into_par_iter().map(|func| {
+        let Some(body) = module.body(func) else { return Ok(false) };
+        for operator in body.get_operators_reader().map_err(misread)? {
+            if matches!(
+                operator.map_err(misread)?,
+                Operator::ReturnCall { .. }
+                    | Operator::ReturnCallIndirect { .. }
+                    | Operator::ReturnCallRef { .. }
+            ) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    });
+    found.try_reduce(|| false, |a, b| Ok(a || b))
+}
+
+struct Checker<'a, 'm> {
+    module: &'a Module<'m>,
+    output: &'a Module<'a>,
+    indirect: &'a Indirect<'m>,
+    plan: &'a Plan,
+    bit_casts: bool,
+}
+
+fn wrong(what: impl Into<String>) -> Error {
+    Error::Internal(what.into())
+}
+
+fn require(holds: bool, what: &str) -> Result<()> {
+    if holds { Ok(()) } else { Err(wrong(what)) }
+}
+
+impl Checker<'_, '_> {
+    /// The index spaces begin with those of the input.
+    fn prefixes(&self) -> Result<()> {
+        let (module, output) = (self.module, self.output);
+        require(module.imported_funcs == output.imported_funcs, "the imported functions changed")?;
+        require(module.start == output.start, "the start function changed")?;
+        require(module.globals.len() == output.globals.len(), "the globals changed")?;
+        require(module.memories.len() == output.memories.len(), "the memories changed")?;
+        let exports = output.exports.iter().take(module.exports.len());
+        require(module.exports.iter().eq(exports), "the exports changed")?;
+        let new = &output.exports[module.exports.len()..];
+        let of_this_tool = new.iter().all(|export| {
+            export.kind == ExternalKind::Func && FuncIdx(export.index).is_new(module)
+        });
+        require(of_this_tool, "something else than a new function is exported")?;
+        for (index, func) in module.funcs.iter_enumerated() {
+            let same = output.funcs.get(index).is_some_and(|copy| copy.ty == func.ty);
+            require(same, &format!("the type of function {index} changed"))?;
+        }
+        for (index, table) in module.tables.iter_enumerated() {
+            let same = output.tables.get(index).is_some_and(|copy| copy.ty == table.ty);
+            require(same, &format!("the type of table {index} changed"))?;
+        }
+        for (index, element) in module.elements.iter_enumerated() {
+            let bytes = |module: &Module<'_>, range: std::ops::Range<u64>| {
+                module.bytes[range.start as usize..range.end as usize].to_vec()
+            };
+            let same = output.elements.get(index).is_some_and(|copy| {
+                bytes(module, element.range.clone()) == bytes(output, copy.range.clone())
+            });
+            require(same, &format!("element segment {index} changed"))?;
+        }
+        Ok(())
+    }
+
+    fn bodies(&self) -> Result<()> {
+        for (index, func) in self.module.funcs.iter_enumerated() {
+            let (FuncKind::Defined { body }, FuncKind::Defined { body: copy }) =
+                (&func.kind, &self.output.funcs[index].kind)
+            else {
+                continue;
+            };
+            if self.plan.changed.contains(&index) {
+                self.changed_body(index)?;
+            } else {
+                let same = self.module.bytes[body.clone()] == self.output.bytes[copy.clone()];
+                require(same, &format!("function {index}, in which nothing was chosen, changed"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn new_funcs(&self) -> Result<()> {
+        let planned = self.module.funcs.len() + self.plan.funcs.len();
+        require(self.output.funcs.len() == planned, "there are other functions than planned")?;
+        for (func, index) in &self.plan.funcs {
+            match func {
+                NewFunc::Adapter(_) => self.adapter(*index).map(|_| ())?,
+                NewFunc::Tester(ordinal) => {
+                    self.tester(*index, self.plan.testers[*ordinal].class)?;
+                }
+                NewFunc::Write(operation) => self.writer(*index, Some(*operation))?,
+                NewFunc::Sync(_) => self.writer(*index, None)?,
+                NewFunc::Beyond(ordinal) => {
+                    self.beyond(*index, self.plan.parallels[*ordinal].class)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A parallel is filled as its table is, but for adapters.
+    fn parallel(&self, parallel: &Parallel) -> Result<()> {
+        let (table, ty) = parallel.class;
+        let copy = self.output.tables.get(parallel.index);
+        let copy = copy.ok_or_else(|| wrong("a parallel is missing"))?;
+        let original = &self.module.tables[table].ty;
+        let size = match parallel.fixed_size {
+            None => (copy.ty.initial, copy.ty.maximum) == (original.initial, original.maximum),
+            Some(size) => (copy.ty.initial, copy.ty.maximum) == (size, Some(size)),
+        };
+        require(size && copy.ty.table64 == original.table64, "a parallel has another size")?;
+        let visible = self.indirect.host_visible(table);
+        let may_grow = original.maximum != Some(original.initial);
+        let same_size = copy.ty.initial == original.initial;
+        let covered = parallel.may_be_shorter || !visible || !may_grow && same_size;
+        require(covered, "the host may grow a table beyond its parallel")?;
+        let exported = self.output.exports.iter();
+        let mut exported = exported.filter(|export| export.kind == ExternalKind::Table);
+        let hidden = !exported.any(|export| export.index == parallel.index.0);
+        require(hidden && copy.import.is_none(), "the host can write to a parallel")?;
+        let (originals, copies) =
+            (self.active_segments(table), self.active_segments(parallel.index));
+        require(originals.len() == copies.len(), "a parallel has other segments")?;
+        for (original, copy) in originals.into_iter().zip(copies) {
+            self.segment(original, copy, ty)?;
+        }
+        for ((segment, ordinal), copy) in &self.plan.segments {
+            if self.plan.parallels[*ordinal].index == parallel.index {
+                self.segment(*segment, *copy, ty)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn active_segments(&self, table: TableIdx) -> Vec<ElemIdx> {
+        let segments = self.output.elements.iter_enumerated();
+        let of_table = segments.filter(|(_, element)| {
+            matches!(element.kind, ElementKind::Active { table_index, .. } if table_index.unwrap_or(0) == table.0)
+        });
+        of_table.map(|(segment, _)| segment).collect()
+    }
+
+    fn segment(&self, original: ElemIdx, copy: ElemIdx, ty: TypeIdx) -> Result<()> {
+        let copy = self.output.elements.get(copy);
+        let copy = copy.ok_or_else(|| wrong("a segment of a parallel is missing"))?;
+        let original = &self.module.elements[original];
+        let offset = |kind: &ElementKind<'_>| match kind {
+            ElementKind::Active { offset_expr, .. } => {
+                let operators = offset_expr.get_operators_reader().into_iter();
+                operators.map(|operator| format!("{operator:?}")).collect()
+            }
+            _ => Vec::new(),
+        };
+        require(offset(&original.kind) == offset(&copy.kind), "a parallel's segment moved")?;
+        let (originals, copies) = (segment_entries(&original.items), segment_entries(&copy.items));
+        require(originals.len() == copies.len(), "a parallel's segment has another length")?;
+        originals.into_iter().zip(copies).try_for_each(|(from, to)| self.stand_in(from, to, ty))
+    }
+
+    /// Whether `to` may be in a parallel for calls of type `ty` where `from` is in the table.
+    fn stand_in(&self, from: Entry, to: Entry, ty: TypeIdx) -> Result<()> {
+        if from == to {
+            return Ok(());
+        }
+        let (Entry::Func(from), Entry::Func(to)) = (from, to) else {
+            return Err(wrong("a parallel holds something else than its table"));
+        };
+        require(to.is_new(self.module), "another function stands in a parallel")?;
+        require(!self.indirect.accepts(ty, from), "an adapter stands where the function could")?;
+        let target = self.adapter(to)?;
+        require(target == from, "an adapter stands for another function")?;
+        let of_call = self.output.funcs[to].ty;
+        require(self.indirect.is_subtype(of_call, ty), "an adapter is not of the calls' type")
+    }
+}
+
+#[cfg(test)]
+mod tests;

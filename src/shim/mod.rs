@@ -1,0 +1,171 @@
+//! **shim**: repairs indirect calls whose type differs from that of the function in the slot.
+//!
+//! Input: the bytes of a module and [`ShimOptions`]. Output: the module with the chosen calls
+//! repaired, or a [`ShimReport`] of what can mismatch. A pipeline of its own, beside that of
+//! [`crate::instrument`], and on the same [`Module`]:
+//!
+//! 1. [`Indirect`]: the calls, their indices, what the tables hold.
+//! 2. `mismatch`: which calls can meet which functions; `adapt`: what would stand between them.
+//! 3. `select`: which calls are repaired.
+//! 4. `plan`: the adapters, parallel tables and functions to make.
+//!    `unwind`: not so that a module which was instrumented would lose its stack.
+//! 5. `bodies`, `funcs`, `tables`: write them.
+//! 6. `check`: reads the output again, and checks every difference against the rules.
+//!
+//! Native C lets a function be called through a pointer of another type; WebAssembly traps. A call
+//! that matches must not pay for one that doesn't: so matching calls go through a second table that
+//! holds the same functions, and adapters where the types differ.
+//!
+//! Invariants: functions without a chosen call are byte-identical, but for those that write to a
+//! table with parallels; the tables of the input hold what they held, so the host sees no change;
+//! what trapped for another reason (a null slot, an index beyond the table, a type that can't be
+//! adapted) traps as before; the memory and so the C stack are not touched.
+//!
+//! Limits: a call that passes variable arguments looks like any other; only debug information
+//! tells that a *function* takes them.
+
+mod adapt;
+mod bodies;
+mod check;
+mod funcs;
+mod mismatch;
+mod options;
+mod plan;
+mod report;
+mod select;
+mod shape;
+mod tables;
+mod trace;
+mod unwind;
+mod writes;
+
+pub use adapt::{Adaptation, Cast, Reason, Value};
+pub use options::{Mechanism, ShimOptions, SitePattern};
+pub use report::{Call, CallClass, Caller, Function, Meets, ShimReport, SignaturePair, Slots};
+pub use trace::{Frame, first_frames};
+
+use crate::analyze::Indirect;
+use crate::emit::{Additions, Dropped, Emitted, NewTypes, assemble};
+use crate::error::Result;
+use crate::index::FuncIdx;
+use crate::read::{self, Module};
+use mismatch::Mismatches;
+use plan::{NewFunc, Plan};
+use std::collections::BTreeSet;
+
+/// What [`shim`] made.
+#[derive(Debug)]
+pub struct ShimOutput {
+    /// The repaired module; the input itself, if nothing was to repair.
+    pub wasm: Vec<u8>,
+    /// How many calls were repaired.
+    pub calls: usize,
+    /// How many adapters were made.
+    pub adapters: usize,
+    /// The functions that the host calls after it wrote to a table: export names.
+    pub sync_exports: Vec<String>,
+    /// What the user should know, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Repairs the chosen indirect calls of a module (binary or text).
+///
+/// # Errors
+/// As [`Module::read`]; [`crate::Error::NoSuchSite`] and [`crate::Error::NoSuchFunction`] for a
+/// pattern that means nothing; [`crate::Error::UnsupportedModule`] for a table that can't be
+/// mirrored. There is no partial output.
+pub fn shim(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
+    let bytes = read::text_to_binary(input)?;
+    let module = Module::read(&bytes)?;
+    let indirect = Indirect::find(&module)?;
+    let variadic = variadic(&module);
+    let mismatches = Mismatches::find(&module, &indirect, &variadic, options.allow_bit_casts);
+    let sites = select::select(&mismatches, options)?;
+    if sites.is_empty() {
+        return Ok(ShimOutput {
+            wasm: bytes.into_owned(),
+            calls: 0,
+            adapters: 0,
+            sync_exports: Vec::new(),
+            warnings: Vec::new(),
+        });
+    }
+    let plan = Plan::make(&mismatches, &sites, options.mechanism)?;
+    unwind::check(&module, &plan, &sites)?;
+    let emitted = emit(&module, &plan)?;
+    check::check(&module, &indirect, &plan, &emitted.wasm, options.allow_bit_casts)?;
+    Ok(ShimOutput {
+        calls: sites.len(),
+        adapters: plan.adapters.len(),
+        sync_exports: sync_exports(&plan),
+        warnings: warnings(&plan, &emitted.dropped),
+        wasm: emitted.wasm,
+    })
+}
+
+/// Says which indirect calls of a module (binary or text) can meet a function of another type.
+///
+/// # Errors
+/// As [`shim`].
+pub fn shim_report(input: &[u8], options: &ShimOptions) -> Result<ShimReport> {
+    let bytes = read::text_to_binary(input)?;
+    let module = Module::read(&bytes)?;
+    let indirect = Indirect::find(&module)?;
+    let variadic = variadic(&module);
+    let mismatches = Mismatches::find(&module, &indirect, &variadic, options.allow_bit_casts);
+    let sites = select::select(&mismatches, options)?;
+    let chosen = sites.iter().map(|site| site.call.offset).collect();
+    Ok(ShimReport::new(&mismatches, &chosen))
+}
+
+/// The functions that take variable arguments, as far as debug information tells.
+fn variadic(module: &Module<'_>) -> BTreeSet<FuncIdx> {
+    let Some(lines) = module.lines() else { return BTreeSet::new() };
+    module.defined_funcs().filter(|func| lines.is_variadic(*func) == Some(true)).collect()
+}
+
+fn emit(module: &Module<'_>, plan: &Plan) -> Result<Emitted> {
+    let mut types = NewTypes::new(module);
+    let mut additions = Additions::default();
+    let bodies = bodies::Bodies { module, plan, types: &mut types }.all()?;
+    tables::append(module, plan, &mut additions)?;
+    let tail_calls = check::uses_tail_calls(module)?;
+    funcs::Funcs { module, plan, types: &mut types, tail_calls }.append(&mut additions);
+    additions.names.even_without_section =
+        plan.funcs.keys().any(|func| !matches!(func, NewFunc::Adapter(_)));
+    additions.types(&types);
+    assemble(module, &additions, bodies)
+}
+
+fn sync_exports(plan: &Plan) -> Vec<String> {
+    let synced = plan.funcs.keys().filter_map(|func| match func {
+        NewFunc::Sync(table) => {
+            let first = plan.parallels_of(*table).next()?.1.index;
+            Some(tables::sync_name(*table, first))
+        }
+        _ => None,
+    });
+    synced.collect()
+}
+
+fn warnings(plan: &Plan, dropped: &[Dropped]) -> Vec<String> {
+    let dropped = dropped.iter().map(|section| {
+        format!(
+            "the custom section `{}` ({} bytes) speaks of code that moved, and was left out",
+            section.name, section.bytes
+        )
+    });
+    let synced = sync_exports(plan).into_iter().map(|name| {
+        format!(
+            "the host can write to a table that repaired calls use: after it changed COUNT slots from \
+             START on, it must call the export `{name}`(START, COUNT); or use --mechanism ref-test"
+        )
+    });
+    dropped.chain(synced).collect()
+}
+
+impl FuncIdx {
+    fn is_new(self, module: &Module<'_>) -> bool {
+        module.funcs.get(self).is_none()
+    }
+}

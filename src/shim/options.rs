@@ -1,0 +1,61 @@
+//! What a caller may ask of `shim`, resolved and typed.
+
+use crate::options::FuncPattern;
+
+/// How a call finds the adapter for a function of another type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mechanism {
+    /// A second table for each type of call, in which adapters stand for the functions that the
+    /// call would not accept. Needs reference types. A call that matches costs what it did,
+    /// as long as the host can't write to the table.
+    #[default]
+    Table,
+    /// The call looks at what it found, by `ref.test`. Needs garbage collection's proposal, and is
+    /// right for tables that anybody changes.
+    RefTest,
+}
+
+/// Which indirect calls to repair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SitePattern {
+    /// Those of these functions.
+    Caller(FuncPattern),
+    /// The one at this offset in bytes from the start of the module.
+    Offset(u32),
+    /// The one in which an engine's stack trace begins.
+    Frame(super::Frame),
+}
+
+/// What to repair, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShimOptions {
+    /// The calls to repair, besides those that are sure to meet a function of another type.
+    pub sites: Vec<SitePattern>,
+    /// Repair every call that can meet a function of another type.
+    pub all_sites: bool,
+    /// How adapters are found.
+    pub mechanism: Mechanism,
+    /// Permit numbers to change their type, bit by bit.
+    pub allow_bit_casts: bool,
+}
+
+impl SitePattern {
+    /// Reads `0xOFFSET`, or what [`FuncPattern`] takes.
+    pub fn parse(text: &str) -> SitePattern {
+        let offset = text.strip_prefix("0x").and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        match offset {
+            Some(offset) => SitePattern::Offset(offset),
+            None => SitePattern::Caller(FuncPattern(text.into())),
+        }
+    }
+}
+
+impl std::fmt::Display for SitePattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            SitePattern::Caller(pattern) => write!(f, "{pattern}"),
+            SitePattern::Offset(offset) => write!(f, "{offset:#x}"),
+            SitePattern::Frame(frame) => write!(f, "{frame}"),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Recognises calls that were repaired before, so that repairing twice changes nothing more.
+//!
+//! ```wat
+//! (local.set $index)
+//! (if (type $t) (ref.test (ref $t) (table.get $table (local.get $index)))
+//!   (then (call_indirect $table (type $t) (local.get $index)))                         ;; this one
+//!   (else (call $shim$…)))
+//! ```
+//!
+//! Calls within functions whose names begin with `shim$` are this tool's own, too. A call that goes
+//! through a parallel needs no recognising: what it doesn't accept is not in there any more.
+
+use crate::analyze::IndirectCall;
+use crate::error::{Error, Result};
+use crate::index::FuncIdx;
+use crate::read::Module;
+use rayon::prelude::*;
+use std::collections::BTreeSet;
+use wasmparser::{HeapType, Operator, UnpackedIndex};
+
+/// The name that every function made here begins with.
+pub(super) const PREFIX: &str = "shim$";
+
+/// The offsets of those of `calls`, which are in order of caller, that were repaired before.
+pub(super) fn repaired(module: &Module<'_>, calls: &[IndirectCall]) -> Result<BTreeSet<u32>> {
+    let by_caller: Vec<&[IndirectCall]> = calls.chunk_by(|a, b| a.caller == b.caller).collect();
+    let found: Vec<Result<Vec<u32>>> = by_caller
+        .into_par_iter()
+        .map(|calls| {
+            let caller = calls[0].caller;
+            if module.names.func(caller).is_some_and(|name| name.starts_with(PREFIX)) {
+                return Ok(calls.iter().map(|call| call.offset).collect());
+            }
+            in_body(module, caller)
+        })
+        .collect();
+    let mut repaired = BTreeSet::new();
+    for offsets in found {
+        repaired.extend(offsets?);
+    }
+    Ok(repaired)
+}
+
+/// A call as far as its operator says: table and type.
+type Called = (u32, u32);
+
+/// An open block, `if` or the like.
+#[derive(Default)]
+struct Frame {
+    /// For an `if`: what its condition tested the function in the slot for.
+    tested: Option<Called>,
+}
+
+fn in_body(module: &Module<'_>, func: FuncIdx) -> Result<Vec<u32>> {
+    let Some(body) = module.body(func) else { return Ok(Vec::new()) };
+    let misread = |error| Error::misread(&error);
+    let mut reader = body.get_operators_reader().map_err(misread)?;
+    let mut walk = Walk::new(module);
+    while !reader.eof() {
+        let (operator, offset) = reader.read_with_offset().map_err(misread)?;
+        walk.step(&operator, offset as u32);
+    }
+    Ok(walk.found)
+}
+
+struct Walk<'a> {
+    module: &'a Module<'a>,
+    frames: Vec<Frame>,
+    /// The last operators, the latest last, as far as they matter.
+    last: [Seen; 2],
+    found: Vec<u32>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Seen {
+    #[default]
+    Other,
+    TableGet(u32),
+    RefTest(u32),
+}
+
+impl<'a> Walk<'a> {
+    fn new(module: &'a Module<'a>) -> Walk<'a> {
+        Walk { module, frames: vec![Frame::default()], last: [Seen::Other; 2], found: Vec::new() }
+    }
+
+    fn step(&mut self, operator: &Operator<'_>, offset: u32) {
+        let mut seen = Seen::Other;
+        match *operator {
+            Operator::Block { .. }
+            | Operator::Loop { .. }
+            | Operator::Try { .. }
+            | Operator::TryTable { .. } => self.frames.push(Frame::default()),
+            Operator::If { .. } => {
+                let tested = match self.last {
+                    [Seen::TableGet(table), Seen::RefTest(ty)] => Some((table, ty)),
+                    _ => None,
+                };
+                self.frames.push(Frame { tested });
+            }
+            Operator::Else => {
+                if let Some(frame) = self.frames.last_mut() {
+                    frame.tested = None;
+                }
+            }
+            Operator::End | Operator::Delegate { .. } => {
+                self.frames.pop();
+            }
+            Operator::TableGet { table } => seen = Seen::TableGet(table),
+            Operator::RefTestNonNull { hty: HeapType::Concrete(UnpackedIndex::Module(ty)) } => {
+                seen = Seen::RefTest(ty);
+            }
+            Operator::CallIndirect { type_index, table_index }
+            | Operator::ReturnCallIndirect { type_index, table_index }
+                if self.is_repaired((table_index, type_index)) =>
+            {
+                self.found.push(offset);
+            }
+            _ => {}
+        }
+        self.last = [self.last[1], seen];
+    }
+
+    fn is_repaired(&self, (table, ty): Called) -> bool {
+        let same = |other: u32| {
+            let types = self.module.types();
+            types.core_type_at_in_module(other) == types.core_type_at_in_module(ty)
+        };
+        let mut tested = self.frames.iter().filter_map(|frame| frame.tested);
+        tested.any(|(of, tested)| of == table && same(tested))
+    }
+}

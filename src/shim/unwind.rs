@@ -1,0 +1,126 @@
+//! Repairing a module that was instrumented before: a call must not come to lead to an unwind that its
+//! function is not prepared for.
+//!
+//! An adapter needs no frame: it passes on what it is given, in either direction. But before the
+//! repair the call trapped where the adapter is now, so `instrument` may have left it out. A call that
+//! is prepared is followed by the test of the state:
+//!
+//! ```wat
+//! call_indirect …
+//! i32.const …
+//! global.get $wpk_fork_state
+//! br_if …
+//! ```
+
+use super::plan::Plan;
+use super::select::Site;
+use crate::error::{Error, Result};
+use crate::index::{FuncIdx, GlobalIdx};
+use crate::plan::WPK_FORK_EXPORTS;
+use crate::read::Module;
+use std::collections::{BTreeMap, BTreeSet};
+use wasmparser::Operator;
+
+/// Refuses a repair after which a call could unwind through a function that is not prepared.
+///
+/// # Errors
+/// [`Error::Unsupported`] with the call.
+pub(super) fn check(module: &Module<'_>, plan: &Plan, sites: &[Site<'_>]) -> Result<()> {
+    let Some(state) = state_global(module)? else { return Ok(()) };
+    let mut unwinding = Unwinding { module, state, funcs: BTreeMap::new() };
+    let prepared = prepared(module, state, sites)?;
+    for site in sites.iter().filter(|site| !prepared.contains(&site.call.offset)) {
+        let adaptable = site.strangers.iter().filter(|strangers| strangers.verdict.is_ok());
+        for placed in adaptable.flat_map(|strangers| &strangers.funcs) {
+            if unwinding.may(placed.func)? {
+                return Err(unprepared(module, site, Some(placed.func)));
+            }
+        }
+        // A tester adapts to whatever it meets.
+        if !plan.testers.is_empty() {
+            return Err(unprepared(module, site, None));
+        }
+    }
+    Ok(())
+}
+
+fn unprepared(module: &Module<'_>, site: &Site<'_>, func: Option<FuncIdx>) -> Error {
+    let met = func.map_or_else(
+        || "what it meets".to_owned(),
+        |func| match module.names.func(func) {
+            Some(name) => format!("function {func} ({name})"),
+            None => format!("function {func}"),
+        },
+    );
+    Error::Unsupported {
+        what: format!("the module is instrumented, and this call is not prepared to unwind {met}"),
+        location: module.location(site.call.caller, site.call.offset as usize),
+        advice: "repair the module first, then instrument it; or do both by `wasm-fork instrument \
+                 --shim-site`"
+            .into(),
+    }
+}
+
+/// The global that holds the state; `None` if the module is not instrumented.
+fn state_global(module: &Module<'_>) -> Result<Option<GlobalIdx>> {
+    let [.., state] = WPK_FORK_EXPORTS;
+    let Some((_, func)) = module.exported_funcs().find(|(name, _)| *name == state) else {
+        return Ok(None);
+    };
+    let operators = operators(module, func)?;
+    Ok(match operators.first() {
+        Some((Operator::GlobalGet { global_index }, _)) => Some(GlobalIdx(*global_index)),
+        _ => None,
+    })
+}
+
+fn operators<'b>(module: &Module<'b>, func: FuncIdx) -> Result<Vec<(Operator<'b>, u32)>> {
+    let Some(body) = module.body(func) else { return Ok(Vec::new()) };
+    let misread = |error| Error::misread(&error);
+    let mut reader = body.get_operators_reader().map_err(misread)?;
+    let mut operators = Vec::new();
+    while !reader.eof() {
+        let (operator, offset) = reader.read_with_offset().map_err(misread)?;
+        operators.push((operator, offset as u32));
+    }
+    Ok(operators)
+}
+
+/// The sites that are followed by the test of the state.
+fn prepared(module: &Module<'_>, state: GlobalIdx, sites: &[Site<'_>]) -> Result<BTreeSet<u32>> {
+    let mut prepared = BTreeSet::new();
+    for of_caller in sites.chunk_by(|a, b| a.call.caller == b.call.caller) {
+        let operators = operators(module, of_caller[0].call.caller)?;
+        for three in operators.windows(3) {
+            if let [(_, offset), (Operator::I32Const { .. }, _), (test, _)] = three
+                && *test == (Operator::GlobalGet { global_index: state.0 })
+            {
+                prepared.insert(*offset);
+            }
+        }
+    }
+    Ok(prepared)
+}
+
+/// Which functions an unwind may come out of.
+struct Unwinding<'a, 'm> {
+    module: &'a Module<'m>,
+    state: GlobalIdx,
+    funcs: BTreeMap<FuncIdx, bool>,
+}
+
+impl Unwinding<'_, '_> {
+    /// Imports, of which any may be an entry, and functions that test the state.
+    fn may(&mut self, func: FuncIdx) -> Result<bool> {
+        if self.module.is_import(func) {
+            return Ok(true);
+        }
+        if let Some(known) = self.funcs.get(&func) {
+            return Ok(*known);
+        }
+        let test = Operator::GlobalGet { global_index: self.state.0 };
+        let found = operators(self.module, func)?.iter().any(|(operator, _)| *operator == test);
+        self.funcs.insert(func, found);
+        Ok(found)
+    }
+}

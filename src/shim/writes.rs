@@ -1,0 +1,109 @@
+//! The instructions that change tables.
+
+use super::mismatch::Mismatches;
+use crate::error::{Error, Result};
+use crate::index::{ElemIdx, FuncIdx, TableIdx};
+use std::collections::BTreeSet;
+use std::ops::Range;
+use wasmparser::Operator;
+
+/// What an instruction does to a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Operation {
+    /// `table.set` of a value that is not known.
+    Set { table: TableIdx },
+    /// `table.set` right after `ref.func`.
+    SetFunc { table: TableIdx },
+    /// `table.grow`
+    Grow { table: TableIdx },
+    /// `table.fill`
+    Fill { table: TableIdx },
+    /// `table.copy`
+    Copy { to: TableIdx, from: TableIdx },
+    /// `table.init`
+    Init { table: TableIdx, segment: ElemIdx },
+}
+
+impl Operation {
+    /// The table that it changes.
+    pub(super) fn table(self) -> TableIdx {
+        match self {
+            Operation::Set { table }
+            | Operation::SetFunc { table }
+            | Operation::Grow { table }
+            | Operation::Fill { table }
+            | Operation::Copy { to: table, .. }
+            | Operation::Init { table, .. } => table,
+        }
+    }
+
+    /// The instruction's name.
+    pub(super) fn instruction(self) -> &'static str {
+        match self {
+            Operation::Set { .. } | Operation::SetFunc { .. } => "table.set",
+            Operation::Grow { .. } => "table.grow",
+            Operation::Fill { .. } => "table.fill",
+            Operation::Copy { .. } => "table.copy",
+            Operation::Init { .. } => "table.init",
+        }
+    }
+}
+
+/// An instruction that changes a table.
+#[derive(Clone, Debug)]
+pub(super) struct Write {
+    pub(super) func: FuncIdx,
+    /// The instruction's bytes in the module.
+    pub(super) range: Range<usize>,
+    pub(super) operation: Operation,
+    /// For [`Operation::SetFunc`]: the function.
+    pub(super) value: Option<FuncIdx>,
+}
+
+/// All of them, in live code and dead, in functions where live code has any.
+pub(super) fn find_writes(mismatches: &Mismatches<'_>) -> Result<Vec<Write>> {
+    let module = mismatches.module;
+    let tables = module.tables.indices();
+    let funcs: BTreeSet<FuncIdx> =
+        tables.flat_map(|table| mismatches.indirect.writers(table)).collect();
+    let mut writes = Vec::new();
+    for func in funcs {
+        let Some(body) = module.body(func) else { continue };
+        let misread = |error| Error::misread(&error);
+        let mut reader = body.get_operators_reader().map_err(misread)?;
+        let mut before = None;
+        while !reader.eof() {
+            let start = reader.original_position() as usize;
+            let operator = reader.read().map_err(misread)?;
+            let range = start..reader.original_position() as usize;
+            if let Some(operation) = operation(&operator, before) {
+                let value = before.filter(|_| matches!(operation, Operation::SetFunc { .. }));
+                writes.push(Write { func, range, operation, value });
+            }
+            before = match operator {
+                Operator::RefFunc { function_index } => Some(FuncIdx(function_index)),
+                _ => None,
+            };
+        }
+    }
+    Ok(writes)
+}
+
+/// What an operator does to a table, if `before` is the function of a `ref.func` right before it.
+pub(super) fn operation(operator: &Operator<'_>, before: Option<FuncIdx>) -> Option<Operation> {
+    Some(match *operator {
+        Operator::TableSet { table } if before.is_some() => {
+            Operation::SetFunc { table: TableIdx(table) }
+        }
+        Operator::TableSet { table } => Operation::Set { table: TableIdx(table) },
+        Operator::TableGrow { table } => Operation::Grow { table: TableIdx(table) },
+        Operator::TableFill { table } => Operation::Fill { table: TableIdx(table) },
+        Operator::TableCopy { dst_table, src_table } => {
+            Operation::Copy { to: TableIdx(dst_table), from: TableIdx(src_table) }
+        }
+        Operator::TableInit { elem_index, table } => {
+            Operation::Init { table: TableIdx(table), segment: ElemIdx(elem_index) }
+        }
+        _ => return None,
+    })
+}

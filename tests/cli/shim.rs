@@ -1,0 +1,121 @@
+//! `shim` as a user meets it: report, choice of calls, refusals.
+
+use super::{Sandbox, assert_done, assert_refused, text};
+use std::fs;
+
+const CASTS: &str = r#"(module
+    (type $binary (func (param i32 i32) (result i32)))
+    (import "kernel" "kernel_fork" (func $fork (result i32)))
+    (memory (export "memory") 1)
+    (table (export "table") 4 funcref)
+    (elem (i32.const 0) $exact $getter)
+    (func $exact (type $binary) (local.get 1))
+    (func $getter (param i32) (result i32) (call $fork))
+    (func $apply (export "run") (param i32) (result i32)
+        (call_indirect (type $binary) (i32.const 1) (i32.const 2) (local.get 0)))
+    (func $again (param i32) (result i32)
+        (call_indirect (type $binary) (i32.const 3) (i32.const 4) (local.get 0))))"#;
+
+fn casts() -> Sandbox {
+    Sandbox::with("in.wasm", CASTS)
+}
+
+/// How many indirect calls of the module go through the table that was added.
+fn repaired(sandbox: &Sandbox, file: &str) -> usize {
+    let wasm = fs::read(sandbox.path(file)).unwrap();
+    let printed = wasmprinter::print_bytes(&wasm).unwrap();
+    printed.matches("call_indirect $shim$1").count()
+}
+
+#[test]
+fn the_report_groups_by_caller_and_by_signatures() {
+    let sandbox = casts();
+    let output = sandbox.run(&["shim", "in.wasm", "--report", "--site", "run"]);
+    assert_done(&output);
+    assert_eq!(
+        text(&output.stdout),
+        "2 of 2 indirect calls can meet a function of another type that can be adapted\n\
+         \nby caller:\n\
+         \x20 3 apply: 1 adaptable pair, 0 not\n\
+         \x20   0x89 table 0 as (i32, i32) -> i32: possible, chosen\n\
+         \x20 4 again: 1 adaptable pair, 0 not\n\
+         \x20   0x94 table 0 as (i32, i32) -> i32: possible\n\
+         \nby signatures:\n\
+         \x20 (i32, i32) -> i32 meets (i32) -> i32: 2 calls, 1 function: argument 2 dropped\n"
+    );
+    let output = sandbox.run(&["shim", "in.wasm", "--report", "--format", "json"]);
+    assert_done(&output);
+    let json: serde_json::Value = serde_json::from_str(&text(&output.stdout)).unwrap();
+    assert_eq!(json["callers"][0]["calls"][0]["certainty"], "possible");
+    assert_eq!(json["classes"][0]["meets"][0]["adaptation"], "argument 2 dropped");
+    assert_eq!(json["slots"][0]["functions"][0]["slots"], serde_json::json!([1]));
+    assert_eq!(json["host_visible_tables"], serde_json::json!([0]));
+}
+
+#[test]
+fn calls_are_chosen_by_function_offset_list_and_trace() {
+    let sandbox = casts();
+    fs::write(sandbox.path("list"), "# both\napply\n0x94\n").unwrap();
+    let trace = "RuntimeError: null function or function signature mismatch\n    \
+                 at again (wasm://wasm/1234:wasm-function[4]:0x94)\n    at main (a.mjs:1:1)\n";
+    fs::write(sandbox.path("trace"), trace).unwrap();
+    let choices: [(&[&str], usize); 6] = [
+        (&["--site", "app*"], 1),
+        (&["--site", "4"], 1),
+        (&["--site", "0x89", "--site", "again"], 2),
+        (&["--site", "@list"], 2),
+        (&["--from-trap", "trace"], 1),
+        (&["--all-sites"], 2),
+    ];
+    for (choice, calls) in choices {
+        let output = sandbox.run(&[&["shim", "in.wasm", "-o", "out.wasm"], choice].concat());
+        assert_done(&output);
+        assert!(text(&output.stderr).contains("must call the export `wasm_fork_shim_sync_0_1`"));
+        assert_eq!(repaired(&sandbox, "out.wasm"), calls, "{choice:?}");
+    }
+}
+
+#[test]
+fn without_a_choice_nothing_is_done_and_that_is_said() {
+    let sandbox = casts();
+    let output = sandbox.run(&["shim", "in.wasm", "-o", "out.wasm"]);
+    assert_done(&output);
+    assert!(text(&output.stderr).contains("no call was repaired"));
+    assert_eq!(
+        fs::read(sandbox.path("in.wasm")).unwrap(),
+        fs::read(sandbox.path("out.wasm")).unwrap()
+    );
+}
+
+#[test]
+fn what_means_no_call_is_refused() {
+    let sandbox = casts();
+    fs::write(sandbox.path("empty"), "nothing here\n").unwrap();
+    let refusals: [(&[&str], &str); 5] = [
+        (&["--site", "aply"], "did you mean `apply`?"),
+        (&["--site", "getter"], "the function makes no indirect calls"),
+        (&["--site", "0x1"], "no indirect call is at this offset"),
+        (&["--from-trap", "empty"], "no stack frame of WebAssembly code"),
+        (&["--from-trap", "none"], "none"),
+    ];
+    for (choice, reason) in refusals {
+        let output = sandbox.run(&[&["shim", "in.wasm", "-o", "out.wasm"], choice].concat());
+        assert_refused(&output, reason);
+        assert!(!sandbox.path("out.wasm").exists());
+    }
+}
+
+#[test]
+fn shims_and_frames_come_in_one_command_or_in_two() {
+    let sandbox = casts();
+    let one = ["instrument", "in.wasm", "-o", "one.wasm", "--shim-site", "run"];
+    assert_done(&sandbox.run(&one));
+    assert_done(&sandbox.run(&["shim", "in.wasm", "-o", "two.wasm", "--site", "run"]));
+    assert_done(&sandbox.run(&["instrument", "two.wasm", "-o", "two.wasm"]));
+    let read = |file: &str| fs::read(sandbox.path(file)).unwrap();
+    assert_eq!(read("one.wasm"), read("two.wasm"));
+    // The other way round the call would unwind what it is not prepared for.
+    assert_done(&sandbox.run(&["instrument", "in.wasm", "-o", "in.wasm"]));
+    let late = sandbox.run(&["shim", "in.wasm", "-o", "late.wasm", "--site", "run"]);
+    assert_refused(&late, "not prepared to unwind function 2 (getter)");
+}

@@ -1,0 +1,89 @@
+//! `shim` and `instrument` together, in either order.
+//!
+//! A program that traps for a mismatch is no reference; the repaired one is. Not proved here: what a
+//! repair does by itself; that is for the fixtures.
+
+use crate::exec::differential;
+use crate::exec::program::{Invoke, Spec};
+use wasm_fork::shim::{Mechanism, ShimOptions, SitePattern};
+use wasm_fork::{Error, Options};
+
+/// `run(slot)` calls what is in the slot as a binary function: `forks`, which is one, `getter` and
+/// `procedure`, which are not and fork too, or `plain`, which is not and does not.
+const PROGRAM: &str = r#"
+(module
+  (import "env" "fork" (func $fork (result i32)))
+  (memory (export "memory") 1)
+  (type $binary (func (param i32 i32) (result i32)))
+  (table 4 funcref)
+  (global $seen (export "seen") (mut i32) (i32.const 0))
+  (elem (i32.const 0) $forks $getter $procedure $plain)
+  (func $forks (type $binary) (i32.add (call $fork) (local.get 1)))
+  (func $getter (param i32) (result i32) (i32.mul (call $fork) (local.get 0)))
+  (func $procedure (param i32) (global.set $seen (i32.sub (call $fork) (local.get 0))))
+  (func $plain (param i32) (result i32) (i32.add (local.get 0) (i32.const 100)))
+  (func (export "run") (param i32) (result i32)
+    (local $k i32)
+    (loop $again
+      (global.set $seen
+        (i32.add (global.get $seen)
+          (call_indirect (type $binary)
+            (i32.add (i32.const 10) (local.get $k)) (i32.const 3) (local.get 0))))
+      (local.set $k (i32.add (local.get $k) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $k) (i32.const 3))))
+    (global.get $seen)))
+"#;
+
+/// The same, but nothing in the table that the call accepts leads to a fork.
+fn without_prepared_call() -> String {
+    PROGRAM.replace("(i32.add (call $fork) (local.get 1))", "(local.get 1)")
+}
+
+fn spec() -> Spec {
+    let invoke = |slot: &str| Invoke { export: "run".into(), args: vec![slot.into()] };
+    Spec { invokes: ["0", "1", "2", "3"].map(invoke).into(), ..Spec::default() }
+}
+
+fn shim(wasm: &[u8], mechanism: Mechanism) -> Result<Vec<u8>, Error> {
+    let sites = vec![SitePattern::parse("run")];
+    let options = ShimOptions { sites, mechanism, ..ShimOptions::default() };
+    Ok(wasm_fork::shim(wasm, &options)?.wasm)
+}
+
+fn instrument(wasm: &[u8]) -> Vec<u8> {
+    let options = Options { entries: spec().entries, ..Options::default() };
+    wasm_fork::instrument(wasm, &options).unwrap().wasm
+}
+
+const BOTH: [Mechanism; 2] = [Mechanism::Table, Mechanism::RefTest];
+
+#[test]
+fn a_repaired_module_can_be_instrumented() {
+    for program in [PROGRAM.to_owned(), without_prepared_call()] {
+        for mechanism in BOTH {
+            let shimmed = shim(program.as_bytes(), mechanism).unwrap();
+            let both = instrument(&shimmed);
+            let frames = differential::check(&shimmed, &both, &spec()).unwrap();
+            assert!(frames.iter().any(|bytes| *bytes > 0), "nothing was unwound");
+        }
+    }
+}
+
+#[test]
+fn an_instrumented_module_can_be_repaired_where_calls_are_prepared() {
+    for mechanism in BOTH {
+        let shimmed = shim(PROGRAM.as_bytes(), mechanism).unwrap();
+        let both = shim(&instrument(PROGRAM.as_bytes()), mechanism).unwrap();
+        differential::check(&shimmed, &both, &spec()).unwrap();
+    }
+}
+
+#[test]
+fn a_call_that_is_not_prepared_is_not_repaired_afterwards() {
+    for mechanism in BOTH {
+        let instrumented = instrument(without_prepared_call().as_bytes());
+        let error = shim(&instrumented, mechanism).unwrap_err().to_string();
+        assert!(error.contains("not prepared to unwind"), "{error}");
+        assert!(error.contains("instrument --shim-site"), "{error}");
+    }
+}
