@@ -71,6 +71,7 @@ impl Graph {
             classes: HashMap::new(),
             order: Vec::new(),
             unions: HashMap::new(),
+            below: HashMap::new(),
             links: Vec::new(),
         };
         let targets = builder.link();
@@ -185,6 +186,8 @@ struct Builder<'a> {
     order: Vec<Class>,
     /// Nodes for several targets at once.
     unions: HashMap<Vec<Node>, Node>,
+    /// Nodes that lead to a class and to those of all subtypes.
+    below: HashMap<Class, Node>,
     /// Edges from and to classes, but for those to callers.
     links: Vec<(Node, Node)>,
 }
@@ -243,7 +246,27 @@ impl Builder<'_> {
     }
 
     fn next_node(&self) -> Node {
-        Node(self.host().0 + 1 + (self.classes.len() + self.unions.len()) as u32)
+        let others = self.classes.len() + self.unions.len() + self.below.len();
+        Node(self.host().0 + 1 + others as u32)
+    }
+
+    /// The node of what may have any subtype of `ty`, as an import of this type may.
+    fn class_and_below(&mut self, pool: Pool, ty: TypeId) -> Node {
+        if self.model.types.subtypes(ty).is_empty() {
+            return self.class(pool, ty);
+        }
+        if let Some(node) = self.below.get(&(pool, ty)) {
+            return *node;
+        }
+        let node = self.next_node();
+        self.below.insert((pool, ty), node);
+        let class = self.class(pool, ty);
+        self.links.push((node, class));
+        for subtype in self.model.types.subtypes(ty) {
+            let below = self.class_and_below(pool, *subtype);
+            self.links.push((node, below));
+        }
+        node
     }
 
     /// Links what the host can call to the imports that call back. It can have every reference
@@ -327,8 +350,7 @@ impl Builder<'_> {
 
     fn func_of_type(&self, func: FuncIdx, ty: TypeId) -> Option<Node> {
         let Model { module, types, .. } = self.model;
-        let fits = types.is_subtype(types.of_func(module, func), ty);
-        fits.then_some(Node(func.0))
+        types.callable_as(module, func, ty).then_some(Node(func.0))
     }
 
     /// The node for any of `members`; `None` if there are none.
@@ -356,8 +378,12 @@ impl Builder<'_> {
     }
 
     fn link_func(&mut self, func: FuncIdx, pool: Pool) {
-        let ty = self.model.types.of_func(self.model.module, func);
-        let class = self.class(pool, ty);
+        let Model { module, types, .. } = self.model;
+        let ty = types.of_func(module, func);
+        let class = match module.is_import(func) {
+            true => self.class_and_below(pool, ty),
+            false => self.class(pool, ty),
+        };
         self.links.push((Node(func.0), class));
     }
 

@@ -5,7 +5,7 @@
 //!
 //! 1. `entries`: the imports that the options name.
 //! 2. `facts`: what live code does: calls, references taken, tables changed. One decode pass.
-//! 3. `constants`, `flow`: which values reach the operands that choose a target.
+//! 3. `constants`, `memories`, `flow`: which values reach the operands that choose a target.
 //! 4. `tables`, `taken`: which references exist, and where they can be.
 //! 5. `graph`: the call graph, from callees to callers; its nodes reached from the entries are the
 //!    closure.
@@ -38,6 +38,7 @@ mod facts;
 mod flow;
 mod graph;
 mod indirect;
+mod memories;
 mod model;
 mod operator;
 mod origin;
@@ -69,7 +70,7 @@ use rayon::prelude::*;
 use std::time::Instant;
 
 /// What `analyze` found: facts only, no decisions.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Analysis {
     /// The function imports that match the options' entry patterns, in index order.
     pub entries: Vec<FuncIdx>,

@@ -4,6 +4,7 @@ use super::constants::Constants;
 use super::entries;
 use super::facts::Facts;
 use super::flow::{self, Flows};
+use super::memories::Memories;
 use super::tables::{self, Tables};
 use super::taken;
 use super::types::TypeIds;
@@ -25,6 +26,7 @@ pub(super) struct Model<'m> {
     pub(super) recognised: usize,
     pub(super) types: TypeIds,
     pub(super) constants: Constants,
+    pub(super) memories: Memories<'m>,
     pub(super) facts: Facts,
     pub(super) flows: Flows,
     pub(super) tables: Tables,
@@ -67,10 +69,12 @@ impl<'m> Model<'m> {
         );
         let types = TypeIds::new(module);
         let constants = Constants::new(module);
+        let memories = Memories::new(module, &facts, &constants);
         let flows = Flows::find(&flow::Inputs {
             module,
             facts: &facts,
             constants: &constants,
+            memories: &memories,
             mentioned: &taken::mentioned(module, &facts.uses),
             reach: flow::Reach::of(options.precision),
         });
@@ -93,6 +97,7 @@ impl<'m> Model<'m> {
             recognised: reentrant.recognised,
             types,
             constants,
+            memories,
             facts,
             flows,
             tables,

@@ -8,11 +8,14 @@ mod certificate;
 mod entries;
 mod explain;
 mod liveness;
+mod loads;
 mod oracle;
 mod precision;
 mod reentry;
 mod scale;
+mod scopes;
 mod tables;
+mod uncached;
 mod values;
 
 use super::{Analysis, Target};
