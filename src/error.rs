@@ -81,6 +81,18 @@ pub enum Error {
         /// Function imports with similar names, most similar first.
         near: Vec<String>,
     },
+    /// No function import matches a pattern of those that may call back.
+    #[error(
+        "the module does not import `{pattern}`, which --reentrant names{}; name an import that may \
+         call back, or leave it out",
+        near_names(.near)
+    )]
+    MissingReentrant {
+        /// The pattern as the user gave it.
+        pattern: String,
+        /// Function imports with similar names, most similar first.
+        near: Vec<String>,
+    },
     /// No function matches a pattern.
     #[error(
         "no function is called `{pattern}`{}; give a function's index, its export name, or its name \
@@ -104,7 +116,9 @@ pub enum Error {
         reason: String,
     },
     /// A file that should hold stack traces has none that can be read.
-    #[error("{path} has no stack frame of WebAssembly code in it; give what the engine printed when it trapped")]
+    #[error(
+        "{path} has no stack frame of WebAssembly code in it; give what the engine printed when it trapped"
+    )]
     NoTrace {
         /// The file.
         path: String,

@@ -4,6 +4,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod advice;
 pub mod analyze;
 pub mod emit;
 pub mod error;
@@ -16,14 +17,17 @@ pub mod read;
 pub mod report;
 pub mod rewrite;
 pub mod shim;
+pub mod stats;
 pub mod verify;
 
+pub use advice::{Advice, advise};
 pub use error::{Error, Result};
 pub use explanation::{Answer, Explanation, Question, explain};
 pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options, Precision, TablePattern};
 pub use profile::Profile;
 pub use report::Report;
 pub use shim::{shim, shim_report};
+pub use stats::{Stats, stats};
 
 /// What [`instrument`] made.
 #[derive(Debug)]
@@ -39,14 +43,22 @@ pub struct Output {
 /// Finds which functions of a module (binary or text) can be on the stack when an entry is called.
 ///
 /// # Errors
-/// As [`read::Module::read`], and [`Error::MissingEntry`].
+/// As [`read::Module::read`]; [`Error::MissingEntry`], [`Error::MissingReentrant`] and
+/// [`Error::NoSuchFunction`] for patterns that match nothing; [`Error::Unsupported`] for an assumption
+/// that can't be guarded.
 pub fn analyze(input: &[u8], options: &Options) -> Result<Report> {
     stage("read");
     let bytes = read::text_to_binary(input)?;
     let module = read::Module::read(&bytes)?;
     stage("analyze");
     let analysis = analyze::Analysis::run(&module, options)?;
-    Ok(Report::new(&module, &analysis))
+    report(&module, &analysis)
+}
+
+/// The report, with what guards cost, as the rewriter would write them.
+fn report(module: &read::Module<'_>, analysis: &analyze::Analysis) -> Result<Report> {
+    let guards = rewrite::guard_costs(module, &plan::guards(module, analysis)?)?;
+    Ok(Report::new(module, analysis, &guards))
 }
 
 /// Rewrites a module (binary or text) so that its stack can be unwound at any call of an entry.
@@ -60,7 +72,7 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
     let module = read::Module::read(&bytes)?;
     stage("analyze");
     let analysis = analyze::Analysis::run(&module, options)?;
-    let report = Report::new(&module, &analysis);
+    let report = report(&module, &analysis)?;
     if analysis.entries.is_empty() {
         return Ok(Output { wasm: bytes.into_owned(), report, warnings: Vec::new() });
     }

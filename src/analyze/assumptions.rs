@@ -4,7 +4,7 @@
 //! an entry that is not a site now.
 
 use super::Analysis;
-use super::facts::{Callee, Dynamic};
+use super::facts::{Call, Callee, Dynamic};
 use super::model::Model;
 use super::tables::{Contents, TableFacts};
 use crate::index::{FuncIdx, IndexType, IndexVec};
@@ -42,7 +42,35 @@ pub(super) fn notes(model: &Model<'_>, analysis: &Analysis) -> Vec<String> {
              nothing could call it again."
         )
     });
-    note.into_iter().chain(start).collect()
+    note.into_iter().chain(start).chain(loads(model, analysis)).collect()
+}
+
+/// Sites whose index comes from memory.
+fn loads(model: &Model<'_>, analysis: &Analysis) -> Option<String> {
+    let is_open = |ordinal: &u32| {
+        model.facts.loaded.binary_search(ordinal).is_ok()
+            && !model.flows.targets.contains_key(ordinal)
+    };
+    let calls = model.facts.calls.iter_enumerated();
+    let open = calls.map(|(func, calls)| {
+        let is_site = |call: &&Call| {
+            let sites = &analysis.sites[func];
+            sites.binary_search_by_key(&call.offset, |site| site.offset).is_ok()
+        };
+        let loaded = calls.iter().filter(|call| match &call.callee {
+            Callee::Dynamic { ordinal, .. } => is_open(ordinal),
+            Callee::Direct { .. } => false,
+        });
+        loaded.filter(is_site).count()
+    });
+    let count: usize = open.sum();
+    (count > 0).then(|| {
+        let (plural, verb) = if count == 1 { ("", "takes") } else { ("s", "take") };
+        format!(
+            "{count} site{plural} {verb} the index from memory, where it is not followed: any slot of \
+             the table may be called."
+        )
+    })
 }
 
 /// Imports outside the closure return without calling back.

@@ -85,8 +85,7 @@ impl<'a> Targets<'a> {
             Slot::Null => Held::Null,
             Slot::Unknown => Held::Unknown,
             Slot::Func(func) => {
-                let actual = types.of_func(self.model.module, func);
-                if types.is_subtype(actual, types.id(ty)) {
+                if types.callable_as(self.model.module, func, types.id(ty)) {
                     Held::Target(func)
                 } else {
                     Held::OtherType(func)

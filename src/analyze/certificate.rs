@@ -87,8 +87,8 @@ fn any(hits: impl Iterator<Item = Hit>) -> Hit {
 struct Checker<'a> {
     model: &'a Model<'a>,
     closure: &'a IndexVec<FuncIdx, bool>,
-    /// The types, by subtyping, of the closure's functions that are taken, and within the bound.
-    taken: BTreeMap<(Option<TypeId>, TypeId), MayBeImport>,
+    /// The types, by subtyping, of the closure's functions that are taken.
+    taken: BTreeMap<TypeId, MayBeImport>,
     /// The same for those in a known table.
     tables: BTreeMap<(TableIdx, TypeId), MayBeImport>,
     /// The tables whose slots may be in a table: itself, and those that it is copied from.
@@ -116,30 +116,37 @@ impl<'a> Checker<'a> {
         checker
     }
 
-    /// The types that `func` can be called by, and whether it is an import; nothing for a function
-    /// outside the closure.
-    fn callable(&self, func: FuncIdx) -> impl Iterator<Item = TypeId> + use<'a> {
-        let types = &self.model.types;
-        let inside = self.closure[func];
-        let ty = inside.then(|| types.of_func(self.model.module, func));
-        ty.into_iter().flat_map(|ty| types.chain(ty))
+    /// The types that those of `funcs` that are in the closure can be called by, and whether an
+    /// import can.
+    fn callable(&self, funcs: impl Iterator<Item = FuncIdx>) -> BTreeMap<TypeId, MayBeImport> {
+        let Model { module, types, .. } = self.model;
+        let inside = funcs.filter(|func| self.closure[*func]);
+        let declared: BTreeSet<(TypeId, MayBeImport)> =
+            inside.map(|func| (types.of_func(module, func), module.is_import(func))).collect();
+        let mut callable = BTreeMap::new();
+        for (ty, import) in declared {
+            let mut pending: Vec<TypeId> = types.chain(ty).collect();
+            if import {
+                // What is imported may be of any subtype.
+                self.note_subtypes(ty, &mut pending);
+            }
+            for ty in pending {
+                *callable.entry(ty).or_default() |= import;
+            }
+        }
+        callable
+    }
+
+    fn note_subtypes(&self, ty: TypeId, into: &mut Vec<TypeId>) {
+        for subtype in self.model.types.subtypes(ty) {
+            into.push(*subtype);
+            self.note_subtypes(*subtype, into);
+        }
     }
 
     fn note_taken(&mut self) {
-        let model = self.model;
-        for (func, taken) in model.taken.iter_enumerated() {
-            if !taken {
-                continue;
-            }
-            let import = model.module.is_import(func);
-            let chain: Vec<_> = self.callable(func).collect();
-            for &ty in &chain {
-                *self.taken.entry((None, ty)).or_default() |= import;
-                for &bound in &chain {
-                    *self.taken.entry((Some(bound), ty)).or_default() |= import;
-                }
-            }
-        }
+        let taken = self.model.taken.iter_enumerated();
+        self.taken = self.callable(taken.filter(|(_, taken)| **taken).map(|(func, _)| func));
     }
 
     fn slots(&self, table: TableIdx) -> Option<&'a Slots> {
@@ -163,23 +170,19 @@ impl<'a> Checker<'a> {
         let Some(slots) = self.slots(source) else {
             return;
         };
-        for slot in slots.all() {
-            let Slot::Func(func) = slot else { continue };
-            let import = self.model.module.is_import(func);
-            for ty in self.callable(func) {
-                *self.tables.entry((table, ty)).or_default() |= import;
-            }
+        let held = slots.all().filter_map(|slot| match slot {
+            Slot::Func(func) => Some(func),
+            Slot::Null | Slot::Unknown => None,
+        });
+        for (ty, import) in self.callable(held) {
+            *self.tables.entry((table, ty)).or_default() |= import;
         }
     }
 
     /// What a call of type `ty` reaches through any taken reference that a table admits.
     fn through_taken(&self, bound: Bound, ty: TypeId) -> Hit {
-        let key = match bound {
-            Bound::Any => None,
-            Bound::Type(bound) => Some(bound),
-            Bound::None => return None,
-        };
-        self.taken.get(&(key, ty)).copied()
+        let ty = self.model.types.meet(bound, ty)?;
+        self.taken.get(&ty).copied()
     }
 
     fn hit(&self, ordinal: u32, dynamic: Dynamic) -> Hit {
@@ -214,10 +217,11 @@ impl<'a> Checker<'a> {
     fn slot_hit(&self, slot: Slot, bound: Bound, ty: TypeId) -> Hit {
         match slot {
             Slot::Null => None,
-            Slot::Func(func) => self
-                .callable(func)
-                .any(|other| other == ty)
-                .then(|| self.model.module.is_import(func)),
+            Slot::Func(func) => {
+                let Model { module, types, .. } = self.model;
+                let hit = self.closure[func] && types.callable_as(module, func, ty);
+                hit.then(|| module.is_import(func))
+            }
             Slot::Unknown => self.through_taken(bound, ty),
         }
     }

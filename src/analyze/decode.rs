@@ -15,6 +15,9 @@ pub(super) trait Visitor {
 
     /// Any vector operator. None of them calls, branches or touches a reference.
     fn vector_operator(&mut self);
+
+    /// An operator that may write to a memory; it comes as itself besides.
+    fn memory_write(&mut self);
 }
 
 /// Shows `body` to `visitor`.
@@ -32,6 +35,29 @@ pub(super) fn decode(body: &FunctionBody<'_>, visitor: &mut impl Visitor) -> Res
     Ok(())
 }
 
+/// Whether an operator of this name may write to a memory. Names say it: a store, an atomic
+/// read-modify-write, or anything on a whole range of a memory.
+const fn writes_memory(operator: &str) -> bool {
+    let name = operator.as_bytes();
+    let harmless = contains(name, b"MemorySize") || contains(name, b"MemoryGrow");
+    contains(name, b"Store") || contains(name, b"Rmw") || (contains(name, b"Memory") && !harmless)
+}
+
+const fn contains(name: &[u8], part: &[u8]) -> bool {
+    let mut start = 0;
+    while start + part.len() <= name.len() {
+        let mut matched = 0;
+        while matched < part.len() && name[start + matched] == part[matched] {
+            matched += 1;
+        }
+        if matched == part.len() {
+            return true;
+        }
+        start += 1;
+    }
+    false
+}
+
 struct Adapter<'v, V> {
     visitor: &'v mut V,
     offset: u32,
@@ -41,6 +67,9 @@ macro_rules! forward_operators {
     ($(@$proposal:ident $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident ($($arity:tt)*))*) => {$(
         #[inline]
         fn $visit(&mut self $($(, $arg: $ty)*)?) {
+            if const { writes_memory(stringify!($op)) } {
+                self.visitor.memory_write();
+            }
             self.visitor.operator(self.offset, &Operator::$op $({ $($arg),* })?);
         }
     )*};
@@ -59,6 +88,9 @@ impl<'a, V: Visitor> VisitOperator<'a> for Adapter<'_, V> {
 macro_rules! forward_vector_operators {
     ($(@$proposal:ident $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident ($($arity:tt)*))*) => {$(
         fn $visit(&mut self $($(, _: $ty)*)?) {
+            if const { writes_memory(stringify!($op)) } {
+                self.visitor.memory_write();
+            }
             self.visitor.vector_operator();
         }
     )*};
@@ -66,4 +98,35 @@ macro_rules! forward_vector_operators {
 
 impl<'a, V: Visitor> VisitSimdOperator<'a> for Adapter<'_, V> {
     wasmparser::for_each_visit_simd_operator!(forward_vector_operators);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::writes_memory;
+
+    macro_rules! operator_names {
+        ($( @$proposal:ident $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident ($($arity:tt)*))*) => {
+            &[$((stringify!($op), &[$($(stringify!($arg)),*)?] as &[&str])),*]
+        };
+    }
+
+    /// Every operator with a memory operand either writes or is a load, a wait, a notification, or
+    /// about the size.
+    #[test]
+    fn each_operator_on_a_memory_is_known() {
+        let plain: &[(&str, &[&str])] = wasmparser::for_each_visit_operator!(operator_names);
+        let vector: &[(&str, &[&str])] = wasmparser::for_each_visit_simd_operator!(operator_names);
+        let (mut writes, mut reads) = (0, 0);
+        for (name, args) in plain.iter().chain(vector) {
+            let on_memory = args.iter().any(|arg| arg.starts_with("mem") || arg.ends_with("_mem"));
+            let reads_only = ["Load", "Wait", "Notify", "MemorySize", "MemoryGrow"];
+            if writes_memory(name) {
+                writes += 1;
+            } else if on_memory {
+                assert!(reads_only.iter().any(|part| name.contains(part)), "{name}");
+                reads += 1;
+            }
+        }
+        assert!(writes > 60 && reads > 30, "{writes} write, {reads} read");
+    }
 }

@@ -11,8 +11,11 @@ use crate::read::{FuncKind, Module};
 /// [`Error::MissingEntry`] for the first pattern that matches nothing, unless the options accept
 /// that.
 pub(super) fn find(module: &Module<'_>, options: &Options) -> Result<Vec<FuncIdx>> {
-    if !options.allow_missing_entry {
-        all_match(module, &options.entries)?;
+    if !options.allow_missing_entry
+        && let Some(pattern) = unmatched(module, &options.entries)
+    {
+        let near = near(module, pattern);
+        return Err(Error::MissingEntry { entry: pattern.to_string(), near });
     }
     Ok(imports(module)
         .filter(|(_, m, n)| matches(&options.entries, m, n))
@@ -24,9 +27,12 @@ pub(super) fn find(module: &Module<'_>, options: &Options) -> Result<Vec<FuncIdx
 /// and Emscripten's `invoke_*`, whose only duty it is.
 ///
 /// # Errors
-/// [`Error::MissingEntry`] for the first pattern that matches nothing.
+/// [`Error::MissingReentrant`] for the first pattern that matches nothing.
 pub(super) fn find_reentrant(module: &Module<'_>, options: &Options) -> Result<Reentrant> {
-    all_match(module, &options.reentrant)?;
+    if let Some(pattern) = unmatched(module, &options.reentrant) {
+        let near = near(module, pattern);
+        return Err(Error::MissingReentrant { pattern: pattern.to_string(), near });
+    }
     let mut reentrant = Reentrant::default();
     for (func, m, n) in imports(module) {
         if matches(&options.entries, m, n) {
@@ -56,16 +62,37 @@ fn is_invoke(module: &str, name: &str) -> bool {
     module == "env" && !letters.is_empty() && letters.bytes().all(|c| b"vijfdpe".contains(&c))
 }
 
+/// The patterns that name an import.
+pub(super) fn naming<'p>(
+    module: &Module<'_>,
+    func: FuncIdx,
+    patterns: &'p [EntryPattern],
+) -> impl Iterator<Item = &'p EntryPattern> {
+    let names = match module.funcs[func].kind {
+        FuncKind::Import { module, name } => Some((module, name)),
+        FuncKind::Defined { .. } => None,
+    };
+    let named = move |pattern: &&EntryPattern| {
+        names.is_some_and(|(module, name)| pattern.matches(module, name))
+    };
+    patterns.iter().filter(named)
+}
+
+/// Whether the import calls back whether options name it or not.
+pub(super) fn is_recognised(module: &Module<'_>, func: FuncIdx) -> bool {
+    match module.funcs[func].kind {
+        FuncKind::Import { module, name } => is_invoke(module, name),
+        FuncKind::Defined { .. } => false,
+    }
+}
+
 fn matches(patterns: &[EntryPattern], module: &str, name: &str) -> bool {
     patterns.iter().any(|pattern| pattern.matches(module, name))
 }
 
-fn all_match(module: &Module<'_>, patterns: &[EntryPattern]) -> Result<()> {
-    let missing =
-        patterns.iter().find(|pattern| !imports(module).any(|(_, m, n)| pattern.matches(m, n)));
-    missing.map_or(Ok(()), |pattern| {
-        Err(Error::MissingEntry { entry: pattern.to_string(), near: near(module, pattern) })
-    })
+/// The first pattern that matches no import.
+fn unmatched<'p>(module: &Module<'_>, patterns: &'p [EntryPattern]) -> Option<&'p EntryPattern> {
+    patterns.iter().find(|pattern| !imports(module).any(|(_, m, n)| pattern.matches(m, n)))
 }
 
 /// The function imports with their module and field names.

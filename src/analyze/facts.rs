@@ -7,6 +7,7 @@
 //! A large module has over a million calls, so a call takes twelve bytes.
 
 use super::decode::{Visitor, decode};
+use super::memories;
 use super::origin::{LocalUses, Origin, Traceable};
 use crate::error::Result;
 use crate::index::{ElemIdx, FuncIdx, IndexType, IndexVec, TableIdx, TypeIdx};
@@ -50,6 +51,11 @@ pub(super) struct Facts {
     /// The functions in which it is worth while to follow values to dynamic calls and tables, in
     /// index order; the others are [`Traceable::No`].
     pub(super) traceable: Vec<(FuncIdx, Traceable)>,
+    /// The calls through tables that the host doesn't see whose index is loaded from a memory, as
+    /// far as a glance tells: positions in `dynamics`, in order.
+    pub(super) loaded: Vec<u32>,
+    /// Whether anything may write to a memory.
+    pub(super) writes_memory: bool,
 }
 
 /// Which entities live code uses in ways that matter to references.
@@ -100,6 +106,8 @@ impl Facts {
             }
         }
         self.dynamics.append(&mut body.dynamics);
+        self.loaded.extend(body.loaded.into_iter().map(|ordinal| ordinal + base));
+        self.writes_memory |= body.writes_memory;
         let func = self.calls.push(body.calls.into_boxed_slice());
         if body.traceable != Traceable::No {
             self.traceable.push((func, body.traceable));
@@ -122,12 +130,16 @@ struct BodyFacts {
     /// Few bodies have any.
     uses: Option<Box<Uses>>,
     traceable: Traceable,
+    loaded: Vec<u32>,
+    writes_memory: bool,
 }
 
 /// Collects the facts of bodies, one after the other.
 struct Collector<'a> {
     module: &'a Module<'a>,
     host_written: &'a IndexVec<TableIdx, bool>,
+    /// What a load makes. It can't be followed if the host sees all memories.
+    load: Origin,
     func: FuncIdx,
     facts: BodyFacts,
     liveness: Liveness,
@@ -141,6 +153,7 @@ impl<'a> Collector<'a> {
         Collector {
             module,
             host_written,
+            load: Origin::Loaded { followed: memories::any_private(module) },
             func: FuncIdx(0),
             facts: BodyFacts::default(),
             liveness: Liveness::default(),
@@ -153,6 +166,7 @@ impl<'a> Collector<'a> {
         self.func = func;
         self.liveness = Liveness::default();
         self.facts.traceable = Traceable::No;
+        self.facts.writes_memory = false;
         self.origin = Origin::Other;
         self.locals.clear();
         decode(body, self)?;
@@ -165,6 +179,8 @@ impl<'a> Collector<'a> {
             dynamics: self.facts.dynamics.drain(..).collect(),
             uses: self.facts.uses.take(),
             traceable: self.facts.traceable,
+            loaded: self.facts.loaded.drain(..).collect(),
+            writes_memory: self.facts.writes_memory,
         })
     }
 }
@@ -180,6 +196,10 @@ impl Visitor for Collector<'_> {
 
     fn vector_operator(&mut self) {
         self.origin = Origin::Opaque;
+    }
+
+    fn memory_write(&mut self) {
+        self.facts.writes_memory = true;
     }
 }
 
@@ -205,8 +225,10 @@ impl Collector<'_> {
                 }
             }
             Operator::I32Load { .. }
-            | Operator::I64Load { .. }
-            | Operator::CallIndirect { .. }
+            | Operator::I32Load8U { .. }
+            | Operator::I32Load16U { .. }
+            | Operator::I64Load { .. } => self.load,
+            Operator::CallIndirect { .. }
             | Operator::CallRef { .. }
             | Operator::TableGet { .. }
             | Operator::StructGet { .. }
@@ -217,13 +239,23 @@ impl Collector<'_> {
         }
     }
 
-    /// The value on top of the operand stack chooses a target.
-    fn choose(&mut self) {
+    /// The value on top of the operand stack chooses a target. Whether it was loaded.
+    fn choose(&mut self) -> bool {
         match self.origin {
             Origin::Opaque => {}
-            Origin::Local(local) => self.locals.choose(local),
+            Origin::Loaded { followed } => {
+                if followed {
+                    self.facts.traceable = Traceable::Yes;
+                }
+                return true;
+            }
+            Origin::Local(local) => {
+                self.locals.choose(local);
+                return self.locals.is_loaded(local);
+            }
             Origin::Other => self.facts.traceable = Traceable::Yes,
         }
+        false
     }
 
     #[inline(always)]
@@ -269,8 +301,8 @@ impl Collector<'_> {
 
     fn indirect(&mut self, offset: u32, table: u32, ty: u32, tail: bool) {
         let (table, ty) = (TableIdx(table), TypeIdx(ty));
-        if !self.host_written[table] {
-            self.choose();
+        if !self.host_written[table] && self.choose() {
+            self.facts.loaded.push(self.facts.dynamics.len() as u32);
         }
         self.dynamic(offset, Dynamic::Table { table, ty }, tail);
     }

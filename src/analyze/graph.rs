@@ -33,6 +33,11 @@ impl Node {
     pub(super) fn position(self) -> usize {
         self.0 as usize
     }
+
+    /// The same as a number, for other graphs that hold the nodes of this one.
+    pub(super) fn id(self) -> u32 {
+        self.0
+    }
 }
 
 /// Which references a call draws on.
@@ -55,6 +60,8 @@ pub(super) struct Graph {
     /// Where the callers of each node begin in `callers`; one more than there are nodes.
     starts: Vec<u32>,
     callers: Vec<Node>,
+    /// For each node whether it is a class that draws on all references that are taken.
+    taken: Vec<bool>,
 }
 
 impl Graph {
@@ -64,6 +71,7 @@ impl Graph {
             classes: HashMap::new(),
             order: Vec::new(),
             unions: HashMap::new(),
+            below: HashMap::new(),
             links: Vec::new(),
         };
         let targets = builder.link();
@@ -84,6 +92,11 @@ impl Graph {
     /// The function that a node is.
     pub(super) fn as_func(&self, node: Node) -> Option<FuncIdx> {
         (node.position() < self.funcs).then_some(FuncIdx(node.0))
+    }
+
+    /// Whether the node is a class that draws on all references that are taken.
+    pub(super) fn is_taken_class(&self, node: Node) -> bool {
+        self.taken[node.position()]
     }
 
     /// All nodes, in order.
@@ -121,18 +134,19 @@ impl Graph {
         removed: &IndexVec<FuncIdx, bool>,
     ) -> Reached {
         let roots = entries.iter().map(|entry| self.func(*entry));
-        self.search(roots, |node| !removed.get(FuncIdx(node.0)).is_some_and(|removed| *removed))
+        self.search(roots, |_, node| !removed.get(FuncIdx(node.0)).is_some_and(|removed| *removed))
     }
 
     /// `roots` and the classes that they can be targets of.
     pub(super) fn reach_classes(&self, roots: impl IntoIterator<Item = Node>) -> Reached {
-        self.search(roots, |node| node.0 as usize >= self.funcs)
+        self.search(roots, |_, node| node.0 as usize >= self.funcs)
     }
 
-    fn search(
+    /// `roots` and the nodes that they lead to over edges that `take` admits.
+    pub(super) fn search(
         &self,
         roots: impl IntoIterator<Item = Node>,
-        enter: impl Fn(Node) -> bool,
+        take: impl Fn(Node, Node) -> bool,
     ) -> Reached {
         let mut reached = Reached(vec![false; self.nodes()]);
         let mut pending: Vec<Node> = roots.into_iter().collect();
@@ -141,7 +155,8 @@ impl Graph {
         }
         while let Some(node) = pending.pop() {
             for &caller in self.callers(node) {
-                if enter(caller) && !std::mem::replace(&mut reached.0[caller.0 as usize], true) {
+                if take(node, caller) && !std::mem::replace(&mut reached.0[caller.0 as usize], true)
+                {
                     pending.push(caller);
                 }
             }
@@ -171,6 +186,8 @@ struct Builder<'a> {
     order: Vec<Class>,
     /// Nodes for several targets at once.
     unions: HashMap<Vec<Node>, Node>,
+    /// Nodes that lead to a class and to those of all subtypes.
+    below: HashMap<Class, Node>,
     /// Edges from and to classes, but for those to callers.
     links: Vec<(Node, Node)>,
 }
@@ -229,7 +246,27 @@ impl Builder<'_> {
     }
 
     fn next_node(&self) -> Node {
-        Node(self.host().0 + 1 + (self.classes.len() + self.unions.len()) as u32)
+        let others = self.classes.len() + self.unions.len() + self.below.len();
+        Node(self.host().0 + 1 + others as u32)
+    }
+
+    /// The node of what may have any subtype of `ty`, as an import of this type may.
+    fn class_and_below(&mut self, pool: Pool, ty: TypeId) -> Node {
+        if self.model.types.subtypes(ty).is_empty() {
+            return self.class(pool, ty);
+        }
+        if let Some(node) = self.below.get(&(pool, ty)) {
+            return *node;
+        }
+        let node = self.next_node();
+        self.below.insert((pool, ty), node);
+        let class = self.class(pool, ty);
+        self.links.push((node, class));
+        for subtype in self.model.types.subtypes(ty) {
+            let below = self.class_and_below(pool, *subtype);
+            self.links.push((node, below));
+        }
+        node
     }
 
     /// Links what the host can call to the imports that call back. It can have every reference
@@ -313,8 +350,7 @@ impl Builder<'_> {
 
     fn func_of_type(&self, func: FuncIdx, ty: TypeId) -> Option<Node> {
         let Model { module, types, .. } = self.model;
-        let fits = types.is_subtype(types.of_func(module, func), ty);
-        fits.then_some(Node(func.0))
+        types.callable_as(module, func, ty).then_some(Node(func.0))
     }
 
     /// The node for any of `members`; `None` if there are none.
@@ -342,8 +378,12 @@ impl Builder<'_> {
     }
 
     fn link_func(&mut self, func: FuncIdx, pool: Pool) {
-        let ty = self.model.types.of_func(self.model.module, func);
-        let class = self.class(pool, ty);
+        let Model { module, types, .. } = self.model;
+        let ty = types.of_func(module, func);
+        let class = match module.is_import(func) {
+            true => self.class_and_below(pool, ty),
+            false => self.class(pool, ty),
+        };
         self.links.push((Node(func.0), class));
     }
 
@@ -421,6 +461,10 @@ impl Builder<'_> {
             callers[*at as usize] = to;
             *at += 1;
         });
-        Graph { funcs: self.model.module.funcs.len(), targets, starts, callers }
+        let mut taken = vec![false; nodes];
+        for ((pool, _), node) in &self.classes {
+            taken[node.position()] = *pool == Pool::Taken;
+        }
+        Graph { funcs: self.model.module.funcs.len(), targets, starts, callers, taken }
     }
 }

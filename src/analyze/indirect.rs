@@ -7,6 +7,7 @@
 use super::constants::{Constant, Constants};
 use super::facts::{Callee, Dynamic, Facts};
 use super::flow::{self, Flows, Known};
+use super::memories::Memories;
 use super::tables::{self, Contents, Slot, Slots, Tables, host_visible};
 use super::taken;
 use super::types::TypeIds;
@@ -67,6 +68,7 @@ impl<'m> Indirect<'m> {
             module,
             facts: &facts,
             constants: &constants,
+            memories: &Memories::new(module, &facts, &constants),
             mentioned: &taken::mentioned(module, &facts.uses),
             reach: flow::Reach::default(),
         });

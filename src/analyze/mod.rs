@@ -5,7 +5,7 @@
 //!
 //! 1. `entries`: the imports that the options name.
 //! 2. `facts`: what live code does: calls, references taken, tables changed. One decode pass.
-//! 3. `constants`, `flow`: which values reach the operands that choose a target.
+//! 3. `constants`, `memories`, `flow`: which values reach the operands that choose a target.
 //! 4. `tables`, `taken`: which references exist, and where they can be.
 //! 5. `graph`: the call graph, from callees to callers; its nodes reached from the entries are the
 //!    closure.
@@ -15,16 +15,21 @@
 //! The options say how far step 3 goes; at the two levels that only serve to compare closures, step 5
 //! is another, and there is no step 6.
 //!
+//! Two more modules answer questions about a closure: `explain`, why a function is in it, and `advise`,
+//! what it would be smaller without.
+//!
 //! Invariants: a function outside the closure is never on the stack when an entry is called, as
 //! long as the listed assumptions hold; code that can't run has no sites; the time is linear in the
 //! module. This stage decides nothing: which sites get a frame is the plan's business.
 
+mod advise;
 mod assume;
 mod assumptions;
 mod callees;
 mod certificate;
 mod constants;
 mod decode;
+mod dominators;
 mod edge;
 mod entries;
 mod evidence;
@@ -33,6 +38,7 @@ mod facts;
 mod flow;
 mod graph;
 mod indirect;
+mod memories;
 mod model;
 mod operator;
 mod origin;
@@ -43,6 +49,7 @@ mod tests;
 mod types;
 mod why;
 
+pub use advise::{Called, Extent, Imports, OnlyCall, Support, What, supports};
 pub(crate) use assume::FuncNames;
 pub use edge::{
     Callees, DirectCallee, DynamicCallees, Edge, GlobalKind, Held, Means, Operand, Reason,
@@ -63,7 +70,7 @@ use rayon::prelude::*;
 use std::time::Instant;
 
 /// What `analyze` found: facts only, no decisions.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Analysis {
     /// The function imports that match the options' entry patterns, in index order.
     pub entries: Vec<FuncIdx>,
@@ -94,13 +101,16 @@ pub struct Guard {
     pub tail: bool,
 }
 
-/// What an assumption of the options saves.
+/// What an assumption of the options saves, and what it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saving {
     /// The assumption as a sentence.
     pub assumption: String,
     /// How many more functions would be in the closure without it, all others granted.
     pub functions: usize,
+    /// The guards that are there for it alone, each as function and offset of the call: those in
+    /// functions that would be in the closure without it. One that several ask for is not among them.
+    pub guards: Vec<(FuncIdx, u32)>,
 }
 
 /// A call instruction that may lead to an entry.
@@ -140,7 +150,7 @@ impl Analysis {
     ///
     /// # Errors
     /// [`crate::Error::MissingEntry`] if no import matches and the options don't allow that;
-    /// [`crate::Error::NoSuchFunction`], [`crate::Error::NoSuchTable`] or [`crate::Error::StaleProfile`]
+    /// [`crate::Error::MissingReentrant`], [`crate::Error::NoSuchFunction`], [`crate::Error::NoSuchTable`] or [`crate::Error::StaleProfile`]
     /// for an assumption that means nothing here, [`crate::Error::Unsupported`] for one that can't be
     /// guarded.
     pub fn run(module: &Module<'_>, options: &Options) -> Result<Analysis> {
@@ -162,7 +172,7 @@ impl Analysis {
             narrowed.certify(&narrowing, &analysis.closure)?;
             analysis.guards = assume::guards(&model, &graph, &analysis.closure)?;
         }
-        analysis.savings = assume::savings(&assumed, &narrowed, &analysis.closure)?;
+        analysis.savings = assume::savings(&assumed, &narrowed, &analysis)?;
         analysis.assumptions = assumptions::find(&model, &analysis);
         analysis.notes = assumptions::notes(&model, &analysis);
         analysis.notes.extend(assumed.notes);

@@ -4,6 +4,7 @@ use super::constants::Constants;
 use super::entries;
 use super::facts::Facts;
 use super::flow::{self, Flows};
+use super::memories::Memories;
 use super::tables::{self, Tables};
 use super::taken;
 use super::types::TypeIds;
@@ -25,6 +26,7 @@ pub(super) struct Model<'m> {
     pub(super) recognised: usize,
     pub(super) types: TypeIds,
     pub(super) constants: Constants,
+    pub(super) memories: Memories<'m>,
     pub(super) facts: Facts,
     pub(super) flows: Flows,
     pub(super) tables: Tables,
@@ -34,7 +36,8 @@ pub(super) struct Model<'m> {
 
 impl<'m> Model<'m> {
     /// # Errors
-    /// [`crate::Error::MissingEntry`] if a pattern of the options matches no import.
+    /// [`crate::Error::MissingEntry`] or [`crate::Error::MissingReentrant`] if a pattern of the options
+    /// matches no import.
     pub(super) fn new(module: &'m Module<'m>, options: &Options) -> Result<Model<'m>> {
         Model::with_private_tables(module, options, &BTreeSet::new())
     }
@@ -66,10 +69,12 @@ impl<'m> Model<'m> {
         );
         let types = TypeIds::new(module);
         let constants = Constants::new(module);
+        let memories = Memories::new(module, &facts, &constants);
         let flows = Flows::find(&flow::Inputs {
             module,
             facts: &facts,
             constants: &constants,
+            memories: &memories,
             mentioned: &taken::mentioned(module, &facts.uses),
             reach: flow::Reach::of(options.precision),
         });
@@ -92,6 +97,7 @@ impl<'m> Model<'m> {
             recognised: reentrant.recognised,
             types,
             constants,
+            memories,
             facts,
             flows,
             tables,

@@ -18,6 +18,10 @@ pub(super) enum Traceable {
 pub(super) enum Origin {
     /// Something that can't be followed to where it comes from.
     Opaque,
+    /// Something loaded from a memory, which may be one whose contents can be followed.
+    Loaded {
+        followed: bool,
+    },
     /// `local.get`.
     Local(u32),
     Other,
@@ -35,6 +39,8 @@ const OPAQUE: u8 = 1;
 const ASSIGNED: u8 = 2;
 /// Its value chooses a target.
 const CHOOSES: u8 = 4;
+/// Something loaded from a memory is assigned to it.
+const LOADED: u8 = 8;
 
 impl LocalUses {
     pub(super) fn clear(&mut self) {
@@ -49,18 +55,24 @@ impl LocalUses {
         self.bits[local] |= bits;
     }
 
-    fn is_opaque(&self, local: u32) -> bool {
-        let bits = self.bits.get(local as usize);
-        bits.is_some_and(|bits| bits & OPAQUE != 0)
+    fn bits(&self, local: u32) -> u8 {
+        self.bits.get(local as usize).copied().unwrap_or_default()
+    }
+
+    /// Whether something that was loaded from a memory has been assigned to it so far.
+    pub(super) fn is_loaded(&self, local: u32) -> bool {
+        self.bits(local) & LOADED != 0
     }
 
     pub(super) fn assign(&mut self, local: u32, origin: Origin) {
-        let opaque = match origin {
-            Origin::Opaque => true,
-            Origin::Local(other) => self.is_opaque(other),
-            Origin::Other => false,
+        let bits = match origin {
+            Origin::Opaque => OPAQUE,
+            Origin::Loaded { followed: false } => OPAQUE | LOADED,
+            Origin::Loaded { followed: true } => LOADED,
+            Origin::Local(other) => self.bits(other) & (OPAQUE | LOADED),
+            Origin::Other => 0,
         };
-        self.set(local, if opaque { OPAQUE } else { ASSIGNED });
+        self.set(local, if bits & OPAQUE == 0 { bits | ASSIGNED } else { bits });
     }
 
     pub(super) fn choose(&mut self, local: u32) {

@@ -5,15 +5,19 @@
 //! there, later ones over earlier ones, and its initial value elsewhere; and besides, at any time,
 //! what instructions write to it, as far as their operands are known.
 //!
-//! A write never takes the old value away here, for nothing says when it happens.
+//! A write never takes the old value away here, for nothing says when it happens. Nor does a segment
+//! that comes after one for an imported table: when instantiation fails between the two, functions of
+//! this module are in the host's hands already, and can run.
+
+mod writes;
 
 use super::constants::{Constant, Constants};
 use super::facts::Uses;
-use super::flow::{Flows, Known, Set, Write};
+use super::flow::{Flows, Known};
 use super::types::{Bound, TypeIds};
 use crate::index::{ElemIdx, FuncIdx, IndexVec, TableIdx};
 use crate::read::{Module, Table};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use wasmparser::{ElementItems, ElementKind, ExternalKind};
 
 /// All tables of a module.
@@ -42,12 +46,12 @@ pub(super) struct Slots {
     initial: Slot,
     /// What segments wrote, in order of slot number, each once.
     written: Vec<(u64, Slot)>,
-    /// What instructions write to known slots, in order of slot number.
-    later: Vec<(u64, Slot)>,
+    /// What instructions may write to known slots later.
+    later: BTreeSet<(u64, Slot)>,
     /// What instructions write to any slot.
     anywhere: Vec<Slot>,
     /// The tables from which any slot may be copied.
-    copies: Vec<TableIdx>,
+    copies: BTreeSet<TableIdx>,
     /// Whether the offsets of all segments are known. If not, `written` says what, but not where.
     placed: bool,
     /// Whether some slot holds [`Slot::Unknown`].
@@ -102,7 +106,7 @@ impl Tables {
     pub(super) fn new(inputs: &Inputs<'_>) -> Tables {
         let module = inputs.module;
         let mut segments = active_segments(module);
-        let tables = module
+        let mut tables = module
             .tables
             .iter_enumerated()
             .map(|(index, table)| {
@@ -110,14 +114,18 @@ impl Tables {
                 let contents = if inputs.host_written[index] {
                     Contents::Open
                 } else {
-                    let mut slots = Slots::new(module, inputs.constants, table, &segments);
-                    slots.write(inputs, index);
-                    Contents::Known(slots)
+                    Contents::Known(Slots::new(module, inputs.constants, table, &segments))
                 };
                 let bound = inputs.types.bound(table.ty.element_type);
                 TableFacts { bound, contents, host_visible: inputs.host_visible[index] }
             })
             .collect();
+        writes::follow(inputs, &mut tables);
+        for table in tables.indices() {
+            if let Contents::Known(slots) = &mut tables[table].contents {
+                slots.finish();
+            }
+        }
         Tables { tables }
     }
 
@@ -139,6 +147,19 @@ fn active_segments(module: &Module<'_>) -> BTreeMap<TableIdx, Vec<ElemIdx>> {
     segments
 }
 
+/// The first active segment for an imported table: from here on the host may hold functions of this
+/// module, though its instantiation may still fail.
+pub(super) fn first_escape(module: &Module<'_>) -> Option<ElemIdx> {
+    let mut segments = module.elements.iter_enumerated();
+    let first = segments.find(|(_, element)| match element.kind {
+        ElementKind::Active { table_index, .. } => {
+            module.tables[TableIdx(table_index.unwrap_or(0))].import.is_some()
+        }
+        ElementKind::Passive | ElementKind::Declared => false,
+    });
+    first.map(|(index, _)| index)
+}
+
 /// How many slots the table has, at most. An imported one may have more than its type asks for.
 fn size(table: &Table<'_>) -> u64 {
     if table.import.is_some() { table.ty.maximum.unwrap_or(u64::MAX) } else { table.ty.initial }
@@ -155,12 +176,13 @@ impl Slots {
             size: size(table),
             initial: table.init.as_ref().map_or(Slot::Null, |init| constants.eval(init).into()),
             written: Vec::new(),
-            later: Vec::new(),
+            later: BTreeSet::new(),
             anywhere: Vec::new(),
-            copies: Vec::new(),
+            copies: BTreeSet::new(),
             placed: true,
             has_unknown: false,
         };
+        let escape = first_escape(module);
         for segment in segments {
             let element = &module.elements[*segment];
             let ElementKind::Active { offset_expr, .. } = &element.kind else {
@@ -173,10 +195,15 @@ impl Slots {
                     0
                 }
             };
-            let base = slots.written.len() as u64;
+            let certain = escape.is_none_or(|escape| *segment < escape);
+            let mut number = offset;
             items(&element.items, constants, |slot| {
-                let number = offset.saturating_add(slots.written.len() as u64 - base);
-                slots.written.push((number, slot));
+                if certain {
+                    slots.written.push((number, slot));
+                } else {
+                    slots.later.insert((number, slot));
+                }
+                number = number.saturating_add(1);
             });
         }
         slots.settle();
@@ -197,71 +224,16 @@ impl Slots {
                 _ => kept.push(entry),
             }
         }
-        // A segment beyond the table fails instantiation: nothing of this instance ever runs.
+        // A segment beyond the table fails instantiation, and nothing of this instance ever runs:
+        // only segments after which functions are in other hands come later.
         kept.retain(|(number, _)| *number < self.size);
         self.written = kept;
     }
 
-    /// Adds what instructions write.
-    fn write(&mut self, inputs: &Inputs<'_>, table: TableIdx) {
-        let writers = inputs.uses.changed_tables.iter();
-        let mut of_table = writers.filter(|(changed, _)| *changed == table);
-        if of_table.any(|(_, func)| !inputs.flows.written_by.contains(func)) {
-            self.anywhere.push(Slot::Unknown);
-        }
-        self.write_segments(inputs, table);
-        for write in &inputs.flows.writes {
-            match write {
-                Write::Value { table: to, at, value } if *to == table => {
-                    self.write_values(at.as_ref(), value.as_ref());
-                }
-                Write::Copy { to, from } if *to == table && inputs.host_written[*from] => {
-                    self.anywhere.push(Slot::Unknown);
-                }
-                Write::Copy { to, from } if *to == table && from != to => self.copies.push(*from),
-                Write::Copy { to, .. } if *to == table => self.placed = false,
-                _ => {}
-            }
-        }
-        self.finish();
-    }
-
-    /// What `table.init` writes, whether or not the function around it could be followed: what only
-    /// a passive segment holds is no taken reference, so it is not among the unknown ones.
-    fn write_segments(&mut self, inputs: &Inputs<'_>, table: TableIdx) {
-        let writes = inputs.uses.init_elements.iter().filter(|(_, to)| *to == table);
-        for (segment, _) in writes {
-            let items_of = &inputs.module.elements[*segment].items;
-            items(items_of, inputs.constants, |slot| self.anywhere.push(slot));
-        }
-    }
-
-    fn write_values(&mut self, at: Option<&Set>, value: Option<&Set>) {
-        let slots: Vec<Slot> = match value {
-            None => vec![Slot::Unknown],
-            Some(set) => set.constants.iter().map(|known| Slot::from(*known)).collect(),
-        };
-        match at {
-            None => self.anywhere.extend(slots),
-            Some(at) => {
-                for known in &at.constants {
-                    if let Known::Int(number) = known {
-                        self.later.extend(slots.iter().map(|slot| (*number, *slot)));
-                    }
-                }
-            }
-        }
-    }
-
+    /// Once everything is in it.
     fn finish(&mut self) {
-        // A null gives no edge, wherever it is.
-        self.anywhere.retain(|slot| *slot != Slot::Null);
         self.anywhere.sort();
         self.anywhere.dedup();
-        self.later.sort();
-        self.later.dedup();
-        self.copies.sort();
-        self.copies.dedup();
         let has_unknown = self.all().any(|slot| slot == Slot::Unknown);
         self.has_unknown = has_unknown;
     }
@@ -289,9 +261,7 @@ impl Slots {
                 Err(_) => self.initial,
             }
         });
-        let start = self.later.partition_point(|(n, _)| *n < number);
-        let later = self.later[start..].iter();
-        let later = later.take_while(move |(n, _)| *n == number);
+        let later = self.later.range((number, Slot::Null)..=(number, Slot::Unknown));
         base.into_iter().chain(later.map(|(_, slot)| *slot))
     }
 
@@ -301,7 +271,7 @@ impl Slots {
     }
 
     /// The tables from which slots are copied.
-    pub(super) fn copies(&self) -> &[TableIdx] {
+    pub(super) fn copies(&self) -> &BTreeSet<TableIdx> {
         &self.copies
     }
 

@@ -12,13 +12,36 @@ use wasmparser::{ElementItems, ElementKind};
 
 /// For each function whether its reference exists at all: if not, only direct calls call it.
 pub(super) fn mentioned(module: &Module<'_>, uses: &Uses) -> IndexVec<FuncIdx, bool> {
-    find(module, uses, |_| true)
+    find(module, uses, exported(module), |_| true)
 }
 
 /// For each function whether its reference can be anywhere but in tables from which it is only
 /// called: in locals, globals, heap objects, tables that the host sees, or in the host's hands.
 pub(super) fn taken(module: &Module<'_>, uses: &Uses, tables: &Tables) -> IndexVec<FuncIdx, bool> {
-    find(module, uses, |holder| match holder {
+    find(module, uses, exported(module), |holder| is_loose(uses, tables, &holder))
+}
+
+/// For each function whether it is `taken` for its export alone.
+pub(super) fn exported_only(
+    module: &Module<'_>,
+    uses: &Uses,
+    tables: &Tables,
+) -> IndexVec<FuncIdx, bool> {
+    let otherwise = find(module, uses, [], |holder| is_loose(uses, tables, &holder));
+    let mut only = IndexVec::filled(false, module.funcs.len());
+    for func in exported(module) {
+        only[func] = !otherwise[func];
+    }
+    only
+}
+
+fn exported(module: &Module<'_>) -> impl Iterator<Item = FuncIdx> {
+    module.exported_funcs().map(|(_, func)| func)
+}
+
+/// Whether a reference can get anywhere else from what holds it.
+fn is_loose(uses: &Uses, tables: &Tables, holder: &Holder) -> bool {
+    match *holder {
         Holder::Table(table) => tables.is_open(table) || uses.read_tables.contains(&table),
         Holder::Passive(segment) => {
             let tables_from = (segment, TableIdx(0))..=(segment, TableIdx(u32::MAX));
@@ -28,7 +51,7 @@ pub(super) fn taken(module: &Module<'_>, uses: &Uses, tables: &Tables) -> IndexV
                     .range(tables_from)
                     .any(|(_, table)| tables.is_open(*table) || uses.read_tables.contains(table))
         }
-    })
+    }
 }
 
 /// What holds references from the start.
@@ -41,13 +64,13 @@ enum Holder {
 fn find(
     module: &Module<'_>,
     uses: &Uses,
+    exported: impl IntoIterator<Item = FuncIdx>,
     counts: impl Fn(Holder) -> bool,
 ) -> IndexVec<FuncIdx, bool> {
     let mut found = IndexVec::filled(false, module.funcs.len());
     let mut take = |func: FuncIdx| found[func] = true;
     uses.ref_funcs.iter().copied().for_each(&mut take);
-    let exported = module.exported_funcs().map(|(_, func)| func);
-    exported.for_each(&mut take);
+    exported.into_iter().for_each(&mut take);
     for global in module.globals.iter() {
         if let Some(init) = &global.init {
             funcs_in(init, &mut take);

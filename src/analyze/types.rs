@@ -36,6 +36,8 @@ pub(super) enum Bound {
 pub(super) struct TypeIds {
     ids: IndexVec<TypeIdx, TypeId>,
     supertypes: IndexVec<TypeIdx, Option<TypeId>>,
+    /// The types that are declared as direct subtypes of each.
+    subtypes: IndexVec<TypeIdx, Vec<TypeId>>,
 }
 
 impl TypeIds {
@@ -49,17 +51,30 @@ impl TypeIds {
                 *least.entry(id).or_insert(TypeId(TypeIdx(index)))
             })
             .collect();
-        let supertypes = (0..count)
+        let supertypes: IndexVec<TypeIdx, _> = (0..count)
             .map(|index| {
                 let supertype = types.supertype_of(types.core_type_at_in_module(index));
                 supertype.and_then(|id| least.get(&id).copied())
             })
             .collect();
-        TypeIds { ids, supertypes }
+        let mut subtypes = IndexVec::filled(Vec::new(), supertypes.len());
+        for (index, supertype) in supertypes.iter_enumerated() {
+            if let Some(TypeId(supertype)) = *supertype
+                && ids[index] == TypeId(index)
+            {
+                subtypes[supertype].push(TypeId(index));
+            }
+        }
+        TypeIds { ids, supertypes, subtypes }
     }
 
     pub(super) fn id(&self, ty: TypeIdx) -> TypeId {
         self.ids[ty]
+    }
+
+    /// The least type index that names the type.
+    pub(super) fn index(id: TypeId) -> TypeIdx {
+        id.0
     }
 
     /// The identity of a function's type.
@@ -78,6 +93,20 @@ impl TypeIds {
 
     pub(super) fn is_subtype(&self, sub: TypeId, sup: TypeId) -> bool {
         self.chain(sub).any(|ty| ty == sup)
+    }
+
+    /// The types that name `ty` as their supertype.
+    pub(super) fn subtypes(&self, ty: TypeId) -> &[TypeId] {
+        &self.subtypes[ty.0]
+    }
+
+    /// Whether a call that asks for `ty` can have `func` for its target.
+    ///
+    /// What is imported as a function of some type may be one of a subtype ("Import Matching"), and
+    /// a call checks what it is, not how it was declared.
+    pub(super) fn callable_as(&self, module: &Module<'_>, func: FuncIdx, ty: TypeId) -> bool {
+        let declared = self.of_func(module, func);
+        self.is_subtype(declared, ty) || (module.is_import(func) && self.is_subtype(ty, declared))
     }
 
     /// Which functions a reference of type `ty` can be.
@@ -102,5 +131,58 @@ impl TypeIds {
             Bound::Type(other) if self.is_subtype(ty, other) => Some(ty),
             Bound::Type(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bound, TypeId, TypeIds};
+    use crate::index::TypeIdx;
+    use crate::read::Module;
+
+    /// Every forest of supertypes over five types (5! of them), with one that is named twice.
+    #[test]
+    fn what_is_kept_of_types_is_what_the_validator_says() {
+        for number in 0..120 {
+            let (mut rest, mut text) = (number, String::new());
+            for ty in 0..5_usize {
+                let choice = rest % (ty + 1);
+                rest /= ty + 1;
+                let supertype =
+                    choice.checked_sub(1).map_or(String::new(), |sup| format!("$t{sup}"));
+                text.push_str(&format!("(type $t{ty} (sub {supertype} (func)))"));
+            }
+            let bytes = wat::parse_str(format!("(module {text} (type (sub (func))))")).unwrap();
+            let module = Module::read(&bytes).unwrap();
+            check(&module);
+        }
+    }
+
+    fn check(module: &Module<'_>) {
+        let (types, ids) = (module.types(), TypeIds::new(module));
+        let real = |index| types.core_type_at_in_module(index);
+        let is_below = |sub, sup| {
+            let chain = std::iter::successors(Some(real(sub)), |ty| types.supertype_of(*ty));
+            chain.into_iter().any(|ty| ty == real(sup))
+        };
+        for a in 0..6 {
+            for b in 0..6 {
+                let (left, right) = (ids.id(TypeIdx(a)), ids.id(TypeIdx(b)));
+                assert_eq!(left == right, real(a) == real(b));
+                assert_eq!(ids.is_subtype(left, right), is_below(a, b));
+                assert_eq!(all_below(&ids, right).contains(&left), is_below(a, b));
+                let met = ids.meet(Bound::Type(left), right);
+                for c in 0..6 {
+                    let both = is_below(c, a) && is_below(c, b);
+                    let third = ids.id(TypeIdx(c));
+                    assert_eq!(met.is_some_and(|met| ids.is_subtype(third, met)), both);
+                }
+            }
+        }
+    }
+
+    fn all_below(ids: &TypeIds, ty: TypeId) -> Vec<TypeId> {
+        let below = ids.subtypes(ty).iter().flat_map(|ty| all_below(ids, *ty));
+        std::iter::once(ty).chain(below).collect()
     }
 }

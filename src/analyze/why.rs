@@ -21,8 +21,15 @@ pub(super) struct Why<'a> {
 impl<'a> Why<'a> {
     /// `mentioned`: for each function whether its reference exists.
     pub(super) fn new(model: &'a Model<'a>, mentioned: &'a IndexVec<FuncIdx, bool>) -> Why<'a> {
-        let Model { module, facts, constants, .. } = model;
-        let inputs = flow::Inputs { module, facts, constants, mentioned, reach: flow::Reach::default() };
+        let Model { module, facts, constants, memories, .. } = model;
+        let inputs = flow::Inputs {
+            module,
+            facts,
+            constants,
+            memories,
+            mentioned,
+            reach: flow::Reach::default(),
+        };
         Why { model, provenance: Provenance::new(inputs), stores: OnceCell::new() }
     }
 

@@ -19,6 +19,9 @@ Examples:
   wasm-fork shim python.wasm -o python-shim.wasm --site getset_get --site getset_set
       Repair calls that trap for an indirect call type mismatch.
 
+  wasm-fork analyze app.wasm --advise
+      What makes the closure as large as it is?
+
   wasm-fork instrument app.wasm -o app-fork.wasm --profile seen.json
       Prepare only the functions that a host has seen below the entry; any other traps by name.
 
@@ -201,7 +204,28 @@ pub(super) struct Analyze {
     #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
     pub(super) precision: PrecisionFlag,
 
-    /// How to print the closure
+    /// Print what holds the closure up instead: what it would be smaller without, largest first
+    ///
+    /// That the host sees a table, passes on exports, or is called back; entries; the calls through a
+    /// table of one type; functions, with the one call that holds each, if there is one. Each with how
+    /// many functions, and bytes of their bodies, the closure would have less without it alone, and
+    /// the flag that would do that, where there is one.
+    #[arg(long, group = "view")]
+    pub(super) advise: bool,
+
+    /// Print what instrumenting would cost instead: sites, saved locals, frames and code, in total and
+    /// by function
+    ///
+    /// Frames are in bytes, one of each function; code is the bytes by which bodies grow. With how the
+    /// figures are spread over functions, and the functions whose bodies grow most (as JSON, all).
+    #[arg(long, group = "view")]
+    pub(super) stats: bool,
+
+    /// How many things --advise or functions --stats lists, instead of 20; as JSON all, without this
+    #[arg(long, value_name = "N", requires = "view")]
+    pub(super) top: Option<usize>,
+
+    /// How to print it
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
 }
@@ -322,10 +346,10 @@ pub(super) enum PrecisionFlag {
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(super) enum Format {
-    /// A line `total (local, import)`, then a sorted list
+    /// For people; the closure as a line `total (local, import)`, then a sorted list
     #[default]
     Text,
-    /// One object: entries, counts, closure, assumptions
+    /// For programs; the closure as one object: entries, counts, closure, assumptions
     Json,
 }
 

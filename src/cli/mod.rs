@@ -14,8 +14,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use files::Destination;
 use flags::{
-    AbiFlag, Command, Explain, ExplainFormat, Flags, Format, Global, Instrument, ModuleFlags,
-    PrecisionFlag,
+    AbiFlag, Analyze, Command, Explain, ExplainFormat, Flags, Format, Global, Instrument,
+    ModuleFlags, PrecisionFlag,
 };
 use progress::Progress;
 use serde::Serialize;
@@ -23,9 +23,12 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use wasm_fork::{
-    Abi, Assumption, EntryPattern, Error, FuncPattern, Options, Precision, Question, Report, Result,
-    TablePattern,
+    Abi, Assumption, EntryPattern, Error, FuncPattern, Options, Precision, Question, Report,
+    Result, TablePattern,
 };
+
+/// How many lines of a ranked list are shown, unless `--top` says otherwise.
+const TOP: usize = 20;
 
 /// Runs the command that the process was started with.
 pub(crate) fn run() -> ExitCode {
@@ -66,6 +69,8 @@ fn execute(flags: &Flags) -> Result<()> {
             analyze(&args.module, Format::Text, &options, progress)
         }
         Command::Instrument(args) => instrument(args, &options, progress),
+        Command::Analyze(args) if args.stats => stats(args, &options, progress),
+        Command::Analyze(args) if args.advise => advise(args, &options, progress),
         Command::Analyze(args) => analyze(&args.module, args.format, &options, progress),
         Command::Explain(args) => explain(args, &options, progress),
         Command::Shim(_) | Command::Profile(_) => Ok(()),
@@ -101,6 +106,49 @@ fn analyze(
     }
 }
 
+fn advise(args: &Analyze, options: &Options, progress: Progress) -> Result<()> {
+    let input = files::read(&args.module.input)?;
+    let mut advice = wasm_fork::advise(&input.bytes, options)?;
+    drop(progress);
+    let found = advice.items.len();
+    match args.format {
+        Format::Text => {
+            advice.items.truncate(args.top.unwrap_or(TOP));
+            remark_rest(found - advice.items.len());
+            print(&advice.to_string())
+        }
+        Format::Json => {
+            advice.items.truncate(args.top.unwrap_or(found));
+            print_json(&advice)
+        }
+    }
+}
+
+fn stats(args: &Analyze, options: &Options, progress: Progress) -> Result<()> {
+    let input = files::read(&args.module.input)?;
+    let mut stats = wasm_fork::stats(&input.bytes, options)?;
+    drop(progress);
+    match args.format {
+        Format::Text => {
+            let top = args.top.unwrap_or(TOP);
+            remark_rest(stats.functions.len().saturating_sub(top));
+            print(&stats.text(top))
+        }
+        Format::Json => {
+            if let Some(top) = args.top {
+                stats.functions = stats.largest(top).into_iter().cloned().collect();
+            }
+            print_json(&stats)
+        }
+    }
+}
+
+fn remark_rest(left_out: usize) {
+    if left_out > 0 {
+        eprintln!("note: {left_out} more are not shown; see --top");
+    }
+}
+
 fn explain(args: &Explain, options: &Options, progress: Progress) -> Result<()> {
     let input = files::read(&args.module.input)?;
     let question = if args.all_callers { Question::AllCallers } else { Question::Path };
@@ -127,10 +175,10 @@ fn print_json(data: &impl Serialize) -> Result<()> {
 fn remarks(report: &Report) -> impl Iterator<Item = String> {
     let assumptions = report.assumptions.iter().map(|text| ("assuming", text));
     let notes = report.notes.iter().map(|text| ("note", text));
-    let given = report.assumed.iter().map(|assumed| {
-        format!("assumed: {}: {} functions fewer", one_line(&assumed.assumption), assumed.saves)
-    });
-    let guards = (report.guards > 0).then(|| format!("note: {} calls are guarded", report.guards));
+    let assumed = report.assumed.iter();
+    let given = assumed.map(|assumed| format!("assumed: {}", one_line(&assumed.to_string())));
+    let any = report.guards.guards > 0;
+    let guards = any.then(|| format!("note: {} for what is assumed", report.guards));
     let remarks = assumptions.chain(notes);
     let remarks = remarks.map(|(kind, text)| format!("{kind}: {}", one_line(text)));
     remarks.chain(given).chain(guards)

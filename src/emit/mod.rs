@@ -28,6 +28,9 @@ pub struct Emitted {
     pub wasm: Vec<u8>,
     /// The custom sections that would be wrong now, and so were left out.
     pub dropped: Vec<Dropped>,
+    /// By how many bytes each replaced body grew, in index order; unreachable code is left out, so a
+    /// body may also shrink.
+    pub added: Vec<(FuncIdx, i64)>,
 }
 
 /// What is appended to the sections of a module.

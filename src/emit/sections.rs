@@ -15,6 +15,11 @@ pub(super) fn assemble(
     additions: &Additions,
     bodies: Vec<(FuncIdx, Vec<u8>)>,
 ) -> Result<Emitted> {
+    let added = bodies.iter().map(|(func, body)| {
+        let before = module.body(*func).map_or(0, |body| body.as_bytes().len());
+        (*func, body.len() as i64 - before as i64)
+    });
+    let added = added.collect();
     let code: usize = bodies.iter().map(|(_, body)| body.len()).sum();
     let mut assembler = Assembler {
         module,
@@ -27,7 +32,7 @@ pub(super) fn assemble(
     };
     assembler.out.extend_from_slice(&module.bytes[..8]);
     assembler.sections()?;
-    Ok(Emitted { wasm: assembler.out, dropped: assembler.dropped })
+    Ok(Emitted { wasm: assembler.out, dropped: assembler.dropped, added })
 }
 
 struct Assembler<'m, 'a> {

@@ -302,7 +302,11 @@ fn undo(module: &Module<'_>, func: FuncIdx, sites: &[Site]) -> Undo {
     if calls_import || no_dummy { Undo::Loop } else { Undo::Call }
 }
 
-fn guards(module: &Module<'_>, analysis: &Analysis) -> Result<Vec<GuardPlan>> {
+/// The guards that the assumptions of the options ask for.
+///
+/// # Errors
+/// [`crate::Error::Unsupported`] for a tail call that can't be guarded.
+pub fn guards(module: &Module<'_>, analysis: &Analysis) -> Result<Vec<GuardPlan>> {
     let guarded = analysis.guards.iter_enumerated().filter(|(_, calls)| !calls.is_empty());
     guarded
         .map(|(func, calls)| {

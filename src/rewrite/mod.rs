@@ -13,9 +13,38 @@ mod runtime;
 
 use crate::emit::{self, Emitted};
 use crate::error::{Error, Result};
-use crate::plan::Plan;
+use crate::index::FuncIdx;
+use crate::plan::{GuardPlan, Plan};
 use crate::read::Module;
+use guard::Guard;
 use rayon::prelude::*;
+
+/// What a guard costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuardCost {
+    /// The function that it is in.
+    pub func: FuncIdx,
+    /// Offset of the guarded call in bytes from the start of the input.
+    pub offset: u32,
+    /// By how many bytes the function's body grows for it.
+    pub bytes: usize,
+}
+
+/// What the guards cost that `plans` ask for, in order of function and offset.
+///
+/// # Errors
+/// [`Error::Internal`] if a body can't be read again.
+pub fn guard_costs(module: &Module<'_>, plans: &[GuardPlan]) -> Result<Vec<GuardCost>> {
+    let guard = Guard::new(module);
+    let mut costs = Vec::new();
+    for plan in plans {
+        let func = plan.func;
+        let added = guard.rewrite(module, plan)?.added;
+        let calls = plan.calls.iter().zip(added);
+        costs.extend(calls.map(|(call, bytes)| GuardCost { func, offset: call.offset, bytes }));
+    }
+    Ok(costs)
+}
 
 /// The size that engines and validators accept for one body, in bytes.
 const MAX_BODY_BYTES: usize = 7_654_321;
@@ -51,8 +80,9 @@ pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Emitted> {
         })
         .collect();
     let mut bodies = bodies.into_iter().collect::<Result<Vec<_>>>()?;
+    let guard = Guard::new(module);
     for plan in &plan.guards {
-        bodies.push((plan.func, guard::guarded_body(module, plan, &runtime)?));
+        bodies.push((plan.func, guard.rewrite(module, plan)?.body));
     }
     bodies.sort_unstable_by_key(|(func, _)| *func);
     let rewritten = emit::assemble(module, &runtime.into_additions(module), bodies)?;

@@ -63,14 +63,25 @@ pub(super) struct Runtime {
     /// As `push`, for functions that are undone by a call.
     pub push_always: FuncIdx,
     pub pop: FuncIdx,
-    /// Traps, where there are guards.
-    pub unprepared: Option<FuncIdx>,
     /// A tag without values, for handlers that catch all; where there are any.
     pub any_tag: Option<TagIdx>,
     pub any_tag_type: u32,
     multi_value: bool,
     helpers: BTreeMap<(usize, usize), Helpers>,
     pub funcs: Vec<NewFunc>,
+}
+
+/// How many functions every module gets: the ABI's, and `limit`, `push`, `push_always`, `pop`.
+const ALWAYS_ADDED: usize = WPK_FORK_EXPORTS.len() + 4;
+
+/// The global that holds the state: the first that is appended.
+pub(super) fn state(module: &Module<'_>) -> GlobalIdx {
+    GlobalIdx::from_usize(module.globals.len())
+}
+
+/// The function that traps, which is appended where there are guards.
+pub(super) fn unprepared(module: &Module<'_>) -> FuncIdx {
+    FuncIdx::from_usize(module.funcs.len() + ALWAYS_ADDED)
 }
 
 /// The helpers for some number of values of one type.
@@ -90,7 +101,7 @@ impl Runtime {
                 types.add(Signature { params: Vec::new(), results });
             }
         }
-        let global = |position| GlobalIdx::from_usize(module.globals.len() + position);
+        let global = |position| GlobalIdx(state(module).0 + position);
         let mut runtime = Runtime {
             types,
             state: global(0),
@@ -99,7 +110,6 @@ impl Runtime {
             push: FuncIdx(0),
             push_always: FuncIdx(0),
             pop: FuncIdx(0),
-            unprepared: None,
             any_tag: None,
             any_tag_type: 0,
             multi_value: plan.multi_value,
@@ -153,7 +163,8 @@ impl Runtime {
             let mut trap = Function::new([]);
             trap.instructions().unreachable().end();
             let name = "wpk_fork_unprepared";
-            self.unprepared = Some(self.add(first, name, vec![], vec![], trap));
+            let index = self.add(first, name, vec![], vec![], trap);
+            assert_eq!(index, unprepared(module), "it comes right after what all modules get");
         }
         self.append_slot_helpers(first, plan);
     }

@@ -150,13 +150,7 @@ impl Bodies<'_, '_> {
     }
 
     /// As before if the function in the slot is of the type, else by the tester.
-    fn test(
-        &mut self,
-        called: Called,
-        tester: FuncIdx,
-        locals: &mut Locals,
-        out: &mut Vec<u8>,
-    ) {
+    fn test(&mut self, called: Called, tester: FuncIdx, locals: &mut Locals, out: &mut Vec<u8>) {
         let index_type = index_type(self.module, called.table);
         let index = locals.for_class((called.table, TypeIdx(u32::MAX)), &[index_type]);
         let mut sink = InstructionSink::new(out);
@@ -204,7 +198,11 @@ impl Called {
 
     /// A call of `func` in its place.
     fn directly(self, func: FuncIdx, sink: &mut InstructionSink<'_>) {
-        if self.tail { sink.return_call(func.0) } else { sink.call(func.0) };
+        if self.tail {
+            sink.return_call(func.0)
+        } else {
+            sink.call(func.0)
+        };
     }
 
     /// Ends the `if` around two calls. Nothing runs behind tail calls, and it must show.

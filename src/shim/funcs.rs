@@ -290,8 +290,7 @@ impl Funcs<'_, '_> {
             Operation::Copy { from, .. } => {
                 let class = (from, parallel.class.1);
                 let mut of_source = self.plan.parallels_of(from);
-                let of_source =
-                    of_source.find(|(_, p)| p.class == class && p.fixed_size.is_none());
+                let of_source = of_source.find(|(_, p)| p.class == class && p.fixed_size.is_none());
                 of_source.map_or(from, |(_, parallel)| parallel.index).0
             }
             _ => 0,
@@ -307,7 +306,11 @@ impl Funcs<'_, '_> {
     fn grow_parallels(&self, table: TableIdx, old: u32, sink: &mut InstructionSink<'_>) {
         let wide = index_type(self.module, table) == ValType::I64;
         let is_error = |sink: &mut InstructionSink<'_>| {
-            if wide { sink.i64_const(-1).i64_eq() } else { sink.i32_const(-1).i32_eq() };
+            if wide {
+                sink.i64_const(-1).i64_eq()
+            } else {
+                sink.i32_const(-1).i32_eq()
+            };
         };
         sink.local_tee(old);
         is_error(sink);
@@ -328,7 +331,11 @@ impl Funcs<'_, '_> {
         sink.local_get(0);
         match operation {
             Operation::Set { .. } | Operation::SetFunc { .. } | Operation::Grow { .. } => {
-                if wide { sink.i64_const(1) } else { sink.i32_const(1) };
+                if wide {
+                    sink.i64_const(1)
+                } else {
+                    sink.i32_const(1)
+                };
             }
             Operation::Fill { .. } => {
                 sink.local_get(2);
@@ -354,21 +361,37 @@ impl Funcs<'_, '_> {
         let mut sink = InstructionSink::new(&mut bytes);
         let (start, count) = (0, 1);
         let push_size = |sink: &mut InstructionSink<'_>| {
-            if wide { sink.i64_const(size as i64) } else { sink.i32_const(size as i32) };
+            if wide {
+                sink.i64_const(size as i64)
+            } else {
+                sink.i32_const(size as i32)
+            };
         };
         sink.local_get(start);
         push_size(&mut sink);
-        if wide { sink.i64_ge_u() } else { sink.i32_ge_u() };
+        if wide {
+            sink.i64_ge_u()
+        } else {
+            sink.i32_ge_u()
+        };
         sink.if_(BlockType::Empty).return_().end();
         // count = min(count, size - start)
         let push_room = |sink: &mut InstructionSink<'_>| {
             push_size(sink);
             sink.local_get(start);
-            if wide { sink.i64_sub() } else { sink.i32_sub() };
+            if wide {
+                sink.i64_sub()
+            } else {
+                sink.i32_sub()
+            };
         };
         sink.local_get(count);
         push_room(&mut sink);
-        if wide { sink.i64_gt_u() } else { sink.i32_gt_u() };
+        if wide {
+            sink.i64_gt_u()
+        } else {
+            sink.i32_gt_u()
+        };
         sink.if_(BlockType::Empty);
         push_room(&mut sink);
         sink.local_set(count).end();
@@ -410,12 +433,7 @@ fn operand_count(operation: Operation) -> u32 {
     }
 }
 
-fn instruction(
-    operation: Operation,
-    table: TableIdx,
-    source: u32,
-    sink: &mut InstructionSink<'_>,
-) {
+fn instruction(operation: Operation, table: TableIdx, source: u32, sink: &mut InstructionSink<'_>) {
     match operation {
         Operation::Set { .. } | Operation::SetFunc { .. } => sink.table_set(table.0),
         Operation::Grow { .. } => sink.table_grow(table.0),

@@ -41,9 +41,7 @@ mod writes;
 
 pub use adapt::{Adaptation, Cast, Reason, Value};
 pub use options::{Mechanism, ShimOptions, SitePattern};
-pub use report::{
-    Call, CallClass, Caller, Function, Meets, ShimReport, SignaturePair, Slots,
-};
+pub use report::{Call, CallClass, Caller, Function, Meets, ShimReport, SignaturePair, Slots};
 pub use trace::{Frame, first_frames};
 
 use crate::analyze::Indirect;
@@ -81,8 +79,7 @@ pub fn shim(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
     let module = Module::read(&bytes)?;
     let indirect = Indirect::find(&module)?;
     let variadic = variadic(&module);
-    let mismatches =
-        Mismatches::find(&module, &indirect, &variadic, options.allow_bit_casts);
+    let mismatches = Mismatches::find(&module, &indirect, &variadic, options.allow_bit_casts);
     let sites = select::select(&mismatches, options)?;
     if sites.is_empty() {
         return Ok(ShimOutput {
@@ -115,8 +112,7 @@ pub fn shim_report(input: &[u8], options: &ShimOptions) -> Result<ShimReport> {
     let module = Module::read(&bytes)?;
     let indirect = Indirect::find(&module)?;
     let variadic = variadic(&module);
-    let mismatches =
-        Mismatches::find(&module, &indirect, &variadic, options.allow_bit_casts);
+    let mismatches = Mismatches::find(&module, &indirect, &variadic, options.allow_bit_casts);
     let sites = select::select(&mismatches, options)?;
     let chosen = sites.iter().map(|site| site.call.offset).collect();
     Ok(ShimReport::new(&mismatches, &chosen))

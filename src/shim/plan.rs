@@ -4,7 +4,7 @@
 //! index. A *parallel* of a table holds at each slot what calls of one type should find there: the
 //! function itself, or an adapter that stands for it.
 
-use super::adapt::Adaptation;
+use super::adapt::{Adaptation, Reason};
 use super::mismatch::{Class, Mismatches, Strangers};
 use super::options::Mechanism;
 use super::select::Site;
@@ -272,7 +272,8 @@ impl Maker<'_, '_> {
 
     fn passive_segments(&mut self, table: TableIdx, segment: ElemIdx) {
         // The active segments of all parallels come first.
-        let of_parallel = |parallel: &Parallel| super::tables::active(self.module(), parallel).count();
+        let of_parallel =
+            |parallel: &Parallel| super::tables::active(self.module(), parallel).count();
         let active: usize = self.plan.parallels.iter().map(of_parallel).sum();
         let first = self.module().elements.len() + active;
         let ordinals: Vec<usize> = self.plan.parallels_of(table).map(|(o, _)| o).collect();
@@ -305,6 +306,11 @@ impl Maker<'_, '_> {
             let of_calls = self.mismatches.indirect.calls.iter().map(|call| call.ty);
             let all = of_funcs.chain(of_calls).map(|ty| self.mismatches.indirect.canonical(ty));
             types.extend(all);
+        }
+        // A test sees a type, not a function: where one of the type is left alone, all are.
+        let left_alone = strangers.iter().filter(|s| s.verdict == Err(Reason::Variadic));
+        for strangers in left_alone {
+            types.remove(&strangers.ty);
         }
         let types = types.into_iter().filter(|of| !self.mismatches.indirect.is_subtype(*of, ty));
         let types = types.filter_map(|of| Some((of, self.mismatches.verdict(ty, of).ok()?)));

@@ -147,10 +147,7 @@ struct Builder<'a, 'm> {
 }
 
 impl ShimReport {
-    pub(super) fn new(
-        mismatches: &Mismatches<'_>,
-        chosen: &BTreeSet<u32>,
-    ) -> ShimReport {
+    pub(super) fn new(mismatches: &Mismatches<'_>, chosen: &BTreeSet<u32>) -> ShimReport {
         let classes = BTreeMap::new();
         Builder { mismatches, chosen, classes, pairs: BTreeMap::new() }.report()
     }
@@ -352,8 +349,7 @@ impl fmt::Display for ShimReport {
             writeln!(f, "\nby signatures:")?;
         }
         for pair in &self.signatures {
-            let (calls, functions) =
-                (count(pair.calls, "call"), count(pair.functions, "function"));
+            let (calls, functions) = (count(pair.calls, "call"), count(pair.functions, "function"));
             write!(f, "  {} meets {}: {calls}, {functions}: ", pair.site_type, pair.callee_type)?;
             match (&pair.adaptation, &pair.reason) {
                 (Some(adaptation), _) => writeln!(f, "{adaptation}")?,

@@ -26,12 +26,8 @@ pub(super) fn select<'a>(
     mismatches: &'a Mismatches<'_>,
     options: &ShimOptions,
 ) -> Result<Vec<Site<'a>>> {
-    let mut chosen = Chosen {
-        mismatches,
-        names: None,
-        offsets: BTreeSet::new(),
-        callers: BTreeSet::new(),
-    };
+    let mut chosen =
+        Chosen { mismatches, names: None, offsets: BTreeSet::new(), callers: BTreeSet::new() };
     for pattern in &options.sites {
         chosen.add(pattern)?;
     }

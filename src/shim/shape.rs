@@ -81,12 +81,7 @@ enum Seen {
 
 impl<'a> Walk<'a> {
     fn new(module: &'a Module<'a>) -> Walk<'a> {
-        Walk {
-            module,
-            frames: vec![Frame::default()],
-            last: [Seen::Other; 2],
-            found: Vec::new(),
-        }
+        Walk { module, frames: vec![Frame::default()], last: [Seen::Other; 2], found: Vec::new() }
     }
 
     fn step(&mut self, operator: &Operator<'_>, offset: u32) {

@@ -17,10 +17,7 @@ use wasm_encoder::{
 use wasmparser::{ElementItems, ElementKind};
 
 /// The active segments of the parallel's table, in order.
-pub(super) fn active(
-    module: &Module<'_>,
-    parallel: &Parallel,
-) -> impl Iterator<Item = ElemIdx> {
+pub(super) fn active(module: &Module<'_>, parallel: &Parallel) -> impl Iterator<Item = ElemIdx> {
     let table = parallel.class.0.0;
     let segments = module.elements.iter_enumerated();
     let of_table = segments.filter(move |(_, element)| {
@@ -94,10 +91,11 @@ fn copy_segment(
     let stand_in = |func: FuncIdx| parallel.adapters.get(&func).copied().unwrap_or(func).0;
     let elements = match &element.items {
         ElementItems::Functions(_) => {
-            let funcs = segment_entries(&element.items).into_iter().filter_map(|entry| match entry {
-                Entry::Func(func) => Some(stand_in(func)),
-                Entry::Other => None,
-            });
+            let funcs =
+                segment_entries(&element.items).into_iter().filter_map(|entry| match entry {
+                    Entry::Func(func) => Some(stand_in(func)),
+                    Entry::Other => None,
+                });
             Elements::Functions(funcs.collect::<Vec<_>>().into())
         }
         ElementItems::Expressions(_, exprs) => {

@@ -87,11 +87,7 @@ fn operators<'b>(module: &Module<'b>, func: FuncIdx) -> Result<Vec<(Operator<'b>
 }
 
 /// The sites that are followed by the test of the state.
-fn prepared(
-    module: &Module<'_>,
-    state: GlobalIdx,
-    sites: &[Site<'_>],
-) -> Result<BTreeSet<u32>> {
+fn prepared(module: &Module<'_>, state: GlobalIdx, sites: &[Site<'_>]) -> Result<BTreeSet<u32>> {
     let mut prepared = BTreeSet::new();
     for of_caller in sites.chunk_by(|a, b| a.call.caller == b.call.caller) {
         let operators = operators(module, of_caller[0].call.caller)?;

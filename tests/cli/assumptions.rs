@@ -9,8 +9,11 @@ fn an_assumption_narrows_the_closure_and_is_reported() {
     assert_done(&output);
     assert!(text(&output.stdout).starts_with("1 (0, 1) "));
     let remarks = text(&output.stderr);
-    assert!(remarks.contains("below `forks`: 1 functions fewer"), "{remarks}");
-    assert!(remarks.contains("1 calls are guarded"), "{remarks}");
+    assert_eq!(
+        remarks,
+        "assumed: no entry is ever called below `forks`: 1 function fewer, for 1 guard (7 bytes)\n\
+         note: 1 guard (7 bytes) for what is assumed\n"
+    );
 
     fs::write(sandbox.path("list"), "# nothing else\n\nother\n").unwrap();
     let output = sandbox.run(&["analyze", "in.wasm", "--only", "@list"]);
@@ -38,8 +41,9 @@ fn an_assumption_on_a_table_is_reported() {
     assert_done(&output);
     assert!(text(&output.stdout).starts_with("2 (1, 1) "));
     let remarks = text(&output.stderr);
-    assert!(remarks.contains("no slot of the table `slots`: 1 functions fewer"), "{remarks}");
-    assert!(remarks.contains("1 calls are guarded"), "{remarks}");
+    let table = "no slot of the table `slots`: 1 function fewer, for 1 guard (7 bytes)";
+    assert!(remarks.contains(table), "{remarks}");
+    assert!(remarks.contains("note: 1 guard (7 bytes) for what is assumed"), "{remarks}");
     let unknown = sandbox.run(&[&args[..], &["memo"]].concat());
     assert_refused(&unknown, "give an index or a name of 0 (`slots`)");
 }
@@ -53,7 +57,7 @@ fn a_profile_narrows_the_closure_and_is_reported() {
     assert_done(&output);
     assert!(text(&output.stdout).starts_with("1 (0, 1) "));
     let remarks = text(&output.stderr);
-    assert!(remarks.contains("the 1 functions of a profile: 1 functions fewer"), "{remarks}");
+    assert!(remarks.contains("the 1 functions of a profile: 1 function fewer"), "{remarks}");
     let with_list = ["analyze", "in.wasm", "--profile", "p.json", "--only", "forks"];
     assert!(text(&sandbox.run(&with_list).stdout).starts_with("2 (1, 1) "));
 

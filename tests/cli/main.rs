@@ -9,6 +9,7 @@ mod readme;
 mod shim;
 #[cfg(unix)]
 mod unix;
+mod views;
 
 use std::fs;
 use std::io::Write;
@@ -317,6 +318,15 @@ fn a_reentrant_import_is_in_the_closure() {
     assert!(!text(&output.stderr).contains("assuming"));
     let misread = sandbox.run(&["analyze", "in.wasm", "--reentrant", "nodot"]);
     assert_eq!(misread.status.code(), Some(2));
+}
+
+#[test]
+fn a_mistyped_reentrant_import_is_answered_with_near_names() {
+    let sandbox = Sandbox::with("in.wasm", FORKS);
+    let output = sandbox.run(&["analyze", "in.wasm", "--reentrant", "\"env\".sleep.sm"]);
+    assert_refused(&output, "which --reentrant names (did you mean `env.sleep.ms`?)");
+    let accepting = ["analyze", "in.wasm", "--allow-missing-entry", "--reentrant", "env.nothing*"];
+    assert_refused(&sandbox.run(&accepting), "does not import `env.nothing*`");
 }
 
 #[test]

@@ -14,9 +14,14 @@ fn the_host_in_the_readme_is_the_one_that_runs() {
 fn the_readme_names_only_flags_that_exist() {
     let sandbox = Sandbox::new();
     let mut help = String::new();
-    for command in
-        [&["instrument"][..], &["analyze"], &["explain"], &["plan"], &["profile", "merge"]]
-    {
+    for command in [
+        &["instrument"][..],
+        &["analyze"],
+        &["explain"],
+        &["plan"],
+        &["shim"],
+        &["profile", "merge"],
+    ] {
         help += &text(&sandbox.run(&[command, &["--help"]].concat()).stdout);
     }
     let others = ["--release", "--import"];

@@ -37,9 +37,9 @@ fn the_report_groups_by_caller_and_by_signatures() {
         "2 of 2 indirect calls can meet a function of another type that can be adapted\n\
          \nby caller:\n\
          \x20 3 apply: 1 adaptable pair, 0 not\n\
-         \x20   0x89 table 0 as (i32, i32) -> i32: possible, chosen\n\
+         \x20   0x7d table 0 as (i32, i32) -> i32: possible, chosen\n\
          \x20 4 again: 1 adaptable pair, 0 not\n\
-         \x20   0x94 table 0 as (i32, i32) -> i32: possible\n\
+         \x20   0x89 table 0 as (i32, i32) -> i32: possible\n\
          \nby signatures:\n\
          \x20 (i32, i32) -> i32 meets (i32) -> i32: 2 calls, 1 function: argument 2 dropped\n"
     );
@@ -55,14 +55,14 @@ fn the_report_groups_by_caller_and_by_signatures() {
 #[test]
 fn calls_are_chosen_by_function_offset_list_and_trace() {
     let sandbox = casts();
-    fs::write(sandbox.path("list"), "# both\napply\n0x94\n").unwrap();
+    fs::write(sandbox.path("list"), "# both\napply\n0x89\n").unwrap();
     let trace = "RuntimeError: null function or function signature mismatch\n    \
-                 at again (wasm://wasm/1234:wasm-function[4]:0x94)\n    at main (a.mjs:1:1)\n";
+                 at again (wasm://wasm/1234:wasm-function[4]:0x89)\n    at main (a.mjs:1:1)\n";
     fs::write(sandbox.path("trace"), trace).unwrap();
     let choices: [(&[&str], usize); 6] = [
         (&["--site", "app*"], 1),
         (&["--site", "4"], 1),
-        (&["--site", "0x89", "--site", "again"], 2),
+        (&["--site", "0x7d", "--site", "again"], 2),
         (&["--site", "@list"], 2),
         (&["--from-trap", "trace"], 1),
         (&["--all-sites"], 2),
@@ -81,7 +81,10 @@ fn without_a_choice_nothing_is_done_and_that_is_said() {
     let output = sandbox.run(&["shim", "in.wasm", "-o", "out.wasm"]);
     assert_done(&output);
     assert!(text(&output.stderr).contains("no call was repaired"));
-    assert_eq!(fs::read(sandbox.path("in.wasm")).unwrap(), fs::read(sandbox.path("out.wasm")).unwrap());
+    assert_eq!(
+        fs::read(sandbox.path("in.wasm")).unwrap(),
+        fs::read(sandbox.path("out.wasm")).unwrap()
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Instruments `input` in a process of its own; returns the output, the closure and the report.
+/// Instruments `input` in a process of its own; returns the output, and all that `analyze` tells.
 fn instrument_in_process(input: &Path, threads: usize) -> (Vec<u8>, Vec<u8>) {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let output = folder.path().join("out.wasm");
@@ -21,7 +21,13 @@ fn instrument_in_process(input: &Path, threads: usize) -> (Vec<u8>, Vec<u8>) {
         result.stdout
     };
     run(&["instrument".as_ref(), input.as_ref(), "-o".as_ref(), output.as_ref()]);
-    let report = run(&["analyze".as_ref(), input.as_ref(), "--format".as_ref(), "json".as_ref()]);
+    let analyze = |flags: &[&str]| {
+        let flags = flags.iter().map(AsRef::as_ref);
+        run(&["analyze".as_ref(), input.as_ref()].into_iter().chain(flags).collect::<Vec<_>>())
+    };
+    let mut report = analyze(&["--format", "json"]);
+    report.extend(analyze(&["--advise", "--format", "json"]));
+    report.extend(analyze(&["--stats", "--format", "json"]));
     (fs::read(&output).expect("the output was written"), report)
 }
 

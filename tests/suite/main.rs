@@ -7,6 +7,7 @@ mod exec;
 mod fixtures;
 mod guards;
 mod random;
-mod stress;
 mod shims;
+mod stats;
+mod stress;
 mod structure;

@@ -147,7 +147,7 @@ fn untouched_functions_are_byte_identical() {
 
 /// Functions that have changed without a frame have guards, so they are outside the closure.
 fn only_guarded(changed: &BTreeSet<usize>, output: &Output) -> Result<(), String> {
-    let guards = output.report.guards;
+    let guards = output.report.guards.guards;
     let inside = |func: &u32| changed.contains(&(*func as usize));
     let closure = output.report.closure.iter().map(|func| func.index);
     let in_closure: Vec<u32> = closure.filter(inside).collect();

@@ -17,7 +17,7 @@ mod patterns;
 mod recorded;
 
 pub(super) use guards::guards;
-pub(super) use narrow::{Narrowed, Sound, savings};
+pub(super) use narrow::{Narrowed, Narrowing, Sound, savings};
 pub(crate) use patterns::FuncNames;
 
 use super::tables;
@@ -25,7 +25,6 @@ use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec, TableIdx};
 use crate::options::{Assumption, Options};
 use crate::read::Module;
-use narrow::Narrowing;
 use std::collections::BTreeSet;
 
 /// What the assumptions of the options come to.

@@ -2,7 +2,7 @@
 
 use super::super::graph::{Graph, Reached};
 use super::super::model::Model;
-use super::super::{Saving, certificate};
+use super::super::{Analysis, Guard, Saving, certificate};
 use super::{Assumed, Meaning};
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec, TableIdx};
@@ -20,9 +20,9 @@ pub(in super::super) struct Sound<'a, 'm> {
 /// What is taken away from the call graph.
 pub(in super::super) struct Narrowing {
     /// For each function whether it is taken out of the closure.
-    pub(super) removed: IndexVec<FuncIdx, bool>,
+    pub(in super::super) removed: IndexVec<FuncIdx, bool>,
     /// The tables that the host can see, and is taken not to write to.
-    pub(super) private: BTreeSet<TableIdx>,
+    pub(in super::super) private: BTreeSet<TableIdx>,
 }
 
 /// A module some of whose tables are taken to be private.
@@ -74,7 +74,8 @@ impl<'a, 'm> Narrowed<'a, 'm> {
     }
 }
 
-/// What each assumption saves: how much larger the closure would be without it alone. Lists of what
+/// What each assumption saves: how much larger the closure would be without it alone; and which guards
+/// are there for it alone. Lists of what
 /// is in the closure stand together, for each makes room for the functions of the others.
 ///
 /// # Errors
@@ -82,7 +83,7 @@ impl<'a, 'm> Narrowed<'a, 'm> {
 pub(in super::super) fn savings(
     assumed: &Assumed,
     narrowed: &Narrowed<'_, '_>,
-    closure: &IndexVec<FuncIdx, bool>,
+    analysis: &Analysis,
 ) -> Result<Vec<Saving>> {
     let size = |closure: &IndexVec<FuncIdx, bool>| closure.iter().filter(|inside| **inside).count();
     let Sound { model, options, .. } = narrowed.sound;
@@ -102,10 +103,22 @@ pub(in super::super) fn savings(
         };
         let sentences: Vec<_> =
             group.iter().map(|position| options.assumptions[*position].to_string()).collect();
+        let without = without.funcs(model.module);
         savings.push(Saving {
             assumption: sentences.join(", or "),
-            functions: size(&without.funcs(model.module)).saturating_sub(size(closure)),
+            functions: size(&without).saturating_sub(size(&analysis.closure)),
+            guards: guards_within(&without, analysis),
         });
     }
     Ok(savings)
+}
+
+/// The guards in functions of a larger closure.
+fn guards_within(closure: &IndexVec<FuncIdx, bool>, analysis: &Analysis) -> Vec<(FuncIdx, u32)> {
+    let guarded = analysis.guards.iter_enumerated().filter(|(func, _)| closure[*func]);
+    let guards = |(func, calls)| {
+        let calls: &Vec<Guard> = calls;
+        calls.iter().map(move |call| (func, call.offset))
+    };
+    guarded.flat_map(guards).collect()
 }

@@ -81,7 +81,8 @@ fn lost(values: &mut Values, operands: &[Value]) -> Value {
     any.unwrap_or_else(|| values.unknown(Cause::Symbolic))
 }
 
-fn ints(values: &Values, value: Value) -> Option<Vec<u64>> {
+/// The integers that a value can be; `None` if it can be anything else.
+pub(super) fn ints(values: &Values, value: Value) -> Option<Vec<u64>> {
     let constants = values.constants(value)?.iter();
     constants
         .map(|known| match known {

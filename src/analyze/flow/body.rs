@@ -10,15 +10,16 @@
 //! A body takes a bounded number of passes, and a bounded number of steps: one that is beyond
 //! them has no summary, and everything about it is unknown.
 //!
-//! Never: follow memory, mutable globals, or the contents of heap objects.
+//! Never: follow memory that can change, mutable globals, or the contents of heap objects.
 
-use super::arithmetic::{apply_binary, apply_unary};
+use super::arithmetic::{apply_binary, apply_unary, ints};
 use super::arity::Arity;
 use super::state::{Frame, FrameKind, State};
-use super::summary::{Origin, Origins, Summary, Write};
+use super::summary::{Origin, Origins, Summary, Write, Written};
 use super::value::{Cause, Known, Set, Symbol, Value, Values};
 use crate::analyze::constants::{Constant, Constants};
-use crate::index::{FuncIdx, GlobalIdx, IndexType, TableIdx, TypeIdx};
+use crate::analyze::memories::Memories;
+use crate::index::{ElemIdx, FuncIdx, GlobalIdx, IndexType, TableIdx, TypeIdx};
 use crate::read::Module;
 use std::collections::BTreeMap;
 use wasmparser::{BlockType, Catch, FuncType, ModuleArity, Operator, ValType};
@@ -43,6 +44,7 @@ type Step = Result<(), GiveUp>;
 pub(super) struct Interpreter<'m> {
     module: &'m Module<'m>,
     constants: &'m Constants,
+    memories: &'m Memories<'m>,
     func: FuncIdx,
     values: Values,
     state: State,
@@ -50,19 +52,19 @@ pub(super) struct Interpreter<'m> {
     args: BTreeMap<(FuncIdx, u32), Value>,
     dynamics: Vec<Value>,
     results: Option<Vec<Value>>,
-    writes: Vec<RecordedWrite>,
-}
-
-enum RecordedWrite {
-    Value(TableIdx, Value, Value),
-    Other(Write),
+    writes: Vec<Write<Value>>,
 }
 
 impl<'m> Interpreter<'m> {
-    pub(super) fn new(module: &'m Module<'m>, constants: &'m Constants) -> Self {
+    pub(super) fn new(
+        module: &'m Module<'m>,
+        constants: &'m Constants,
+        memories: &'m Memories<'m>,
+    ) -> Self {
         Interpreter {
             module,
             constants,
+            memories,
             func: FuncIdx(0),
             values: Values::default(),
             state: State::default(),
@@ -74,8 +76,15 @@ impl<'m> Interpreter<'m> {
     }
 
     /// Keeps what makes values unknown, for [`Interpreter::origins`].
-    pub(super) fn explaining(module: &'m Module<'m>, constants: &'m Constants) -> Self {
-        Interpreter { values: Values::explaining(), ..Interpreter::new(module, constants) }
+    pub(super) fn explaining(
+        module: &'m Module<'m>,
+        constants: &'m Constants,
+        memories: &'m Memories<'m>,
+    ) -> Self {
+        Interpreter {
+            values: Values::explaining(),
+            ..Interpreter::new(module, constants, memories)
+        }
     }
 
     /// The summary of a defined function; `None` if the function is too much for it.
@@ -170,7 +179,7 @@ impl<'m> Interpreter<'m> {
         let values = &self.values;
         let set = |value: Value| values.set(value).cloned();
         let args = self.args.iter();
-        let writes = self.writes.drain(..);
+        let writes = self.writes.iter();
         let results = self.module.func_type(self.func).results().len();
         // A function that never returns has no result at all.
         let none = || vec![Some(Set::default()); results];
@@ -181,14 +190,7 @@ impl<'m> Interpreter<'m> {
                 .results
                 .as_ref()
                 .map_or_else(none, |results| results.iter().map(|r| set(*r)).collect()),
-            writes: writes
-                .map(|write| match write {
-                    RecordedWrite::Value(table, at, value) => {
-                        Write::Value { table, at: set(at), value: set(value) }
-                    }
-                    RecordedWrite::Other(write) => write,
-                })
-                .collect(),
+            writes: writes.map(|write| write.map(|value| set(*value))).collect(),
         }
     }
 
@@ -444,30 +446,34 @@ impl<'m> Interpreter<'m> {
     /// Whether the operator writes to a table; if so, takes it.
     fn table_write(&mut self, operator: &Operator<'_>) -> bool {
         let state = &mut self.state;
-        let write = match *operator {
+        let (table, at, len, what) = match *operator {
             Operator::TableSet { table } => {
                 let (value, at) = (state.pop(), state.pop());
-                RecordedWrite::Value(TableIdx(table), at, value)
+                (table, at, self.values.constant(Known::Int(1)), Written::Value(value))
             }
             Operator::TableFill { table } => {
-                let (_, value, _) = (state.pop(), state.pop(), state.pop());
-                RecordedWrite::Value(TableIdx(table), Values::ANY, value)
+                let (len, value, at) = (state.pop(), state.pop(), state.pop());
+                (table, at, len, Written::Value(value))
             }
             Operator::TableGrow { table } => {
-                let (_, value) = (state.pop(), state.pop());
-                state.push(self.values.unknown(Cause::Operator));
-                RecordedWrite::Value(TableIdx(table), Values::ANY, value)
+                let (len, value) = (state.pop(), state.pop());
+                // The new slots begin at the table's size, which is not followed.
+                let size = self.values.unknown(Cause::Operator);
+                state.push(size);
+                (table, size, len, Written::Value(value))
+            }
+            Operator::TableInit { elem_index, table } => {
+                let (len, from, at) = (state.pop(), state.pop(), state.pop());
+                let segment = ElemIdx(elem_index);
+                (table, at, len, Written::Segment { segment, from })
             }
             Operator::TableCopy { dst_table, src_table } => {
-                state.pop_many(3);
-                RecordedWrite::Other(Write::Copy {
-                    to: TableIdx(dst_table),
-                    from: TableIdx(src_table),
-                })
+                let (len, from, at) = (state.pop(), state.pop(), state.pop());
+                (dst_table, at, len, Written::Slots { table: TableIdx(src_table), from })
             }
             _ => return false,
         };
-        self.writes.push(write);
+        self.writes.push(Write { table: TableIdx(table), at, len, what });
         true
     }
 
@@ -477,7 +483,8 @@ impl<'m> Interpreter<'m> {
         let operands = state.pop_many(params as usize);
         let value = match operands[..] {
             [left, right] if results == 1 => apply_binary(values, operator, left, right),
-            [operand] if results == 1 => apply_unary(values, operator, operand),
+            [operand] if results == 1 => load(self.memories, values, operator, operand)
+                .or_else(|| apply_unary(values, operator, operand)),
             _ => None,
         };
         let value = value.unwrap_or_else(|| values.unknown(Cause::Operator));
@@ -502,6 +509,22 @@ impl<'m> Interpreter<'m> {
         let arity = Arity(self.module).tag_type_arity(tag);
         arity.map_or(0, |(params, _)| params as usize)
     }
+}
+
+/// The result of a load from memory that stays as it is; `None` for anything else.
+fn load(
+    memories: &Memories<'_>,
+    values: &mut Values,
+    operator: &Operator<'_>,
+    address: Value,
+) -> Option<Value> {
+    // Hardly any module has such memory, and bodies have many operators.
+    if memories.is_empty() {
+        return None;
+    }
+    let addresses = ints(values, address)?;
+    let loaded = memories.load(operator, &addresses)?;
+    Some(values.any_of(loaded.into_iter().map(Known::Int)))
 }
 
 fn non_null(values: &mut Values, reference: Value) -> Value {

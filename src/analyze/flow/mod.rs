@@ -19,14 +19,18 @@ mod provenance;
 mod solve;
 mod state;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub(super) use provenance::{Provenance, Step};
-pub(super) use summary::Write;
-pub(super) use value::{Cause, Known, Set};
+pub(super) use solve::Solution;
+pub(super) use summary::{Write, Written};
+pub(super) use value::{Cause, Known};
 
 use super::constants::Constants;
 use super::facts::{Callee, Facts};
+use super::memories::Memories;
 use super::origin::Traceable;
 use crate::index::{FuncIdx, IndexVec};
 use crate::options::Precision;
@@ -36,7 +40,7 @@ use rayon::prelude::*;
 use solve::Solver;
 use std::collections::{BTreeMap, BTreeSet};
 use summary::Summary;
-use value::Symbol;
+use value::{Set, Symbol};
 
 /// Through how many other functions a value is followed at most.
 const MAX_ROUNDS: usize = 16;
@@ -49,7 +53,7 @@ pub(super) struct Flows {
     pub(super) targets: BTreeMap<u32, Vec<Known>>,
     /// Every instruction that writes to a table, with all symbols solved; only as much is in here
     /// as the functions in `written_by` contain.
-    pub(super) writes: Vec<Write>,
+    pub(super) writes: Vec<Write<Solution>>,
     /// The functions whose writes are known.
     pub(super) written_by: BTreeSet<FuncIdx>,
 }
@@ -88,6 +92,7 @@ pub(super) struct Inputs<'a> {
     pub(super) module: &'a Module<'a>,
     pub(super) facts: &'a Facts,
     pub(super) constants: &'a Constants,
+    pub(super) memories: &'a Memories<'a>,
     /// Functions that may be called other than directly.
     pub(super) mentioned: &'a IndexVec<FuncIdx, bool>,
     pub(super) reach: Reach,
@@ -135,11 +140,11 @@ impl Search<'_> {
     fn summarize(&mut self, funcs: BTreeSet<FuncIdx>) {
         let new: Vec<FuncIdx> =
             funcs.into_iter().filter(|func| !self.summaries.contains_key(func)).collect();
-        let (module, constants) = (self.inputs.module, self.inputs.constants);
+        let inputs = self.inputs;
         let summaries: Vec<_> = new
             .par_iter()
             .map_init(
-                || Interpreter::new(module, constants),
+                || Interpreter::new(inputs.module, inputs.constants, inputs.memories),
                 |interpreter, func| interpreter.summarize(*func),
             )
             .collect();
@@ -180,10 +185,7 @@ impl Search<'_> {
         for summary in self.summaries.values().flatten() {
             summary.dynamics.iter().for_each(&mut add);
             for write in &summary.writes {
-                if let Write::Value { at, value, .. } = write {
-                    add(at);
-                    add(value);
-                }
+                write.map(&mut add);
             }
         }
         symbols

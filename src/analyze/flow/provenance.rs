@@ -65,7 +65,11 @@ impl<'m> Provenance<'m> {
     pub(in crate::analyze) fn new(inputs: Inputs<'m>) -> Provenance<'m> {
         Provenance {
             inputs,
-            interpreter: RefCell::new(Interpreter::explaining(inputs.module, inputs.constants)),
+            interpreter: RefCell::new(Interpreter::explaining(
+                inputs.module,
+                inputs.constants,
+                inputs.memories,
+            )),
             origins: RefCell::default(),
             callers: OnceCell::new(),
         }

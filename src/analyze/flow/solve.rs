@@ -8,7 +8,7 @@ use super::value::{Known, MAX_CONSTANTS, Set, Symbol};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The values of a symbol or a set; `None` for any.
-type Solution = Option<Vec<Known>>;
+pub(in crate::analyze) type Solution = Option<Vec<Known>>;
 
 #[derive(Default)]
 pub(super) struct Solver {
@@ -96,17 +96,8 @@ impl Solver {
     }
 
     /// The same write with constants only.
-    pub(super) fn resolve_write(&self, write: &Write) -> Write {
-        let resolve = |set: &Option<Set>| {
-            let constants = self.resolve_operand(set.as_ref()?)?;
-            Some(Set { constants, symbols: Vec::new() })
-        };
-        match write {
-            Write::Value { table, at, value } => {
-                Write::Value { table: *table, at: resolve(at), value: resolve(value) }
-            }
-            other => other.clone(),
-        }
+    pub(super) fn resolve_write(&self, write: &Write<Option<Set>>) -> Write<Solution> {
+        write.map(|operand| self.resolve_operand(operand.as_ref()?))
     }
 }
 

@@ -1,11 +1,11 @@
 //! What an interpreted body leaves behind.
 
 use super::value::{Set, Unknown};
-use crate::index::{FuncIdx, TableIdx};
+use crate::index::{ElemIdx, FuncIdx, TableIdx};
 use std::collections::BTreeMap;
 
 /// What a body does with values that matter.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Summary {
     /// The index or reference of each dynamic call, in order of offset; `None` for any.
     pub(super) dynamics: Vec<Option<Set>>,
@@ -13,7 +13,7 @@ pub(super) struct Summary {
     pub(super) args: BTreeMap<(FuncIdx, u32), Set>,
     /// The results, over all returns; `None` for any.
     pub(super) results: Vec<Option<Set>>,
-    pub(super) writes: Vec<Write>,
+    pub(super) writes: Vec<Write<Option<Set>>>,
 }
 
 /// Where the values of an interpreted body that matter come from.
@@ -33,12 +33,42 @@ pub(super) enum Origin {
     Unknown(Option<Unknown>),
 }
 
-/// An instruction that writes to a table. `table.init` is none of these: nothing of what it writes
-/// has to be followed.
-#[derive(Clone, Debug)]
-pub(in crate::analyze) enum Write {
-    /// `table.set`, `table.fill` and `table.grow`: a value, at some slots (`None`: any).
-    Value { table: TableIdx, at: Option<Set>, value: Option<Set> },
-    /// `table.copy`.
-    Copy { to: TableIdx, from: TableIdx },
+/// An instruction that writes to a table; `V` is what is known of a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::analyze) struct Write<V> {
+    pub(in crate::analyze) table: TableIdx,
+    /// The first slot that it writes.
+    pub(in crate::analyze) at: V,
+    /// How many slots it writes.
+    pub(in crate::analyze) len: V,
+    pub(in crate::analyze) what: Written<V>,
+}
+
+/// What a write puts into the slots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::analyze) enum Written<V> {
+    /// `table.set`, `table.fill` and `table.grow`: a value.
+    Value(V),
+    /// `table.init`: the items of a segment, from a position on.
+    Segment { segment: ElemIdx, from: V },
+    /// `table.copy`: the slots of a table, from one on.
+    Slots { table: TableIdx, from: V },
+}
+
+impl<V> Write<V> {
+    /// The same write with other knowledge of its operands.
+    pub(super) fn map<W>(&self, mut f: impl FnMut(&V) -> W) -> Write<W> {
+        Write {
+            table: self.table,
+            at: f(&self.at),
+            len: f(&self.len),
+            what: match &self.what {
+                Written::Value(value) => Written::Value(f(value)),
+                Written::Segment { segment, from } => {
+                    Written::Segment { segment: *segment, from: f(from) }
+                }
+                Written::Slots { table, from } => Written::Slots { table: *table, from: f(from) },
+            },
+        }
+    }
 }

@@ -44,7 +44,7 @@ pub(in crate::analyze) struct Set {
 
 impl Set {
     /// The union, however large.
-    fn both(&self, other: &Set) -> Set {
+    pub(super) fn both(&self, other: &Set) -> Set {
         Set {
             constants: merge(&self.constants, &other.constants),
             symbols: merge(&self.symbols, &other.symbols),

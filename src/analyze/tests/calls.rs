@@ -224,7 +224,31 @@ fn a_chain_of_function_pointers_has_no_bound() {
         (func $f1 (type $t1) (call_indirect (type $t0) (local.get 0)))
         (func $f2 (type $t2) (call_indirect (type $t1) (i32.const 0) (i32.wrap_i64 (local.get 0))))
         (func $f3 (type $t3) (call_indirect (type $t2) (i64.const 0) (i32.load (i32.const 0))))
-        (memory 1)",
+        (memory (export \"m\") 1)",
         "f0 f1 f2 f3",
     );
+}
+
+/// What the host gives for an import may be of a subtype, and calls check what it is.
+#[test]
+fn an_import_is_a_target_of_subtypes_too() {
+    let types = "(type $top (sub (func))) (type $low (sub $top (func)))
+        (type $other (sub $top (func))) (type $final (func))";
+    let calls = "(table 2 funcref) (elem (i32.const 0) $target) (elem declare func $target)
+        (func $a (call_indirect (type $low) (i32.const 0)))
+        (func $b (param i32) (call_indirect (type $low) (local.get 0)))
+        (func $c (call_ref $low (ref.cast (ref $low) (ref.func $target))))
+        (func $d (param (ref $low)) (call_ref $low (local.get 0)))
+        (func $e (param i32 (ref $other)) (call_indirect (type $other) (local.get 0)))
+        (func $f (call_indirect (type $top) (i32.const 0)))
+        (func $g (call_indirect (type $final) (i32.const 0)))";
+    let import =
+        format!("(module {types} (import \"k\" \"fork\" (func $target (type $top))) {calls})");
+    let without_entry = closure(&import)[1..].to_vec();
+    assert_eq!(without_entry, ["a", "b", "c", "d", "e", "f"]);
+    let defined = format!(
+        "(module {types} (import \"k\" \"fork\" (func $fork))
+        (func $target (type $top) (call $fork)) {calls})"
+    );
+    assert_eq!(closure(&defined), ["target", "f"]);
 }

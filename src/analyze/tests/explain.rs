@@ -64,8 +64,15 @@ fn an_operand_has_values_or_a_reason() {
     with_module(FOLLOWED, |module| {
         let model = Model::new(module, &options()).unwrap();
         let mentioned = taken::mentioned(module, &model.facts.uses);
-        let Model { facts, constants, .. } = &model;
-        let inputs = flow::Inputs { module, facts, constants, mentioned: &mentioned, reach: flow::Reach::default() };
+        let Model { facts, constants, memories, .. } = &model;
+        let inputs = flow::Inputs {
+            module,
+            facts,
+            constants,
+            memories,
+            mentioned: &mentioned,
+            reach: flow::Reach::default(),
+        };
         let provenance = Provenance::new(inputs);
         let (mut known, mut unknown) = (0, 0);
         for (func, calls) in model.facts.calls.iter_enumerated() {

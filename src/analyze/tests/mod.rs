@@ -1,5 +1,6 @@
 //! Each class of call-graph challenge: what must be in the closure, and what must not.
 
+mod advise;
 mod assume;
 mod assumed_oracle;
 mod calls;
@@ -7,11 +8,14 @@ mod certificate;
 mod entries;
 mod explain;
 mod liveness;
+mod loads;
 mod oracle;
 mod precision;
 mod reentry;
 mod scale;
+mod scopes;
 mod tables;
+mod uncached;
 mod values;
 
 use super::{Analysis, Target};

@@ -96,3 +96,46 @@ fn a_long_chain_of_parameters() {
     wat.push(')');
     within_limit(&wat, 1);
 }
+
+/// Functions that each change the table in the same way, with operands that are known or not.
+fn writers(write: impl Fn(usize) -> String) -> String {
+    let mut wat = String::from(
+        "(module (import \"k\" \"fork\" (func $fork)) (table $t 30000 funcref) (table $u 9 funcref)
+        (elem (i32.const 0) $fork) (elem $e func $fork",
+    );
+    (0..COUNT).for_each(|i| write!(wat, " $f{i}").unwrap());
+    wat.push(')');
+    for i in 0..COUNT {
+        write!(wat, "(func $f{i} (param i32) {} (call_indirect (local.get 0)))", write(i)).unwrap();
+    }
+    wat.push(')');
+    wat
+}
+
+#[test]
+fn many_writes_of_many_slots() {
+    for operands in [
+        "(local.get 0) (i32.const 0) (i32.const 20000)",
+        "(i32.const 0) (i32.const 1) (i32.const 9999)",
+    ] {
+        within_limit(&writers(|_| format!("(table.init $t $e {operands})")), COUNT + 1);
+        within_limit(&writers(|_| format!("(table.copy $t $u {operands})")), COUNT + 1);
+    }
+    let fill = "(table.fill $t (i32.const 0) (ref.null func) (i32.const 20000))";
+    within_limit(&writers(|_| fill.into()), COUNT + 1);
+}
+
+#[test]
+fn many_values_copied_to_many_slots() {
+    let spread = writers(|i| {
+        format!(
+            "(table.set $u (i32.const 0) (ref.func $f{i}))
+            (table.copy $t $u (i32.const {i}) (i32.const 0) (i32.const 1))"
+        )
+    });
+    within_limit(&spread, COUNT + 1);
+    let chain = writers(|i| {
+        format!("(table.copy $t $t (i32.const {i}) (i32.const {}) (i32.const 1))", i + 1)
+    });
+    within_limit(&chain, COUNT + 1);
+}

@@ -8,7 +8,7 @@ fn slot(table: &str, index: &str, reached: bool) {
     let names = if reached { "f a" } else { "f" };
     expect(
         &format!(
-            "{table} (memory 1) (func $f (call $fork)) (func $g)
+            "{table} (memory (export \"m\") 1) (func $f (call $fork)) (func $g)
             (func $a (param $p i32) (local $l i32) (call_indirect {index}))
             (func $wrong (param i32))"
         ),
@@ -262,4 +262,25 @@ fn a_tables_element_type_bounds_its_slots() {
         (func $c (param (ref $top)) (call_ref $top (local.get 0)))",
         "f c",
     );
+}
+
+/// Instantiation may fail behind a segment for an imported table; then the functions in that table
+/// run, while later segments are missing.
+#[test]
+fn segments_that_may_be_missing_overwrite_nothing() {
+    let own = |shared: &str, names: &str| {
+        expect(
+            &format!(
+                "(import \"e\" \"t\" (table $shared 9 funcref)) (table $own 2 funcref)
+                (elem (table $own) (i32.const 0) func $f $f)
+                {shared}
+                (elem (table $own) (i32.const 1) func $g)
+                (func $f (call $fork)) (func $g)
+                (func $a (call_indirect $own (i32.const 1)))"
+            ),
+            names,
+        );
+    };
+    own("", "f");
+    own("(elem (table $shared) (i32.const 0) func $a)", "f a");
 }

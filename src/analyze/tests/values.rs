@@ -3,7 +3,8 @@
 use super::expect;
 
 /// A table with `fork` below slot 1 only (`$f`); 0, 2 and 3 hold `$g`.
-const TABLE: &str = "(memory 1) (table $t 4 funcref) (elem (i32.const 0) $g $f $g $g)
+const TABLE: &str =
+    "(memory (export \"m\") 1) (table $t 4 funcref) (elem (i32.const 0) $g $f $g $g)
     (global $one i32 (i32.const 1)) (global $two i32 (i32.const 2))
     (global $var (mut i32) (i32.const 2))
     (func $f (call $fork)) (func $g)";
@@ -403,8 +404,37 @@ fn writes_to_tables_are_followed() {
     written("(drop (table.grow $t (ref.null func) (local.get $p)))", "f");
     written("(drop (table.grow $t (ref.func $f) (local.get $p)))", "f a b c");
     written("(table.init $t $h (i32.const 0) (i32.const 0) (i32.const 1))", "f");
-    written("(table.init $t $e (i32.const 0) (i32.const 0) (i32.const 1))", "f a b c");
-    written("(table.copy $t $u (i32.const 0) (i32.const 0) (i32.const 1))", "f a b c");
+    written("(table.fill $t (i32.const 1) (ref.func $f) (i32.const 2))", "f b c");
+    written("(table.fill $t (i32.const 0) (ref.func $f) (i32.const 2))", "f a c");
+    written("(table.fill $t (i32.const 0) (ref.func $f) (i32.const 0))", "f");
+    written("(table.init $t $e (i32.const 0) (i32.const 0) (i32.const 1))", "f a c");
+    written("(table.init $t $e (i32.const 2) (i32.const 0) (i32.const 1))", "f b c");
+    written("(table.init $t $e (i32.const 0) (i32.const 1) (i32.const 1))", "f");
+    written("(table.init $t $e (i32.const 0) (i32.const 0) (local.get $p))", "f a b c");
+    written("(table.init $t $e (local.get $p) (i32.const 0) (i32.const 1))", "f a b c");
+    written("(table.copy $t $u (i32.const 0) (i32.const 0) (i32.const 1))", "f a c");
+    written("(table.copy $t $u (i32.const 1) (i32.const 0) (i32.const 2))", "f c");
+    written("(table.copy $t $u (i32.const 0) (i32.const 1) (i32.const 3))", "f");
+    written("(table.copy $t $u (local.get $p) (i32.const 0) (i32.const 1))", "f a b c");
+    written("(table.copy $t $u (i32.const 0) (i32.const 0) (local.get $p))", "f a b c");
+    written("(table.copy $t $t (i32.const 2) (i32.const 3) (i32.const 1))", "f");
+    written(
+        "(table.set $u (i32.const 1) (ref.func $f))
+        (table.copy $t $u (i32.const 2) (i32.and (local.get $p) (i32.const 1)) (i32.const 1))",
+        "f b c",
+    );
+    // What was copied once is copied on.
+    written(
+        "(table.copy $t $t (i32.const 2) (i32.const 1) (i32.const 1))
+        (table.copy $t $t (i32.const 1) (i32.const 0) (i32.const 1))
+        (table.set $t (i32.const 0) (ref.func $f))",
+        "f a b c",
+    );
+    written(
+        "(table.copy $t $u (i32.const 2) (i32.const 1) (i32.const 1))
+        (table.set $u (local.get $p) (ref.func $f))",
+        "f a b c",
+    );
     written("(table.copy $t $t (i32.const 0) (i32.const 0) (i32.const 1))", "f");
     written("(table.set $t (i32.const 0) (table.get $u (i32.const 0)))", "f a c");
     written("(table.set $t (i32.const 0) (table.get $t (i32.const 2)))", "f");
@@ -433,4 +463,25 @@ fn a_copy_from_what_the_host_sees_is_open() {
         (func $a (call_indirect $y (i32.const 0)))",
         "f a",
     );
+}
+
+#[test]
+fn long_chains_of_copies_are_followed_table_by_table() {
+    let copies = |count: u32| -> String {
+        let copies = (0..count).rev().map(|i| {
+            format!("(table.copy $t $t (i32.const {}) (i32.const {i}) (i32.const 1))", i + 1)
+        });
+        copies.collect()
+    };
+    for (count, names) in [(3, "f a b"), (30, "f a b c")] {
+        expect(
+            &format!(
+                "(table $t 40 funcref) (elem (i32.const 0) $f) (func $f (call $fork))
+                (func $a (call_indirect (i32.const 0))) (func $b (call_indirect (i32.const 3)))
+                (func $c (call_indirect (i32.const 35))) (func $w {})",
+                copies(count)
+            ),
+            names,
+        );
+    }
 }

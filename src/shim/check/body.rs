@@ -161,8 +161,8 @@ impl Checker<'_, '_> {
             Repair::Parallel(ordinal) => {
                 let parallel = &self.plan.parallels[ordinal];
                 let (table, ty) = parallel.class;
-                let same = table.0 == called.table
-                    && self.indirect.canonical(TypeIdx(called.ty)) == ty;
+                let same =
+                    table.0 == called.table && self.indirect.canonical(TypeIdx(called.ty)) == ty;
                 require(same, "a call goes through a parallel of something else")?;
                 if !parallel.may_be_shorter {
                     return copy.expect(&called.through(parallel.index));

@@ -203,7 +203,10 @@ impl Checker<'_, '_> {
         while let Some((of, after)) = tested(rest, table, index) {
             rest = self.tested_call(func, after, &site, (table, of), index)?;
         }
-        require(is_original_call(rest, (table, ty), index), "a tester does not end with the original call")
+        require(
+            is_original_call(rest, (table, ty), index),
+            "a tester does not end with the original call",
+        )
     }
 
     /// A function that makes the original call.
@@ -261,9 +264,10 @@ impl Checker<'_, '_> {
         if let Some(done) = done {
             let operands = operators.iter().position(|op| operation(op, None).is_some());
             let operands = operands.ok_or_else(|| wrong("a writer writes nothing"))?;
-            let in_order = operators[..operands].iter().zip(0..).all(|(operator, local_index)| {
-                *operator == Operator::LocalGet { local_index }
-            });
+            let in_order = operators[..operands]
+                .iter()
+                .zip(0..)
+                .all(|(operator, local_index)| *operator == Operator::LocalGet { local_index });
             let same = match (operation(&operators[operands], None), done) {
                 (Some(Operation::Set { table }), Operation::SetFunc { table: of }) => table == of,
                 (found, done) => found == Some(done),

@@ -168,7 +168,8 @@ impl Checker<'_, '_> {
         let mut exported = exported.filter(|export| export.kind == ExternalKind::Table);
         let hidden = !exported.any(|export| export.index == parallel.index.0);
         require(hidden && copy.import.is_none(), "the host can write to a parallel")?;
-        let (originals, copies) = (self.active_segments(table), self.active_segments(parallel.index));
+        let (originals, copies) =
+            (self.active_segments(table), self.active_segments(parallel.index));
         require(originals.len() == copies.len(), "a parallel has other segments")?;
         for (original, copy) in originals.into_iter().zip(copies) {
             self.segment(original, copy, ty)?;

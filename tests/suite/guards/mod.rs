@@ -5,6 +5,7 @@
 //! the fixtures of `analyze`.
 
 mod cases;
+mod costs;
 mod host;
 
 use cases::Case;
@@ -67,8 +68,8 @@ fn guards_are_only_where_an_assumption_needs_them() {
         let name = &case.name;
         let sound = wasm_fork::analyze(case.wat.as_bytes(), &case.sound()).unwrap();
         let narrowed = wasm_fork::analyze(case.wat.as_bytes(), &case.options()).unwrap();
-        assert_eq!((sound.guards, sound.assumed.len()), (0, 0), "{name}");
-        assert_eq!((narrowed.guards, narrowed.assumed.len()), (1, 1), "{name}");
+        assert_eq!((sound.guards.guards, sound.assumed.len()), (0, 0), "{name}");
+        assert_eq!((narrowed.guards.guards, narrowed.assumed.len()), (1, 1), "{name}");
         let fewer = sound.counts.total - narrowed.counts.total;
         assert_eq!(narrowed.assumed[0].saves, fewer, "{name}");
         assert!(fewer > 0, "{name}");
@@ -80,7 +81,7 @@ fn guards_are_only_where_an_assumption_needs_them() {
 fn a_wrong_table_assumption_inside_the_closure_does_no_harm() {
     let case = cases::inside_the_closure();
     let report = wasm_fork::analyze(case.wat.as_bytes(), &case.options()).unwrap();
-    assert_eq!((report.guards, report.assumed[0].saves), (0, 0));
+    assert_eq!((report.guards.guards, report.assumed[0].saves), (0, 0));
     let original = run(&wat::parse_str(&case.wat).unwrap(), 1, Mode::Calm);
     for mode in [Mode::Same, Mode::Fresh] {
         assert_same(&case, &original, &run(&case.instrument(), 1, mode));

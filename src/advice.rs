@@ -1,0 +1,366 @@
+//! What holds the closure up, largest first: for people (text) and programs (JSON).
+
+use crate::analyze::{self, Called, Extent, Imports, OnlyCall, What};
+use crate::error::Result;
+use crate::index::{FuncIdx, TypeIdx};
+use crate::options::{EntryPattern, Options};
+use crate::read::{FuncKind, Module, text_to_binary};
+use serde::Serialize;
+use std::cmp::Reverse;
+use std::fmt;
+
+/// What the closure would be smaller without.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Advice {
+    /// The closure as it is.
+    pub closure: Extent,
+    /// What holds it up, what saves most functions first. The figures are not to be added up: what
+    /// two items save may be the same.
+    pub items: Vec<Item>,
+}
+
+/// One thing that holds the closure up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Item {
+    /// What it is.
+    #[serde(flatten)]
+    pub without: Without,
+    /// How much smaller the closure would be without it, all else left as it is.
+    pub saves: Extent,
+    /// The flag that assumes it away, with its value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pass: Option<String>,
+    /// The flag of the options without which it isn't there, with its value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leave_out: Option<String>,
+}
+
+/// What can hold the closure up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Without {
+    /// That the host can write to a table.
+    Table {
+        /// The table's index.
+        table: u32,
+    },
+    /// That the host may put functions into tables, or pass them on by reference, which only their
+    /// exports give it.
+    Exports,
+    /// That these imports call back.
+    Reentry {
+        /// The imports, in index order.
+        imports: Vec<Import>,
+    },
+    /// That these imports are entries.
+    Entries {
+        /// The imports, in index order.
+        imports: Vec<Import>,
+    },
+    /// All calls of one type, or of all types, whose operand (the index into the table, or the reference)
+    /// is not known.
+    Calls {
+        /// The index of the table that they go through; none for `call_ref`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        table: Option<u32>,
+        /// The least type index that names their type; none for all types.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        r#type: Option<u32>,
+        /// The type in words.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        signature: Option<String>,
+        /// How many such calls there are in the closure.
+        calls: usize,
+    },
+    /// A function.
+    Function {
+        /// Its index.
+        index: u32,
+        /// Its name, if it has one.
+        name: Option<String>,
+        /// If one call alone leads from it to an entry, recursion aside: that one. Without this call
+        /// the closure would be smaller by just as much.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        only_call: Option<Call>,
+    },
+}
+
+/// An imported function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Import {
+    /// Its index.
+    pub index: u32,
+    /// Its module and field name, as `module.name`.
+    pub name: String,
+}
+
+/// A call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Call {
+    /// Offset of the instruction in bytes from the start of the module.
+    pub offset: u32,
+    /// Index of the function that is called; none if it is not a direct call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub callee: Option<u32>,
+    /// Its name, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub callee_name: Option<String>,
+    /// Index of the table that the function is in, for `call_indirect`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<u32>,
+    /// The index of the type that the call asks for, if it is not a direct call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<u32>,
+}
+
+/// Finds what holds up the closure of a module (binary or text).
+///
+/// # Errors
+/// As [`crate::analyze()`], but for assumptions that can't be guarded.
+pub fn advise(input: &[u8], options: &Options) -> Result<Advice> {
+    crate::stage("read");
+    let bytes = text_to_binary(input)?;
+    let module = Module::read(&bytes)?;
+    crate::stage("analyze");
+    let (closure, supports) = analyze::supports(&module, options)?;
+    let mut items: Vec<_> = supports
+        .iter()
+        .map(|support| {
+            let (pass, leave_out) = flags(&support.what);
+            let without = Without::new(&module, &support.what);
+            Item { without, saves: support.saves, pass, leave_out }
+        })
+        .collect();
+    // The sort is stable: what saves the same stays in the order in which it is found.
+    items.sort_by_key(|item| Reverse(item.saves));
+    Ok(Advice { closure, items })
+}
+
+/// The flag that does away with something, and the flag that brought it.
+fn flags(what: &What) -> (Option<String>, Option<String>) {
+    let pattern = |flag: &str, imports: &Imports| {
+        let pattern = imports.pattern.as_ref()?;
+        Some(format!("{flag} {}", shell_word(&spelled(pattern))))
+    };
+    match what {
+        What::VisibleTable(table) => (Some(format!("--assume-table-private {table}")), None),
+        What::Function { func, .. } => (Some(format!("--assume-no-fork {func}")), None),
+        What::Reentry(imports) => (None, pattern("--reentrant", imports)),
+        What::Entries(imports) => (None, pattern("--entry", imports)),
+        What::Exports | What::Calls { .. } => (None, None),
+    }
+}
+
+/// The pattern as it is read again.
+fn spelled(pattern: &EntryPattern) -> String {
+    let plain = pattern.to_string();
+    match EntryPattern::parse(&plain) {
+        Ok(read) if read == *pattern => plain,
+        _ => {
+            let star = if pattern.name_prefix { "*" } else { "" };
+            format!("\"{}\".{}{star}", pattern.module, pattern.name)
+        }
+    }
+}
+
+/// In quotes, where a shell would not take the text as it is.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    if text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+impl Without {
+    fn new(module: &Module<'_>, what: &What) -> Without {
+        let imports = |imports: &Imports| {
+            imports.funcs.iter().map(|func| Import::new(module, *func)).collect()
+        };
+        match what {
+            What::VisibleTable(table) => Without::Table { table: table.0 },
+            What::Exports => Without::Exports,
+            What::Reentry(set) => Without::Reentry { imports: imports(set) },
+            What::Entries(set) => Without::Entries { imports: imports(set) },
+            What::Calls { table, ty, calls } => Without::Calls {
+                table: table.map(|table| table.0),
+                r#type: ty.map(|ty| ty.0),
+                signature: ty.map(|ty| signature(module, ty)),
+                calls: *calls,
+            },
+            What::Function { func, only_call } => Without::Function {
+                index: func.0,
+                name: module.names.func(*func).map(str::to_owned),
+                only_call: only_call.as_ref().map(|call| Call::new(module, call)),
+            },
+        }
+    }
+}
+
+impl Import {
+    fn new(module: &Module<'_>, func: FuncIdx) -> Import {
+        let name = match module.funcs[func].kind {
+            FuncKind::Import { module, name } => format!("{module}.{name}"),
+            FuncKind::Defined { .. } => func.to_string(),
+        };
+        Import { index: func.0, name }
+    }
+}
+
+impl Call {
+    fn new(module: &Module<'_>, call: &OnlyCall) -> Call {
+        let (callee, table, ty) = match call.callee {
+            Called::Function(func) => (Some(func), None, None),
+            Called::Table { table, ty } => (None, Some(table.0), Some(ty.0)),
+            Called::Reference { ty } => (None, None, Some(ty.0)),
+        };
+        Call {
+            offset: call.offset,
+            callee: callee.map(|func| func.0),
+            callee_name: callee.and_then(|func| module.names.func(func)).map(str::to_owned),
+            table,
+            r#type: ty,
+        }
+    }
+}
+
+/// `(i32, i32) -> i64`.
+fn signature(module: &Module<'_>, ty: TypeIdx) -> String {
+    let ty = module.func_type_at(ty);
+    let list = |types: &[wasmparser::ValType]| {
+        types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    match ty.results() {
+        [result] => format!("({}) -> {result}", list(ty.params())),
+        results => format!("({}) -> ({})", list(ty.params()), list(results)),
+    }
+}
+
+/// A line for the closure, a line of headings, then a line for each item:
+///
+/// ```text
+/// 224 functions, 131072 bytes of code in the closure
+/// functions  code bytes  fewer without
+///       198       90112  the 87 calls through table 0 of type (i32) -> i32
+///       150       80000  57 (evaltree), held by its call of 12 (fork) at 0x12ab alone [--assume-no-fork 57]
+/// ```
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Extent { functions, code_bytes } = self.closure;
+        writeln!(f, "{functions} functions, {code_bytes} bytes of code in the closure")?;
+        if self.items.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "functions  code bytes  fewer without")?;
+        self.items.iter().try_for_each(|item| writeln!(f, "{item}"))
+    }
+}
+
+impl fmt::Display for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Extent { functions, code_bytes } = self.saves;
+        write!(f, "{functions:9}  {code_bytes:10}  {}", self.without)?;
+        if let Some(flag) = &self.pass {
+            write!(f, " [{flag}]")?;
+        }
+        if let Some(flag) = &self.leave_out {
+            write!(f, " [leave out {}]", Plain(flag))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Without {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Without::Table { table } => write!(f, "the host writing to table {table}"),
+            Without::Exports => write!(f, "the host passing on exported functions as references"),
+            Without::Reentry { imports } => write_imports(f, imports, "calling back"),
+            Without::Entries { imports } => write_imports(f, imports, "as an entry"),
+            Without::Calls { table, signature, calls, .. } => {
+                match calls {
+                    1 => write!(f, "the one call ")?,
+                    _ => write!(f, "the {calls} calls ")?,
+                }
+                match table {
+                    Some(table) => write!(f, "through table {table}")?,
+                    None => write!(f, "by reference")?,
+                }
+                match signature {
+                    Some(signature) => write!(f, " of type {signature}"),
+                    None => write!(f, " of any type"),
+                }
+            }
+            Without::Function { index, name, only_call } => {
+                write!(f, "{}", Named(*index, name.as_deref()))?;
+                match only_call {
+                    Some(call) => write!(f, ", held by {call} alone"),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.callee, self.table) {
+            (Some(callee), _) => {
+                write!(f, "its call of {}", Named(callee, self.callee_name.as_deref()))?;
+            }
+            (None, Some(table)) => write!(f, "its call through table {table}")?,
+            (None, None) => write!(f, "its call by reference")?,
+        }
+        write!(f, " at {:#x}", self.offset)
+    }
+}
+
+/// How many imports a line names.
+const NAMED_IMPORTS: usize = 3;
+
+fn write_imports(f: &mut fmt::Formatter<'_>, imports: &[Import], role: &str) -> fmt::Result {
+    let named = imports.iter().take(NAMED_IMPORTS);
+    let names: Vec<_> = named.map(|import| Plain(&import.name).to_string()).collect();
+    write!(f, "{}", names.join(", "))?;
+    if imports.len() > NAMED_IMPORTS {
+        write!(f, " and {} more imports", imports.len() - NAMED_IMPORTS)?;
+    }
+    write!(f, " {role}")
+}
+
+/// `12 (main)`.
+struct Named<'a>(u32, Option<&'a str>);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Some(name) => write!(f, "{} ({})", self.0, Plain(name)),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+/// A name on one line: control characters as blanks.
+struct Plain<'a>(&'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain: String = self.0.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        plain.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_can_be_pasted_into_a_shell() {
+        let word = |text: &str| shell_word(&spelled(&EntryPattern::parse(text).unwrap()));
+        assert_eq!(word("kernel.kernel_fork"), "kernel.kernel_fork");
+        assert_eq!(word("env.sleep*"), "'env.sleep*'");
+        assert_eq!(word("\"env\".sleep.ms"), "'\"env\".sleep.ms'");
+        assert_eq!(word("\"a.b\".it's"), r"'a.b.it'\''s'");
+    }
+}

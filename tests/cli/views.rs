@@ -1,0 +1,182 @@
+//! What `analyze --advise` and `analyze --stats` print, whole.
+
+use super::*;
+
+/// A program that forks through a table that its host sees, and once below a call back.
+const PROGRAM: &str = r#"(module
+    (type $number (func (result i32)))
+    (import "kernel" "kernel_fork" (func $fork (result i32)))
+    (import "env" "invoke_v" (func $invoke (param i32)))
+    (memory (export "memory") 1)
+    (table (export "table") 4 funcref)
+    (elem (i32.const 0) $forks $plain)
+    (func $forks (type $number) (call $fork))
+    (func $plain (type $number) (i32.const 7))
+    (func $picks (param i32) (result i32)
+      (call_indirect (type $number) (local.get 0)))
+    (func $twice (export "twice") (result i32)
+      (i32.add (call $picks (i32.const 0)) (call $picks (i32.const 1))))
+    (func $through_host (call $invoke (i32.const 0)))
+    (func $shared (param i32) (call $through_host) (drop (call $twice))))"#;
+
+fn analyze(args: &[&str]) -> (String, String) {
+    let sandbox = Sandbox::with("in.wasm", PROGRAM);
+    let output = sandbox.run(&[&["analyze", "in.wasm"], args].concat());
+    assert_done(&output);
+    (text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn advice_is_a_ranked_list() {
+    let (advice, remarks) = analyze(&["--advise"]);
+    assert_eq!(
+        advice,
+        "\
+7 functions, 35 bytes of code in the closure
+functions  code bytes  fewer without
+        6          35  2 (forks), held by its call of 0 (fork) at 0x81 alone [--assume-no-fork 2]
+        2          18  the one call through table 0 of type () -> i32
+        2          18  4 (picks), held by its call through table 0 at 0x8d alone [--assume-no-fork 4]
+        2           6  env.invoke_v calling back
+        1          11  5 (twice) [--assume-no-fork 5]
+        1           7  7 (shared) [--assume-no-fork 7]
+        1           6  6 (through_host), held by its call of 1 (invoke) at 0xa1 alone [--assume-no-fork 6]
+        0           0  the host writing to table 0 [--assume-table-private 0]
+"
+    );
+    assert_eq!(remarks, "");
+}
+
+#[test]
+fn advice_names_the_flag_that_brought_something() {
+    let sandbox = Sandbox::with("in.wasm", FORKS);
+    let flags = ["--entry", "kernel.kernel_f*", "--entry", "env.*", "--advise", "--top", "5"];
+    let output = sandbox.run(&[&["analyze", "in.wasm"][..], &flags].concat());
+    assert_done(&output);
+    let advice = text(&output.stdout);
+    let kernel =
+        "2           4  kernel.kernel_fork as an entry [leave out --entry 'kernel.kernel_f*']";
+    assert!(advice.contains(kernel), "{advice}");
+    let env = "2           6  env.sleep.ms as an entry [leave out --entry 'env.*']";
+    assert!(advice.contains(env), "{advice}");
+}
+
+#[test]
+fn advice_shows_as_many_lines_as_are_asked_for() {
+    let (whole, _) = analyze(&["--advise"]);
+    let (advice, remarks) = analyze(&["--advise", "--top", "2"]);
+    assert_eq!(advice.lines().count(), 4);
+    assert!(whole.starts_with(&advice));
+    assert_eq!(remarks, "note: 6 more are not shown; see --top\n");
+}
+
+#[test]
+fn advice_is_data_too() {
+    let (advice, _) = analyze(&["--advise", "--format", "json"]);
+    let advice: serde_json::Value = serde_json::from_str(&advice).unwrap();
+    assert_eq!(advice["closure"], serde_json::json!({"functions": 7, "code_bytes": 35}));
+    let items = advice["items"].as_array().unwrap();
+    assert_eq!(items.len(), 8);
+    let forks = serde_json::json!({
+        "kind": "function", "index": 2, "name": "forks",
+        "only_call": {"offset": 0x81, "callee": 0, "callee_name": "fork"},
+        "saves": {"functions": 6, "code_bytes": 35}, "pass": "--assume-no-fork 2",
+    });
+    assert_eq!(items[0], forks);
+    let calls = serde_json::json!({
+        "kind": "calls", "table": 0, "type": 0, "signature": "() -> i32", "calls": 1,
+        "saves": {"functions": 2, "code_bytes": 18},
+    });
+    assert_eq!(items[1], calls);
+    let back = serde_json::json!({
+        "kind": "reentry", "imports": [{"index": 1, "name": "env.invoke_v"}],
+        "saves": {"functions": 2, "code_bytes": 6},
+    });
+    assert_eq!(items[3], back);
+    let table = serde_json::json!({
+        "kind": "table", "table": 0, "saves": {"functions": 0, "code_bytes": 0},
+        "pass": "--assume-table-private 0",
+    });
+    assert_eq!(items[7], table);
+}
+
+#[test]
+fn stats_are_tables() {
+    let (stats, remarks) = analyze(&["--stats", "--assume-no-fork", "twice", "--top", "2"]);
+    assert_eq!(
+        stats,
+        "\
+4 functions with 4 sites, 1 saved locals, 20 frame bytes, 186 code bytes added
+1 more function with 2 guards, 14 code bytes added
+257 bytes before, 1335 bytes after
+
+per function       sites  saved locals  frame bytes  code bytes added
+least                  1             0            4                41
+median                 1             0            4                46
+90th percentile        1             1            8                51
+99th percentile        1             1            8                51
+largest                1             1            8                51
+
+functions with     sites  saved locals  frame bytes  code bytes added
+0                      0             3            0                 0
+1                      4             1            0                 0
+2-3                    0             0            0                 0
+4-7                    0             0            3                 0
+8-15                   0             0            1                 0
+16-31                  0             0            0                 0
+32-63                  0             0            0                 4
+
+largest growth     sites  saved locals  frame bytes  code bytes added  code bytes  name
+4                      1             1            8                51           7  picks
+2                      1             0            4                48           4  forks
+"
+    );
+    assert_eq!(remarks, "note: 2 more are not shown; see --top\n");
+}
+
+#[test]
+fn stats_are_data_too() {
+    let (stats, _) = analyze(&["--stats", "--assume-no-fork", "twice", "--format", "json"]);
+    let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
+    let total = serde_json::json!({
+        "functions": 4, "sites": 4, "saved_locals": 1, "frame_bytes": 20, "code_bytes_added": 186,
+        "guarded_functions": 1, "guards": 2, "guard_bytes": 14,
+        "module_bytes_before": 257, "module_bytes_after": 1335,
+    });
+    assert_eq!(stats["total"], total);
+    let picks = serde_json::json!({
+        "index": 4, "name": "picks", "sites": 1, "saved_locals": 1, "frame_bytes": 8,
+        "code_bytes": 7, "code_bytes_added": 51,
+    });
+    assert_eq!(stats["functions"][1], picks);
+    let guarded =
+        serde_json::json!([{"index": 5, "name": "twice", "guards": 2, "guard_bytes": 14}]);
+    assert_eq!(stats["guarded"], guarded);
+    let frames = serde_json::json!({
+        "min": 4, "median": 4, "p90": 8, "p99": 8, "max": 8, "buckets": [0, 0, 0, 3, 1],
+    });
+    assert_eq!(stats["spread"]["frame_bytes"], frames);
+}
+
+#[test]
+fn a_module_without_the_entry_has_nothing_to_show() {
+    let sandbox = Sandbox::with("in.wasm", PLAIN);
+    let analyze = |view: &str| {
+        let output = sandbox.run(&["analyze", "in.wasm", "--allow-missing-entry", view]);
+        assert_done(&output);
+        text(&output.stdout)
+    };
+    assert_eq!(analyze("--advise"), "0 functions, 0 bytes of code in the closure\n");
+    let stats = analyze("--stats");
+    assert!(stats.starts_with("0 functions with 0 sites, "), "{stats}");
+    assert_eq!(stats.lines().count(), 2, "{stats}");
+}
+
+#[test]
+fn views_are_one_at_a_time() {
+    let sandbox = Sandbox::with("in.wasm", PROGRAM);
+    for flags in [&["--advise", "--stats"][..], &["--top", "3"]] {
+        let output = sandbox.run(&[&["analyze", "in.wasm"], flags].concat());
+        assert_eq!(output.status.code(), Some(2), "{flags:?}");
+    }
+}

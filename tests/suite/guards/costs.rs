@@ -1,0 +1,50 @@
+//! What guards cost: what the report says is compared with the bodies in the output.
+
+use super::cases;
+use wasm_fork::report::Guards;
+use wasm_fork::{Assumption, FuncPattern, Options, read};
+
+/// By how many bytes the bodies grow that are outside the closure, in the output itself.
+fn growth(wat: &str, options: &Options) -> usize {
+    let input = wat::parse_str(wat).unwrap();
+    let output = wasm_fork::instrument(&input, options).unwrap();
+    let (before, after) = (read(&input), read(&output.wasm));
+    let inside: Vec<u32> = output.report.closure.iter().map(|function| function.index).collect();
+    let outside = before.defined_funcs().filter(|func| !inside.contains(&func.0));
+    let bytes = |module: &read::Module<'_>, func| module.body(func).unwrap().as_bytes().len();
+    outside.map(|func| bytes(&after, func) - bytes(&before, func)).sum()
+}
+
+fn read(wasm: &[u8]) -> read::Module<'_> {
+    read::Module::read(wasm).unwrap()
+}
+
+#[test]
+fn what_guards_cost_is_what_the_bodies_grow_by() {
+    for case in cases::all() {
+        let (name, options) = (&case.name, case.options());
+        let analyzed = wasm_fork::analyze(case.wat.as_bytes(), &options).unwrap();
+        assert!(analyzed.guards.guards > 0, "{name}");
+        assert_eq!(analyzed.guards.guard_bytes, growth(&case.wat, &options), "{name}");
+        assert_eq!(analyzed.assumed[0].costs, analyzed.guards, "{name}");
+        let instrumented = wasm_fork::instrument(case.wat.as_bytes(), &options).unwrap();
+        assert_eq!(instrumented.report, analyzed, "{name}");
+    }
+}
+
+#[test]
+fn a_guard_counts_for_an_assumption_that_alone_asks_for_it() {
+    let cases = cases::all();
+    let case = cases.iter().find(|case| case.culprit == "middle").unwrap();
+    let costs = |more: &[&str]| {
+        let mut options = case.options();
+        let more = more.iter().map(|name| Assumption::NoFork(FuncPattern((*name).into())));
+        options.assumptions.extend(more);
+        let report = wasm_fork::analyze(case.wat.as_bytes(), &options).unwrap();
+        assert_eq!(report.guards, Guards { guards: 1, guard_bytes: 7 });
+        report.assumed.iter().map(|assumed| assumed.costs).collect::<Vec<_>>()
+    };
+    let one = Guards { guards: 1, guard_bytes: 7 };
+    assert_eq!(costs(&["plain"]), [one, Guards::default()]);
+    assert_eq!(costs(&["middle", "plain"]), [Guards::default(); 3]);
+}

@@ -1,0 +1,14 @@
+;; The place of a data segment is an imported global: it may lie over the 2 at address 8, so the load
+;; gives anything.
+;; RUN: analyze
+(module
+  (import "env" "fork" (func $fork))
+  (import "env" "base" (global $base i32))
+  (memory 1)
+  (data (i32.const 8) "\02\00\00\00\01\00\00\00")
+  (table 4 funcref)
+  (elem (i32.const 0) $plain $forks $plain $plain)
+  (func $plain)
+  (func $forks (call $fork))
+  (data (global.get $base) "\01")
+  (func $two (export "two") (call_indirect (i32.load (i32.const 8)))))
