@@ -1,4 +1,5 @@
-//! Modules from wasm-smith, which uses every proposal: each is instrumented or refused by name.
+//! Modules from wasm-smith, which uses every proposal: each is instrumented or refused by name, and its
+//! indirect calls are repaired.
 //!
 //! Proves that the output is valid and that walrus reads it, not that it means the same: most of
 //! these modules trap at once, so running them would prove little.
@@ -9,6 +10,7 @@ use crate::structure;
 use arbitrary::Unstructured;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use wasm_fork::shim::{Mechanism, ShimOptions};
 use wasm_fork::{EntryPattern, Error, Options};
 use wasm_smith::{Config, Module};
 
@@ -92,6 +94,49 @@ fn check(wasm: &[u8]) -> Result<&'static str, String> {
 
 #[test]
 fn smith_modules() {
+    let kinds = check_all(check);
+    let all: usize = kinds.values().sum();
+    let instrumented = kinds.get("instrumented").copied().unwrap_or(0);
+    assert!(instrumented * 3 > all, "too few are instrumented: {kinds:?}");
+}
+
+/// Repairs all calls, twice; says in a word what came of it.
+fn check_shim(wasm: &[u8]) -> Result<&'static str, String> {
+    let mut calls = 0;
+    for mechanism in [Mechanism::Table, Mechanism::RefTest] {
+        let options = ShimOptions {
+            all_sites: true,
+            allow_bit_casts: true,
+            mechanism,
+            ..ShimOptions::default()
+        };
+        let output = match wasm_fork::shim(wasm, &options) {
+            Ok(output) => output,
+            Err(Error::UnsupportedModule { .. }) => continue,
+            Err(error) => return Err(format!("{mechanism:?}: {error}")),
+        };
+        calls += output.calls;
+        if walrus::Module::from_buffer(wasm).is_ok() {
+            walrus::Module::from_buffer(&output.wasm).map_err(|e| format!("walrus: {e:#}"))?;
+        }
+        let again = wasm_fork::shim(&output.wasm, &options).map_err(|e| e.to_string())?;
+        if again.wasm != output.wasm {
+            return Err(format!("{mechanism:?}: repairing twice changes more"));
+        }
+    }
+    Ok(if calls > 0 { "repaired" } else { "nothing to repair" })
+}
+
+#[test]
+fn smith_modules_are_repaired() {
+    let kinds = check_all(check_shim);
+    assert!(kinds.get("repaired").copied().unwrap_or(0) > 100, "too few: {kinds:?}");
+}
+
+/// Makes the modules and checks each; how many came to what.
+fn check_all(
+    check: impl Fn(&[u8]) -> Result<&'static str, String> + Sync + std::panic::RefUnwindSafe,
+) -> BTreeMap<&'static str, usize> {
     let results: Vec<_> = seeds(MODULES)
         .into_par_iter()
         .filter_map(|seed| {
@@ -109,6 +154,5 @@ fn smith_modules() {
     }
     eprintln!("{kinds:?}");
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    let instrumented = kinds.get("instrumented").copied().unwrap_or(0);
-    assert!(instrumented * 3 > results.len(), "too few are instrumented: {kinds:?}");
+    kinds
 }
