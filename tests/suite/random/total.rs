@@ -1,6 +1,7 @@
-//! `instrument` is total: whatever the bytes, it returns an output that validates, or an error of
-//! the caller's making. The fuzz target in `tests/fuzz/` and the smoke run below share this file.
+//! `instrument` and `shim` are total: whatever the bytes, they return an output that validates, or an
+//! error of the caller's making. The fuzz target in `tests/fuzz/` and the smoke run below share this file.
 
+use wasm_fork::shim::{Mechanism, ShimOptions};
 use wasm_fork::{EntryPattern, Error, Options};
 
 /// Every function import is an entry, so that whatever a module imports, it has a closure.
@@ -11,15 +12,23 @@ fn options() -> Options {
     Options { entries: vec![any], ..Options::default() }
 }
 
-/// Runs the whole of `instrument` on arbitrary bytes.
+/// Runs the whole of `instrument` and of `shim` on arbitrary bytes.
 ///
 /// # Panics
-/// If the output is not valid, or the error says that the tool is at fault.
+/// If an output is not valid, or an error says that the tool is at fault.
 pub fn check(input: &[u8]) {
-    match wasm_fork::instrument(input, &options()) {
-        Ok(output) => {
+    total(wasm_fork::instrument(input, &options()).map(|output| output.wasm));
+    for mechanism in [Mechanism::Table, Mechanism::RefTest] {
+        let options = ShimOptions { all_sites: true, mechanism, ..ShimOptions::default() };
+        total(wasm_fork::shim(input, &options).map(|output| output.wasm));
+    }
+}
+
+fn total(output: Result<Vec<u8>, Error>) {
+    match output {
+        Ok(wasm) => {
             wasmparser::Validator::new_with_features(wasm_fork::read::features())
-                .validate_all(&output.wasm)
+                .validate_all(&wasm)
                 .expect("the output is valid");
         }
         Err(Error::Internal(message)) => panic!("internal error: {message}"),
