@@ -24,7 +24,7 @@ fn the_readme_names_only_flags_that_exist() {
     ] {
         help += &text(&sandbox.run(&[command, &["--help"]].concat()).stdout);
     }
-    let others = ["--release", "--import"];
+    let others = ["--release", "--import", "--fpcast-emu", "--no-liftoff"];
     let words = README.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
     let is_flag = |word: &&str| word.starts_with("--") && !word.trim_matches('-').is_empty();
     for flag in words.filter(is_flag) {
