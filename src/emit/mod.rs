@@ -1,7 +1,7 @@
 //! **emit**: writes a module that is the input with entries appended to its sections and some bodies
 //! replaced. Shared by every rewriting; decides nothing.
 //!
-//! Input: a [`Module`], [`Additions`] and replacements for bodies. Output: the bytes of the new module.
+//! Input: a [`Module`], `Additions` and replacements for bodies. Output: the bytes of the new module.
 //!
 //! Invariants: what is not replaced is copied byte for byte; entries are only appended and no import
 //! is added, so no index of the input changes its meaning. Custom sections that speak of code by its
@@ -40,6 +40,8 @@ pub(crate) struct Additions {
     /// The bodies of the appended functions, whose types are entries of the function section.
     pub(crate) bodies: Vec<Function>,
     pub(crate) names: NewNames,
+    /// The start function, instead of the one that the module has.
+    pub(crate) start: Option<FuncIdx>,
 }
 
 /// Encoded entries of a section.

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::read::{FuncKind, Module, Section};
 use std::collections::BTreeSet;
-use wasm_encoder::{Encode, SectionId};
+use wasm_encoder::{Encode, Section as _, SectionId, StartSection};
 use wasmparser::BinaryReader;
 
 /// Puts the module together.
@@ -55,6 +55,7 @@ fn rank(id: u8) -> usize {
 }
 
 const CODE: u8 = SectionId::Code as u8;
+const START: u8 = SectionId::Start as u8;
 
 /// The module's code section.
 fn code_section<'s, 'a>(module: &'s Module<'a>) -> Option<&'s Section<'a>> {
@@ -128,7 +129,7 @@ impl Assembler<'_, '_> {
         if id == CODE {
             return !self.bodies.is_empty() || !self.additions.bodies.is_empty();
         }
-        self.additions.entries.contains_key(&id)
+        id == START && self.additions.start.is_some() || self.additions.entries.contains_key(&id)
     }
 
     fn copy(&mut self, section: &Section<'_>) {
@@ -139,6 +140,10 @@ impl Assembler<'_, '_> {
     fn extend(&mut self, id: u8, section: Option<&Section<'_>>) -> Result<()> {
         if id == CODE {
             return self.code(section);
+        }
+        if let (START, Some(start)) = (id, self.additions.start) {
+            StartSection { function_index: start.0 }.append_to(&mut self.out);
+            return Ok(());
         }
         let Some(added) = self.additions.entries.get(&id) else { return Ok(()) };
         let (count, present) = match section {

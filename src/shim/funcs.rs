@@ -15,11 +15,12 @@ use super::mismatch::Class;
 use super::plan::{Adapter, NewFunc, Plan, Tester};
 use super::tables;
 use super::writes::Operation;
+use crate::analyze::segment_entries;
 use crate::emit::{Additions, NewTypes, Signature};
 use crate::index::{TableIdx, TypeIdx};
 use crate::read::Module;
 use wasm_encoder::{BlockType, Function, HeapType, InstructionSink, RefType, ValType};
-use wasmparser::ValType as ParsedType;
+use wasmparser::{ElementKind, ValType as ParsedType};
 
 pub(super) struct Funcs<'a, 'm> {
     pub(super) module: &'a Module<'m>,
@@ -57,7 +58,51 @@ impl Funcs<'_, '_> {
             NewFunc::Write(operation) => self.write(operation),
             NewFunc::Sync(table) => self.sync(table, additions),
             NewFunc::Beyond(ordinal) => self.beyond(self.plan.parallels[ordinal].class),
+            NewFunc::Start => self.start(),
         }
+    }
+
+    /// Fills the parallels of imported tables: with what the tables hold, and then by segments, whose
+    /// offsets are computed as they were in instantiation.
+    fn start(&mut self) -> (u32, Function, String) {
+        let ty = self.types.add(Signature { params: vec![], results: vec![] });
+        let mut bytes = Vec::new();
+        for (ordinal, parallel) in self.plan.parallels.iter().enumerate() {
+            let table = parallel.class.0;
+            if self.module.tables[table].import.is_none() {
+                continue;
+            }
+            let wide = index_type(self.module, table) == ValType::I64;
+            let size = parallel.fixed_size.unwrap_or(0);
+            let mut sink = InstructionSink::new(&mut bytes);
+            for number in [0, 0, size] {
+                if wide {
+                    sink.i64_const(number as i64)
+                } else {
+                    sink.i32_const(number as i32)
+                };
+            }
+            sink.table_copy(parallel.index.0, table.0);
+            for segment in tables::active_segments(self.module, table) {
+                let element = &self.module.elements[segment];
+                let ElementKind::Active { offset_expr, .. } = &element.kind else { continue };
+                let mut offset = offset_expr.get_binary_reader();
+                let len = offset.bytes_remaining();
+                // A constant expression is code, up to its `end`.
+                bytes.extend_from_slice(offset.read_bytes(len).map_or(&[][..], |b| &b[..len - 1]));
+                let count = segment_entries(&element.items).len();
+                let copy = self.plan.segments[&(segment, ordinal)].0;
+                let mut sink = InstructionSink::new(&mut bytes);
+                sink.i32_const(0).i32_const(count as i32).table_init(parallel.index.0, copy);
+                sink.elem_drop(copy);
+            }
+        }
+        let mut sink = InstructionSink::new(&mut bytes);
+        if let Some(start) = self.module.start {
+            sink.call(start.0);
+        }
+        sink.end();
+        (ty, Code::new(0).finish(&bytes), "shim$start".into())
     }
 
     fn adapter_name(&self, adapter: &Adapter) -> String {

@@ -46,12 +46,13 @@ pub use trace::{Frame, first_frames};
 
 use crate::analyze::Indirect;
 use crate::emit::{Additions, Dropped, Emitted, NewTypes, assemble};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::read::{self, Module};
 use mismatch::Mismatches;
 use plan::{NewFunc, Plan};
 use std::collections::BTreeSet;
+use wasmparser::Operator;
 
 /// What [`shim`] made.
 #[derive(Debug)]
@@ -124,6 +125,19 @@ fn variadic(module: &Module<'_>) -> BTreeSet<FuncIdx> {
     module.defined_funcs().filter(|func| lines.is_variadic(*func) == Some(true)).collect()
 }
 
+/// A function's operators, each with its offset in bytes from the start of the module; none for an import.
+fn operators<'b>(module: &Module<'b>, func: FuncIdx) -> Result<Vec<(Operator<'b>, u32)>> {
+    let Some(body) = module.body(func) else { return Ok(Vec::new()) };
+    let misread = |error| Error::misread(&error);
+    let mut reader = body.get_operators_reader().map_err(misread)?;
+    let mut operators = Vec::new();
+    while !reader.eof() {
+        let (operator, offset) = reader.read_with_offset().map_err(misread)?;
+        operators.push((operator, offset as u32));
+    }
+    Ok(operators)
+}
+
 fn emit(module: &Module<'_>, plan: &Plan) -> Result<Emitted> {
     let mut types = NewTypes::new(module);
     let mut additions = Additions::default();
@@ -133,6 +147,7 @@ fn emit(module: &Module<'_>, plan: &Plan) -> Result<Emitted> {
     funcs::Funcs { module, plan, types: &mut types, tail_calls }.append(&mut additions);
     additions.names.even_without_section =
         plan.funcs.keys().any(|func| !matches!(func, NewFunc::Adapter(_)));
+    additions.start = plan.funcs.get(&NewFunc::Start).copied();
     additions.types(&types);
     assemble(module, &additions, bodies)
 }

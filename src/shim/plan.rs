@@ -61,6 +61,8 @@ pub(super) enum NewFunc {
     Sync(TableIdx),
     /// Calls through the table itself, at an index beyond the parallel with this ordinal.
     Beyond(usize),
+    /// Fills the parallels of imported tables, then runs the start function that the module had.
+    Start,
 }
 
 /// What replaces a call.
@@ -148,8 +150,23 @@ impl Maker<'_, '_> {
         }
         let writes = find_writes(self.mismatches)?;
         self.parallels_of_sources(&writes)?;
+        self.fill_at_start();
         self.mirror(writes);
         Ok(())
+    }
+
+    /// An imported table may hold something already, which its parallels must hold too. So they are
+    /// filled from it, and then by segments that are passive till then.
+    fn fill_at_start(&mut self) {
+        for parallel in self.plan.parallels.clone() {
+            let table = parallel.class.0;
+            if self.module().tables[table].import.is_some() {
+                for segment in super::tables::active_segments(self.module(), table) {
+                    self.passive_segments(table, segment);
+                }
+                self.func(NewFunc::Start);
+            }
+        }
     }
 
     /// The parallel for a class of calls.
@@ -273,7 +290,7 @@ impl Maker<'_, '_> {
     fn passive_segments(&mut self, table: TableIdx, segment: ElemIdx) {
         // The active segments of all parallels come first.
         let of_parallel =
-            |parallel: &Parallel| super::tables::active(self.module(), parallel).count();
+            |parallel: &Parallel| super::tables::active(self.module(), parallel).len();
         let active: usize = self.plan.parallels.iter().map(of_parallel).sum();
         let first = self.module().elements.len() + active;
         let ordinals: Vec<usize> = self.plan.parallels_of(table).map(|(o, _)| o).collect();

@@ -7,16 +7,17 @@
 //!   (else (call $shim$…)))
 //! ```
 //!
-//! Calls within functions whose names begin with `shim$` are this tool's own, too. A call that goes
-//! through a parallel needs no recognising: what it doesn't accept is not in there any more.
+//! Calls within functions whose names begin with `shim$` are this tool's own, too, and so are calls through
+//! tables with such names. Without a name section a parallel needs no recognising, as long as only
+//! segments fill it: what its calls don't accept is not in there any more.
 
 use crate::analyze::IndirectCall;
 use crate::error::{Error, Result};
-use crate::index::FuncIdx;
+use crate::index::{FuncIdx, TableIdx};
 use crate::read::Module;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
-use wasmparser::{HeapType, Operator, UnpackedIndex};
+use wasmparser::{BinaryReader, HeapType, Name, NameSectionReader, Operator, UnpackedIndex};
 
 /// The name that every function made here begins with.
 pub(super) const PREFIX: &str = "shim$";
@@ -34,11 +35,28 @@ pub(super) fn repaired(module: &Module<'_>, calls: &[IndirectCall]) -> Result<BT
             in_body(module, caller)
         })
         .collect();
-    let mut repaired = BTreeSet::new();
+    let parallels = parallels(module);
+    let through = calls.iter().filter(|call| parallels.contains(&call.table));
+    let mut repaired: BTreeSet<u32> = through.map(|call| call.offset).collect();
     for offsets in found {
         repaired.extend(offsets?);
     }
     Ok(repaired)
+}
+
+/// The tables whose names say that this tool made them.
+fn parallels(module: &Module<'_>) -> BTreeSet<TableIdx> {
+    let mut found = BTreeSet::new();
+    for section in module.custom_sections("name") {
+        let reader = BinaryReader::new(&module.bytes[section.contents.clone()], 0);
+        for name in NameSectionReader::new(reader).map_while(Result::ok) {
+            let Name::Table(tables) = name else { continue };
+            let names = tables.into_iter().map_while(Result::ok);
+            let ours = names.filter(|naming| naming.name.starts_with(PREFIX));
+            found.extend(ours.map(|naming| TableIdx(naming.index)));
+        }
+    }
+    found
 }
 
 /// A call as far as its operator says: table and type.

@@ -12,6 +12,7 @@
 //! br_if …
 //! ```
 
+use super::operators;
 use super::plan::Plan;
 use super::select::Site;
 use crate::error::{Error, Result};
@@ -72,18 +73,6 @@ fn state_global(module: &Module<'_>) -> Result<Option<GlobalIdx>> {
         Some((Operator::GlobalGet { global_index }, _)) => Some(GlobalIdx(*global_index)),
         _ => None,
     })
-}
-
-fn operators<'b>(module: &Module<'b>, func: FuncIdx) -> Result<Vec<(Operator<'b>, u32)>> {
-    let Some(body) = module.body(func) else { return Ok(Vec::new()) };
-    let misread = |error| Error::misread(&error);
-    let mut reader = body.get_operators_reader().map_err(misread)?;
-    let mut operators = Vec::new();
-    while !reader.eof() {
-        let (operator, offset) = reader.read_with_offset().map_err(misread)?;
-        operators.push((operator, offset as u32));
-    }
-    Ok(operators)
 }
 
 /// The sites that are followed by the test of the state.

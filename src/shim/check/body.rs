@@ -1,5 +1,6 @@
 //! Checks changed bodies: reads original and copy side by side.
 
+use super::super::operators;
 use super::super::plan::{NewFunc, Parallel, Repair};
 use super::super::writes::operation;
 use super::{Checker, require, wrong};
@@ -7,20 +8,6 @@ use crate::error::{Error, Result};
 use crate::index::{FuncIdx, TableIdx, TypeIdx};
 use crate::read::Module;
 use wasmparser::{BlockType, HeapType, Operator, UnpackedIndex};
-
-type Operators<'b> = Vec<(Operator<'b>, u32)>;
-
-fn operators<'b>(module: &Module<'b>, func: FuncIdx) -> Result<Operators<'b>> {
-    let misread = |error| Error::misread(&error);
-    let body = module.body(func).ok_or_else(|| wrong("a changed function has no body"))?;
-    let mut reader = body.get_operators_reader().map_err(misread)?;
-    let mut operators = Vec::new();
-    while !reader.eof() {
-        let (operator, offset) = reader.read_with_offset().map_err(misread)?;
-        operators.push((operator, offset as u32));
-    }
-    Ok(operators)
-}
 
 fn local_count(module: &Module<'_>, func: FuncIdx) -> Result<u32> {
     let misread = |error| Error::misread(&error);

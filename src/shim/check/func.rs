@@ -3,7 +3,8 @@
 use super::super::adapt::Cast;
 use super::super::mismatch::Class;
 use super::super::writes::{Operation, operation};
-use super::{Checker, require, wrong};
+use super::{Checker, offset, require, wrong};
+use crate::analyze::segment_entries;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, TableIdx, TypeIdx};
 use wasmparser::{FuncType, HeapType, Operator, UnpackedIndex, ValType};
@@ -207,6 +208,41 @@ impl Checker<'_, '_> {
             is_original_call(rest, (table, ty), index),
             "a tester does not end with the original call",
         )
+    }
+
+    /// The new start function: it fills the parallels of imported tables, and then does what the old one
+    /// did.
+    pub(super) fn start(&self, func: FuncIdx) -> Result<()> {
+        let mut wanted = Vec::new();
+        for (ordinal, parallel) in self.plan.parallels.iter().enumerate() {
+            let table = parallel.class.0;
+            let facts = &self.module.tables[table];
+            if facts.import.is_none() {
+                continue;
+            }
+            let size = self.output.tables[parallel.index].ty.initial;
+            wanted.extend([0, 0, size].map(|number| match facts.ty.table64 {
+                true => Operator::I64Const { value: number as i64 },
+                false => Operator::I32Const { value: number as i32 },
+            }));
+            let (dst_table, src_table) = (parallel.index.0, table.0);
+            wanted.push(Operator::TableCopy { dst_table, src_table });
+            for segment in self.active_segments(table) {
+                let element = &self.module.elements[segment];
+                let copy = self.plan.segments.get(&(segment, ordinal));
+                let elem_index = copy.ok_or_else(|| wrong("a segment is not copied"))?.0;
+                let count = segment_entries(&element.items).len() as i32;
+                wanted.extend(offset(&element.kind));
+                wanted.push(Operator::I32Const { value: 0 });
+                wanted.push(Operator::I32Const { value: count });
+                wanted.push(Operator::TableInit { elem_index, table: dst_table });
+                wanted.push(Operator::ElemDrop { elem_index });
+            }
+        }
+        wanted.extend(self.module.start.map(|start| Operator::Call { function_index: start.0 }));
+        wanted.push(Operator::End);
+        let right = self.operators(func)? == wanted;
+        require(right, "the new start function does something else than fill parallels")
     }
 
     /// A function that makes the original call.

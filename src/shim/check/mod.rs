@@ -82,7 +82,8 @@ impl Checker<'_, '_> {
     fn prefixes(&self) -> Result<()> {
         let (module, output) = (self.module, self.output);
         require(module.imported_funcs == output.imported_funcs, "the imported functions changed")?;
-        require(module.start == output.start, "the start function changed")?;
+        let start = self.plan.funcs.get(&NewFunc::Start).copied();
+        require(output.start == start.or(module.start), "the start function changed")?;
         require(module.globals.len() == output.globals.len(), "the globals changed")?;
         require(module.memories.len() == output.memories.len(), "the memories changed")?;
         let exports = output.exports.iter().take(module.exports.len());
@@ -140,6 +141,7 @@ impl Checker<'_, '_> {
                 }
                 NewFunc::Write(operation) => self.writer(*index, Some(*operation))?,
                 NewFunc::Sync(_) => self.writer(*index, None)?,
+                NewFunc::Start => self.start(*index)?,
                 NewFunc::Beyond(ordinal) => {
                     self.beyond(*index, self.plan.parallels[*ordinal].class)?;
                 }
@@ -168,8 +170,11 @@ impl Checker<'_, '_> {
         let mut exported = exported.filter(|export| export.kind == ExternalKind::Table);
         let hidden = !exported.any(|export| export.index == parallel.index.0);
         require(hidden && copy.import.is_none(), "the host can write to a parallel")?;
-        let (originals, copies) =
-            (self.active_segments(table), self.active_segments(parallel.index));
+        let mut originals = self.active_segments(table);
+        if self.module.tables[table].import.is_some() {
+            originals.clear();
+        }
+        let copies = self.active_segments(parallel.index);
         require(originals.len() == copies.len(), "a parallel has other segments")?;
         for (original, copy) in originals.into_iter().zip(copies) {
             self.segment(original, copy, ty)?;
@@ -194,14 +199,9 @@ impl Checker<'_, '_> {
         let copy = self.output.elements.get(copy);
         let copy = copy.ok_or_else(|| wrong("a segment of a parallel is missing"))?;
         let original = &self.module.elements[original];
-        let offset = |kind: &ElementKind<'_>| match kind {
-            ElementKind::Active { offset_expr, .. } => {
-                let operators = offset_expr.get_operators_reader().into_iter();
-                operators.map(|operator| format!("{operator:?}")).collect()
-            }
-            _ => Vec::new(),
-        };
-        require(offset(&original.kind) == offset(&copy.kind), "a parallel's segment moved")?;
+        let moved = matches!(copy.kind, ElementKind::Active { .. })
+            && offset(&original.kind) != offset(&copy.kind);
+        require(!moved, "a parallel's segment moved")?;
         let (originals, copies) = (segment_entries(&original.items), segment_entries(&copy.items));
         require(originals.len() == copies.len(), "a parallel's segment has another length")?;
         originals.into_iter().zip(copies).try_for_each(|(from, to)| self.stand_in(from, to, ty))
@@ -222,6 +222,13 @@ impl Checker<'_, '_> {
         let of_call = self.output.funcs[to].ty;
         require(self.indirect.is_subtype(of_call, ty), "an adapter is not of the calls' type")
     }
+}
+
+/// The instructions of an active segment's offset, without the `end`.
+fn offset<'a>(kind: &ElementKind<'a>) -> Vec<Operator<'a>> {
+    let ElementKind::Active { offset_expr, .. } = kind else { return Vec::new() };
+    let operators = offset_expr.get_operators_reader().into_iter().map_while(Result::ok);
+    operators.filter(|operator| *operator != Operator::End).collect()
 }
 
 #[cfg(test)]
