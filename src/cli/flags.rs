@@ -153,9 +153,10 @@ pub(super) struct Shim {
     #[arg(long)]
     pub(super) all_sites: bool,
 
-    /// How a repaired call finds its adapter
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) mechanism: MechanismFlag,
+    /// How a repaired call finds its adapter; by ref-test without, if the module uses garbage
+    /// collection's types already, else by a table
+    #[arg(long, value_enum)]
+    pub(super) mechanism: Option<MechanismFlag>,
 
     /// Let numbers change their type, bit by bit: i32 and i64, i32 and f32, i64 and f64
     #[arg(long)]
@@ -177,19 +178,18 @@ pub(super) struct ShimFirst {
     #[arg(long)]
     pub(super) shim_all_sites: bool,
 
-    /// How a repaired call finds its adapter
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) shim_mechanism: MechanismFlag,
+    /// As `shim --mechanism`
+    #[arg(long, value_enum)]
+    pub(super) shim_mechanism: Option<MechanismFlag>,
 
     /// As `shim --allow-bit-casts`
     #[arg(long)]
     pub(super) shim_allow_bit_casts: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum MechanismFlag {
     /// A second table with adapters in it; a call that matches costs what it did
-    #[default]
     Table,
     /// A test of what the call found; needs garbage collection's ref.test
     RefTest,

@@ -12,7 +12,7 @@ pub(super) fn shim(args: &Shim, progress: Progress) -> Result<()> {
     let options = ShimOptions {
         sites: sites(&args.sites, &args.from_trap)?,
         all_sites: args.all_sites,
-        mechanism: args.mechanism.into(),
+        mechanism: args.mechanism.map(Into::into),
         allow_bit_casts: args.allow_bit_casts,
     };
     let Some(path) = &args.output else {
@@ -40,7 +40,7 @@ pub(super) fn first(args: &ShimFirst, input: &[u8]) -> Result<Option<Vec<u8>>> {
     let options = ShimOptions {
         sites: sites(&args.shim_site, &args.shim_from_trap)?,
         all_sites: args.shim_all_sites,
-        mechanism: args.shim_mechanism.into(),
+        mechanism: args.shim_mechanism.map(Into::into),
         allow_bit_casts: args.shim_allow_bit_casts,
     };
     let output = wasm_fork::shim(input, &options)?;

@@ -51,6 +51,7 @@ use crate::index::FuncIdx;
 use crate::read::{self, Module};
 use mismatch::Mismatches;
 use plan::{NewFunc, Plan};
+use select::Site;
 use std::collections::BTreeSet;
 use wasmparser::Operator;
 
@@ -76,31 +77,30 @@ pub struct ShimOutput {
 /// pattern that means nothing; [`crate::Error::UnsupportedModule`] for a table that can't be
 /// mirrored. There is no partial output.
 pub fn shim(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
-    let bytes = read::text_to_binary(input)?;
-    let module = Module::read(&bytes)?;
-    let indirect = Indirect::find(&module)?;
-    let variadic = variadic(&module);
-    let mismatches = Mismatches::find(&module, &indirect, &variadic, options.allow_bit_casts);
-    let sites = select::select(&mismatches, options)?;
-    if sites.is_empty() {
-        return Ok(ShimOutput {
-            wasm: bytes.into_owned(),
+    with_sites(input, options, |mismatches, sites, mechanism| {
+        let module = mismatches.module;
+        let nothing = ShimOutput {
+            wasm: Vec::new(),
             calls: 0,
             adapters: 0,
             sync_exports: Vec::new(),
             warnings: Vec::new(),
-        });
-    }
-    let plan = Plan::make(&mismatches, &sites, options.mechanism)?;
-    unwind::check(&module, &plan, &sites)?;
-    let emitted = emit(&module, &plan)?;
-    check::check(&module, &indirect, &plan, &emitted.wasm, options.allow_bit_casts)?;
-    Ok(ShimOutput {
-        calls: sites.len(),
-        adapters: plan.adapters.len(),
-        sync_exports: sync_exports(&plan),
-        warnings: warnings(&plan, &emitted.dropped),
-        wasm: emitted.wasm,
+        };
+        if sites.is_empty() {
+            return Ok(ShimOutput { wasm: module.bytes.to_vec(), ..nothing });
+        }
+        let plan = Plan::make(mismatches, sites, mechanism)?;
+        unwind::check(module, &plan, sites)?;
+        let emitted = emit(module, &plan)?;
+        let bit_casts = options.allow_bit_casts;
+        check::check(module, mismatches.indirect, &plan, &emitted.wasm, bit_casts)?;
+        Ok(ShimOutput {
+            calls: sites.len(),
+            adapters: plan.adapters.len(),
+            sync_exports: sync_exports(&plan),
+            warnings: warnings(&plan, &emitted.dropped),
+            wasm: emitted.wasm,
+        })
     })
 }
 
@@ -109,14 +109,26 @@ pub fn shim(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
 /// # Errors
 /// As [`shim`].
 pub fn shim_report(input: &[u8], options: &ShimOptions) -> Result<ShimReport> {
+    with_sites(input, options, |mismatches, sites, _| {
+        let chosen = sites.iter().map(|site| site.call.offset).collect();
+        Ok(ShimReport::new(mismatches, &chosen))
+    })
+}
+
+/// Reads a module, finds what can mismatch, and chooses the calls to repair.
+fn with_sites<T>(
+    input: &[u8],
+    options: &ShimOptions,
+    then: impl FnOnce(&Mismatches<'_>, &[Site<'_>], Mechanism) -> Result<T>,
+) -> Result<T> {
     let bytes = read::text_to_binary(input)?;
     let module = Module::read(&bytes)?;
     let indirect = Indirect::find(&module)?;
     let variadic = variadic(&module);
+    let mechanism = options.mechanism.unwrap_or_else(|| Mechanism::that_suits(&module));
     let mismatches = Mismatches::find(&module, &indirect, &variadic, options.allow_bit_casts);
-    let sites = select::select(&mismatches, options)?;
-    let chosen = sites.iter().map(|site| site.call.offset).collect();
-    Ok(ShimReport::new(&mismatches, &chosen))
+    let sites = select::select(&mismatches, options, mechanism)?;
+    then(&mismatches, &sites, mechanism)
 }
 
 /// The functions that take variable arguments, as far as debug information tells.

@@ -1,18 +1,32 @@
 //! What a caller may ask of `shim`, resolved and typed.
 
 use crate::options::FuncPattern;
+use crate::read::Module;
+use wasmparser::CompositeInnerType;
 
 /// How a call finds the adapter for a function of another type.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mechanism {
     /// A second table for each type of call, in which adapters stand for the functions that the
     /// call would not accept. Needs reference types. A call that matches costs what it did,
     /// as long as the host can't write to the table.
-    #[default]
     Table,
     /// The call looks at what it found, by `ref.test`. Needs garbage collection's proposal, and is
     /// right for tables that anybody changes.
     RefTest,
+}
+
+impl Mechanism {
+    /// The one that needs no proposal that the module doesn't use.
+    pub(super) fn that_suits(module: &Module<'_>) -> Mechanism {
+        let types = module.types();
+        let uses_gc = (0..types.core_type_count_in_module()).any(|index| {
+            let Some(ty) = types.get(types.core_type_at_in_module(index)) else { return false };
+            let is_func = matches!(ty.composite_type.inner, CompositeInnerType::Func(_));
+            !is_func || !ty.is_final || !ty.supertype_idxs.is_empty()
+        });
+        if uses_gc { Mechanism::RefTest } else { Mechanism::Table }
+    }
 }
 
 /// Which indirect calls to repair.
@@ -33,8 +47,9 @@ pub struct ShimOptions {
     pub sites: Vec<SitePattern>,
     /// Repair every call that can meet a function of another type.
     pub all_sites: bool,
-    /// How adapters are found.
-    pub mechanism: Mechanism,
+    /// How adapters are found. By `ref.test` without, if the module has types of the garbage collection
+    /// proposal already; else by a table.
+    pub mechanism: Option<Mechanism>,
     /// Permit numbers to change their type, bit by bit.
     pub allow_bit_casts: bool,
 }

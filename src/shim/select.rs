@@ -1,7 +1,7 @@
 //! Which of the calls that can meet a function of another type are repaired.
 
 use super::mismatch::{Mismatches, Strangers};
-use super::options::{ShimOptions, SitePattern};
+use super::options::{Mechanism, ShimOptions, SitePattern};
 use super::shape;
 use super::trace::Frame;
 use crate::analyze::{FuncNames, IndirectCall};
@@ -25,6 +25,7 @@ pub(super) struct Site<'a> {
 pub(super) fn select<'a>(
     mismatches: &'a Mismatches<'_>,
     options: &ShimOptions,
+    mechanism: Mechanism,
 ) -> Result<Vec<Site<'a>>> {
     let mut chosen =
         Chosen { mismatches, names: None, offsets: BTreeSet::new(), callers: BTreeSet::new() };
@@ -43,8 +44,7 @@ pub(super) fn select<'a>(
         let adaptable = strangers.iter().any(|strangers| strangers.verdict.is_ok());
         let wanted = options.all_sites || proved || chosen.has(call);
         // `ref.test` adapts also functions of which nothing is known.
-        let unknown = options.mechanism == super::Mechanism::RefTest
-            && mismatches.indirect.open_ended(call.table);
+        let unknown = mechanism == Mechanism::RefTest && mismatches.indirect.open_ended(call.table);
         if wanted && (adaptable || unknown) {
             sites.push(Site { call, strangers });
         }

@@ -46,6 +46,7 @@ fn spec() -> Spec {
 
 fn shim(wasm: &[u8], mechanism: Mechanism) -> Result<Vec<u8>, Error> {
     let sites = vec![SitePattern::parse("run")];
+    let mechanism = Some(mechanism);
     let options = ShimOptions { sites, mechanism, ..ShimOptions::default() };
     Ok(wasm_fork::shim(wasm, &options)?.wasm)
 }
@@ -85,5 +86,19 @@ fn a_call_that_is_not_prepared_is_not_repaired_afterwards() {
         let error = shim(&instrumented, mechanism).unwrap_err().to_string();
         assert!(error.contains("not prepared to unwind"), "{error}");
         assert!(error.contains("instrument --shim-site"), "{error}");
+    }
+}
+
+/// Unasked, the output needs no proposal that the input doesn't use.
+#[test]
+fn the_mechanism_is_what_suits_the_module() {
+    let sites = vec![SitePattern::parse("run")];
+    let options = ShimOptions { sites, ..ShimOptions::default() };
+    let with_struct = PROGRAM.replacen("(module", "(module (type $pair (struct (field i32)))", 1);
+    for (program, mechanism) in
+        [(PROGRAM, Mechanism::Table), (with_struct.as_str(), Mechanism::RefTest)]
+    {
+        let unasked = wasm_fork::shim(program.as_bytes(), &options).unwrap().wasm;
+        assert_eq!(unasked, shim(program.as_bytes(), mechanism).unwrap());
     }
 }

@@ -41,7 +41,7 @@ fn verdict(mechanism: Mechanism, mutate: impl Fn(&str) -> String) -> Result<(), 
     let variadic = BTreeSet::new();
     let mismatches = Mismatches::find(&module, &indirect, &variadic, true);
     let options = ShimOptions { all_sites: true, ..ShimOptions::default() };
-    let sites = select::select(&mismatches, &options).unwrap();
+    let sites = select::select(&mismatches, &options, mechanism).unwrap();
     assert_eq!(sites.len(), 3);
     let plan = Plan::make(&mismatches, &sites, mechanism).unwrap();
     let wasm = emit(&module, &plan).unwrap().wasm;

@@ -107,7 +107,7 @@ fn check_shim(wasm: &[u8]) -> Result<&'static str, String> {
         let options = ShimOptions {
             all_sites: true,
             allow_bit_casts: true,
-            mechanism,
+            mechanism: Some(mechanism),
             ..ShimOptions::default()
         };
         let output = match wasm_fork::shim(wasm, &options) {

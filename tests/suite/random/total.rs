@@ -18,7 +18,7 @@ fn options() -> Options {
 /// If an output is not valid, or an error says that the tool is at fault.
 pub fn check(input: &[u8]) {
     total(wasm_fork::instrument(input, &options()).map(|output| output.wasm));
-    for mechanism in [Mechanism::Table, Mechanism::RefTest] {
+    for mechanism in [Mechanism::Table, Mechanism::RefTest].map(Some) {
         let options = ShimOptions { all_sites: true, mechanism, ..ShimOptions::default() };
         total(wasm_fork::shim(input, &options).map(|output| output.wasm));
     }
