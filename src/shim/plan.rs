@@ -16,6 +16,12 @@ use indexmap::IndexMap;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The number of tables that validators accept in a module.
+const MAX_TABLES: usize = 100;
+
+/// The number of functions that engines and validators accept in a module.
+const MAX_FUNCS: usize = 1_000_000;
+
 /// A new function of a call's type, which stands for a function of another type.
 #[derive(Clone, Debug)]
 pub(super) struct Adapter {
@@ -148,10 +154,29 @@ impl Maker<'_, '_> {
                 self.stand_in_for(ordinal, &site.strangers);
             }
         }
-        let writes = find_writes(self.mismatches)?;
+        let callers = sites.iter().map(|site| site.call.caller);
+        let writes = find_writes(self.mismatches, callers)?;
         self.parallels_of_sources(&writes)?;
         self.fill_at_start();
         self.mirror(writes);
+        self.within_limits()
+    }
+
+    /// Engines and validators accept only so many entities.
+    fn within_limits(&self) -> Result<()> {
+        let (module, plan) = (self.module(), &self.plan);
+        let tables = module.tables.len() + plan.parallels.len();
+        let funcs = module.funcs.len() + plan.funcs.len();
+        for (count, limit, what) in
+            [(tables, MAX_TABLES, "tables"), (funcs, MAX_FUNCS, "functions")]
+        {
+            if count > limit {
+                return Err(Error::UnsupportedModule {
+                    what: format!("{count} {what} in the output, where engines accept {limit}"),
+                    advice: "repair fewer calls, or use --mechanism ref-test".into(),
+                });
+            }
+        }
         Ok(())
     }
 

@@ -60,12 +60,16 @@ pub(super) struct Write {
     pub(super) value: Option<FuncIdx>,
 }
 
-/// All of them, in live code and dead, in functions where live code has any.
-pub(super) fn find_writes(mismatches: &Mismatches<'_>) -> Result<Vec<Write>> {
+/// All of them, in live code and dead, in functions where live code has any, and in those that are
+/// changed for another reason.
+pub(super) fn find_writes(
+    mismatches: &Mismatches<'_>,
+    changed: impl Iterator<Item = FuncIdx>,
+) -> Result<Vec<Write>> {
     let module = mismatches.module;
     let tables = module.tables.indices();
-    let funcs: BTreeSet<FuncIdx> =
-        tables.flat_map(|table| mismatches.indirect.writers(table)).collect();
+    let writers = tables.flat_map(|table| mismatches.indirect.writers(table));
+    let funcs: BTreeSet<FuncIdx> = writers.chain(changed).collect();
     let mut writes = Vec::new();
     for func in funcs {
         let Some(body) = module.body(func) else { continue };
