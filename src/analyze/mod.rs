@@ -150,9 +150,9 @@ impl Analysis {
     ///
     /// # Errors
     /// [`crate::Error::MissingEntry`] if no import matches and the options don't allow that;
-    /// [`crate::Error::MissingReentrant`], [`crate::Error::NoSuchFunction`], [`crate::Error::NoSuchTable`] or [`crate::Error::StaleProfile`]
-    /// for an assumption that means nothing here, [`crate::Error::Unsupported`] for one that can't be
-    /// guarded.
+    /// [`crate::Error::MissingReentrant`], [`crate::Error::NoSuchFunction`],
+    /// [`crate::Error::NoSuchTable`] or [`crate::Error::StaleProfile`] for another pattern or assumption
+    /// that means nothing here; [`crate::Error::Unsupported`] for one that can't be guarded.
     pub fn run(module: &Module<'_>, options: &Options) -> Result<Analysis> {
         let clock = Instant::now();
         let model = Model::new(module, options)?;
@@ -168,7 +168,8 @@ impl Analysis {
         let sound = Sound { model: &model, graph: &graph, options };
         let narrowed = Narrowed::new(sound, &narrowing)?;
         let mut analysis = Analysis::of(&model, &graph, narrowed.reach(&narrowing));
-        if !options.assumptions.is_empty() {
+        let proves = !analysis.precision.only_compares();
+        if !options.assumptions.is_empty() && proves {
             narrowed.certify(&narrowing, &analysis.closure)?;
             analysis.guards = assume::guards(&model, &graph, &analysis.closure)?;
         }
@@ -176,7 +177,7 @@ impl Analysis {
         analysis.assumptions = assumptions::find(&model, &analysis);
         analysis.notes = assumptions::notes(&model, &analysis);
         analysis.notes.extend(assumed.notes);
-        if !analysis.precision.only_compares() {
+        if proves {
             certificate::check(&model, &analysis)?;
         }
         tracing::info!(

@@ -2,7 +2,7 @@
 
 use super::{analyze_at, closure_at, options, oracle};
 use crate::error::Error;
-use crate::options::{FuncPattern, Options, Precision};
+use crate::options::{Assumption, FuncPattern, Options, Precision};
 use crate::{Question, explain, instrument, plan_text};
 use proptest::prelude::*;
 
@@ -87,6 +87,16 @@ fn the_levels_that_only_compare_are_for_analyze_alone() {
                 Err(other) => panic!("{}: {other}", precision.name()),
             }
         }
+    }
+}
+
+#[test]
+fn each_level_takes_assumptions() {
+    for level in Precision::ALL {
+        let no_fork = Assumption::NoFork(FuncPattern("direct".into()));
+        let options = Options { precision: level, assumptions: vec![no_fork], ..options() };
+        let report = crate::analyze(LADDER.as_bytes(), &options).unwrap();
+        assert_eq!(report.assumed[0].saves, 1, "{}", level.name());
     }
 }
 
