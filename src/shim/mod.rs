@@ -7,8 +7,8 @@
 //! 1. [`Indirect`]: the calls, their indices, what the tables hold.
 //! 2. `mismatch`: which calls can meet which functions; `adapt`: what would stand between them.
 //! 3. `select`: which calls are repaired.
-//! 4. `plan`: the adapters, parallel tables and functions to make.
-//!    `unwind`: not so that a module which was instrumented would lose its stack.
+//! 4. `plan`: the adapters, parallel tables and functions to make. `unwind` refuses it if a module that
+//!    was instrumented before could then unwind through a call that is not prepared.
 //! 5. `bodies`, `funcs`, `tables`: write them.
 //! 6. `check`: reads the output again, and checks every difference against the rules.
 //!
@@ -17,7 +17,8 @@
 //! holds the same functions, and adapters where the types differ.
 //!
 //! Invariants: functions without a chosen call are byte-identical, but for those that write to a
-//! table with parallels; the tables of the input hold what they held, so the host sees no change;
+//! table with parallels; the tables of the input hold what they held, so the host sees no change but
+//! exports for it to call, and a start function where imported tables have parallels;
 //! what trapped for another reason (a null slot, an index beyond the table, a type that can't be
 //! adapted) traps as before; the memory and so the C stack are not touched.
 //!
