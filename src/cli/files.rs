@@ -39,7 +39,7 @@ pub(super) fn read(path: &Path) -> Result<Input> {
 
 /// Reads a list, an item a line; empty lines and those that begin with `#` say nothing. A list of
 /// nothing is an error.
-pub(super) fn read_list(path: &Path) -> Result<Vec<String>> {
+fn read_list(path: &Path) -> Result<Vec<String>> {
     let text = fs::read_to_string(path).map_err(failed("read", &path.display()))?;
     let lines = text.lines().map(str::trim);
     let items = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -48,6 +48,18 @@ pub(super) fn read_list(path: &Path) -> Result<Vec<String>> {
         return Err(Error::EmptyList { path: path.display().to_string() });
     }
     Ok(items)
+}
+
+/// Items as the user gave them, with each `@FILE` replaced by what that file lists.
+pub(super) fn with_lists(items: &[String]) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    for item in items {
+        match item.strip_prefix('@') {
+            Some(path) => all.extend(read_list(Path::new(path))?),
+            None => all.push(item.clone()),
+        }
+    }
+    Ok(all)
 }
 
 /// A place that a module can be written to, as far as can be told before there is one.
@@ -184,7 +196,10 @@ fn is_dash(path: &Path) -> bool {
 }
 
 /// Makes the library's error out of the operating system's.
-fn failed(action: &'static str, what: &dyn Display) -> impl FnOnce(io::Error) -> Error + use<> {
+pub(super) fn failed(
+    action: &'static str,
+    what: &dyn Display,
+) -> impl FnOnce(io::Error) -> Error + use<> {
     let path = what.to_string();
     move |source| Error::Io { action, path, source }
 }

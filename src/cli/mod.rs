@@ -1,8 +1,8 @@
 //! The command line: flags in, one call of the library, its result to files and streams.
 //!
-//! [`flags`] is what the user types, [`files`] reads and writes, [`profiles`] is what does without a
-//! module, [`progress`] is what stderr shows meanwhile. stdout gets what was asked for and nothing else; the rest goes to stderr, errors and
-//! warnings as one line each. What the library decides is never decided here again.
+//! [`flags`] is what the user types, [`files`] reads and writes, [`shim`] is the second job, [`profiles`]
+//! is what does without a module, [`progress`] is what stderr shows meanwhile. stdout gets what was asked
+//! for and nothing else; the rest goes to stderr, errors and warnings as one line each. What the library decides is never decided here again.
 
 mod files;
 mod flags;
@@ -20,7 +20,6 @@ use flags::{
 use progress::Progress;
 use serde::Serialize;
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use wasm_fork::{
     Abi, Assumption, EntryPattern, Error, FuncPattern, Options, Precision, Question, Report,
@@ -48,39 +47,56 @@ fn usage_error(error: &Error) -> ! {
 }
 
 fn execute(flags: &Flags) -> Result<()> {
-    if let Command::Shim(args) = &flags.command {
-        limit_threads(&flags.global)?;
-        return shim::shim(args, Progress::start(flags.global.verbose));
+    match &flags.command {
+        Command::Instrument(args) => {
+            let (options, progress) = begin(&args.module, &flags.global)?;
+            if args.discover_only {
+                return analyze(&args.module, Format::Text, &options, progress);
+            }
+            let abi = match args.abi {
+                AbiFlag::WpkFork => Abi::WpkFork,
+            };
+            instrument(args, &Options { abi, ..options }, progress)
+        }
+        Command::Analyze(args) => {
+            let (options, progress) = begin(&args.module, &flags.global)?;
+            let options = Options { precision: precision(args.precision), ..options };
+            match (args.stats, args.advise) {
+                (true, _) => stats(args, &options, progress),
+                (_, true) => advise(args, &options, progress),
+                _ => analyze(&args.module, args.format, &options, progress),
+            }
+        }
+        Command::Explain(args) => {
+            let (options, progress) = begin(&args.module, &flags.global)?;
+            explain(args, &options, progress)
+        }
+        Command::Plan(args) => {
+            let (options, progress) = begin(&args.module, &flags.global)?;
+            let input = files::read(&args.module.input)?;
+            let plan = wasm_fork::plan_text(&input.bytes, &options)?;
+            drop(progress);
+            print(&plan)
+        }
+        Command::Shim(args) => {
+            limit_threads(&flags.global)?;
+            shim::shim(args, Progress::start(flags.global.verbose))
+        }
+        Command::Profile(flags::Profile::Merge(args)) => profiles::merge(args),
     }
-    if let Command::Profile(flags::Profile::Merge(args)) = &flags.command {
-        return profiles::merge(args);
-    }
-    let options = match options(&flags.command) {
+}
+
+/// Resolves the flags of a command on a module, and starts to show progress.
+fn begin(module: &ModuleFlags, global: &Global) -> Result<(Options, Progress)> {
+    let options = match options(module) {
         Err(error @ (Error::Io { .. } | Error::BadProfile { .. } | Error::EmptyList { .. })) => {
             return Err(error);
         }
         Err(error) => usage_error(&error),
         Ok(options) => options,
     };
-    limit_threads(&flags.global)?;
-    let progress = Progress::start(flags.global.verbose);
-    match &flags.command {
-        Command::Instrument(args) if args.discover_only => {
-            analyze(&args.module, Format::Text, &options, progress)
-        }
-        Command::Instrument(args) => instrument(args, &options, progress),
-        Command::Analyze(args) if args.stats => stats(args, &options, progress),
-        Command::Analyze(args) if args.advise => advise(args, &options, progress),
-        Command::Analyze(args) => analyze(&args.module, args.format, &options, progress),
-        Command::Explain(args) => explain(args, &options, progress),
-        Command::Shim(_) | Command::Profile(_) => Ok(()),
-        Command::Plan(args) => {
-            let input = files::read(&args.module.input)?;
-            let plan = wasm_fork::plan_text(&input.bytes, &options)?;
-            drop(progress);
-            print(&plan)
-        }
-    }
+    limit_threads(global)?;
+    Ok((options, Progress::start(global.verbose)))
 }
 
 fn analyze(
@@ -201,28 +217,14 @@ fn instrument(args: &Instrument, options: &Options, progress: Progress) -> Resul
 }
 
 /// Resolves the flags.
-fn options(command: &Command) -> Result<Options> {
-    let (module, abi) = match command {
-        Command::Profile(_) => return Ok(Options::default()),
-        Command::Instrument(args) => (&args.module, args.abi),
-        Command::Analyze(args) => (&args.module, AbiFlag::default()),
-        Command::Explain(args) => (&args.module, AbiFlag::default()),
-        Command::Plan(args) => (&args.module, AbiFlag::default()),
-        Command::Shim(_) => return Ok(Options::default()),
-    };
+fn options(flags: &ModuleFlags) -> Result<Options> {
     let mut options = Options {
-        reentrant: patterns(&module.reentrant)?,
-        assumptions: assumptions(module)?,
-        abi: match abi {
-            AbiFlag::WpkFork => Abi::WpkFork,
-        },
-        allow_missing_entry: module.allow_missing_entry,
+        reentrant: patterns(&flags.reentrant)?,
+        assumptions: assumptions(flags)?,
+        allow_missing_entry: flags.allow_missing_entry,
         ..Options::default()
     };
-    if let Command::Analyze(args) = command {
-        options.precision = precision(args.precision);
-    }
-    let entries = entries(module)?;
+    let entries = entries(flags)?;
     if !entries.is_empty() {
         options.entries = entries;
     }
@@ -245,13 +247,7 @@ fn assumptions(flags: &ModuleFlags) -> Result<Vec<Assumption>> {
         flags.assume_no_fork.iter().map(|text| Assumption::NoFork(pattern(text))).collect();
     let not_called = flags.assume_not_called.iter();
     assumptions.extend(not_called.map(|text| Assumption::NotCalled(pattern(text))));
-    let mut only = Vec::new();
-    for text in &flags.only {
-        match text.strip_prefix('@') {
-            Some(path) => only.extend(files::read_list(Path::new(path))?.iter().map(pattern)),
-            None => only.push(pattern(text)),
-        }
-    }
+    let only: Vec<_> = files::with_lists(&flags.only)?.iter().map(pattern).collect();
     if !only.is_empty() {
         assumptions.push(Assumption::Only(only));
     }

@@ -4,7 +4,8 @@ use super::files::{self, Destination};
 use super::flags::{Format, MechanismFlag, Shim, ShimFirst};
 use super::progress::Progress;
 use super::{one_line, print, print_json};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 use wasm_fork::shim::{Mechanism, ShimOptions, ShimOutput, SitePattern, first_frames};
 use wasm_fork::{Error, Result};
 
@@ -62,22 +63,10 @@ fn remarks(output: &ShimOutput) {
 }
 
 fn sites(patterns: &[String], traps: &[PathBuf]) -> Result<Vec<SitePattern>> {
-    let mut sites = Vec::new();
-    for text in patterns {
-        match text.strip_prefix('@') {
-            Some(path) => {
-                let list = files::read_list(Path::new(path))?;
-                sites.extend(list.iter().map(|line| SitePattern::parse(line)));
-            }
-            None => sites.push(SitePattern::parse(text)),
-        }
-    }
+    let patterns = files::with_lists(patterns)?;
+    let mut sites: Vec<_> = patterns.iter().map(|text| SitePattern::parse(text)).collect();
     for path in traps {
-        let text = std::fs::read(path).map_err(|source| Error::Io {
-            action: "read",
-            path: path.display().to_string(),
-            source,
-        })?;
+        let text = fs::read(path).map_err(files::failed("read", &path.display()))?;
         let frames = first_frames(&String::from_utf8_lossy(&text));
         if frames.is_empty() {
             return Err(Error::NoTrace { path: path.display().to_string() });
