@@ -187,6 +187,11 @@ impl fmt::Display for Function {
     }
 }
 
+/// A name, which is arbitrary text, on one line of a table or list: control characters are spaces.
+pub(crate) fn plain(name: &str) -> String {
+    name.replace(char::is_control, " ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use crate::index::FuncIdx;
 use crate::options::Options;
 use crate::plan::Plan;
 use crate::read::{Module, text_to_binary};
+use crate::report::plain;
 use crate::rewrite;
 use serde::Serialize;
 use std::fmt;
@@ -329,9 +330,8 @@ impl fmt::Display for Largest<'_> {
         for function in &self.0 {
             let figures = FIGURES.map(|(_, figure)| figure(function).to_string());
             write_row(f, &function.index.to_string(), figures)?;
-            let name = function.name.as_deref().unwrap_or("-");
-            let plain = name.replace(char::is_control, " ");
-            writeln!(f, "  {:10}  {plain}", function.code_bytes)?;
+            let name = plain(function.name.as_deref().unwrap_or("-"));
+            writeln!(f, "  {:10}  {name}", function.code_bytes)?;
         }
         Ok(())
     }

@@ -45,11 +45,7 @@ pub(super) fn means(
 
 /// The integers among the values.
 pub(super) fn ints(known: &[Known]) -> Vec<u64> {
-    let int = |known: &Known| match known {
-        Known::Int(int) => Some(*int),
-        Known::Func(_) | Known::Null => None,
-    };
-    known.iter().filter_map(int).collect()
+    known.iter().filter_map(Known::int).collect()
 }
 
 pub(super) fn slots_known(model: &Model<'_>, table: TableIdx) -> SlotsKnown {
@@ -64,23 +60,14 @@ pub(super) fn slots_known(model: &Model<'_>, table: TableIdx) -> SlotsKnown {
 
 /// Whether it isn't known where an active segment of the table goes.
 fn has_unknown_offset(model: &Model<'_>, table: TableIdx) -> bool {
-    model.module.elements.iter().any(|element| match &element.kind {
-        ElementKind::Active { table_index, offset_expr } => {
-            let offset = model.constants.eval(offset_expr);
-            table_index.unwrap_or(0) == table.0 && !matches!(offset, Constant::Int(_))
-        }
-        ElementKind::Passive | ElementKind::Declared => false,
-    })
+    let mut segments = model.module.active_segments(table);
+    segments.any(|(_, _, offset)| !matches!(model.constants.eval(offset), Constant::Int(_)))
 }
 
 /// How `target` gets into a table; at one of the slots `index`, if they are known.
 fn in_table(model: &Model<'_>, table: TableIdx, index: Option<&[u64]>, target: FuncIdx) -> Source {
-    for (segment, element) in model.module.elements.iter_enumerated() {
-        let ElementKind::Active { table_index, offset_expr } = &element.kind else { continue };
-        if table_index.unwrap_or(0) != table.0 {
-            continue;
-        }
-        let offset = match model.constants.eval(offset_expr) {
+    for (segment, element, offset) in model.module.active_segments(table) {
+        let offset = match model.constants.eval(offset) {
             Constant::Int(offset) => Some(offset),
             _ => None,
         };

@@ -4,17 +4,17 @@
 //! Unlike the closure, these facts leave the host aside: a slot holds what this module puts there.
 //! Whether the host can write to a table too is said beside it.
 
-use super::constants::{Constant, Constants};
-use super::facts::{Callee, Dynamic, Facts};
-use super::flow::{self, Flows, Known};
-use super::memories::Memories;
-use super::tables::{self, Contents, Slot, Slots, Tables, host_visible};
-use super::taken;
-use super::types::TypeIds;
+use super::constants::Constant;
+use super::evidence;
+use super::facts::{Callee, Dynamic};
+use super::model::Model;
+use super::tables::{self, Contents, Slot, Slots, host_visible};
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec, TableIdx, TypeIdx};
+use crate::options::Options;
 use crate::read::Module;
-use wasmparser::{ConstExpr, ElementItems, ElementKind, Operator};
+use std::collections::BTreeSet;
+use wasmparser::{ConstExpr, ElementItems, Operator};
 
 /// A `call_indirect` or `return_call_indirect` that can run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,13 +44,10 @@ pub struct Placed {
 
 /// The indirect calls of a module, and its tables.
 pub struct Indirect<'m> {
-    module: &'m Module<'m>,
     /// The calls, in order of caller and offset.
     pub calls: Vec<IndirectCall>,
-    types: TypeIds,
-    constants: Constants,
-    facts: Facts,
-    tables: Tables,
+    /// What is known if no host writes to any table: so indices are followed for all of them.
+    model: Model<'m>,
     host_visible: IndexVec<TableIdx, bool>,
 }
 
@@ -60,31 +57,11 @@ impl<'m> Indirect<'m> {
     /// # Errors
     /// [`crate::Error::Internal`] if a validated body can't be read once more.
     pub fn find(module: &'m Module<'m>) -> Result<Indirect<'m>> {
-        // As if no host wrote: then indices are followed for every table.
-        let none: IndexVec<TableIdx, bool> = module.tables.iter().map(|_| false).collect();
-        let facts = Facts::collect(module, &none)?;
-        let constants = Constants::new(module);
-        let flows = Flows::find(&flow::Inputs {
-            module,
-            facts: &facts,
-            constants: &constants,
-            memories: &Memories::new(module, &facts, &constants),
-            mentioned: &taken::mentioned(module, &facts.uses),
-            reach: flow::Reach::default(),
-        });
-        let types = TypeIds::new(module);
-        let tables = Tables::new(&tables::Inputs {
-            module,
-            types: &types,
-            constants: &constants,
-            uses: &facts.uses,
-            flows: &flows,
-            host_written: &none,
-            host_visible: &none,
-        });
-        let calls = calls(&facts, &flows);
-        let host_visible = host_visible(module);
-        Ok(Indirect { module, calls, types, constants, facts, tables, host_visible })
+        let no_entry =
+            Options { entries: Vec::new(), allow_missing_entry: true, ..Options::default() };
+        let all = module.tables.indices().collect();
+        let model = Model::with_private_tables(module, &no_entry, &all)?;
+        Ok(Indirect { calls: calls(&model), host_visible: host_visible(module), model })
     }
 
     /// Whether the host can write to the table.
@@ -96,62 +73,63 @@ impl<'m> Indirect<'m> {
     /// can't be followed.
     pub fn open_ended(&self, table: TableIdx) -> bool {
         self.host_visible[table]
-            || self.module.tables[table].import.is_some()
+            || self.model.module.tables[table].import.is_some()
             || self.slots(table).has_unknown()
     }
 
     /// The first slot behind all active segments of the table; `None` if some offset is not known.
     pub fn segment_ends(&self, table: TableIdx) -> Option<u64> {
+        let Model { module, constants, .. } = &self.model;
         let mut end = 0;
-        for element in self.module.elements.iter() {
-            let ElementKind::Active { table_index, offset_expr } = &element.kind else { continue };
-            if table_index.unwrap_or(0) == table.0 {
-                let Constant::Int(offset) = self.constants.eval(offset_expr) else { return None };
-                let mut count = 0;
-                tables::items(&element.items, &self.constants, |_| count += 1);
-                end = end.max(offset.saturating_add(count));
-            }
+        for (_, element, offset) in module.active_segments(table) {
+            let Constant::Int(offset) = constants.eval(offset) else { return None };
+            let count = segment_entries(&element.items).len() as u64;
+            end = end.max(offset.saturating_add(count));
         }
         Some(end)
     }
 
     /// Whether every function of type `sub` is one of type `sup`.
     pub fn is_subtype(&self, sub: TypeIdx, sup: TypeIdx) -> bool {
-        self.types.is_subtype(self.types.id(sub), self.types.id(sup))
+        self.model.types.is_subtype(self.model.types.id(sub), self.model.types.id(sup))
     }
 
     /// Whether a call that asks for `ty` accepts `func`.
     pub fn accepts(&self, ty: TypeIdx, func: FuncIdx) -> bool {
-        let of_func = self.types.of_func(self.module, func);
-        self.types.is_subtype(of_func, self.types.id(ty))
+        let of_func = self.model.types.of_func(self.model.module, func);
+        self.model.types.is_subtype(of_func, self.model.types.id(ty))
     }
 
     /// The least type index that names the same type.
     pub fn canonical(&self, ty: TypeIdx) -> TypeIdx {
-        self.types.id(ty).first_index()
+        self.model.types.id(ty).first_index()
     }
 
     /// The functions whose live code changes slots of the table or its size.
     pub fn writers(&self, table: TableIdx) -> impl Iterator<Item = FuncIdx> {
-        let writers = self.facts.uses.changed_tables.iter();
+        let writers = self.model.facts.uses.changed_tables.iter();
         writers.filter(move |(changed, _)| *changed == table).map(|(_, func)| *func)
+    }
+
+    /// Whether live code makes tail calls.
+    pub fn has_tail_calls(&self) -> bool {
+        self.model.facts.calls.iter().flatten().any(|call| match call.callee {
+            Callee::Direct { tail, .. } | Callee::Dynamic { tail, .. } => tail,
+        })
     }
 
     /// Every function that this module may put into the table, in order; of one in several slots
     /// each slot that is known.
     pub fn placed(&self, table: TableIdx) -> Vec<Placed> {
+        let Model { module, constants, .. } = &self.model;
         let mut placed = Vec::new();
-        for element in self.module.elements.iter() {
-            let ElementKind::Active { table_index, offset_expr } = &element.kind else { continue };
-            if table_index.unwrap_or(0) != table.0 {
-                continue;
-            }
-            let offset = match self.constants.eval(offset_expr) {
+        for (_, element, offset) in module.active_segments(table) {
+            let offset = match constants.eval(offset) {
                 Constant::Int(offset) => Some(offset),
                 _ => None,
             };
             let mut position = 0;
-            tables::items(&element.items, &self.constants, |slot| {
+            tables::items(&element.items, constants, |slot| {
                 if let Slot::Func(func) = slot {
                     let slot = offset.map(|offset| offset.saturating_add(position));
                     placed.push(Placed { func, slot });
@@ -159,7 +137,7 @@ impl<'m> Indirect<'m> {
                 position += 1;
             });
         }
-        let in_segments: std::collections::BTreeSet<_> = placed.iter().map(|p| p.func).collect();
+        let in_segments: BTreeSet<_> = placed.iter().map(|p| p.func).collect();
         for slot in self.slots(table).all() {
             if let Slot::Func(func) = slot
                 && !in_segments.contains(&func)
@@ -191,26 +169,21 @@ impl<'m> Indirect<'m> {
     }
 
     fn slots(&self, table: TableIdx) -> &Slots {
-        match &self.tables.tables[table].contents {
+        match &self.model.tables.tables[table].contents {
             Contents::Known(slots) => slots,
             Contents::Open => unreachable!("no table is taken to be open here"),
         }
     }
 }
 
-fn calls(facts: &Facts, flows: &Flows) -> Vec<IndirectCall> {
+fn calls(model: &Model<'_>) -> Vec<IndirectCall> {
+    let Model { facts, flows, .. } = model;
     let mut found = Vec::new();
     for (caller, calls) in facts.calls.iter_enumerated() {
         for call in calls {
             let Callee::Dynamic { tail, ordinal } = call.callee else { continue };
             let Dynamic::Table { table, ty } = facts.dynamics[ordinal as usize] else { continue };
-            let index = flows.targets.get(&ordinal).map(|known| {
-                let ints = known.iter().filter_map(|known| match known {
-                    Known::Int(int) => Some(*int),
-                    Known::Func(_) | Known::Null => None,
-                });
-                ints.collect()
-            });
+            let index = flows.targets.get(&ordinal).map(|known| evidence::ints(known));
             found.push(IndirectCall { caller, offset: call.offset, table, ty, tail, index });
         }
     }

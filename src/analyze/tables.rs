@@ -1,9 +1,10 @@
 //! What tables hold.
 //!
 //! A table that the host can write to, because it is imported or exported, is *open*: it may hold
-//! any function whose reference is taken; unless the user says that the host doesn't. Every other table holds what the active segments put
-//! there, later ones over earlier ones, and its initial value elsewhere; and besides, at any time,
-//! what instructions write to it, as far as their operands are known.
+//! any function whose reference is taken; unless the user says that the host doesn't. Every other table
+//! holds what the active segments put there, later ones over earlier ones, and its initial value
+//! elsewhere; and besides, at any time, what instructions write to it, as far as their operands are
+//! known.
 //!
 //! A write never takes the old value away here, for nothing says when it happens. Nor does a segment
 //! that comes after one for an imported table: when instantiation fails between the two, functions of

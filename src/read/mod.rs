@@ -25,9 +25,10 @@ use std::ops::Range;
 use std::sync::OnceLock;
 use wasmparser::types::{Types, TypesRef};
 use wasmparser::{
-    BinaryReader, ConstExpr, Element, Encoding, Export, ExternalKind, FuncToValidate, FuncType,
-    FuncValidator, FuncValidatorAllocations, FunctionBody, GlobalType, MemoryType, Parser, Payload,
-    TableInit, TableType, TypeRef, ValidPayload, Validator, ValidatorResources, WasmFeatures,
+    BinaryReader, ConstExpr, Element, ElementKind, Encoding, Export, ExternalKind, FuncToValidate,
+    FuncType, FuncValidator, FuncValidatorAllocations, FunctionBody, GlobalType, MemoryType,
+    Parser, Payload, TableInit, TableType, TypeRef, ValidPayload, Validator, ValidatorResources,
+    WasmFeatures,
 };
 
 /// A valid core module, indexed. Borrows the input's bytes.
@@ -234,6 +235,21 @@ impl<'a> Module<'a> {
     /// A place in a function, with its name, for a message.
     pub fn location(&self, func: FuncIdx, offset: usize) -> Location {
         Location { func, name: self.names.func(func).map(str::to_owned), offset }
+    }
+
+    /// The active element segments of a table, each with its offset, in order.
+    pub fn active_segments(
+        &self,
+        table: TableIdx,
+    ) -> impl Iterator<Item = (ElemIdx, &Element<'a>, &ConstExpr<'a>)> {
+        self.elements.iter_enumerated().filter_map(move |(segment, element)| match &element.kind {
+            ElementKind::Active { table_index, offset_expr }
+                if table_index.unwrap_or(0) == table.0 =>
+            {
+                Some((segment, element, offset_expr))
+            }
+            _ => None,
+        })
     }
 
     /// The custom sections of this name.

@@ -20,6 +20,7 @@
 //! calls through the table itself: a site with one indirect call is better optimised than one with two.
 
 use super::funcs::index_type;
+use super::local_count;
 use super::mismatch::Class;
 use super::plan::{NewFunc, Parallel, Plan, Repair};
 use super::writes::Write;
@@ -58,7 +59,7 @@ impl Bodies<'_, '_> {
     fn body(&mut self, func: FuncIdx, writes: &BTreeMap<usize, &Write>) -> Result<Vec<u8>> {
         let misread = |error| Error::misread(&error);
         let body = self.module.body(func).expect("only defined functions call");
-        let mut locals = Locals::of(self.module, func, &body)?;
+        let mut locals = Locals::of(self.module, func)?;
         let mut edits: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
         let mut reader = body.get_operators_reader().map_err(misread)?;
         while !reader.eof() {
@@ -236,11 +237,8 @@ struct Locals {
 }
 
 impl Locals {
-    fn of(module: &Module<'_>, func: FuncIdx, body: &FunctionBody<'_>) -> Result<Locals> {
-        let mut next = module.func_type(func).params().len() as u32;
-        for group in body.get_locals_reader().map_err(|error| Error::misread(&error))? {
-            next += group.map_err(|error| Error::misread(&error))?.0;
-        }
+    fn of(module: &Module<'_>, func: FuncIdx) -> Result<Locals> {
+        let next = local_count(module, func)?;
         Ok(Locals { next, added: Vec::new(), by_class: BTreeMap::new() })
     }
 

@@ -20,7 +20,7 @@ use crate::emit::{Additions, NewTypes, Signature};
 use crate::index::{TableIdx, TypeIdx};
 use crate::read::Module;
 use wasm_encoder::{BlockType, Function, HeapType, InstructionSink, RefType, ValType};
-use wasmparser::{ElementKind, ValType as ParsedType};
+use wasmparser::ValType as ParsedType;
 
 pub(super) struct Funcs<'a, 'm> {
     pub(super) module: &'a Module<'m>,
@@ -83,10 +83,8 @@ impl Funcs<'_, '_> {
                 };
             }
             sink.table_copy(parallel.index.0, table.0);
-            for segment in tables::active_segments(self.module, table) {
-                let element = &self.module.elements[segment];
-                let ElementKind::Active { offset_expr, .. } = &element.kind else { continue };
-                let mut offset = offset_expr.get_binary_reader();
+            for (segment, element, offset) in self.module.active_segments(table) {
+                let mut offset = offset.get_binary_reader();
                 let len = offset.bytes_remaining();
                 // A constant expression is code, up to its `end`.
                 bytes.extend_from_slice(offset.read_bytes(len).map_or(&[][..], |b| &b[..len - 1]));

@@ -92,7 +92,7 @@ pub fn shim(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
         }
         let plan = Plan::make(mismatches, sites, mechanism)?;
         unwind::check(module, &plan, sites)?;
-        let emitted = emit(module, &plan)?;
+        let emitted = emit(module, &plan, mismatches.indirect.has_tail_calls())?;
         let bit_casts = options.allow_bit_casts;
         check::check(module, mismatches.indirect, &plan, &emitted.wasm, bit_casts)?;
         Ok(ShimOutput {
@@ -151,12 +151,23 @@ fn operators<'b>(module: &Module<'b>, func: FuncIdx) -> Result<Vec<(Operator<'b>
     Ok(operators)
 }
 
-fn emit(module: &Module<'_>, plan: &Plan) -> Result<Emitted> {
+/// How many locals a function has, parameters included.
+fn local_count(module: &Module<'_>, func: FuncIdx) -> Result<u32> {
+    let misread = |error| Error::misread(&error);
+    let mut count = module.func_type(func).params().len() as u32;
+    if let Some(body) = module.body(func) {
+        for group in body.get_locals_reader().map_err(misread)? {
+            count += group.map_err(misread)?.0;
+        }
+    }
+    Ok(count)
+}
+
+fn emit(module: &Module<'_>, plan: &Plan, tail_calls: bool) -> Result<Emitted> {
     let mut types = NewTypes::new(module);
     let mut additions = Additions::default();
     let bodies = bodies::Bodies { module, plan, types: &mut types }.all()?;
     tables::append(module, plan, &mut additions)?;
-    let tail_calls = check::uses_tail_calls(module)?;
     funcs::Funcs { module, plan, types: &mut types, tail_calls }.append(&mut additions);
     additions.names.even_without_section =
         plan.funcs.keys().any(|func| !matches!(func, NewFunc::Adapter(_)));

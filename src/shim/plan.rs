@@ -12,7 +12,7 @@ use super::writes::{Operation, Write, find_writes};
 use crate::error::{Error, Result};
 use crate::index::{ElemIdx, FuncIdx, IndexType, TableIdx, TypeIdx};
 use crate::read::Module;
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -183,15 +183,20 @@ impl Maker<'_, '_> {
     /// An imported table may hold something already, which its parallels must hold too. So they are
     /// filled from it, and then by segments that are passive till then.
     fn fill_at_start(&mut self) {
-        for parallel in self.plan.parallels.clone() {
-            let table = parallel.class.0;
+        for table in self.tables_with_parallels() {
             if self.module().tables[table].import.is_some() {
-                for segment in super::tables::active_segments(self.module(), table) {
+                let segments = self.module().active_segments(table).map(|(segment, ..)| segment);
+                for segment in segments.collect::<Vec<_>>() {
                     self.passive_segments(table, segment);
                 }
                 self.func(NewFunc::Start);
             }
         }
+    }
+
+    /// Each once, in the order of its first parallel.
+    fn tables_with_parallels(&self) -> IndexSet<TableIdx> {
+        self.plan.parallels.iter().map(|parallel| parallel.class.0).collect()
     }
 
     /// The parallel for a class of calls.
@@ -240,31 +245,25 @@ impl Maker<'_, '_> {
         Ok(Some(end))
     }
 
+    /// Puts adapters for those of `strangers` that have any into a parallel.
     fn stand_in_for(&mut self, ordinal: usize, strangers: &[Strangers]) {
-        for strangers in strangers.iter().filter(|strangers| strangers.verdict.is_ok()) {
+        let (_, ty) = self.plan.parallels[ordinal].class;
+        for strangers in strangers {
+            let Ok(adaptation) = &strangers.verdict else { continue };
             for placed in &strangers.funcs {
-                self.stand_in(ordinal, placed.func);
+                let known = self.adapters.get(&(ty, placed.func)).copied();
+                let adapter = known.unwrap_or_else(|| self.adapter(ty, placed.func, adaptation));
+                self.plan.parallels[ordinal].adapters.insert(placed.func, adapter);
             }
         }
     }
 
-    /// The adapter for `func` in a parallel, if calls of its class don't accept it but can.
-    fn stand_in(&mut self, ordinal: usize, func: FuncIdx) {
-        let (_, ty) = self.plan.parallels[ordinal].class;
-        let known = self.adapters.get(&(ty, func)).copied();
-        let adapter = known.or_else(|| self.adapter(ty, func));
-        if let Some(adapter) = adapter {
-            self.plan.parallels[ordinal].adapters.insert(func, adapter);
-        }
-    }
-
-    fn adapter(&mut self, ty: TypeIdx, target: FuncIdx) -> Option<FuncIdx> {
-        let adaptation = self.mismatches.verdict(ty, self.module().funcs[target].ty).ok()?;
+    fn adapter(&mut self, ty: TypeIdx, target: FuncIdx, adaptation: &Adaptation) -> FuncIdx {
         let ordinal = self.plan.adapters.len();
-        self.plan.adapters.push(Adapter { ty, target, adaptation });
+        self.plan.adapters.push(Adapter { ty, target, adaptation: adaptation.clone() });
         let adapter = self.func(NewFunc::Adapter(ordinal));
         self.adapters.insert((ty, target), adapter);
-        Some(adapter)
+        adapter
     }
 
     /// A table that is copied from into one with parallels gets them too, so that adapters are copied.
@@ -305,9 +304,9 @@ impl Maker<'_, '_> {
             self.func(NewFunc::Write(write.operation));
             self.plan.writes.push(write);
         }
-        for parallel in self.plan.parallels.clone() {
-            if parallel.fixed_size.is_some() {
-                self.func(NewFunc::Sync(parallel.class.0));
+        for table in self.tables_with_parallels() {
+            if self.plan.is_fixed(table).is_some() {
+                self.func(NewFunc::Sync(table));
             }
         }
     }

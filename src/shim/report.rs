@@ -9,6 +9,7 @@ use super::mismatch::{Certainty, Class, Mismatches, Strangers};
 use crate::analyze::{IndirectCall, Placed};
 use crate::index::{FuncIdx, TypeIdx};
 use crate::read::demangled;
+use crate::report::plain;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -400,9 +401,4 @@ impl ShimReport {
 
 fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
-/// Names are arbitrary text; the report is one line each.
-fn plain(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

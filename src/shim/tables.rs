@@ -16,22 +16,13 @@ use wasm_encoder::{
 };
 use wasmparser::{ElementItems, ElementKind};
 
-/// The active segments of a table, in order.
-pub(super) fn active_segments(module: &Module<'_>, table: TableIdx) -> Vec<ElemIdx> {
-    let segments = module.elements.iter_enumerated();
-    let of_table = segments.filter(|(_, element)| {
-        matches!(element.kind, ElementKind::Active { table_index, .. } if table_index.unwrap_or(0) == table.0)
-    });
-    of_table.map(|(segment, _)| segment).collect()
-}
-
 /// The segments that are written once more as active ones, for a parallel: none for that of an
 /// imported table, which is filled at the start.
 pub(super) fn active(module: &Module<'_>, parallel: &Parallel) -> Vec<ElemIdx> {
     let table = parallel.class.0;
     match module.tables[table].import {
         Some(_) => Vec::new(),
-        None => active_segments(module, table),
+        None => module.active_segments(table).map(|(segment, ..)| segment).collect(),
     }
 }
 

@@ -83,13 +83,7 @@ fn lost(values: &mut Values, operands: &[Value]) -> Value {
 
 /// The integers that a value can be; `None` if it can be anything else.
 pub(super) fn ints(values: &Values, value: Value) -> Option<Vec<u64>> {
-    let constants = values.constants(value)?.iter();
-    constants
-        .map(|known| match known {
-            Known::Int(int) => Some(*int),
-            Known::Func(_) | Known::Null => None,
-        })
-        .collect()
+    values.constants(value)?.iter().map(Known::int).collect()
 }
 
 fn is_and(operator: &Operator<'_>) -> bool {

@@ -24,6 +24,16 @@ pub(in crate::analyze) enum Known {
     Null,
 }
 
+impl Known {
+    /// The integer that it is, if it is one.
+    pub(in crate::analyze) fn int(&self) -> Option<u64> {
+        match self {
+            Known::Int(int) => Some(*int),
+            Known::Func(_) | Known::Null => None,
+        }
+    }
+}
+
 /// A value that is found out later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::analyze) enum Symbol {

@@ -256,11 +256,5 @@ impl Writer<'_> {
 
 /// The integers that an operand can be; `None` if it can be any.
 fn ints(operand: &Solution) -> Option<Vec<u64>> {
-    let known = operand.as_ref()?.iter();
-    known
-        .map(|known| match known {
-            Known::Int(int) => Some(*int),
-            Known::Func(_) | Known::Null => None,
-        })
-        .collect()
+    operand.as_ref()?.iter().map(Known::int).collect()
 }

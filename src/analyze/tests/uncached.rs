@@ -25,7 +25,8 @@ fn reaches(model: &Model<'_>, dynamic: Dynamic, known: Option<&[Known]>, func: F
         (Dynamic::Ref { .. }, None) => model.taken[func],
         (Dynamic::Ref { .. }, Some(known)) => known.contains(&Known::Func(func)),
         (Dynamic::Table { table, .. }, known) => {
-            let numbers = known.map(|known| known.iter().filter_map(int).collect::<Vec<_>>());
+            let numbers =
+                known.map(|known| known.iter().filter_map(Known::int).collect::<Vec<_>>());
             match (&model.tables.tables[table].contents, numbers) {
                 (Contents::Known(slots), Some(numbers)) if slots.placed() => {
                     let mut held = numbers.iter().flat_map(|number| slots.get(*number));
@@ -41,13 +42,6 @@ fn reaches(model: &Model<'_>, dynamic: Dynamic, known: Option<&[Known]>, func: F
                 }),
             }
         }
-    }
-}
-
-fn int(known: &Known) -> Option<u64> {
-    match known {
-        Known::Int(int) => Some(*int),
-        Known::Func(_) | Known::Null => None,
     }
 }
 

@@ -1,23 +1,12 @@
 //! Checks changed bodies: reads original and copy side by side.
 
-use super::super::operators;
 use super::super::plan::{NewFunc, Parallel, Repair};
 use super::super::writes::operation;
+use super::super::{local_count, operators};
 use super::{Checker, require, wrong};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::index::{FuncIdx, TableIdx, TypeIdx};
-use crate::read::Module;
 use wasmparser::{BlockType, HeapType, Operator, UnpackedIndex};
-
-fn local_count(module: &Module<'_>, func: FuncIdx) -> Result<u32> {
-    let misread = |error| Error::misread(&error);
-    let body = module.body(func).ok_or_else(|| wrong("a changed function has no body"))?;
-    let mut count = module.func_type(func).params().len() as u32;
-    for group in body.get_locals_reader().map_err(misread)? {
-        count += group.map_err(misread)?.0;
-    }
-    Ok(count)
-}
 
 /// The rest of a copy.
 struct Copy<'o, 'b> {

@@ -3,9 +3,10 @@
 use super::super::adapt::Cast;
 use super::super::mismatch::Class;
 use super::super::writes::{Operation, operation};
+use super::super::{local_count, operators};
 use super::{Checker, offset, require, wrong};
 use crate::analyze::segment_entries;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::index::{FuncIdx, TableIdx, TypeIdx};
 use wasmparser::{FuncType, HeapType, Operator, UnpackedIndex, ValType};
 
@@ -37,12 +38,12 @@ struct Run {
 }
 
 impl Run {
-    /// At the start of a function with `params` parameters and room for `locals`.
-    fn new(params: usize, locals: usize) -> Run {
+    /// At the start of a function of which `params` of `count` locals are parameters.
+    fn new(params: usize, count: usize) -> Run {
         let sources = (0..params as u32).map(|param| Some(Source::Param(param)));
-        let mut locals_then: Vec<_> = sources.collect();
-        locals_then.resize(params + locals, None);
-        Run { stack: Vec::new(), locals: locals_then }
+        let mut locals: Vec<_> = sources.collect();
+        locals.resize(count, None);
+        Run { stack: Vec::new(), locals }
     }
 
     fn pop(&mut self) -> Result<Source> {
@@ -116,7 +117,7 @@ impl Checker<'_, '_> {
     /// A function that calls another and adapts to its type; returns the other.
     pub(super) fn adapter(&self, func: FuncIdx) -> Result<FuncIdx> {
         let site = self.output.func_type(func).clone();
-        let mut run = self.run(func, site.params().len())?;
+        let mut run = self.run(func)?;
         let mut target = None;
         let operators = self.operators(func)?;
         for operator in &operators {
@@ -180,19 +181,15 @@ impl Checker<'_, '_> {
         Ok(())
     }
 
-    fn run(&self, func: FuncIdx, params: usize) -> Result<Run> {
-        let body = self.output.body(func).ok_or_else(|| wrong("a new function has no body"))?;
-        let mut locals = 0;
-        for group in body.get_locals_reader().map_err(|error| Error::misread(&error))? {
-            locals += group.map_err(|error| Error::misread(&error))?.0 as usize;
-        }
-        Ok(Run::new(params, locals))
+    /// Ready to follow the body of a new function from its first instruction.
+    fn run(&self, func: FuncIdx) -> Result<Run> {
+        let params = self.output.func_type(func).params().len();
+        Ok(Run::new(params, local_count(self.output, func)? as usize))
     }
 
     fn operators(&self, func: FuncIdx) -> Result<Vec<Operator<'_>>> {
-        let body = self.output.body(func).ok_or_else(|| wrong("a new function has no body"))?;
-        let reader = body.get_operators_reader().map_err(|error| Error::misread(&error))?;
-        reader.into_iter().map(|op| op.map_err(|error| Error::misread(&error))).collect()
+        let operators = operators(self.output, func)?;
+        Ok(operators.into_iter().map(|(operator, _)| operator).collect())
     }
 
     /// A function that tests for one type after another, and calls as the test says.
@@ -262,7 +259,7 @@ impl Checker<'_, '_> {
         index: u32,
     ) -> Result<&'o [Operator<'b>]> {
         let callee = self.output.func_type_at(TypeIdx(of));
-        let mut run = self.run(func, site.params().len() + 1)?;
+        let mut run = self.run(func)?;
         let call = Operator::CallIndirect { type_index: of, table_index: table.0 };
         let tail_call = Operator::ReturnCallIndirect { type_index: of, table_index: table.0 };
         let mut called = false;

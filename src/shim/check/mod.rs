@@ -17,6 +17,7 @@ use crate::analyze::{Entry, Indirect, segment_entries};
 use crate::error::{Error, Result};
 use crate::index::{ElemIdx, FuncIdx, TableIdx, TypeIdx};
 use crate::read::{FuncKind, Module};
+use std::collections::BTreeMap;
 use wasmparser::{ElementKind, ExternalKind, Operator};
 
 /// Checks `wasm`, which was made from `module`.
@@ -35,30 +36,8 @@ pub(super) fn check(
     let checker = Checker { module, output: &output, indirect, plan, bit_casts };
     checker.prefixes()?;
     checker.bodies()?;
-    checker.new_funcs()?;
-    plan.parallels.iter().try_for_each(|parallel| checker.parallel(parallel))
-}
-
-/// Whether live or dead code of the module makes tail calls.
-pub(super) fn uses_tail_calls(module: &Module<'_>) -> Result<bool> {
-    use rayon::prelude::*;
-    let funcs: Vec<FuncIdx> = module.defined_funcs().collect();
-    let misread = |error| Error::misread(&error);
-    let found = funcs.into_par_iter().map(|func| {
-        let Some(body) = module.body(func) else { return Ok(false) };
-        for operator in body.get_operators_reader().map_err(misread)? {
-            if matches!(
-                operator.map_err(misread)?,
-                Operator::ReturnCall { .. }
-                    | Operator::ReturnCallIndirect { .. }
-                    | Operator::ReturnCallRef { .. }
-            ) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    });
-    found.try_reduce(|| false, |a, b| Ok(a || b))
+    let targets = checker.new_funcs()?;
+    plan.parallels.iter().try_for_each(|parallel| checker.parallel(parallel, &targets))
 }
 
 struct Checker<'a, 'm> {
@@ -130,12 +109,16 @@ impl Checker<'_, '_> {
         Ok(())
     }
 
-    fn new_funcs(&self) -> Result<()> {
+    /// Checks each by what it is meant to be; returns the adapters with what they call.
+    fn new_funcs(&self) -> Result<BTreeMap<FuncIdx, FuncIdx>> {
+        let mut targets = BTreeMap::new();
         let planned = self.module.funcs.len() + self.plan.funcs.len();
         require(self.output.funcs.len() == planned, "there are other functions than planned")?;
         for (func, index) in &self.plan.funcs {
             match func {
-                NewFunc::Adapter(_) => self.adapter(*index).map(|_| ())?,
+                NewFunc::Adapter(_) => {
+                    targets.insert(*index, self.adapter(*index)?);
+                }
                 NewFunc::Tester(ordinal) => {
                     self.tester(*index, self.plan.testers[*ordinal].class)?;
                 }
@@ -147,11 +130,11 @@ impl Checker<'_, '_> {
                 }
             }
         }
-        Ok(())
+        Ok(targets)
     }
 
     /// A parallel is filled as its table is, but for adapters.
-    fn parallel(&self, parallel: &Parallel) -> Result<()> {
+    fn parallel(&self, parallel: &Parallel, targets: &BTreeMap<FuncIdx, FuncIdx>) -> Result<()> {
         let (table, ty) = parallel.class;
         let copy = self.output.tables.get(parallel.index);
         let copy = copy.ok_or_else(|| wrong("a parallel is missing"))?;
@@ -177,25 +160,27 @@ impl Checker<'_, '_> {
         let copies = self.active_segments(parallel.index);
         require(originals.len() == copies.len(), "a parallel has other segments")?;
         for (original, copy) in originals.into_iter().zip(copies) {
-            self.segment(original, copy, ty)?;
+            self.segment(original, copy, ty, targets)?;
         }
         for ((segment, ordinal), copy) in &self.plan.segments {
             if self.plan.parallels[*ordinal].index == parallel.index {
-                self.segment(*segment, *copy, ty)?;
+                self.segment(*segment, *copy, ty, targets)?;
             }
         }
         Ok(())
     }
 
     fn active_segments(&self, table: TableIdx) -> Vec<ElemIdx> {
-        let segments = self.output.elements.iter_enumerated();
-        let of_table = segments.filter(|(_, element)| {
-            matches!(element.kind, ElementKind::Active { table_index, .. } if table_index.unwrap_or(0) == table.0)
-        });
-        of_table.map(|(segment, _)| segment).collect()
+        self.output.active_segments(table).map(|(segment, ..)| segment).collect()
     }
 
-    fn segment(&self, original: ElemIdx, copy: ElemIdx, ty: TypeIdx) -> Result<()> {
+    fn segment(
+        &self,
+        original: ElemIdx,
+        copy: ElemIdx,
+        ty: TypeIdx,
+        targets: &BTreeMap<FuncIdx, FuncIdx>,
+    ) -> Result<()> {
         let copy = self.output.elements.get(copy);
         let copy = copy.ok_or_else(|| wrong("a segment of a parallel is missing"))?;
         let original = &self.module.elements[original];
@@ -204,21 +189,27 @@ impl Checker<'_, '_> {
         require(!moved, "a parallel's segment moved")?;
         let (originals, copies) = (segment_entries(&original.items), segment_entries(&copy.items));
         require(originals.len() == copies.len(), "a parallel's segment has another length")?;
-        originals.into_iter().zip(copies).try_for_each(|(from, to)| self.stand_in(from, to, ty))
+        let mut entries = originals.into_iter().zip(copies);
+        entries.try_for_each(|(from, to)| self.stand_in(from, to, ty, targets))
     }
 
     /// Whether `to` may be in a parallel for calls of type `ty` where `from` is in the table.
-    fn stand_in(&self, from: Entry, to: Entry, ty: TypeIdx) -> Result<()> {
+    fn stand_in(
+        &self,
+        from: Entry,
+        to: Entry,
+        ty: TypeIdx,
+        targets: &BTreeMap<FuncIdx, FuncIdx>,
+    ) -> Result<()> {
         if from == to {
             return Ok(());
         }
         let (Entry::Func(from), Entry::Func(to)) = (from, to) else {
             return Err(wrong("a parallel holds something else than its table"));
         };
-        require(to.is_new(self.module), "another function stands in a parallel")?;
         require(!self.indirect.accepts(ty, from), "an adapter stands where the function could")?;
-        let target = self.adapter(to)?;
-        require(target == from, "an adapter stands for another function")?;
+        let target = targets.get(&to).ok_or_else(|| wrong("no adapter stands in a parallel"))?;
+        require(*target == from, "an adapter stands for another function")?;
         let of_call = self.output.funcs[to].ty;
         require(self.indirect.is_subtype(of_call, ty), "an adapter is not of the calls' type")
     }
