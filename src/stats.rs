@@ -130,7 +130,7 @@ pub fn stats(input: &[u8], options: &Options) -> Result<Stats> {
         return Ok(Stats::new(Vec::new(), Vec::new(), [bytes.len(); 2]));
     }
     crate::stage("plan");
-    let plan = Plan::make(&module, &analysis)?;
+    let plan = Plan::make(&module, &analysis, options)?;
     let mut functions = planned(&module, &plan);
     let mut guarded = guarded(&module, &plan);
     crate::stage("rewrite");
@@ -150,8 +150,8 @@ fn planned(module: &Module<'_>, plan: &Plan) -> Vec<Function> {
         index: plan.func.0,
         name: name(module, plan.func),
         sites: u64::from(plan.sites),
-        saved_locals: plan.frame.slots.len() as u64,
-        frame_bytes: u64::from(plan.frame.bytes),
+        saved_locals: plan.exits.most_slots() as u64,
+        frame_bytes: u64::from(plan.exits.largest_frame_bytes()),
         code_bytes: module.body(plan.func).map_or(0, |body| body.as_bytes().len() as u64),
         code_bytes_added: 0,
     });

@@ -1,7 +1,7 @@
 //! What the operator pass finds in a body: the *nodes* (sites, and the constructs that contain sites)
 //! in program order as a tree, the operand stack at each, and the events that liveness looks at.
 
-use crate::index::{LocalIdx, TagIdx};
+use crate::index::{FuncIdx, LocalIdx, TagIdx};
 use std::ops::Range;
 use wasmparser::{BlockType, ValType};
 
@@ -62,6 +62,8 @@ pub(super) enum NodeKind {
     /// spill and may drop it.
     Site {
         tee: Option<u32>,
+        /// The import that is called, if it is called directly.
+        import: Option<FuncIdx>,
     },
     Block,
     If,
@@ -115,7 +117,11 @@ pub(super) struct Skeleton {
     pub nodes: Vec<Node>,
     pub spills: Vec<Spill>,
     pub events: Vec<Event>,
+    /// For each event the offset of its operator.
+    pub offsets: Vec<u32>,
     pub loops: u32,
+    /// How many sites are inside loops.
+    pub sites_in_loops: u32,
     /// For each site its offset and the locals that what runs again after its landing needs.
     pub needed: Vec<(u32, Range<usize>)>,
     pub needed_locals: Vec<LocalIdx>,
@@ -130,15 +136,19 @@ pub(super) struct Skeleton {
 impl Skeleton {
     /// Forgets a function, but keeps the memory.
     pub fn clear(&mut self) {
-        let Skeleton { nodes, spills, events, needed, needed_locals, dead, locals, .. } = self;
+        let Skeleton {
+            nodes, spills, events, offsets, needed, needed_locals, dead, locals, ..
+        } = self;
         nodes.clear();
         spills.clear();
         events.clear();
+        offsets.clear();
         needed.clear();
         needed_locals.clear();
         dead.clear();
         locals.clear();
         self.loops = 0;
+        self.sites_in_loops = 0;
         self.end_reachable = false;
     }
 }

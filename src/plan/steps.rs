@@ -11,16 +11,17 @@ use super::{RegionOrdinal, Step};
 use crate::error::Result;
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};
 use crate::read::Module;
-use std::collections::BTreeSet;
 use wasmparser::{BlockType, ValType};
 
 pub(super) struct Steps {
-    /// In order of offsets.
+    /// Those of a body that a rewind enters, in order of offsets.
     pub steps: Vec<(u32, Step)>,
-    /// The types of the temporaries, numbered from the local after `$resume`.
+    /// Those of a body that no rewind enters, in order of offsets.
+    pub plain: Vec<(u32, Step)>,
+    /// For each site, in program order, the temporaries that a rewind to it needs.
+    pub held: Vec<Vec<LocalIdx>>,
+    /// The types of the temporaries, numbered from the last declared local on.
     pub temps: Vec<ValType>,
-    /// The temporaries that a rewind needs, in index order.
-    pub saved_temps: Vec<(LocalIdx, ValType)>,
     /// The temporaries with what handlers caught: the region of the `try`'s body, and for each of
     /// its handlers with sites, in order, one entry.
     pub payloads: Vec<(RegionOrdinal, Vec<LocalIdx>)>,
@@ -44,19 +45,30 @@ pub(super) fn steps(
         tree,
         layout,
         steps: Vec::with_capacity(skeleton.nodes.len() * 4),
-        temps: Temps { first: skeleton.locals.len() as u32 + 1, ..Temps::default() },
-        saved: BTreeSet::new(),
+        plain: Vec::with_capacity(skeleton.nodes.len() * 3),
+        held: Vec::new(),
+        held_now: Vec::new(),
+        temps: Temps { first: skeleton.locals.len() as u32, ..Temps::default() },
         payloads: Vec::new(),
     };
     emitter.run()?;
-    let saved_temps =
-        emitter.saved.iter().map(|local| (*local, emitter.temps.ty(*local))).collect();
     Ok(Steps {
         steps: emitter.steps,
+        plain: emitter.plain,
+        held: emitter.held,
         temps: emitter.temps.types,
-        saved_temps,
         payloads: emitter.payloads,
     })
+}
+
+/// Which bodies a step belongs to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bodies {
+    Both,
+    /// Those that a rewind enters.
+    Entered,
+    /// Those that no rewind enters.
+    Plain,
 }
 
 /// What is still to be walked.
@@ -78,6 +90,8 @@ struct Kept {
     below: Vec<LocalIdx>,
     params: Vec<LocalIdx>,
     payload: Vec<LocalIdx>,
+    /// How many temporaries a rewind needs outside of the construct.
+    held: usize,
 }
 
 struct Emitter<'a> {
@@ -87,8 +101,12 @@ struct Emitter<'a> {
     tree: &'a Tree,
     layout: &'a Layout,
     steps: Vec<(u32, Step)>,
+    plain: Vec<(u32, Step)>,
+    /// As in [`Steps`].
+    held: Vec<Vec<LocalIdx>>,
+    /// The temporaries that a rewind needs to any site that comes now.
+    held_now: Vec<LocalIdx>,
     temps: Temps,
-    saved: BTreeSet<LocalIdx>,
     payloads: Vec<(RegionOrdinal, Vec<LocalIdx>)>,
 }
 
@@ -130,33 +148,49 @@ impl<'a> Emitter<'a> {
         };
         let description = &self.skeleton.nodes[node];
         match description.kind {
-            NodeKind::Site { tee } => self.site(node, tee, &buckets),
+            NodeKind::Site { tee, import } => self.site(node, tee, import, &buckets),
             NodeKind::Block | NodeKind::If => self.hoisted(node, &buckets, tasks),
             NodeKind::Loop | NodeKind::Try => self.region(node, &buckets, tasks),
         }
     }
 
+    /// A step of both bodies.
     fn push(&mut self, offset: u32, step: Step) {
-        self.steps.push((offset, step));
+        self.push_in(Bodies::Both, offset, step);
     }
 
-    fn sets(&mut self, offset: u32, locals: &[LocalIdx]) {
-        self.steps.extend(locals.iter().rev().map(|local| (offset, Step::Set(*local))));
+    fn push_in(&mut self, bodies: Bodies, offset: u32, step: Step) {
+        if bodies != Bodies::Plain {
+            self.steps.push((offset, step));
+        }
+        if bodies != Bodies::Entered {
+            self.plain.push((offset, step));
+        }
     }
 
-    fn gets(&mut self, offset: u32, locals: &[LocalIdx]) {
-        self.steps.extend(locals.iter().map(|local| (offset, Step::Get(*local))));
+    fn sets(&mut self, bodies: Bodies, offset: u32, locals: &[LocalIdx]) {
+        locals.iter().rev().for_each(|local| self.push_in(bodies, offset, Step::Set(*local)));
+    }
+
+    fn gets(&mut self, bodies: Bodies, offset: u32, locals: &[LocalIdx]) {
+        locals.iter().for_each(|local| self.push_in(bodies, offset, Step::Get(*local)));
     }
 
     fn open_buckets(&mut self, offset: u32, buckets: &[usize]) {
         for bucket in buckets {
             let (label, region) = self.layout.buckets[*bucket];
-            self.push(offset, Step::Land(label));
-            self.push(offset, Step::Open(region));
+            self.push_in(Bodies::Entered, offset, Step::Land(label));
+            self.push_in(Bodies::Entered, offset, Step::Open(region));
         }
     }
 
-    fn site(&mut self, node: usize, tee: Option<u32>, buckets: &[usize]) -> Result<()> {
+    fn site(
+        &mut self,
+        node: usize,
+        tee: Option<u32>,
+        import: Option<FuncIdx>,
+        buckets: &[usize],
+    ) -> Result<()> {
         let Node { start, landing, spills, .. } = &self.skeleton.nodes[node];
         let spills = &self.skeleton.spills[spills.clone()];
         let mark = self.temps.mark();
@@ -179,17 +213,21 @@ impl<'a> Emitter<'a> {
             }
         }
         self.open_buckets(*landing, buckets);
-        self.push(*landing, Step::Land(self.layout.node_label[node]));
+        self.push_in(Bodies::Entered, *landing, Step::Land(self.layout.node_label[node]));
         let (ordinal, resets) = self.layout.sites[node];
         if resets {
-            self.push(*landing, Step::ResetResume);
+            self.push_in(Bodies::Entered, *landing, Step::ResetResume);
         }
-        self.gets(*landing, &reload);
-        self.push(*landing, Step::Copy);
+        self.gets(Bodies::Both, *landing, &reload);
         if landing != start {
-            self.push(*start, Step::Copy);
+            self.push(*landing, Step::Copy);
         }
+        self.push(*start, import.map_or(Step::Copy, Step::CallImport));
         self.push(*start, Step::Test(ordinal));
+        let own =
+            spills.iter().zip(&reload).filter(|(spill, _)| spill.saved && spill.copy_of.is_none());
+        let held = self.held_now.iter().copied().chain(own.map(|(_, local)| *local)).collect();
+        self.held.push(held);
         self.temps.release(mark);
         Ok(())
     }
@@ -207,7 +245,9 @@ impl<'a> Emitter<'a> {
             below: all[..below].to_vec(),
             params: all.get(below..below + node.params).unwrap_or_default().to_vec(),
             payload: Vec::new(),
+            held: self.held_now.len(),
         };
+        self.held_now.extend_from_slice(&kept.below);
         Ok((kept, all))
     }
 
@@ -231,19 +271,25 @@ impl<'a> Emitter<'a> {
         let second_part = parts.get(1);
         // Parameters alone may stay on the stack, unless the else arm needs them once more.
         let again = second_part.is_some() && !kept.params.is_empty();
-        if !kept.below.is_empty() || !buckets.is_empty() || again {
-            self.sets(node.start, &all);
+        let rest = &all[kept.below.len()..];
+        if !kept.below.is_empty() {
+            self.sets(Bodies::Both, node.start, &all);
             self.open_buckets(node.start, buckets);
-            self.gets(node.start, &all[kept.below.len()..]);
+            self.gets(Bodies::Both, node.start, rest);
+            self.push_in(Bodies::Plain, node.start, Step::Copy);
+        } else if !buckets.is_empty() || again {
+            self.sets(Bodies::Entered, node.start, &all);
+            self.open_buckets(node.start, buckets);
+            self.gets(Bodies::Entered, node.start, rest);
         }
         self.temps.release(mark);
-        self.push(node.start, Step::Hoist(self.layout.node_label[index]));
+        self.push_in(Bodies::Entered, node.start, Step::Hoist(self.layout.node_label[index]));
         if is_if {
             let otherwise = match second_part {
                 Some(_) => self.layout.else_label[index],
                 None => self.layout.node_label[index],
             };
-            self.push(node.start, Step::BranchIfZero(otherwise));
+            self.push_in(Bodies::Entered, node.start, Step::BranchIfZero(otherwise));
         }
         tasks.push(match second_part {
             Some(_) => Task::Else { node: index, kept },
@@ -257,14 +303,15 @@ impl<'a> Emitter<'a> {
     fn region(&mut self, index: usize, buckets: &[usize], tasks: &mut Vec<Task<'a>>) -> Result<()> {
         let node = &self.skeleton.nodes[index];
         let (kept, all) = self.keep(node)?;
-        self.sets(node.start, &all);
+        let stored = if kept.below.is_empty() { Bodies::Entered } else { Bodies::Both };
+        self.sets(stored, node.start, &all);
         self.open_buckets(node.start, buckets);
-        self.push(node.start, Step::Land(self.layout.node_label[index]));
-        self.gets(node.start, &all);
+        self.push_in(Bodies::Entered, node.start, Step::Land(self.layout.node_label[index]));
+        self.gets(stored, node.start, &all);
         self.push(node.start, Step::Copy);
-        self.sets(node.start, &kept.params);
-        self.push(node.start, Step::Open(self.layout.node_region[index]));
-        self.gets(node.start, &kept.params);
+        self.sets(Bodies::Entered, node.start, &kept.params);
+        self.push_in(Bodies::Entered, node.start, Step::Open(self.layout.node_region[index]));
+        self.gets(Bodies::Entered, node.start, &kept.params);
         let tree = self.tree;
         tasks.push(match node.handlers[..] {
             [] => Task::End { node: index, kept },
@@ -285,15 +332,17 @@ impl<'a> Emitter<'a> {
         let node = &self.skeleton.nodes[index];
         let handler = &node.handlers[ordinal];
         self.temps.give_back(&std::mem::take(&mut kept.payload));
+        self.held_now.truncate(kept.held + kept.below.len());
         if let Some(region) = self.layout.handler_region.get(&(index, ordinal)).copied() {
             for ty in handler.payload.iter().copied() {
                 let spill = Spill { ty, copy_of: None, saved: true };
                 kept.payload.push(self.temp(&spill, handler.offset)?);
             }
+            self.held_now.extend_from_slice(&kept.payload);
             self.push(handler.offset, Step::Copy);
-            self.sets(handler.offset, &kept.payload);
-            self.push(handler.offset, Step::Open(region));
-            self.gets(handler.offset, &kept.payload);
+            self.sets(Bodies::Both, handler.offset, &kept.payload);
+            self.push_in(Bodies::Entered, handler.offset, Step::Open(region));
+            self.gets(Bodies::Both, handler.offset, &kept.payload);
             let body = self.layout.node_region[index];
             self.payloads.push((body, kept.payload.clone()));
         }
@@ -309,11 +358,13 @@ impl<'a> Emitter<'a> {
     fn middle(&mut self, index: usize, kept: Kept, tasks: &mut Vec<Task<'a>>) {
         let node = &self.skeleton.nodes[index];
         if let Some(middle) = node.middle {
+            let end = self.layout.node_label[index];
             if middle.falls_in {
-                self.push(middle.offset, Step::Branch(self.layout.node_label[index]));
+                self.push_in(Bodies::Entered, middle.offset, Step::Branch(end));
             }
-            self.push(middle.offset, Step::Land(self.layout.else_label[index]));
-            self.gets(middle.offset, &kept.params);
+            let label = self.layout.else_label[index];
+            self.push_in(Bodies::Entered, middle.offset, Step::Land(label));
+            self.gets(Bodies::Entered, middle.offset, &kept.params);
         }
         let tree = self.tree;
         tasks.push(Task::End { node: index, kept });
@@ -330,11 +381,12 @@ impl<'a> Emitter<'a> {
                 results.push(self.temp(&Spill { ty, copy_of: None, saved: false }, node.end)?);
             }
             self.push(node.end, Step::Copy);
-            self.sets(node.end, &results);
-            self.gets(node.end, &kept.below);
-            self.gets(node.end, &results);
+            self.sets(Bodies::Both, node.end, &results);
+            self.gets(Bodies::Both, node.end, &kept.below);
+            self.gets(Bodies::Both, node.end, &results);
             self.temps.release(mark);
         }
+        self.held_now.truncate(kept.held);
         self.temps.give_back(&kept.below);
         self.temps.give_back(&kept.params);
         self.temps.give_back(&kept.payload);
@@ -359,11 +411,7 @@ impl<'a> Emitter<'a> {
             let what = "a reference on the operand stack,";
             return Err(refuse::reference(self.module, self.func, what, offset));
         }
-        let local = self.temps.take(spill.ty);
-        if spill.saved {
-            self.saved.insert(local);
-        }
-        Ok(local)
+        Ok(self.temps.take(spill.ty))
     }
 }
 

@@ -33,6 +33,8 @@ pub(super) struct Walk<'m, 'a> {
     validator: FuncValidator<ValidatorResources>,
     operands: Operands,
     open: Vec<Open>,
+    /// How many open constructs are loops.
+    loops: usize,
     /// How many open constructs could catch an exception.
     tries: usize,
     /// Control-stack height at which unreachable code began, and its offset.
@@ -62,8 +64,9 @@ pub(super) fn walk(
     let validator = module.validator(func, allocations);
     open.clear();
     skeleton.clear();
-    let (tries, dead) = (0, None);
-    let mut walk = Walk { module, func, validator, operands, open, tries, dead, out: skeleton };
+    let (loops, tries, dead) = (0, 0, None);
+    let out = skeleton;
+    let mut walk = Walk { module, func, validator, operands, open, loops, tries, dead, out };
     walk.run(sites).map_err(|stop| match stop {
         Stop::Refused(error) => error,
         Stop::Parser(error) => Error::misread(&error),
@@ -153,6 +156,7 @@ impl Walk<'_, '_> {
             self.site(site, op, offset)?;
         }
         events::record(&mut self.out, op, site.is_some(), self.tries > 0);
+        self.out.offsets.resize(self.out.events.len(), offset);
         if let Operator::Rethrow { relative_depth } = op {
             self.rethrow(*relative_depth, offset);
         }
@@ -223,9 +227,8 @@ impl Walk<'_, '_> {
         // Parameters are values of their own: a loop gets others on the next round.
         self.operands.set_height(height, offset);
         self.operands.set_height(height + params, offset);
-        if kind == NodeKind::Try {
-            self.tries += 1;
-        }
+        self.tries += usize::from(kind == NodeKind::Try);
+        self.loops += usize::from(kind == NodeKind::Loop);
         Ok(())
     }
 
@@ -336,6 +339,7 @@ impl Walk<'_, '_> {
             self.tries -= 1;
         }
         node.next = next;
+        self.loops -= usize::from(open.kind == NodeKind::Loop);
         if self.open.is_empty() {
             self.out.end_reachable = falls_out;
             return Ok(());
@@ -387,12 +391,17 @@ impl Walk<'_, '_> {
             first -= 1;
             landing = operand.start;
         }
+        self.out.sites_in_loops += u32::from(self.loops > 0);
         let needed = self.out.needed_locals.len();
         for position in first..height {
             let reads = self.operands.needed_reads(position, exact(position));
             self.out.needed_locals.extend_from_slice(reads);
         }
-        self.push_site(base..first, height, landing, exact, offset);
+        let import = match site.target {
+            Target::Import(func) => Some(func),
+            _ => None,
+        };
+        self.push_site(base..first, height, (landing, offset), exact, import);
         self.out.needed.push((offset, needed..self.out.needed_locals.len()));
         Ok(())
     }
@@ -402,9 +411,9 @@ impl Walk<'_, '_> {
         &mut self,
         spilled: Range<usize>,
         height: usize,
-        landing: u32,
+        (landing, offset): (u32, u32),
         exact: impl Fn(usize) -> bool,
-        offset: u32,
+        import: Option<FuncIdx>,
     ) {
         let spills = self.out.spills.len();
         let mut tee = None;
@@ -420,7 +429,7 @@ impl Walk<'_, '_> {
             }
         }
         self.out.nodes.push(Node {
-            kind: NodeKind::Site { tee },
+            kind: NodeKind::Site { tee, import },
             start: offset,
             landing,
             spills: spills..self.out.spills.len(),

@@ -16,19 +16,26 @@
 //! | 0 | 4 | i32 | `pos`: address behind the last frame |
 //! | 4 | 4 | i32 | `end`: first address that must not be written; 0: the end of the memory |
 //! | 8 | | | the saved globals in declaration order, each aligned to its size, relative to the buffer |
-//! | | | | the reserve: room for the largest frame, where one is put for which there is none at `pos` |
+//! | | | | the reserve: room for the largest frame, at whose end one is put for which there is none at `pos` |
 //! | | | | the frames, the innermost function's first |
+//!
+//! No frame reaches beyond `end`, the memory's end or 2^32 - 1, the largest `pos`. What is popped
+//! lies between the end of the reserve and that limit, and its site belongs to the function; else a
+//! trap.
 //!
 //! `pos` and `end` are read from memory each time, and `pos` is written back with every frame, so a
 //! host may look at them, fill or move them whenever no instrumented code is running.
 
 use crate::emit::{Additions, NewTypes, Signature};
 use crate::index::{FuncIdx, GlobalIdx, IndexType, TagIdx};
-use crate::plan::{Frame, LabelType, Plan, SLOT_TYPES, Slot, Undo, WPK_FORK_EXPORTS, slot_bytes};
-use crate::read::Module;
+use crate::plan::{
+    Exit, LabelType, Plan, SLOT_TYPES, Slot, Undo, WPK_FORK_EXPORTS, slot_bytes, type_ordinal,
+};
+use crate::read::{FuncKind, Module};
 use std::collections::BTreeMap;
 use wasm_encoder::{
-    ConstExpr, Encode, ExportKind, Function, GlobalType, SectionId, TagKind, TagType, ValType,
+    BlockType, ConstExpr, Encode, ExportKind, Function, GlobalType, SectionId, TagKind, TagType,
+    ValType,
 };
 
 /// The most values that one call of a helper saves or loads.
@@ -59,10 +66,23 @@ pub(super) struct Runtime {
     pub state: GlobalIdx,
     pub buffer: GlobalIdx,
     pub cursor: GlobalIdx,
+    /// Where the first frame lies, relative to the buffer.
+    pub frames: u64,
+    pub limit: FuncIdx,
     pub push: FuncIdx,
     /// As `push`, for functions that are undone by a call.
     pub push_always: FuncIdx,
     pub pop: FuncIdx,
+    /// What `pop` does, in two steps: finds the site of the last frame, and takes the frame, whose size the site tells.
+    pub find: FuncIdx,
+    /// See `find`.
+    pub take: FuncIdx,
+    /// For each import that sites call directly, the function that they call instead.
+    callers: BTreeMap<FuncIdx, FuncIdx>,
+    /// The resume functions, by the functions that they belong to.
+    resumes: BTreeMap<FuncIdx, FuncIdx>,
+    /// Their types, in order.
+    resume_types: Vec<u32>,
     /// A tag without values, for handlers that catch all; where there are any.
     pub any_tag: Option<TagIdx>,
     pub any_tag_type: u32,
@@ -95,7 +115,7 @@ impl Runtime {
     /// Lays out what `plan` needs.
     pub fn layout(module: &Module<'_>, plan: &Plan) -> Runtime {
         let mut types = NewTypes::new(module);
-        for (_, label) in plan.funcs.iter().flat_map(|func| &func.label_types) {
+        for (_, label) in plan.funcs.iter().flat_map(|func| &func.entered().1.label_types) {
             if let LabelType::Results(results) = label {
                 let results = results.iter().map(|ty| types.val_type(*ty)).collect();
                 types.add(Signature { params: Vec::new(), results });
@@ -107,16 +127,23 @@ impl Runtime {
             state: global(0),
             buffer: global(1),
             cursor: global(2),
+            frames: 0,
+            limit: FuncIdx(0),
             push: FuncIdx(0),
             push_always: FuncIdx(0),
             pop: FuncIdx(0),
+            find: FuncIdx(0),
+            take: FuncIdx(0),
+            callers: BTreeMap::new(),
+            resumes: BTreeMap::new(),
+            resume_types: Vec::new(),
             any_tag: None,
             any_tag_type: 0,
             multi_value: plan.multi_value,
             helpers: BTreeMap::new(),
             funcs: Vec::new(),
         };
-        let regions = plan.funcs.iter().flat_map(|func| &func.regions);
+        let regions = plan.funcs.iter().flat_map(|func| &func.entered().1.regions);
         let mut handlers = regions.flat_map(|region| &region.dispatch.handlers);
         if handlers.any(|handler| handler.tag.is_none()) {
             runtime.any_tag = Some(TagIdx(module.types().tag_count()));
@@ -137,14 +164,19 @@ impl Runtime {
         let first = module.funcs.len();
         let (saved, reserve) = lay_out_globals(module, plan);
         let by_call = plan.funcs.iter().filter(|func| func.undo == Undo::Call);
-        let frames = reserve + by_call.map(|func| u64::from(func.frame.bytes)).max().unwrap_or(0);
+        self.frames = reserve
+            + by_call.map(|func| u64::from(func.exits.largest_frame_bytes())).max().unwrap_or(0);
         // The helper `limit` comes right after the ABI's functions.
-        let limit = FuncIdx::from_usize(first + WPK_FORK_EXPORTS.len());
-        let [unwind_begin, unwind_end, rewind_begin, rewind_end, state] = WPK_FORK_EXPORTS;
+        self.limit = FuncIdx::from_usize(first + WPK_FORK_EXPORTS.len());
+        let [unwind_begin, unwind_end, rewind_begin, resume_begin, rewind_end, state] =
+            WPK_FORK_EXPORTS;
         let i32s = |count| vec![ValType::I32; count];
-        self.add(first, unwind_begin, i32s(1), vec![], self.unwind_begin(&saved, frames, limit));
+        self.add(first, unwind_begin, i32s(1), vec![], self.unwind_begin(&saved));
         self.add(first, unwind_end, vec![], vec![], self.unwind_end());
-        self.add(first, rewind_begin, i32s(1), vec![], self.rewind_begin(&saved));
+        let next = FuncIdx::from_usize(first + self.funcs.len() + 1);
+        self.add(first, rewind_begin, i32s(1), vec![], self.rewind_begin(&saved, next));
+        let resume = self.add(first, resume_begin, i32s(1), vec![], self.resume_begin());
+        assert_eq!(resume, next, "it is what `rewind_begin` calls");
         self.add(first, rewind_end, vec![], vec![], self.rewind_end());
         let mut get_state = Function::new([]);
         get_state.instructions().global_get(self.state.0).end();
@@ -152,13 +184,13 @@ impl Runtime {
         for func in &mut self.funcs {
             func.exported = true;
         }
-        let body = self.limit(page_log2.unwrap_or(16));
-        self.add(first, "wpk_fork_limit", vec![], vec![ValType::I64], body);
-        self.push = self.add(first, "wpk_fork_push", i32s(2), i32s(1), self.push_body(limit));
-        let body = self.push_always_body(limit, reserve);
-        self.push_always = self.add(first, "wpk_fork_push_always", i32s(2), i32s(1), body);
-        self.pop =
-            self.add(first, "wpk_fork_pop", i32s(1), i32s(1), self.pop_body(frames, reserve));
+        let body = self.limit_body(page_log2.unwrap_or(16));
+        let limit = self.add(first, "wpk_fork_limit", vec![], i32s(1), body);
+        assert_eq!(limit, self.limit, "it comes right after the ABI's functions");
+        self.push = self.add(first, "wpk_fork_push", i32s(3), i32s(1), self.push_body());
+        let body = self.push_always_body();
+        self.push_always = self.add(first, "wpk_fork_push_always", i32s(3), i32s(1), body);
+        self.pop = self.add(first, "wpk_fork_pop", i32s(3), i32s(1), self.pop_body());
         if !plan.guards.is_empty() {
             let mut trap = Function::new([]);
             trap.instructions().unreachable().end();
@@ -166,16 +198,73 @@ impl Runtime {
             let index = self.add(first, name, vec![], vec![], trap);
             assert_eq!(index, unprepared(module), "it comes right after what all modules get");
         }
+        if plan.funcs.iter().any(|func| func.exits.exits.len() > 1) {
+            self.find = self.add(first, "wpk_fork_find", i32s(2), i32s(1), self.find_body());
+            self.take = self.add(first, "wpk_fork_take", i32s(1), vec![], self.take_body());
+        }
+        self.append_callers(module, plan);
         self.append_slot_helpers(first, plan);
+        self.number_resumes(module, plan);
+    }
+
+    /// For each import that sites call directly, a function that calls it, and calls it again where the unwind that it
+    /// began had no room at all.
+    fn append_callers(&mut self, module: &Module<'_>, plan: &Plan) {
+        for import in &plan.called_imports {
+            let ty = module.func_type(*import);
+            let vals = |types: &[wasmparser::ValType], new: &NewTypes| -> Vec<_> {
+                types.iter().map(|ty| new.val_type(*ty)).collect()
+            };
+            let params = vals(ty.params(), &self.types);
+            let results = vals(ty.results(), &self.types);
+            let block = match results[..] {
+                [] => BlockType::Empty,
+                [result] => BlockType::Result(result),
+                _ => {
+                    let results = results.clone();
+                    BlockType::FunctionType(self.types.add(Signature { params: vec![], results }))
+                }
+            };
+            let body = self.caller_body(*import, params.len() as u32, block);
+            let name = match &module.funcs[*import].kind {
+                FuncKind::Import { name, .. } => format!("wpk_fork_call {name}"),
+                FuncKind::Defined { .. } => unreachable!("only imports are called so"),
+            };
+            let caller = self.add(module.funcs.len(), &name, params, results, body);
+            self.callers.insert(*import, caller);
+        }
+    }
+
+    /// Resume functions come last; their bodies are written with all others.
+    fn number_resumes(&mut self, module: &Module<'_>, plan: &Plan) {
+        let first = module.funcs.len() + self.funcs.len();
+        let apart = plan.funcs.iter().filter(|func| func.resume.is_some());
+        self.resumes = apart.map(|func| func.func).zip((first as u32..).map(FuncIdx)).collect();
+        for func in self.resumes.keys() {
+            let results = module.func_type(*func).results();
+            let results = results.iter().map(|ty| self.types.val_type(*ty)).collect();
+            let ty = self.types.add(Signature { params: vec![], results });
+            self.resume_types.push(ty);
+        }
+    }
+
+    /// The function to call instead of an import.
+    pub fn caller_of(&self, import: FuncIdx) -> FuncIdx {
+        self.callers[&import]
+    }
+
+    /// The resume function of `func`, if it has one.
+    pub fn resume_of(&self, func: FuncIdx) -> Option<FuncIdx> {
+        self.resumes.get(&func).copied()
     }
 
     fn append_slot_helpers(&mut self, first: usize, plan: &Plan) {
         let mut wanted: BTreeMap<(usize, usize), (bool, bool)> = BTreeMap::new();
-        for func in &plan.funcs {
-            for (ty, slots) in self.save_chunks(&func.frame) {
+        for exit in plan.funcs.iter().flat_map(|func| &func.exits.exits) {
+            for (ty, slots) in self.save_chunks(exit) {
                 wanted.entry((type_ordinal(ty), slots.len())).or_default().0 = true;
             }
-            for (ty, slots) in self.load_chunks(&func.frame) {
+            for (ty, slots) in self.load_chunks(exit) {
                 wanted.entry((type_ordinal(ty), slots.len())).or_default().1 = true;
             }
         }
@@ -211,7 +300,7 @@ impl Runtime {
     }
 
     /// Everything that is appended, as the sections take it.
-    pub fn into_additions(self, module: &Module<'_>) -> Additions {
+    pub fn into_additions(self, module: &Module<'_>, resume_bodies: Vec<Vec<u8>>) -> Additions {
         let mut additions = Additions::default();
         additions.types(&self.types);
         if self.any_tag.is_some() {
@@ -233,26 +322,33 @@ impl Runtime {
                     index.encode(out);
                 });
             }
-            additions.func(func.ty, func.body);
+            additions.func(func.ty, func.body.into_raw_body());
             additions.names.funcs.push((index, func.name));
+        }
+        let resumes = self.resumes.iter().zip(self.resume_types).zip(resume_bodies);
+        for (((func, resume), ty), body) in resumes {
+            additions.func(ty, body);
+            if let Some(name) = module.names.func(*func) {
+                additions.names.funcs.push((resume.0, format!("{name} [resume]")));
+            }
         }
         additions
     }
 
-    /// The frame's slots as the calls of save helpers take them.
+    /// The slots of an exit as the calls of save helpers take them.
     pub fn save_chunks<'f>(
         &self,
-        frame: &'f Frame,
+        exit: &'f Exit,
     ) -> impl Iterator<Item = (wasmparser::ValType, &'f [Slot])> + use<'f> {
-        chunks(frame, CHUNK)
+        chunks(exit, CHUNK)
     }
 
-    /// The frame's slots as the calls of load helpers give them.
+    /// The slots of an exit as the calls of load helpers give them.
     pub fn load_chunks<'f>(
         &self,
-        frame: &'f Frame,
+        exit: &'f Exit,
     ) -> impl Iterator<Item = (wasmparser::ValType, &'f [Slot])> + use<'f> {
-        chunks(frame, if self.multi_value { CHUNK } else { 1 })
+        chunks(exit, if self.multi_value { CHUNK } else { 1 })
     }
 
     /// The helper that saves `count` values of `ty`.
@@ -288,14 +384,9 @@ fn lay_out_globals(module: &Module<'_>, plan: &Plan) -> (Vec<SavedGlobal>, u64) 
 }
 
 /// Runs of at most `most` slots of one type.
-fn chunks(frame: &Frame, most: usize) -> impl Iterator<Item = (wasmparser::ValType, &[Slot])> {
-    frame
-        .slots
+fn chunks(exit: &Exit, most: usize) -> impl Iterator<Item = (wasmparser::ValType, &[Slot])> {
+    exit.slots
         .chunk_by(|a, b| a.ty == b.ty)
         .flat_map(move |same| same.chunks(most))
         .map(|slots| (slots[0].ty, slots))
-}
-
-fn type_ordinal(ty: wasmparser::ValType) -> usize {
-    SLOT_TYPES.iter().position(|slot| *slot == ty).expect("slots are numeric or vectors")
 }
