@@ -9,6 +9,7 @@ pub mod analyze;
 pub mod emit;
 pub mod error;
 pub mod explanation;
+pub mod guide;
 pub mod index;
 pub mod options;
 pub mod plan;
