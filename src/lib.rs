@@ -9,6 +9,7 @@ pub mod analyze;
 pub mod emit;
 pub mod error;
 pub mod explanation;
+pub mod guide;
 pub mod index;
 pub mod options;
 pub mod plan;
@@ -18,6 +19,7 @@ pub mod report;
 pub mod rewrite;
 pub mod shim;
 pub mod stats;
+pub mod text;
 pub mod verify;
 
 pub use advice::{Advice, advise};
@@ -98,7 +100,8 @@ fn warnings(dropped: &[emit::Dropped]) -> Vec<String> {
         .map(|section| {
             format!(
                 "the custom section `{}` ({} bytes) speaks of code that moved, and was left out",
-                section.name, section.bytes
+                text::escape(&section.name),
+                section.bytes
             )
         })
         .collect()

@@ -330,7 +330,7 @@ pub(super) struct ModuleFlags {
     /// Assume that only the functions of a recorded profile have an entry below them
     ///
     /// May be given several times, and beside --only: what any of them lists may have one. Guarded as
-    /// for --assume-no-fork. The README describes the format, which any host can record.
+    /// for --assume-no-fork. The guide describes the format, which any host can record.
     #[arg(long = "profile", value_name = "FILE")]
     pub(super) profiles: Vec<PathBuf>,
 
@@ -349,7 +349,7 @@ pub(super) struct ModuleFlags {
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(super) enum AbiFlag {
-    /// State in five exports named wpk_fork_…, frames in a buffer that the host provides
+    /// State in six exports named wpk_fork_…, frames in a buffer that the host provides
     #[default]
     WpkFork,
 }

@@ -5,6 +5,7 @@ use super::{
 };
 use crate::analyze::Guard;
 use crate::read::Module;
+use crate::text::escape;
 use std::fmt::{self, Write};
 use wasmparser::BlockType;
 
@@ -34,7 +35,8 @@ fn write_plan(out: &mut String, module: &Module<'_>, plan: &Plan) -> fmt::Result
 }
 
 fn write_func(out: &mut String, module: &Module<'_>, plan: &FuncPlan) -> fmt::Result {
-    let name = module.names.func(plan.func).map_or(String::new(), |name| format!(" {name}"));
+    let name =
+        module.names.func(plan.func).map_or(String::new(), |name| format!(" {}", escape(name)));
     let form = if plan.resume.is_some() { "apart" } else { "in place" };
     let undo = match plan.undo {
         Undo::Loop => "loop",

@@ -1,4 +1,4 @@
-//! What is refused by name before any planning: see "Errors and limits" in the README.
+//! What is refused by name before any planning: see the chapter on limits in the guide.
 
 use super::skeleton::Skeleton;
 use crate::analyze::{Guard, Site};

@@ -1,17 +1,35 @@
-//! The README's claims that can go stale: the host it shows, and the flags it names.
+//! What the README and the guide claim and can go stale: the host they show, the flags they name, and
+//! where their links lead.
+
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::*;
 
-const README: &str = include_str!("../../README.md");
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
 
-#[test]
-fn the_host_in_the_readme_is_the_one_that_runs() {
-    let host = include_str!("../../scripts/demo/host.mjs");
-    assert!(README.contains(&format!("```js\n{host}```\n")));
+/// The README and every chapter of the guide, with their text.
+fn pages() -> Vec<(PathBuf, String)> {
+    let chapters = fs::read_dir(root().join("src/guide")).unwrap().map(|file| file.unwrap().path());
+    let mut files: Vec<_> =
+        chapters.filter(|path| path.extension().is_some_and(|end| end == "md")).collect();
+    files.push(root().join("README.md"));
+    files.sort();
+    assert!(files.len() > 10);
+    files.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
 }
 
 #[test]
-fn the_readme_names_only_flags_that_exist() {
+fn the_host_in_the_guide_is_the_one_that_runs() {
+    let host = include_str!("../../scripts/demo/host.mjs");
+    let chapter = include_str!("../../src/guide/host.md");
+    assert!(chapter.contains(&format!("```js\n{host}```\n")));
+}
+
+#[test]
+fn only_flags_that_exist_are_named() {
     let sandbox = Sandbox::new();
     let mut help = String::new();
     for command in [
@@ -24,11 +42,63 @@ fn the_readme_names_only_flags_that_exist() {
     ] {
         help += &text(&sandbox.run(&[command, &["--help"]].concat()).stdout);
     }
-    let others = ["--release", "--import", "--fpcast-emu", "--no-liftoff"];
-    let words = README.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    // Of cargo, Node and Binaryen.
+    let others = ["--release", "--path", "--open", "--import", "--fpcast-emu", "--no-liftoff"];
     let is_flag = |word: &&str| word.starts_with("--") && !word.trim_matches('-').is_empty();
-    for flag in words.filter(is_flag) {
-        let known = help.contains(&format!("{flag} ")) || help.contains(&format!("{flag}\n"));
-        assert!(known || others.contains(&flag), "{flag}");
+    for (page, text) in pages() {
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        for flag in words.filter(is_flag) {
+            let known = help.contains(&format!("{flag} ")) || help.contains(&format!("{flag}\n"));
+            assert!(known || others.contains(&flag), "{}: {flag}", page.display());
+        }
+    }
+}
+
+#[test]
+fn the_readme_is_a_front_door() {
+    let lines = include_str!("../../README.md").lines().count();
+    assert!(lines <= 200, "{lines} lines; what takes longer to say belongs to the guide");
+}
+
+/// Where a page's links lead: `](TARGET)`, and the labels that it defines.
+fn links(text: &str) -> Vec<&str> {
+    let inline = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let defined = text.lines().filter_map(|line| line.strip_prefix('[')?.split_once("]: "));
+    inline.chain(defined.map(|(_, target)| target)).collect()
+}
+
+/// A heading's anchor, as forges and rustdoc make it.
+fn anchor(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = words.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for (page, text) in pages() {
+        for link in links(&text).into_iter().filter(|link| !link.contains("://")) {
+            let (file, fragment) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.clone() } else { page.with_file_name(file) };
+            assert!(target.exists(), "{}: {link}", page.display());
+            let headings = fs::read_to_string(target).unwrap();
+            let found = headings.lines().any(|l| l.starts_with('#') && anchor(l) == fragment);
+            assert!(fragment.is_empty() || found, "{}: {link}", page.display());
+        }
+    }
+}
+
+/// A label's definition at the end of a chapter, and the one that counts in rendered documentation, are
+/// one place.
+#[test]
+fn labels_mean_the_same_in_files_and_in_rustdoc() {
+    let rendered: Vec<_> = include_str!("../../src/guide/links.txt").lines().collect();
+    for (page, text) in pages() {
+        let labels = text.lines().filter(|line| line.starts_with('[') && line.contains("]: "));
+        for label in labels {
+            let (name, target) = label.split_once("]: ").unwrap();
+            let line = format!("{name}]: crate::guide::{}", target.replacen(".md", "", 1));
+            assert!(rendered.contains(&&*line), "{}: {label}", page.display());
+        }
     }
 }

@@ -7,6 +7,7 @@ mod exec;
 mod fixtures;
 mod forms;
 mod guards;
+mod hosts;
 mod random;
 mod shims;
 mod stats;
