@@ -150,8 +150,8 @@ fn planned(module: &Module<'_>, plan: &Plan) -> Vec<Function> {
         index: plan.func.0,
         name: name(module, plan.func),
         sites: u64::from(plan.sites),
-        saved_locals: plan.exits.most_slots() as u64,
-        frame_bytes: u64::from(plan.exits.largest_frame_bytes()),
+        saved_locals: plan.frame.slots.len() as u64,
+        frame_bytes: u64::from(plan.frame.bytes),
         code_bytes: module.body(plan.func).map_or(0, |body| body.as_bytes().len() as u64),
         code_bytes_added: 0,
     });

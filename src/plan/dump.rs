@@ -1,7 +1,8 @@
 //! The plan as stable text, one line a decision.
 
 use super::{
-    BodyPlan, Exits, FuncPlan, Label, LabelType, Plan, Region, Reset, RewindEntry, Step, Undo,
+    BodyPlan, Exits, Frame, FuncPlan, Label, LabelType, Plan, Region, Reset, RewindEntry, Step,
+    Undo,
 };
 use crate::analyze::Guard;
 use crate::read::Module;
@@ -50,10 +51,11 @@ fn write_func(out: &mut String, module: &Module<'_>, plan: &FuncPlan) -> fmt::Re
     )?;
     let temps: Vec<_> = plan.temps.iter().map(ToString::to_string).collect();
     writeln!(out, "  temporaries: from local {} [{}]", plan.locals, temps.join(" "))?;
-    write_exits(out, &plan.exits)?;
+    write_frame(out, &plan.frame)?;
     let start = module.body(plan.func).map_or(0, |body| body.range().start as u32);
     if let Some(resume) = &plan.resume {
         writeln!(out, "  body")?;
+        plan.exits.iter().try_for_each(|exits| write_exits(out, exits))?;
         write_body(out, &plan.body, start)?;
         writeln!(out, "  resume function")?;
         return write_body(out, resume, start);
@@ -61,15 +63,23 @@ fn write_func(out: &mut String, module: &Module<'_>, plan: &FuncPlan) -> fmt::Re
     write_body(out, &plan.body, start)
 }
 
+fn write_frame(out: &mut String, frame: &Frame) -> fmt::Result {
+    let slots: Vec<_> = frame
+        .slots
+        .iter()
+        .map(|slot| format!("{}:{}@{}", slot.local, slot.ty, slot.offset))
+        .collect();
+    writeln!(out, "  frame: {} bytes [{}]", frame.bytes, slots.join(" "))
+}
+
 fn write_exits(out: &mut String, exits: &Exits) -> fmt::Result {
     for (position, exit) in (0u32..).zip(&exits.exits) {
         let sites = (1..).zip(&exits.of_sites).filter(|(_, of)| **of == position);
         let sites: Vec<_> = sites.map(|(site, _): (u32, _)| site.to_string()).collect();
-        let slots: Vec<_> =
-            exit.slots.iter().map(|slot| format!("{}:{}", slot.local, slot.ty)).collect();
+        let slots: Vec<_> = exit.slots.iter().map(|slot| slot.local.to_string()).collect();
         let next = exit.next.map_or(String::new(), |next| format!(", then exit {next}"));
-        let (bytes, slots, sites) = (exit.frame_bytes, slots.join(" "), sites.join(" "));
-        writeln!(out, "  exit {position}: {bytes} bytes [{slots}]{next}, of sites {sites}")?;
+        let (slots, sites) = (slots.join(" "), sites.join(" "));
+        writeln!(out, "  exit {position} of sites {sites}: [{slots}]{next}")?;
     }
     Ok(())
 }

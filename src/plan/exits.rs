@@ -1,48 +1,72 @@
-//! The cold exits of a function: where an unwind leaves it, and what is saved on the way.
+//! What a function's frame holds, and the cold exits where an unwind leaves the function's own body.
 //!
-//! Input: for each site the *set* of locals that must be saved there. Output: [`Exits`].
-//!
-//! Sites with equal sets share an exit. An exit whose set contains another's saves the difference,
-//! and branches on to that one, its *next*: so the sets form a forest of chains, and each local is
-//! spelled once for all sets of a chain.
-//!
-//! ```text
-//! site 1 saves {0 1 2 5}      exit 0: saves 2 5, next is exit 1
-//! site 2 saves {0 1}          exit 1: saves 0 1, and leaves
-//! site 3 saves {0 1}
-//! ```
+//! Input: for each site the *set* of locals that must be saved there. Output: the [`Frame`], and [`Exits`].
 //!
 //! # The layout of a frame
 //!
 //! | offset | size | type | meaning |
 //! |-------:|-----:|------|---------|
-//! | 0 | 4, 8 or 16 each | the local's | what each exit of the chain saves, in the order in which it is passed |
-//! | last 4 | 4 | i32 | the site's number in the module: the function's first number plus the site's ordinal, minus 1 |
+//! | 0 | 4, 8 or 16 each | the local's | a slot for each local that any site saves, grouped by type: i32, i64, f32, f64, v128 |
+//! | last 4 | 4 | i32 | the site's number: its ordinal in the function, from 1, plus how many sites the functions before it have |
 //!
-//! The locals of one exit are grouped by type: i32, i64, f32, f64, v128; within a type they are in index
-//! order. The number comes last, so that a rewind, which finds the frames from their ends, reads it before it
-//! knows how large the frame is. Frames lie one behind the other, the innermost function's first; each is a
-//! multiple of 4 bytes.
+//! Frames lie one behind the other, the innermost function's first; each is a multiple of 4 bytes. The site is
+//! what a rewind reads first, and tells it the function, so it lies right below `pos`. An exit writes the slots of
+//! its set; what is in the others is never used, for the locals are dead there.
+//!
+//! # Exits
+//!
+//! A body that a rewind enters has one exit for all sites, which writes all slots. A body that no rewind enters has one for each
+//! different set, so that no local is kept alive over a call for another call's sake. An exit whose set
+//! contains another's saves the difference, and goes on to that one, its *next*:
+//!
+//! ```text
+//! site 1 saves {0 1 2 5}      exit 0: saves 2 5, then exit 1
+//! site 2 saves {0 1}          exit 1: saves 0 1, and leaves
+//! site 3 saves {0 1}
+//! ```
 
 use super::bitset::BitSet;
 use crate::index::LocalIdx;
 use std::collections::HashMap;
 use wasmparser::ValType;
 
-/// The numeric and vector types in the order in which an exit saves them.
+/// The numeric and vector types in the order in which a frame holds them.
 pub const SLOT_TYPES: [ValType; 5] =
     [ValType::I32, ValType::I64, ValType::F32, ValType::F64, ValType::V128];
 
-/// The most exits of a function. Each is a label around its whole body.
+/// The most exits of a body. Each is a label around all of it.
 pub const MOST_EXITS: usize = 1024;
 
 /// Among how many smaller sets an exit looks for the one that comes next.
 const CANDIDATES: usize = 256;
 
-/// Size of a site's number in its frame, in bytes.
-pub const NUMBER_BYTES: u32 = 4;
+/// The most values that one call of a helper saves.
+const MOST_AT_ONCE: usize = 16;
 
-/// The exits of a function.
+/// Size of a site's number in its frame, in bytes.
+const NUMBER_BYTES: u32 = 4;
+
+/// What a function's frame holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Frame {
+    /// The saved locals, in layout order.
+    pub slots: Vec<Slot>,
+    /// Size of the whole frame in bytes.
+    pub bytes: u32,
+}
+
+/// A saved local.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The local.
+    pub local: LocalIdx,
+    /// Its type: one of [`SLOT_TYPES`].
+    pub ty: ValType,
+    /// Where it lies in the frame, in bytes.
+    pub offset: u32,
+}
+
+/// The exits of a body that no rewind enters.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Exits {
     /// In order: the next of an exit comes later.
@@ -58,17 +82,6 @@ pub struct Exit {
     pub slots: Vec<Slot>,
     /// The exit that saves the rest.
     pub next: Option<u32>,
-    /// Size of a frame that is begun here, in bytes.
-    pub frame_bytes: u32,
-}
-
-/// A saved local.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub struct Slot {
-    /// The local.
-    pub local: LocalIdx,
-    /// Its type: one of [`SLOT_TYPES`].
-    pub ty: ValType,
 }
 
 /// Size of a slot in bytes.
@@ -80,93 +93,99 @@ pub fn slot_bytes(ty: ValType) -> u32 {
     }
 }
 
-impl Exits {
-    /// One exit for all `sites`, which saves `set`.
-    pub(super) fn shared(
-        set: &BitSet,
-        sites: usize,
-        type_of: impl Fn(LocalIdx) -> ValType,
-    ) -> Exits {
-        Exits::chained(vec![set.clone()], vec![0; sites], type_of)
+/// `slots`, which are in layout order, as the calls of save helpers take them: neighbours of one type.
+pub fn runs(slots: &[Slot]) -> impl Iterator<Item = &[Slot]> {
+    slots
+        .chunk_by(|a, b| a.ty == b.ty && a.offset + slot_bytes(a.ty) == b.offset)
+        .flat_map(|run| run.chunks(MOST_AT_ONCE))
+}
+
+impl Frame {
+    /// The frame for `locals`, which lie side by side in this order where their types allow it.
+    fn lay_out(locals: impl Iterator<Item = (LocalIdx, ValType)>) -> Frame {
+        let mut slots: Vec<_> = locals.map(|(local, ty)| Slot { local, ty, offset: 0 }).collect();
+        slots.sort_by_key(|slot| type_ordinal(slot.ty));
+        let mut offset = 0;
+        for slot in &mut slots {
+            slot.offset = offset;
+            offset += slot_bytes(slot.ty);
+        }
+        Frame { slots, bytes: offset + NUMBER_BYTES }
     }
 
-    /// An exit for each different one of `sets`, which are the sites' by ordinal. Where there are too many, sites that
-    /// are near to each other save the union of their sets.
-    pub(super) fn exact(sets: &[BitSet], type_of: impl Fn(LocalIdx) -> ValType) -> Exits {
+    /// The frame for the locals in `set`.
+    pub(super) fn of(set: &BitSet, type_of: impl Fn(LocalIdx) -> ValType) -> Frame {
+        Frame::lay_out(set.locals().map(|local| (local, type_of(local))))
+    }
+}
+
+impl Exits {
+    /// An exit for each different one of `sets`, which are the sites' by ordinal, with the frame that they write to. Where
+    /// there are too many, sites that are near to each other save the union of their sets.
+    pub(super) fn exact(sets: &[BitSet], type_of: impl Fn(LocalIdx) -> ValType) -> (Frame, Exits) {
         let (different, of_sites) = distinct(sets);
         if different.len() <= MOST_EXITS {
-            return Exits::chained(different, of_sites, type_of);
+            return Exits::chained(&different, &of_sites, type_of);
         }
         let run = different.len().div_ceil(MOST_EXITS);
         let unions: Vec<_> = different.chunks(run).map(union).collect();
         let of_sites: Vec<_> = of_sites.iter().map(|set| set / run as u32).collect();
         let (different, of_unions) = distinct(&unions);
-        let of_sites = of_sites.iter().map(|set| of_unions[*set as usize]).collect();
-        Exits::chained(different, of_sites, type_of)
+        let of_sites: Vec<_> = of_sites.iter().map(|set| of_unions[*set as usize]).collect();
+        Exits::chained(&different, &of_sites, type_of)
     }
 
     /// Chains `sets`, which all differ.
     fn chained(
-        sets: Vec<BitSet>,
-        of_sites: Vec<u32>,
+        sets: &[BitSet],
+        of_sites: &[u32],
         type_of: impl Fn(LocalIdx) -> ValType,
-    ) -> Exits {
+    ) -> (Frame, Exits) {
         // The largest first: what an exit may go on to is smaller.
         let mut order: Vec<usize> = (0..sets.len()).collect();
         order.sort_by_key(|set| (std::cmp::Reverse(sets[*set].len()), *set));
-        let mut exits = Vec::with_capacity(sets.len());
-        for (position, set) in order.iter().enumerate() {
-            let smaller = order.iter().enumerate().skip(position + 1).take(CANDIDATES);
-            let next = smaller
-                .filter(|(_, other)| sets[**other].is_subset(&sets[*set]))
-                .map(|(position, _)| position)
-                .next();
-            let rest = next.map(|next| &sets[order[next]]);
-            let own = sets[*set].locals().filter(|local| !rest.is_some_and(|r| r.contains(*local)));
-            let mut slots: Vec<_> = own.map(|local| Slot { local, ty: type_of(local) }).collect();
-            slots.sort_by_key(|slot| (type_ordinal(slot.ty), slot.local));
-            exits.push(Exit { slots, next: next.map(|next| next as u32), frame_bytes: 0 });
-        }
-        for position in (0..exits.len()).rev() {
-            let exit: &Exit = &exits[position];
-            let own: u32 = exit.slots.iter().map(|slot| slot_bytes(slot.ty)).sum();
-            let rest = exit.next.map_or(NUMBER_BYTES, |next| exits[next as usize].frame_bytes);
-            exits[position].frame_bytes = own + rest;
-        }
+        let parts: Vec<_> = (0..order.len())
+            .map(|position| {
+                let set = &sets[order[position]];
+                let smaller = (position + 1..order.len()).take(CANDIDATES);
+                let next = smaller.into_iter().find(|next| sets[order[*next]].is_subset(set));
+                let rest = next.map(|next| &sets[order[next]]);
+                let is_own = |local: &LocalIdx| !rest.is_some_and(|rest| rest.contains(*local));
+                (set.locals().filter(is_own).collect::<Vec<_>>(), next)
+            })
+            .collect();
+        // What an exit saves itself lies together, as far as no later one had it before.
+        let mut seen = HashMap::new();
+        let by_exits = parts.iter().rev().flat_map(|(own, _)| own).filter(|local| {
+            let count = seen.len();
+            seen.insert(**local, count).is_none()
+        });
+        let frame = Frame::lay_out(by_exits.map(|local| (*local, type_of(*local))));
+        let slots: HashMap<_, _> = frame.slots.iter().map(|slot| (slot.local, *slot)).collect();
+        let exits = parts
+            .into_iter()
+            .map(|(own, next)| {
+                let mut own: Vec<_> = own.iter().map(|local| slots[local]).collect();
+                own.sort_by_key(|slot| slot.offset);
+                Exit { slots: own, next: next.map(|next| next as u32) }
+            })
+            .collect();
         let mut position_of = vec![0; sets.len()];
         for (position, set) in order.iter().enumerate() {
             position_of[*set] = position as u32;
         }
         let of_sites = of_sites.iter().map(|set| position_of[*set as usize]).collect();
-        Exits { exits, of_sites }
+        (frame, Exits { exits, of_sites })
     }
 
-    /// Size of the largest frame in bytes.
-    pub fn largest_frame_bytes(&self) -> u32 {
-        self.exits.iter().map(|exit| exit.frame_bytes).max().unwrap_or(0)
-    }
-
-    /// How many locals the frame holds that holds most.
-    pub fn most_slots(&self) -> usize {
-        let mut slots = vec![0; self.exits.len()];
-        for (position, exit) in self.exits.iter().enumerate().rev() {
-            slots[position] = exit.slots.len() + exit.next.map_or(0, |next| slots[next as usize]);
-        }
-        slots.into_iter().max().unwrap_or(0)
-    }
-
-    /// For each exit, whether another goes on to it.
-    pub fn is_next(&self) -> Vec<bool> {
-        let mut is_next = vec![false; self.exits.len()];
-        for next in self.exits.iter().filter_map(|exit| exit.next) {
-            is_next[next as usize] = true;
-        }
-        is_next
+    /// How many have no next.
+    pub fn roots(&self) -> usize {
+        self.exits.iter().filter(|exit| exit.next.is_none()).count()
     }
 }
 
 /// The position of a slot's type among [`SLOT_TYPES`].
-pub(crate) fn type_ordinal(ty: ValType) -> usize {
+pub fn type_ordinal(ty: ValType) -> usize {
     SLOT_TYPES.iter().position(|slot| *slot == ty).expect("slots are numeric or vectors")
 }
 
@@ -207,7 +226,7 @@ mod tests {
         set
     }
 
-    fn exact(sets: &[BitSet]) -> Exits {
+    fn exact(sets: &[BitSet]) -> (Frame, Exits) {
         let of_odd_locals_i64 =
             |local: LocalIdx| if local.0 % 2 == 1 { ValType::I64 } else { ValType::I32 };
         Exits::exact(sets, of_odd_locals_i64)
@@ -230,13 +249,15 @@ mod tests {
 
     #[test]
     fn equal_sets_share_an_exit_and_larger_ones_go_on_to_smaller() {
-        let exits = exact(&[set(&[0, 1, 2, 5]), set(&[0, 1]), set(&[0, 1])]);
+        let (frame, exits) = exact(&[set(&[0, 1, 2, 5]), set(&[0, 1]), set(&[0, 1])]);
         assert_eq!(exits.of_sites, [0, 1, 1]);
         assert_eq!(exits.exits[0].next, Some(1));
-        assert_eq!(exits.exits[0].frame_bytes, 4 + 8 + 4 + 8 + 4);
-        assert_eq!(exits.exits[1].frame_bytes, 4 + 8 + 4);
-        let own: Vec<_> = exits.exits[0].slots.iter().map(|slot| slot.local.0).collect();
-        assert_eq!(own, [2, 5], "i32 before i64");
+        let place = |slot: &Slot| (slot.local.0, slot.offset);
+        let own: Vec<_> = exits.exits[0].slots.iter().map(place).collect();
+        assert_eq!(own, [(2, 4), (5, 16)], "i32 before i64");
+        let all: Vec<_> = frame.slots.iter().map(place).collect();
+        assert_eq!(all, [(0, 0), (2, 4), (1, 8), (5, 16)]);
+        assert_eq!(frame.bytes, 4 + 4 + 8 + 8 + 4);
     }
 
     #[test]
@@ -252,7 +273,10 @@ mod tests {
             let members: Vec<_> = (0..next() % 20).map(|_| first + next() % 12).collect();
             sets.push(set(&members));
         }
-        let exits = exact(&sets);
+        let (frame, exits) = exact(&sets);
+        let mut locals: Vec<_> = frame.slots.iter().map(|slot| slot.local).collect();
+        locals.sort_unstable();
+        assert!(locals.is_sorted_by(|a, b| a < b), "each local has one slot");
         for (site, set) in sets.iter().enumerate() {
             let expected: BTreeSet<_> = set.locals().map(|local| local.0).collect();
             assert_eq!(saved(&exits, site), expected);
@@ -262,7 +286,7 @@ mod tests {
     #[test]
     fn of_too_many_sets_some_are_united() {
         let sets: Vec<_> = (0..3000u32).map(|n| set(&[n % 60, 60 + n / 60, 150])).collect();
-        let exits = exact(&sets);
+        let (_, exits) = exact(&sets);
         assert!(exits.exits.len() <= MOST_EXITS);
         for (site, set) in sets.iter().enumerate() {
             let saved = saved(&exits, site);

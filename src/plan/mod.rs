@@ -84,7 +84,7 @@ mod walk;
 
 pub use dump::dump;
 pub(crate) use exits::type_ordinal;
-pub use exits::{Exit, Exits, NUMBER_BYTES, SLOT_TYPES, Slot, slot_bytes};
+pub use exits::{Exit, Exits, Frame, SLOT_TYPES, Slot, runs, slot_bytes};
 pub use refuse::WPK_FORK_EXPORTS;
 pub use regions::{Dispatch, HandlerEntry, Region, Reset};
 
@@ -151,8 +151,10 @@ pub struct FuncPlan {
     pub locals: u32,
     /// The types of the temporaries, numbered behind those.
     pub temps: Vec<ValType>,
-    /// Where an unwind leaves either body, and what is saved there.
-    pub exits: Exits,
+    /// What the frame holds.
+    pub frame: Frame,
+    /// Apart, where an unwind leaves the function's own body. A body that a rewind enters has one exit, which saves all.
+    pub exits: Option<Exits>,
     /// How an unwind is undone that finds no room for this frame.
     pub undo: Undo,
     /// How many sites the functions before this one have. In a frame a site's number is its ordinal
@@ -273,7 +275,7 @@ impl Plan {
         tracing::info!(
             functions = funcs.len(),
             sites = funcs.iter().map(|func| u64::from(func.sites)).sum::<u64>(),
-            largest_frame_bytes = funcs.iter().map(|func| func.exits.largest_frame_bytes()).max(),
+            largest_frame_bytes = funcs.iter().map(|func| func.frame.bytes).max(),
             "planned the frames"
         );
         Ok(Plan {
@@ -327,9 +329,13 @@ impl FuncPlan {
             Undo::Call => form::choose(options, func, sites, skeleton),
         };
         let type_of = |local| saved.type_of(local);
-        let exits = match form {
-            Form::InPlace => Exits::shared(&saved.union(), saved.sets.len(), type_of),
-            Form::Apart => Exits::exact(&layout.by_ordinal(saved.sets.clone()), type_of),
+        let (frame, exits) = match form {
+            Form::InPlace => (Frame::of(&saved.union(), type_of), None),
+            Form::Apart => {
+                let sets = layout.by_ordinal(saved.sets.clone());
+                let (frame, exits) = Exits::exact(&sets, type_of);
+                (frame, Some(exits))
+            }
         };
         let entry = RewindEntry {
             resume: LocalIdx((skeleton.locals.len() + steps.temps.len()) as u32),
@@ -348,7 +354,8 @@ impl FuncPlan {
         };
         let sites = skeleton.needed.len() as u32;
         let (locals, temps) = (skeleton.locals.len() as u32, steps.temps);
-        Ok(FuncPlan { func, body, resume, locals, temps, exits, undo, sites_before: 0, sites })
+        let sites_before = 0;
+        Ok(FuncPlan { func, body, resume, locals, temps, frame, exits, undo, sites_before, sites })
     }
 }
 

@@ -3,7 +3,7 @@
 //! The output's labels are tracked by position: how many labels are open outside of each. A
 //! branch of the input names a construct, and is given the distance to that construct's label.
 
-use super::exits::Chain;
+use super::exits::Labels;
 use super::runtime::Runtime;
 use crate::emit::{NewTypes, Signature};
 use crate::error::{Error, Result};
@@ -66,7 +66,7 @@ pub(super) struct Emitter<'m, 'a> {
     copied_to: usize,
     copy_from: usize,
     /// The labels of the exits.
-    pub(super) exits: Chain,
+    pub(super) exits: Labels,
 }
 
 impl<'m, 'a> Emitter<'m, 'a> {
@@ -89,7 +89,7 @@ impl<'m, 'a> Emitter<'m, 'a> {
             constructs: Vec::new(),
             copied_to: 0,
             copy_from: 0,
-            exits: Chain::default(),
+            exits: Labels::default(),
         }
     }
 

@@ -1,211 +1,157 @@
-//! Where an unwind leaves a body, and where a rewind restores what was saved.
+//! Where an unwind leaves a body.
+//!
+//! A body that a rewind enters has one exit, where all slots of the frame are saved; another has a chain of them:
 //!
 //! ```text
 //! block $tail (result i32)
-//!   block $next1 (result i32)
-//!     block $exit1 (result i32)
-//!       block $exit0 (result i32)
-//!         …the body: after a site, `i32.const ordinal  global.get $state  br_if $exit0  drop`…
-//!         return
-//!       end                                  ;; the site's ordinal is on the stack
-//!       i32.const bytes  i32.const before  call $push
-//!       (call $save (local.get 2) (local.get 5))
-//!       br $next1                            ;; the exit whose set is part of this one's
-//!     end
-//!     i32.const bytes  i32.const before  call $push
-//!   end                                      ;; whether to undo is on the stack
-//!   (call $save (local.get 0) (local.get 1))
+//!   block $exit1 (result i32)
+//!     block $exit0 (result i32)
+//!       …the body: after a site, `i32.const ordinal  global.get $state  br_if $exit0  drop`…
+//!       return
+//!     end                                  ;; the site's ordinal is on the stack, and stays there
+//!     (call $save (i32.const offset) (local.get 2) (local.get 5))
+//!     br $exit1                            ;; the exit whose set is part of this one's
+//!   end
+//!   (call $save (i32.const offset) (local.get 0) (local.get 1))
 //! end
+//! i32.const before  i32.const bytes  call $seal
 //! if …undo… end
 //! …dummies…
 //! ```
 //!
-//! A rewind restores what the chain of exits saved, by the same chain of labels, in the same order.
+//! The ordinal arrives with the branch; nothing of the frame is final before `seal`, which has been told its size.
 
 use super::body::Emitter;
-use crate::plan::{Exit, Exits, Undo};
+use crate::plan::{Exits, Slot, Undo, runs};
 use wasm_encoder::{BlockType, ValType};
 
-/// The open labels of a chain of exits, by position.
+/// The open labels of exits.
 #[derive(Default)]
-pub(super) struct Chain {
-    /// For each exit, where it begins.
-    first: Vec<u32>,
-    /// For each exit, where others go on to it, if any do.
-    next: Vec<Option<u32>>,
+pub(super) struct Labels {
+    /// For each exit, the position of its label; a body that a rewind enters has one.
+    of_exits: Vec<u32>,
     /// Where those go that have no next, if there are several.
     tail: Option<u32>,
 }
 
-impl<'m> Emitter<'m, '_> {
-    fn exits_of_plan(&self) -> &'m Exits {
-        &self.plan.exits
+impl Emitter<'_, '_> {
+    /// The exits, unless there is but one.
+    fn several(&self) -> Option<&Exits> {
+        self.plan.exits.as_ref().filter(|_| self.body.entry.is_none())
     }
 
-    /// Opens the labels of the exits around the body.
+    /// Opens the labels of the exits around the body, the first one innermost.
     pub(super) fn open_exits(&mut self) {
-        self.exits = self.open_chain(BlockType::Result(ValType::I32));
+        let exits = self.several().map_or(1, |exits| exits.exits.len());
+        let roots = self.several().map_or(1, Exits::roots);
+        let tail = (roots > 1).then(|| self.open_exit());
+        let mut of_exits: Vec<_> = (0..exits).map(|_| self.open_exit()).collect();
+        of_exits.reverse();
+        self.exits = Labels { of_exits, tail };
+    }
+
+    /// Opens a label that takes a site's ordinal; returns its position.
+    fn open_exit(&mut self) -> u32 {
+        self.sink().block(BlockType::Result(ValType::I32));
+        self.depth += 1;
+        self.depth - 1
     }
 
     /// After a site: unwinding is the only thing that ends in a state that is not 0.
     pub(super) fn test(&mut self, site: u32) {
-        let exit = self.exits_of_plan().of_sites[site as usize - 1];
-        let depth = self.depth - 1 - self.exits.first[exit as usize];
+        let exit = self.several().map_or(0, |exits| exits.of_sites[site as usize - 1]);
+        let depth = self.depth - 1 - self.exits.of_exits[exit as usize];
         let state = self.runtime.state.0;
         self.sink().i32_const(site as i32).global_get(state).br_if(depth).drop();
     }
 
     /// What the exits do; behind it nothing is left but to return a dummy.
     pub(super) fn close_exits(&mut self) {
-        if self.plan.undo == Undo::Loop {
-            return self.leave_or_retry();
+        let (before, bytes) = (self.plan.sites_before as i32, self.plan.frame.bytes as i32);
+        let plan = self.plan;
+        if self.body.entry.is_none()
+            && let Some(exits) = &plan.exits
+        {
+            self.close_chain(exits);
+        } else {
+            self.close_exit();
+            if plan.undo == Undo::Loop {
+                let (resume, probe) = (self.resume().0, self.runtime.probe.0);
+                self.sink().local_set(resume).i32_const(bytes).call(probe).br_if(0).end();
+                self.depth -= 1;
+                self.sink().local_get(resume);
+            }
+            self.save(&plan.frame.slots);
         }
-        let chain = std::mem::take(&mut self.exits);
-        let (before, push) = (self.plan.sites_before as i32, self.runtime.push_always.0);
-        let begin = |emitter: &mut Self, exit: &Exit| {
-            let bytes = exit.frame_bytes as i32;
-            emitter.sink().i32_const(bytes).i32_const(before).call(push);
-        };
-        self.close_chain(&chain, begin, |emitter, exit| emitter.save(exit));
-        self.sink().if_(BlockType::Empty);
-        match self.runtime.resume_of(self.plan.func) {
-            Some(resume) => _ = self.sink().call(resume.0),
-            None => {
+        let seal = self.runtime.seal.0;
+        self.sink().i32_const(before).i32_const(bytes).call(seal);
+        match (plan.undo, self.runtime.resume_of(plan.func)) {
+            (Undo::Loop, _) => _ = self.sink().drop(),
+            (Undo::Call, Some(resume)) => {
+                self.sink().if_(BlockType::Empty).call(resume.0).return_().end();
+            }
+            (Undo::Call, None) => {
+                self.sink().if_(BlockType::Empty);
                 self.dummy_arguments();
-                let func = self.plan.func.0;
-                self.sink().call(func);
+                self.sink().call(plan.func.0).return_().end();
             }
         }
-        self.sink().return_().end();
     }
 
-    /// The one exit of a body that is undone by a loop around it.
-    fn leave_or_retry(&mut self) {
-        let [exit] = &self.exits_of_plan().exits[..] else {
-            unreachable!("the plan has one exit for all sites where it undoes by a loop");
-        };
-        let (before, push) = (self.plan.sites_before as i32, self.runtime.push.0);
-        let (resume, bytes) = (self.resume().0, exit.frame_bytes as i32);
-        self.sink().end().local_tee(resume).i32_const(bytes).i32_const(before).call(push);
-        self.sink().br_if(0).end();
-        self.depth -= 2;
-        self.save(exit);
-    }
-
-    /// Takes the frame, and restores the locals from it. Undoing an unwind by a loop, they are there already.
-    pub(super) fn restore_frame(&mut self) {
-        let resume = self.resume().0;
-        let by_loop = self.plan.undo == Undo::Loop;
-        if by_loop {
-            self.sink().local_get(resume).i32_eqz().if_(BlockType::Empty);
-            self.depth += 1;
+    fn close_chain(&mut self, exits: &Exits) {
+        let labels = std::mem::take(&mut self.exits);
+        for (position, exit) in exits.exits.iter().enumerate() {
+            self.close_exit();
+            self.save(&exit.slots);
+            let next = exit.next.map_or(labels.tail, |next| Some(labels.of_exits[next as usize]));
+            // The label that ends next needs no branch.
+            if let Some(next) = next.filter(|next| *next != self.depth - 1) {
+                let depth = self.depth - 1 - next;
+                self.sink().br(depth);
+            }
+            debug_assert!(next.is_some() || position + 1 == exits.exits.len());
         }
-        let (before, sites) = (self.plan.sites_before as i32, self.plan.sites as i32);
-        let exits = self.exits_of_plan();
-        if let [exit] = &exits.exits[..] {
-            let pop = self.runtime.pop.0;
-            self.sink().i32_const(exit.frame_bytes as i32).i32_const(before).i32_const(sites);
-            self.sink().call(pop).local_set(resume);
-            self.load(exit);
-        } else {
-            let find = self.runtime.find.0;
-            self.sink().i32_const(before).i32_const(sites).call(find).local_set(resume);
-            self.restore_by_site();
-        }
-        if by_loop {
-            self.sink().end();
-            self.depth -= 1;
+        if labels.tail.is_some() {
+            self.close_exit();
         }
     }
 
-    /// Restores what the exit of the site in `$resume` saved.
-    fn restore_by_site(&mut self) {
-        let exits = self.exits_of_plan();
-        let chain = self.open_chain(BlockType::Empty);
-        let depths: Vec<_> = exits
-            .of_sites
-            .iter()
-            .map(|exit| self.depth - 1 - chain.first[*exit as usize])
-            .collect();
-        let (resume, default) = (self.resume().0, *depths.last().expect("there are sites"));
-        self.sink().local_get(resume).i32_const(1).i32_sub().br_table(depths, default);
-        let take = self.runtime.take.0;
-        let begin = |emitter: &mut Self, exit: &Exit| {
-            emitter.sink().i32_const(exit.frame_bytes as i32).call(take);
-        };
-        self.close_chain(&chain, begin, |emitter, exit| emitter.load(exit));
-    }
-
-    /// Opens labels for all exits, the first one innermost. With `flow` they are left.
-    fn open_chain(&mut self, flow: BlockType) -> Chain {
-        let exits = self.exits_of_plan();
-        let roots = exits.exits.iter().filter(|exit| exit.next.is_none()).count();
-        let tail = (roots > 1).then(|| self.open(flow));
-        let is_next = exits.is_next();
-        let mut chain =
-            Chain { first: vec![0; is_next.len()], next: vec![None; is_next.len()], tail };
-        for (position, is_next) in is_next.into_iter().enumerate().rev() {
-            chain.next[position] = is_next.then(|| self.open(flow));
-            chain.first[position] = self.open(flow);
-        }
-        chain
-    }
-
-    /// Opens a label; returns its position.
-    fn open(&mut self, ty: BlockType) -> u32 {
-        self.sink().block(ty);
-        self.depth += 1;
-        self.depth - 1
-    }
-
-    fn close(&mut self) {
+    fn close_exit(&mut self) {
         self.sink().end();
         self.depth -= 1;
     }
 
-    /// Ends the labels of `chain`: each exit begins, then it does its part, then its next goes on.
-    fn close_chain(
-        &mut self,
-        chain: &Chain,
-        begin: impl Fn(&mut Self, &Exit),
-        part: impl Fn(&mut Self, &Exit),
-    ) {
-        let exits = &self.exits_of_plan().exits;
-        for (position, exit) in exits.iter().enumerate() {
-            self.close();
-            begin(self, exit);
-            if chain.next[position].is_some() {
-                self.close();
-            }
-            part(self, exit);
-            if position + 1 < exits.len() {
-                let next = exit.next.map_or(chain.tail, |next| chain.next[next as usize]);
-                let depth = self.depth - 1 - next.expect("a label is open where exits go on to");
-                self.sink().br(depth);
-            }
+    /// Takes the frame, and restores the locals from it. Undoing an unwind by a loop, they are there already.
+    pub(super) fn restore_frame(&mut self) {
+        let (resume, pop) = (self.resume().0, self.runtime.pop.0);
+        let by_loop = self.plan.undo == Undo::Loop;
+        if by_loop {
+            self.sink().local_get(resume).i32_eqz().if_(BlockType::Empty);
         }
-        if chain.tail.is_some() {
-            self.close();
-        }
-    }
-
-    fn save(&mut self, exit: &Exit) {
-        for (ty, slots) in self.runtime.save_chunks(exit) {
-            for slot in slots {
-                self.sink().local_get(slot.local.0);
-            }
-            let save = self.runtime.save_helper(ty, slots.len());
-            self.sink().call(save);
-        }
-    }
-
-    fn load(&mut self, exit: &Exit) {
-        for (ty, slots) in self.runtime.load_chunks(exit) {
-            let load = self.runtime.load_helper(ty, slots.len());
+        let (before, sites) = (self.plan.sites_before as i32, self.plan.sites as i32);
+        let frame = &self.plan.frame;
+        self.sink().i32_const(frame.bytes as i32).i32_const(before).i32_const(sites);
+        self.sink().call(pop).local_set(resume);
+        for slots in self.runtime.load_chunks(frame) {
+            let load = self.runtime.load_helper(slots[0].ty, slots.len());
             self.sink().call(load);
             for slot in slots.iter().rev() {
                 self.sink().local_set(slot.local.0);
             }
+        }
+        if by_loop {
+            self.sink().end();
+        }
+    }
+
+    fn save(&mut self, slots: &[Slot]) {
+        for slots in runs(slots) {
+            self.sink().i32_const(slots[0].offset as i32);
+            for slot in slots {
+                self.sink().local_get(slot.local.0);
+            }
+            let save = self.runtime.save_helper(slots[0].ty, slots.len());
+            self.sink().call(save);
         }
     }
 }

@@ -7,7 +7,7 @@
 //! |--------|------|---------|
 //! | state | i32 | 0 normal, 1 unwinding, 2 rewinding, 3 rewinding since there was no room |
 //! | buffer | i32 | the address that the last unwind or rewind began with |
-//! | cursor | i32 | the address of the next slot to save or load, within the current frame |
+//! | cursor | i32 | the address of the next slot to load, within the frame that a rewind restores |
 //!
 //! # The buffer
 //!
@@ -16,7 +16,7 @@
 //! | 0 | 4 | i32 | `pos`: address behind the last frame |
 //! | 4 | 4 | i32 | `end`: first address that must not be written; 0: the end of the memory |
 //! | 8 | | | the saved globals in declaration order, each aligned to its size, relative to the buffer |
-//! | | | | the reserve: room for the largest frame, at whose end one is put for which there is none at `pos` |
+//! | | | | the reserve: room for the largest frame, where one is put for which there is none at `pos` |
 //! | | | | the frames, the innermost function's first |
 //!
 //! No frame reaches beyond `end`, the memory's end or 2^32 - 1, the largest `pos`. What is popped
@@ -29,7 +29,8 @@
 use crate::emit::{Additions, NewTypes, Signature};
 use crate::index::{FuncIdx, GlobalIdx, IndexType, TagIdx};
 use crate::plan::{
-    Exit, LabelType, Plan, SLOT_TYPES, Slot, Undo, WPK_FORK_EXPORTS, slot_bytes, type_ordinal,
+    Frame, LabelType, Plan, SLOT_TYPES, Slot, Undo, WPK_FORK_EXPORTS, runs, slot_bytes,
+    type_ordinal,
 };
 use crate::read::{FuncKind, Module};
 use std::collections::BTreeMap;
@@ -37,9 +38,6 @@ use wasm_encoder::{
     BlockType, ConstExpr, Encode, ExportKind, Function, GlobalType, SectionId, TagKind, TagType,
     ValType,
 };
-
-/// The most values that one call of a helper saves or loads.
-const CHUNK: usize = 16;
 
 /// Offset of the saved globals in the buffer.
 const GLOBALS: u64 = 8;
@@ -69,14 +67,15 @@ pub(super) struct Runtime {
     /// Where the first frame lies, relative to the buffer.
     pub frames: u64,
     pub limit: FuncIdx,
-    pub push: FuncIdx,
-    /// As `push`, for functions that are undone by a call.
-    pub push_always: FuncIdx,
+    /// Where the reserve lies, relative to the buffer.
+    pub reserve: u64,
+    /// Gives the address of the frame that is being written.
+    pub room: FuncIdx,
+    /// Ends a frame.
+    pub seal: FuncIdx,
+    /// Asks whether there is room for a frame, for functions that are undone by a loop.
+    pub probe: FuncIdx,
     pub pop: FuncIdx,
-    /// What `pop` does, in two steps: finds the site of the last frame, and takes the frame, whose size the site tells.
-    pub find: FuncIdx,
-    /// See `find`.
-    pub take: FuncIdx,
     /// For each import that sites call directly, the function that they call instead.
     callers: BTreeMap<FuncIdx, FuncIdx>,
     /// The resume functions, by the functions that they belong to.
@@ -92,7 +91,7 @@ pub(super) struct Runtime {
 }
 
 /// How many functions every module gets: the ABI's, and `limit`, `push`, `push_always`, `pop`.
-const ALWAYS_ADDED: usize = WPK_FORK_EXPORTS.len() + 4;
+const ALWAYS_ADDED: usize = WPK_FORK_EXPORTS.len() + 5;
 
 /// The global that holds the state: the first that is appended.
 pub(super) fn state(module: &Module<'_>) -> GlobalIdx {
@@ -129,11 +128,11 @@ impl Runtime {
             cursor: global(2),
             frames: 0,
             limit: FuncIdx(0),
-            push: FuncIdx(0),
-            push_always: FuncIdx(0),
+            reserve: 0,
+            room: FuncIdx(0),
+            seal: FuncIdx(0),
+            probe: FuncIdx(0),
             pop: FuncIdx(0),
-            find: FuncIdx(0),
-            take: FuncIdx(0),
             callers: BTreeMap::new(),
             resumes: BTreeMap::new(),
             resume_types: Vec::new(),
@@ -163,9 +162,9 @@ impl Runtime {
         let page_log2 = module.memories.iter().next().and_then(|memory| memory.ty.page_size_log2);
         let first = module.funcs.len();
         let (saved, reserve) = lay_out_globals(module, plan);
+        self.reserve = reserve;
         let by_call = plan.funcs.iter().filter(|func| func.undo == Undo::Call);
-        self.frames = reserve
-            + by_call.map(|func| u64::from(func.exits.largest_frame_bytes())).max().unwrap_or(0);
+        self.frames = reserve + by_call.map(|func| u64::from(func.frame.bytes)).max().unwrap_or(0);
         // The helper `limit` comes right after the ABI's functions.
         self.limit = FuncIdx::from_usize(first + WPK_FORK_EXPORTS.len());
         let [unwind_begin, unwind_end, rewind_begin, resume_begin, rewind_end, state] =
@@ -187,9 +186,9 @@ impl Runtime {
         let body = self.limit_body(page_log2.unwrap_or(16));
         let limit = self.add(first, "wpk_fork_limit", vec![], i32s(1), body);
         assert_eq!(limit, self.limit, "it comes right after the ABI's functions");
-        self.push = self.add(first, "wpk_fork_push", i32s(3), i32s(1), self.push_body());
-        let body = self.push_always_body();
-        self.push_always = self.add(first, "wpk_fork_push_always", i32s(3), i32s(1), body);
+        self.room = self.add(first, "wpk_fork_room", i32s(1), i32s(1), self.room_body());
+        self.seal = self.add(first, "wpk_fork_seal", i32s(3), i32s(1), self.seal_body(self.room));
+        self.probe = self.add(first, "wpk_fork_probe", i32s(1), i32s(1), self.probe_body());
         self.pop = self.add(first, "wpk_fork_pop", i32s(3), i32s(1), self.pop_body());
         if !plan.guards.is_empty() {
             let mut trap = Function::new([]);
@@ -197,10 +196,6 @@ impl Runtime {
             let name = "wpk_fork_unprepared";
             let index = self.add(first, name, vec![], vec![], trap);
             assert_eq!(index, unprepared(module), "it comes right after what all modules get");
-        }
-        if plan.funcs.iter().any(|func| func.exits.exits.len() > 1) {
-            self.find = self.add(first, "wpk_fork_find", i32s(2), i32s(1), self.find_body());
-            self.take = self.add(first, "wpk_fork_take", i32s(1), vec![], self.take_body());
         }
         self.append_callers(module, plan);
         self.append_slot_helpers(first, plan);
@@ -260,12 +255,14 @@ impl Runtime {
 
     fn append_slot_helpers(&mut self, first: usize, plan: &Plan) {
         let mut wanted: BTreeMap<(usize, usize), (bool, bool)> = BTreeMap::new();
-        for exit in plan.funcs.iter().flat_map(|func| &func.exits.exits) {
-            for (ty, slots) in self.save_chunks(exit) {
-                wanted.entry((type_ordinal(ty), slots.len())).or_default().0 = true;
+        for func in &plan.funcs {
+            let exits = func.exits.iter().flat_map(|exits| &exits.exits);
+            let saved = exits.map(|exit| &exit.slots).chain([&func.frame.slots]);
+            for slots in saved.flat_map(|slots| runs(slots)) {
+                wanted.entry((type_ordinal(slots[0].ty), slots.len())).or_default().0 = true;
             }
-            for (ty, slots) in self.load_chunks(exit) {
-                wanted.entry((type_ordinal(ty), slots.len())).or_default().1 = true;
+            for slots in self.load_chunks(&func.frame) {
+                wanted.entry((type_ordinal(slots[0].ty), slots.len())).or_default().1 = true;
             }
         }
         for ((ordinal, count), (save, load)) in wanted {
@@ -274,8 +271,9 @@ impl Runtime {
             let mut helpers = Helpers::default();
             if save {
                 let name = format!("wpk_fork_save_{ty}x{count}");
-                let body = self.save_body(ty, count);
-                helpers.save = Some(self.add(first, &name, values.clone(), vec![], body));
+                let body = self.save_body(ty, count, self.room);
+                let params = [&[ValType::I32], &values[..]].concat();
+                helpers.save = Some(self.add(first, &name, params, vec![], body));
             }
             if load {
                 let name = format!("wpk_fork_load_{ty}x{count}");
@@ -335,20 +333,10 @@ impl Runtime {
         additions
     }
 
-    /// The slots of an exit as the calls of save helpers take them.
-    pub fn save_chunks<'f>(
-        &self,
-        exit: &'f Exit,
-    ) -> impl Iterator<Item = (wasmparser::ValType, &'f [Slot])> + use<'f> {
-        chunks(exit, CHUNK)
-    }
-
-    /// The slots of an exit as the calls of load helpers give them.
-    pub fn load_chunks<'f>(
-        &self,
-        exit: &'f Exit,
-    ) -> impl Iterator<Item = (wasmparser::ValType, &'f [Slot])> + use<'f> {
-        chunks(exit, if self.multi_value { CHUNK } else { 1 })
+    /// The frame's slots as the calls of load helpers give them.
+    pub fn load_chunks<'f>(&self, frame: &'f Frame) -> impl Iterator<Item = &'f [Slot]> + use<'f> {
+        let most = if self.multi_value { usize::MAX } else { 1 };
+        runs(&frame.slots).flat_map(move |run| run.chunks(most))
     }
 
     /// The helper that saves `count` values of `ty`.
@@ -381,12 +369,4 @@ fn lay_out_globals(module: &Module<'_>, plan: &Plan) -> (Vec<SavedGlobal>, u64) 
         })
         .collect();
     (saved, offset)
-}
-
-/// Runs of at most `most` slots of one type.
-fn chunks(exit: &Exit, most: usize) -> impl Iterator<Item = (wasmparser::ValType, &[Slot])> {
-    exit.slots
-        .chunk_by(|a, b| a.ty == b.ty)
-        .flat_map(move |same| same.chunks(most))
-        .map(|slots| (slots[0].ty, slots))
 }
