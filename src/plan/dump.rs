@@ -153,6 +153,7 @@ impl fmt::Display for Step {
             Step::Set(local) => write!(f, "set {local}"),
             Step::Get(local) => write!(f, "get {local}"),
             Step::Drop => write!(f, "drop"),
+            Step::Omit => write!(f, "omitted"),
             Step::TeeToSet => write!(f, "tee becomes set"),
             Step::Land(label) => write!(f, "end L{}", label.0),
             Step::Open(region) => write!(f, "open region {}", region.0),

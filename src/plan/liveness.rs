@@ -8,6 +8,7 @@
 //! live(before br_if L) = live(after) ∪ live(L)      live(before br L) = live(L)
 //! live(loop label)    = live(start of its body), the least fixed point
 //! live(before a call inside a try) = live(after) ∪ live(handlers)
+//! live(before a site) = live(after) ∪ {locals that are read after its landing}
 //! ```
 //!
 //! A superset is sound; a missing local is not.
@@ -123,7 +124,13 @@ impl Pass<'_> {
                     }
                 }
                 Event::Handler(_) => {}
-                Event::Site(ordinal) => site(ordinal, &self.live),
+                Event::Site(ordinal) => {
+                    site(ordinal, &self.live);
+                    let (_, needed) = &self.skeleton.needed[ordinal as usize];
+                    for local in &self.skeleton.needed_locals[needed.clone()] {
+                        self.live.insert(local.0 as usize);
+                    }
+                }
             }
         }
     }

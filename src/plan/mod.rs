@@ -56,7 +56,8 @@
 //! own, a *bucket*.
 //!
 //! Whatever the operand stack holds at a landing or a hoisted start is spilled to locals, so that
-//! every label can be opened with an empty stack.
+//! every label can be opened with an empty stack. It stays there until nothing lies between it and the
+//! operator that uses it but code without sites: n values below n sites are n spills.
 //!
 //! # Handlers
 //!
@@ -79,7 +80,9 @@ mod refuse;
 mod regions;
 mod saved;
 mod skeleton;
+mod spilling;
 mod steps;
+mod temps;
 mod walk;
 
 pub use dump::dump;
@@ -231,6 +234,8 @@ pub enum Step {
     Get(LocalIdx),
     /// `drop`.
     Drop,
+    /// Nothing: the value that the operator would take is not on the operand stack.
+    Omit,
     /// The `local.tee` becomes a `local.set`.
     TeeToSet,
     /// The `end` of a label that the region opened.

@@ -194,6 +194,7 @@ impl<'m> Emitter<'m, '_> {
             Step::Set(local) => _ = self.sink().local_set(local.0),
             Step::Get(local) => _ = self.sink().local_get(local.0),
             Step::Drop => _ = self.sink().drop(),
+            Step::Omit => {}
             Step::TeeToSet => {
                 if let Operator::LocalTee { local_index } = op {
                     self.sink().local_set(*local_index);
