@@ -268,10 +268,11 @@ impl Plan {
         refuse::module(module)?;
         let funcs: Vec<_> =
             module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty()).collect();
+        let forms = form::Forms::new(module, analysis, options);
         let plans: Vec<_> = funcs
             .into_par_iter()
             .map_init(walk::Scratch::default, |scratch, func| {
-                FuncPlan::make(module, func, analysis, options, scratch)
+                FuncPlan::make(module, func, analysis, &forms, scratch)
             })
             .collect();
         // Of several errors the first function's is reported, whatever the thread count.
@@ -315,7 +316,7 @@ impl FuncPlan {
         module: &Module<'_>,
         func: FuncIdx,
         analysis: &Analysis,
-        options: &Options,
+        forms: &form::Forms<'_>,
         scratch: &mut walk::Scratch,
     ) -> Result<FuncPlan> {
         let sites = &analysis.sites[func];
@@ -331,7 +332,7 @@ impl FuncPlan {
         let undo = undo(module, func, sites);
         let form = match undo {
             Undo::Loop => Form::InPlace,
-            Undo::Call => form::choose(options, func, sites, skeleton),
+            Undo::Call => forms.choose(func, skeleton),
         };
         let type_of = |local| saved.type_of(local);
         let (frame, exits) = match form {
