@@ -73,6 +73,7 @@ mod dump;
 mod events;
 mod exits;
 mod form;
+mod hot;
 mod liveness;
 mod operands;
 mod prune;
@@ -268,11 +269,12 @@ impl Plan {
         refuse::module(module)?;
         let funcs: Vec<_> =
             module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty()).collect();
-        let forms = form::Forms::new(module, analysis, options);
+        let forms = form::Forms::new(module, analysis, options)?;
+        let choose = |func, skeleton: &Skeleton| forms.choose(func, skeleton);
         let plans: Vec<_> = funcs
             .into_par_iter()
             .map_init(walk::Scratch::default, |scratch, func| {
-                FuncPlan::make(module, func, analysis, &forms, scratch)
+                FuncPlan::make(module, analysis, func, &choose, scratch)
             })
             .collect();
         // Of several errors the first function's is reported, whatever the thread count.
@@ -314,9 +316,9 @@ impl FuncPlan {
 
     fn make(
         module: &Module<'_>,
-        func: FuncIdx,
         analysis: &Analysis,
-        forms: &form::Forms<'_>,
+        func: FuncIdx,
+        choose: &dyn Fn(FuncIdx, &Skeleton) -> Form,
         scratch: &mut walk::Scratch,
     ) -> Result<FuncPlan> {
         let sites = &analysis.sites[func];
@@ -332,7 +334,7 @@ impl FuncPlan {
         let undo = undo(module, func, sites);
         let form = match undo {
             Undo::Loop => Form::InPlace,
-            Undo::Call => forms.choose(func, skeleton),
+            Undo::Call => choose(func, skeleton),
         };
         let type_of = |local| saved.type_of(local);
         let (frame, exits) = match form {

@@ -44,7 +44,7 @@ fn is_import(module: &Module<'_>, seen: &Seen) -> bool {
 }
 
 /// The function that was seen, or why there is none.
-fn function(
+pub(crate) fn function(
     module: &Module<'_>,
     names: &FuncNames<'_>,
     seen: &Seen,
