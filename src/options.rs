@@ -153,7 +153,7 @@ impl std::fmt::Display for Assumption {
                 write!(f, "an entry is only called below {} listed functions", patterns.len())
             }
             Assumption::Profile(profile) => {
-                let seen = profile.functions.len();
+                let seen = profile.functions.iter().filter(|seen| seen.count > 0).count();
                 write!(f, "an entry is only called below the {seen} functions of a profile")
             }
             Assumption::TablePrivate(pattern) => {

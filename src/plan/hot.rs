@@ -52,7 +52,8 @@ fn times(module: &Module<'_>, profile: &CpuProfile) -> BTreeMap<FuncIdx, u64> {
     let names = FuncNames::new(module);
     let mut times: BTreeMap<FuncIdx, u64> = BTreeMap::new();
     for hot in &profile.functions {
-        let seen = Seen { index: hot.index, name: hot.name.clone(), count: 1 };
+        let seen =
+            Seen { index: hot.index, name: hot.name.clone(), count: 0, self_time: hot.self_time };
         if let Ok(func) = recorded_function(module, &names, &seen) {
             *times.entry(func).or_default() += hot.self_time;
         }
