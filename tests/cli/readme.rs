@@ -44,6 +44,7 @@ fn only_flags_that_exist_are_named() {
     }
     // Of cargo, Node and Binaryen.
     let others = ["--release", "--path", "--open", "--import", "--fpcast-emu", "--no-liftoff"];
+    let others = [&others[..], &["--cpu-prof", "--no-wasm-inlining"]].concat();
     let is_flag = |word: &&str| word.starts_with("--") && !word.trim_matches('-').is_empty();
     for (page, text) in pages() {
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
