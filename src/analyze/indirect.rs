@@ -5,7 +5,7 @@
 //! Whether the host can write to a table too is said beside it.
 
 use super::constants::Constant;
-use super::evidence;
+use super::explain::evidence;
 use super::facts::{Callee, Dynamic};
 use super::model::Model;
 use super::tables::{self, Contents, Slot, Slots, host_visible};

@@ -25,14 +25,10 @@
 mod advise;
 mod assume;
 mod assumptions;
-mod callees;
 mod certificate;
 mod constants;
 mod decode;
-mod dominators;
-mod edge;
 mod entries;
-mod evidence;
 mod explain;
 mod facts;
 mod flow;
@@ -40,22 +36,20 @@ mod graph;
 mod indirect;
 mod memories;
 mod model;
-mod operator;
 mod origin;
 mod tables;
 mod taken;
 #[cfg(test)]
 mod tests;
 mod types;
-mod why;
 
 pub use advise::{Called, Extent, Imports, OnlyCall, Support, What, supports};
 pub(crate) use assume::{FuncNames, recorded_function};
-pub use edge::{
+pub use explain::Explainer;
+pub use explain::edge::{
     Callees, DirectCallee, DynamicCallees, Edge, GlobalKind, Held, Means, Operand, Reason,
     SlotsKnown, Source, Unfollowed, Writer,
 };
-pub use explain::Explainer;
 pub use indirect::{Entry, Indirect, IndirectCall, Placed, segment_entries};
 
 use crate::error::Result;
