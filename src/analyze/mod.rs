@@ -4,16 +4,17 @@
 //! Input: a [`Module`] and the options. Output: an [`Analysis`].
 //!
 //! 1. `entries`: the imports that the options name.
-//! 2. `facts`: what live code does: calls, references taken, tables changed. One decode pass.
-//! 3. `constants`, `memories`, `flow`: which values reach the operands that choose a target.
-//! 4. `tables`, `taken`: which references exist, and where they can be.
-//! 5. `graph`: the call graph, from callees to callers; its nodes reached from the entries are the
+//! 2. `host`: what it sees of tables and memories.
+//! 3. `facts`: what live code does: calls, references taken, tables changed. One decode pass.
+//! 4. `constants`, `memories`, `flow`: which values reach the operands that choose a target.
+//! 5. `tables`, `taken`: which references exist, and where they can be.
+//! 6. `graph`: the call graph, from callees to callers; its nodes reached from the entries are the
 //!    closure.
-//! 6. `assume`: what the user's assumptions take away from it, and which calls are guarded for that.
-//! 7. `certificate`: the closure is checked against the calls, without the graph.
+//! 7. `assume`: what the user's assumptions take away from it, and which calls are guarded for that.
+//! 8. `certificate`: the closure is checked against the calls, without the graph.
 //!
-//! The options say how far step 3 goes; at the two levels that only serve to compare closures, step 5
-//! is another, and there is no step 6.
+//! The options say how far step 4 goes; at the two levels that only serve to compare closures, step 6
+//! is another, and there is no step 7.
 //!
 //! Two more modules answer questions about a closure: `explain`, why a function is in it, and `advise`,
 //! what it would be smaller without.
@@ -33,6 +34,7 @@ mod explain;
 mod facts;
 mod flow;
 mod graph;
+mod host;
 mod indirect;
 mod memories;
 mod model;

@@ -21,7 +21,7 @@ pub(super) use narrow::{Narrowed, Narrowing, Sound, savings};
 pub(crate) use patterns::FuncNames;
 pub(crate) use recorded::function as recorded_function;
 
-use super::tables;
+use super::host;
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec, TableIdx};
 use crate::options::{Assumption, Options};
@@ -91,7 +91,7 @@ impl Assumed {
                 Meaning::Listed(listed)
             }
             Assumption::TablePrivate(pattern) => {
-                let visible = tables::host_visible(module);
+                let visible = host::visible_tables(module);
                 let (private, unseen) = patterns::tables(module, pattern)?
                     .into_iter()
                     .partition::<BTreeSet<_>, _>(|table| visible[*table]);
