@@ -362,11 +362,12 @@ impl FuncPlan {
             Undo::Loop => Form::InPlace,
             Undo::Call => choose(func, skeleton),
         };
-        let type_of = |local| saved.type_of(local);
+        let types = saved::Types { skeleton, temps: &steps.temps };
+        let type_of = |local| types.of(local);
         let (frame, exits) = match form {
             Form::InPlace => (Frame::of(&saved.union(), type_of), None),
             Form::Apart => {
-                let sets = layout.by_ordinal(saved.sets.clone());
+                let sets = layout.by_ordinal(saved.0);
                 let (frame, exits) = Exits::exact(&sets, type_of);
                 (frame, Some(exits))
             }
