@@ -12,14 +12,11 @@ use super::liveness;
 use super::refuse;
 use super::skeleton::Skeleton;
 use super::steps::Steps;
+use crate::abi::{SITE_BYTES, SLOT_TYPES, slot_bytes};
 use crate::error::Result;
 use crate::index::{FuncIdx, LocalIdx};
 use crate::read::Module;
 use wasmparser::ValType;
-
-/// The numeric and vector types in the order in which a frame holds them.
-pub const SLOT_TYPES: [ValType; 5] =
-    [ValType::I32, ValType::I64, ValType::F32, ValType::F64, ValType::V128];
 
 /// What a function's frame holds.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -37,15 +34,6 @@ pub struct Slot {
     pub local: LocalIdx,
     /// Its type: one of [`SLOT_TYPES`].
     pub ty: ValType,
-}
-
-/// Size of a slot in bytes.
-pub fn slot_bytes(ty: ValType) -> u32 {
-    match ty {
-        ValType::I32 | ValType::F32 => 4,
-        ValType::I64 | ValType::F64 => 8,
-        _ => 16,
-    }
 }
 
 /// Lays out the frame: what liveness wants, and the temporaries that landings reload.
@@ -77,7 +65,7 @@ pub(super) fn frame(
         .chain(temps)
         .collect();
     slots.sort_by_key(|slot| (SLOT_TYPES.iter().position(|ty| *ty == slot.ty), slot.local));
-    let bytes = 4 + slots.iter().map(|slot| slot_bytes(slot.ty)).sum::<u32>();
+    let bytes = SITE_BYTES + slots.iter().map(|slot| slot_bytes(slot.ty)).sum::<u32>();
     Ok(Frame { slots, bytes })
 }
 

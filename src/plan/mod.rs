@@ -71,6 +71,7 @@ mod dump;
 mod events;
 mod frame;
 mod liveness;
+mod memory;
 mod operands;
 mod refuse;
 mod regions;
@@ -79,13 +80,13 @@ mod steps;
 mod walk;
 
 pub use dump::dump;
-pub use frame::{Frame, SLOT_TYPES, Slot, slot_bytes};
-pub use refuse::WPK_FORK_EXPORTS;
+pub use frame::{Frame, Slot};
 pub use regions::{Dispatch, HandlerEntry, Region, Reset};
 
+use crate::abi::{self, Abi, Buffer, FrameMemory};
 use crate::analyze::{Analysis, Guard, Site, Target};
 use crate::error::Result;
-use crate::index::{FuncIdx, GlobalIdx, LocalIdx};
+use crate::index::{FuncIdx, LocalIdx};
 use crate::read::Module;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -111,8 +112,12 @@ pub struct Plan {
     pub funcs: Vec<FuncPlan>,
     /// The functions that only get guards, in index order.
     pub guards: Vec<GuardPlan>,
-    /// The mutable numeric and vector globals that the module defines, which an unwind saves.
-    pub saved_globals: Vec<GlobalIdx>,
+    /// The protocol with the host.
+    pub abi: Abi,
+    /// Where frames go.
+    pub memory: FrameMemory,
+    /// What lies there in front of the frames.
+    pub buffer: Buffer,
     /// Whether helpers may return several values: only where the input may already.
     pub multi_value: bool,
 }
@@ -224,9 +229,10 @@ impl Plan {
     ///
     /// # Errors
     /// Names what can't be preserved: see [`crate::Error`].
-    pub fn make(module: &Module<'_>, analysis: &Analysis) -> Result<Plan> {
+    pub fn make(module: &Module<'_>, analysis: &Analysis, abi: Abi) -> Result<Plan> {
         analysis.precision.require_proof()?;
-        refuse::module(module)?;
+        abi::refuse_instrumented(module, abi)?;
+        let memory = memory::choose(module)?;
         let funcs: Vec<_> =
             module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty()).collect();
         let plans: Vec<_> = funcs
@@ -245,9 +251,11 @@ impl Plan {
             "planned the frames"
         );
         Ok(Plan {
-            funcs,
             guards: guards(module, analysis)?,
-            saved_globals: saved_globals(module),
+            abi,
+            memory,
+            buffer: memory::buffer(module, abi, memory, &funcs),
+            funcs,
             multi_value: uses_multi_value(module),
         })
     }
@@ -334,20 +342,6 @@ pub fn guards(module: &Module<'_>, analysis: &Analysis) -> Result<Vec<GuardPlan>
 fn shrunk<T>(mut items: Vec<T>) -> Vec<T> {
     items.shrink_to_fit();
     items
-}
-
-/// Imported globals belong to the host, and references can't be put into memory.
-fn saved_globals(module: &Module<'_>) -> Vec<GlobalIdx> {
-    module
-        .globals
-        .iter_enumerated()
-        .filter(|(_, global)| {
-            global.init.is_some()
-                && global.ty.mutable
-                && !global.ty.content_type.is_reference_type()
-        })
-        .map(|(index, _)| index)
-        .collect()
 }
 
 /// Whether the input uses the multi-value proposal, or declares it among its target features.

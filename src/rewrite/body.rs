@@ -3,7 +3,7 @@
 //! The output's labels are tracked by position: how many labels are open outside of each. A
 //! branch of the input names a construct, and is given the distance to that construct's label.
 
-use super::runtime::Runtime;
+use super::runtime::{AddressSink, Runtime};
 use crate::emit::{NewTypes, Signature};
 use crate::error::{Error, Result};
 use crate::plan::{FuncPlan, Label, LabelType, RegionOrdinal, Step, Undo};
@@ -316,18 +316,18 @@ impl Emitter<'_, '_> {
             self.sink().return_();
         }
         let ty = self.module.func_type(self.plan.func);
-        let (resume, bytes) = (self.plan.resume.0, self.plan.frame.bytes as i32);
-        let before = self.plan.sites_before as i32;
+        let resume = self.plan.resume.0;
         match self.plan.undo {
             Undo::Loop => {
                 let push = self.runtime.push.0;
-                self.sink().end().local_tee(resume).i32_const(bytes).i32_const(before).call(push);
-                self.sink().br_if(0).end();
+                self.sink().end().local_tee(resume);
+                self.frame_constants().call(push).br_if(0).end();
                 self.save_frame();
             }
             Undo::Call => {
                 let push = self.runtime.push_always.0;
-                self.sink().end().i32_const(bytes).i32_const(before).call(push);
+                self.sink().end();
+                self.frame_constants().call(push);
                 self.save_frame();
                 self.sink().if_(BlockType::Empty);
                 ty.params().iter().for_each(|param| self.dummy(*param));
@@ -339,16 +339,22 @@ impl Emitter<'_, '_> {
         self.sink().end();
     }
 
+    /// What a push and a pop are told of the function's frames.
+    fn frame_constants(&mut self) -> InstructionSink<'_> {
+        let (memory, plan) = (self.runtime.memory, self.plan);
+        let mut sink = self.sink();
+        sink.at_const(memory, u64::from(plan.frame.bytes)).i32_const(plan.sites_before as i32);
+        sink
+    }
+
     /// When rewinding, takes the frame; when undoing an unwind by a loop, the locals are there already.
     pub(super) fn restore_frame(&mut self) {
-        let (resume, bytes) = (self.plan.resume.0, self.plan.frame.bytes as i32);
+        let (resume, sites) = (self.plan.resume.0, self.plan.sites as i32);
         let pop = self.runtime.pop.0;
         if self.plan.undo == Undo::Loop {
             self.sink().local_get(resume).i32_eqz().if_(BlockType::Empty);
         }
-        let (before, sites) = (self.plan.sites_before as i32, self.plan.sites as i32);
-        self.sink().i32_const(bytes).i32_const(before).i32_const(sites);
-        self.sink().call(pop).local_set(resume);
+        self.frame_constants().i32_const(sites).call(pop).local_set(resume);
         for (ty, slots) in self.runtime.load_chunks(&self.plan.frame) {
             let load = self.runtime.load_helper(ty, slots.len());
             self.sink().call(load);
