@@ -26,7 +26,9 @@ pub mod verify;
 pub use advice::{Advice, advise};
 pub use error::{Error, Result};
 pub use explanation::{Answer, Explanation, Question, explain};
-pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options, Precision, TablePattern};
+pub use options::{
+    Abi, Assumption, EntryPattern, Form, FuncPattern, Optimize, Options, Precision, TablePattern,
+};
 pub use profile::Profile;
 pub use report::Report;
 pub use shim::{shim, shim_report};
@@ -80,7 +82,7 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
         return Ok(Output { wasm: bytes.into_owned(), report, warnings: Vec::new() });
     }
     stage("plan");
-    let plan = plan::Plan::make(&module, &analysis, options.abi)?;
+    let plan = plan::Plan::make(&module, &analysis, options)?;
     stage("rewrite");
     let rewritten = rewrite::rewrite(&module, plan)?;
     stage("verify");
@@ -114,6 +116,6 @@ pub fn plan_text(input: &[u8], options: &Options) -> Result<String> {
     let bytes = read::text_to_binary(input)?;
     let module = read::Module::read(&bytes)?;
     let analysis = analyze::Analysis::run(&module, options)?;
-    let plan = plan::Plan::make(&module, &analysis, options.abi)?;
+    let plan = plan::Plan::make(&module, &analysis, options)?;
     Ok(plan::dump(&module, &plan))
 }

@@ -7,7 +7,7 @@
 //! | 0 | P | address | `pos`: address behind the last frame |
 //! | P | P | address | `end`: first address that must not be written; 0: the end of the memory |
 //! | 2P | | | the saved globals in declaration order, each aligned to its size, relative to the buffer |
-//! | | | | the reserve: room for the largest frame, at whose end one is put for which there is none at `pos` |
+//! | | | | the reserve: room for the largest frame, where one is put for which there is none at `pos` |
 //! | | | | the frames, the innermost function's first |
 
 use super::{Abi, AddressType, slot_bytes};
@@ -23,6 +23,8 @@ pub struct Buffer {
     pub end: u64,
     /// The saved globals, in index order.
     pub globals: Vec<SavedGlobal>,
+    /// Where the reserve begins.
+    pub reserve: u64,
     /// Where the first frame goes: behind the reserve.
     pub frames: u64,
 }
@@ -56,8 +58,8 @@ impl Buffer {
             SavedGlobal { index, ty, offset: at }
         });
         let globals = globals.collect();
-        let reserve = if abi.has_reserve() { reserve_bytes } else { 0 };
-        Buffer { pos, end, globals, frames: offset + reserve }
+        let reserve_bytes = if abi.has_reserve() { reserve_bytes } else { 0 };
+        Buffer { pos, end, globals, reserve: offset, frames: offset + reserve_bytes }
     }
 }
 

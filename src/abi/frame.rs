@@ -20,3 +20,8 @@ pub fn slot_bytes(ty: ValType) -> u32 {
         _ => 16,
     }
 }
+
+/// The position of a slot's type among [`SLOT_TYPES`].
+pub(crate) fn type_ordinal(ty: ValType) -> usize {
+    SLOT_TYPES.iter().position(|slot| *slot == ty).expect("slots are numeric or vectors")
+}

@@ -36,6 +36,7 @@ mod frame;
 pub use address::{AddressType, FrameMemory};
 pub use buffer::{Buffer, SavedGlobal};
 pub use detect::{refuse_instrumented, state_getter};
+pub(crate) use frame::type_ordinal;
 pub use frame::{FRAME_ALIGN_LOG2, SITE_BYTES, SLOT_TYPES, slot_bytes};
 
 use std::ops::RangeInclusive;

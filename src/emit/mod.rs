@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::index::FuncIdx;
 use crate::read::Module;
 use std::collections::BTreeMap;
-use wasm_encoder::{Encode, Function, SectionId};
+use wasm_encoder::{Encode, SectionId};
 
 /// A module as it was written.
 #[derive(Debug)]
@@ -37,8 +37,8 @@ pub struct Emitted {
 #[derive(Default)]
 pub(crate) struct Additions {
     entries: BTreeMap<u8, Entries>,
-    /// The bodies of the appended functions, whose types are entries of the function section.
-    pub(crate) bodies: Vec<Function>,
+    /// The bodies of the appended functions, without the sizes in front; their types are entries of the function section.
+    pub(crate) bodies: Vec<Vec<u8>>,
     pub(crate) names: NewNames,
     /// The start function, instead of the one that the module has.
     pub(crate) start: Option<FuncIdx>,
@@ -69,8 +69,8 @@ impl Additions {
         entries.bytes.extend_from_slice(contents);
     }
 
-    /// Appends a function of type `ty`.
-    pub(crate) fn func(&mut self, ty: u32, body: Function) {
+    /// Appends a function of type `ty`, by its body without the size in front.
+    pub(crate) fn func(&mut self, ty: u32, body: Vec<u8>) {
         self.entry(SectionId::Function, |out| ty.encode(out));
         self.bodies.push(body);
     }

@@ -12,6 +12,11 @@ pub(super) fn is_non_nullable(ty: ValType) -> bool {
     matches!(ty, ValType::Ref(ty) if !ty.is_nullable())
 }
 
+/// Whether the function has a parameter that nothing can stand in for.
+pub(super) fn has_no_dummy(module: &Module<'_>, func: FuncIdx) -> bool {
+    module.func_type(func).params().iter().copied().any(is_non_nullable)
+}
+
 /// Refuses functions whose calls can't be resumed.
 pub(super) fn function(module: &Module<'_>, func: FuncIdx, sites: &[Site]) -> Result<()> {
     if let Some(site) = sites.iter().find(|site| site.tail) {

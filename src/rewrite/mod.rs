@@ -7,6 +7,7 @@
 
 mod body;
 mod dispatch;
+mod exits;
 mod guard;
 mod runtime;
 
@@ -14,7 +15,7 @@ use crate::abi::Abi;
 use crate::emit::{self, Emitted};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
-use crate::plan::{GuardPlan, Plan};
+use crate::plan::{FuncPlan, GuardPlan, Plan};
 use crate::read::Module;
 use guard::Guard;
 use rayon::prelude::*;
@@ -58,38 +59,51 @@ const MAX_LOCALS: usize = 50_000;
 /// [`Error::TooLarge`] if a rewritten function outgrows what engines accept.
 pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Emitted> {
     let runtime = runtime::Runtime::layout(module, &plan);
-    let bodies: Vec<_> = plan
+    let written: Vec<_> = plan
         .funcs
         .into_par_iter()
         .map(|func| {
-            let index = func.func;
-            let (bytes, locals) = body::rewrite_body(module, &func, &runtime)?;
-            let too_large = |what, limit: usize| Error::TooLarge {
-                what,
-                location: module
-                    .location(index, func.steps.first().map_or(0, |step| step.0 as usize)),
-                limit: limit as u64,
-            };
-            if bytes.len() > MAX_BODY_BYTES {
-                return Err(too_large("the size in bytes", MAX_BODY_BYTES));
+            let body = body::rewrite_body(module, &func, &runtime)?;
+            let resume = body::resume_body(module, &func, &runtime)?;
+            for written in std::iter::once(&body).chain(&resume) {
+                check_size(module, &func, written)?;
             }
-            if locals > MAX_LOCALS {
-                return Err(too_large("the number of locals", MAX_LOCALS));
-            }
-            Ok((index, bytes))
+            Ok((func.func, body.bytes, resume.map(|resume| resume.bytes)))
         })
         .collect();
-    let mut bodies = bodies.into_iter().collect::<Result<Vec<_>>>()?;
+    let (mut bodies, mut resume_bodies) = (Vec::with_capacity(written.len()), Vec::new());
+    for written in written {
+        let (func, body, resume) = written?;
+        bodies.push((func, body));
+        resume_bodies.extend(resume);
+    }
     let guard = Guard::new(module, plan.abi);
     for plan in &plan.guards {
         bodies.push((plan.func, guard.rewrite(module, plan)?.body));
     }
     bodies.sort_unstable_by_key(|(func, _)| *func);
-    let rewritten = emit::assemble(module, &runtime.into_additions(module), bodies)?;
+    let rewritten = emit::assemble(module, &runtime.into_additions(module, resume_bodies), bodies)?;
     tracing::info!(
         bytes = rewritten.wasm.len(),
         input_bytes = module.bytes.len(),
         "wrote the module"
     );
     Ok(rewritten)
+}
+
+/// Refuses a body that engines would not accept.
+fn check_size(module: &Module<'_>, plan: &FuncPlan, written: &body::Written) -> Result<()> {
+    let too_large = |what, limit: usize| Error::TooLarge {
+        what,
+        location: module
+            .location(plan.func, plan.body.steps.first().map_or(0, |step| step.0 as usize)),
+        limit: limit as u64,
+    };
+    if written.bytes.len() > MAX_BODY_BYTES {
+        return Err(too_large("the size in bytes", MAX_BODY_BYTES));
+    }
+    if written.locals > MAX_LOCALS {
+        return Err(too_large("the number of locals", MAX_LOCALS));
+    }
+    Ok(())
 }

@@ -1,4 +1,5 @@
-//! The bodies of `limit`, `push`, `push_always` and `pop`: room for frames is taken and given back here.
+//! The bodies of `limit`, `room`, `seal`, `probe` and `pop`: room for frames is taken and given back here; and of the
+//! functions that stand before imports.
 //!
 //! All of them calculate with what is left, never with sums that could wrap.
 
@@ -6,17 +7,9 @@ use super::Runtime;
 use super::address::AddressSink;
 use super::protocol::trap_if;
 use crate::abi::{SITE_BYTES, State};
+use crate::index::FuncIdx;
 use wasm_encoder::{BlockType, Function, InstructionSink};
 use wasmparser::ValType::I32;
-
-/// The parameters and locals of the functions that push.
-mod push {
-    pub(super) const ORDINAL: u32 = 0;
-    pub(super) const BYTES: u32 = 1;
-    pub(super) const BEFORE: u32 = 2;
-    pub(super) const POS: u32 = 3;
-    pub(super) const LIMIT: u32 = 4;
-}
 
 impl Runtime {
     /// `limit() -> address`: the address that no frame may reach beyond: the buffer's end or the
@@ -37,115 +30,163 @@ impl Runtime {
         body
     }
 
-    /// `push(ordinal, bytes, before) -> retry`: takes room for a frame of the site with this ordinal
-    /// in a function that has `before` sites before it. Without room the unwind is undone: the state
-    /// becomes 3, and the caller goes back to its site.
-    pub(super) fn push_body(&self) -> Function {
+    /// `room(end) -> base`: where the frame begins that is being written, of which the first `end` bytes are wanted.
+    /// If they don't fit, the unwind is going to be undone: the frame goes on in the reserve, with what it has so far.
+    pub(super) fn room_body(&self) -> Function {
+        let (end, pos, limit) = (0, 1, 2);
         let mut body = Function::new([(2, self.address_type())]);
         let mut sink = body.instructions();
-        sink.global_get(self.state.0).i32_const(State::NoRoom.value()).i32_eq();
-        sink.if_(BlockType::Empty).i32_const(1).return_().end();
-        self.has_no_room(&mut sink);
+        self.is_in(&mut sink, State::NoRoomReserve);
         sink.if_(BlockType::Empty);
-        self.set_state(&mut sink, State::NoRoom);
-        sink.i32_const(1).return_().end();
-        self.take_room(&mut sink);
-        sink.i32_const(0).end();
-        body
-    }
-
-    /// `push_always(ordinal, bytes, before) -> undo`: as `push`, but without room the frame goes into
-    /// the reserve, and the caller calls itself to take it from there.
-    pub(super) fn push_always_body(&self) -> Function {
-        let mut body = Function::new([(2, self.address_type())]);
-        let mut sink = body.instructions();
-        self.has_no_room(&mut sink);
+        self.reserve(&mut sink);
+        sink.return_().end();
+        self.has_no_room(&mut sink, end, (pos, limit));
         sink.if_(BlockType::Empty);
         // The host may have moved `end` since the unwind began.
-        sink.local_get(push::LIMIT);
+        sink.local_get(limit);
         self.first_frame(&mut sink);
         sink.at_lt(self.memory);
         trap_if(&mut sink);
+        self.move_to_reserve(&mut sink, (pos, limit), end);
         self.set_state(&mut sink, State::NoRoomReserve);
-        self.first_frame(&mut sink);
-        sink.local_get(push::BYTES).at_sub(self.memory).local_tee(push::POS);
-        self.write_site(&mut sink);
+        self.reserve(&mut sink);
+        sink.return_().end();
+        sink.local_get(pos).end();
+        body
+    }
+
+    /// Copies what lies between `pos` and `limit`, less than a frame, to the reserve. Uses `at` up.
+    fn move_to_reserve(&self, sink: &mut InstructionSink<'_>, (pos, limit): (u32, u32), at: u32) {
+        let memory = self.memory;
+        sink.at_const(memory, 0).local_set(at);
+        sink.block(BlockType::Empty).loop_(BlockType::Empty);
+        // `limit` may lie below `pos`.
+        sink.local_get(limit).local_get(pos).at_lt(memory).br_if(1);
+        sink.local_get(limit).local_get(pos).at_sub(memory).local_get(at).at_sub(memory);
+        sink.at_const(memory, 4).at_lt(memory).br_if(1);
+        self.reserve(sink);
+        sink.local_get(at).at_add(memory);
+        sink.local_get(pos).local_get(at).at_add(memory);
+        sink.frame_load(memory, I32, 0).frame_store(memory, I32, 0);
+        sink.local_get(at).at_const(memory, 4).at_add(memory).local_set(at).br(0).end().end();
+    }
+
+    /// `seal(ordinal, before, bytes) -> undo`: ends the frame of `bytes` bytes with its site's number, and moves `pos` behind
+    /// it; unless it is in the reserve, from where the caller calls what takes it again.
+    pub(super) fn seal_body(&self) -> Function {
+        let (ordinal, before, bytes, base, memory) = (0, 1, 2, 3, self.memory);
+        let mut body = Function::new([(1, self.address_type())]);
+        let mut sink = body.instructions();
+        sink.local_get(bytes).call(self.room.0).local_tee(base);
+        self.site_of_frame(&mut sink, bytes);
+        sink.local_get(ordinal).local_get(before).i32_add().frame_store(memory, I32, 0);
+        self.is_in(&mut sink, State::NoRoomReserve);
+        sink.if_(BlockType::Empty).i32_const(1).return_().end();
+        sink.global_get(self.buffer.0).local_get(base).local_get(bytes).at_add(memory);
+        sink.at_store(memory, self.layout.pos).i32_const(0).end();
+        body
+    }
+
+    /// `probe(bytes) -> retry`: whether there is room for such a frame. Without room the unwind is undone: the state
+    /// becomes 3, and the caller goes back to its site.
+    pub(super) fn probe_body(&self) -> Function {
+        let (bytes, pos, limit) = (0, 1, 2);
+        let mut body = Function::new([(2, self.address_type())]);
+        let mut sink = body.instructions();
+        self.is_in(&mut sink, State::NoRoom);
+        sink.if_(BlockType::Empty).i32_const(1).return_().end();
+        self.has_no_room(&mut sink, bytes, (pos, limit));
+        sink.if_(BlockType::Empty);
+        self.set_state(&mut sink, State::NoRoom);
         sink.i32_const(1).return_().end();
-        self.take_room(&mut sink);
         sink.i32_const(0).end();
         body
     }
 
-    /// Whether there is no room for the frame. Sets `POS` and `LIMIT`.
-    fn has_no_room(&self, sink: &mut InstructionSink<'_>) {
+    /// Whether there is no room for so many `bytes`. Sets `pos` and `limit`.
+    fn has_no_room(&self, sink: &mut InstructionSink<'_>, bytes: u32, (pos, limit): (u32, u32)) {
         let memory = self.memory;
         // Anything else is a host that ended no rewind before it returned to the program.
         sink.global_get(self.state.0).i32_const(State::Unwinding.value()).i32_ne();
         trap_if(sink);
-        sink.global_get(self.buffer.0).at_load(memory, self.layout.pos).local_tee(push::POS);
+        sink.global_get(self.buffer.0).at_load(memory, self.layout.pos).local_tee(pos);
         self.first_frame(sink);
         sink.at_lt(memory);
         trap_if(sink);
-        sink.call(self.limit.0).local_tee(push::LIMIT).local_get(push::POS).at_lt(memory);
-        sink.local_get(push::LIMIT).local_get(push::POS).at_sub(memory);
-        sink.local_get(push::BYTES).at_lt(memory).i32_or();
+        sink.call(self.limit.0).local_tee(limit).local_get(pos).at_lt(memory);
+        sink.local_get(limit).local_get(pos).at_sub(memory).local_get(bytes).at_lt(memory).i32_or();
     }
 
-    /// Takes the bytes from `POS` on for the frame, and moves `pos` behind them.
-    fn take_room(&self, sink: &mut InstructionSink<'_>) {
-        sink.global_get(self.buffer.0);
-        sink.local_get(push::POS).local_get(push::BYTES).at_add(self.memory);
-        sink.at_store(self.memory, self.layout.pos);
-        sink.local_get(push::POS);
-        self.write_site(sink);
-    }
-
-    /// Begins the frame whose address is on the stack and in `POS`: its site goes to its end.
-    fn write_site(&self, sink: &mut InstructionSink<'_>) {
+    /// The address of the reserve, where a frame lies for which there is no room.
+    fn reserve(&self, sink: &mut InstructionSink<'_>) {
         let memory = self.memory;
-        sink.global_set(self.cursor.0);
-        sink.local_get(push::POS).local_get(push::BYTES).at_add(memory);
+        sink.global_get(self.buffer.0).at_const(memory, self.layout.reserve).at_add(memory);
+    }
+
+    /// Where the site's number is in the frame whose address is on the stack.
+    fn site_of_frame(&self, sink: &mut InstructionSink<'_>, bytes: u32) {
+        let memory = self.memory;
+        sink.local_get(bytes).at_add(memory);
         sink.at_const(memory, u64::from(SITE_BYTES)).at_sub(memory);
-        sink.local_get(push::ORDINAL).local_get(push::BEFORE).i32_add();
-        sink.frame_store(memory, I32, 0);
+    }
+
+    fn is_in(&self, sink: &mut InstructionSink<'_>, state: State) {
+        sink.global_get(self.state.0).i32_const(state.value()).i32_eq();
     }
 
     /// `pop(bytes, before, sites) -> ordinal`: goes to the last frame. It must be one of the function's
     /// `sites` sites, and lie in the buffer.
     pub(super) fn pop_body(&self) -> Function {
-        let (bytes, before, sites, in_reserve, top, ordinal) = (0, 1, 2, 3, 4, 5);
+        let (bytes, before, sites, in_reserve, base, ordinal) = (0, 1, 2, 3, 4, 5);
         let (memory, i32) = (self.memory, wasm_encoder::ValType::I32);
         let mut body = Function::new_with_locals_types([i32, self.address_type(), i32]);
         let mut sink = body.instructions();
         // A host that calls an export before the unwind has ended.
-        sink.global_get(self.state.0).i32_const(State::Unwinding.value()).i32_eq();
+        self.is_in(&mut sink, State::Unwinding);
         trap_if(&mut sink);
-        sink.global_get(self.state.0).i32_const(State::NoRoomReserve.value()).i32_eq();
+        self.is_in(&mut sink, State::NoRoomReserve);
         sink.local_tee(in_reserve).if_(BlockType::Empty);
         self.set_state(&mut sink, State::NoRoom);
-        self.first_frame(&mut sink);
-        sink.local_set(top);
-        sink.else_();
-        sink.global_get(self.buffer.0).at_load(memory, self.layout.pos).local_tee(top);
-        sink.call(self.limit.0).at_gt(memory);
-        sink.local_get(top);
-        self.first_frame(&mut sink);
-        sink.at_lt(memory).i32_or();
-        sink.local_get(top);
-        self.first_frame(&mut sink);
-        sink.at_sub(memory).local_get(bytes).at_lt(memory).i32_or();
-        trap_if(&mut sink);
+        self.reserve(&mut sink);
+        sink.local_set(base).else_();
+        self.last_frame(&mut sink, bytes, base);
         sink.end();
-        sink.local_get(top).at_const(memory, u64::from(SITE_BYTES)).at_sub(memory);
-        sink.frame_load(memory, I32, 0);
-        sink.local_get(before).i32_sub().local_tee(ordinal);
+        sink.local_get(base);
+        self.site_of_frame(&mut sink, bytes);
+        sink.frame_load(memory, I32, 0).local_get(before).i32_sub().local_tee(ordinal);
         sink.i32_const(1).i32_sub().local_get(sites).i32_ge_u();
         trap_if(&mut sink);
-        sink.local_get(top).local_get(bytes).at_sub(memory).global_set(self.cursor.0);
+        sink.local_get(base).global_set(self.cursor.0);
         sink.local_get(in_reserve).i32_eqz().if_(BlockType::Empty);
-        sink.global_get(self.buffer.0).global_get(self.cursor.0);
-        sink.at_store(memory, self.layout.pos).end();
+        sink.global_get(self.buffer.0).local_get(base).at_store(memory, self.layout.pos).end();
         sink.local_get(ordinal).end();
+        body
+    }
+
+    /// Sets `base` to the frame of so many `bytes` below `pos`; it must lie between the reserve and the limit.
+    fn last_frame(&self, sink: &mut InstructionSink<'_>, bytes: u32, base: u32) {
+        let memory = self.memory;
+        sink.global_get(self.buffer.0).at_load(memory, self.layout.pos).local_tee(base);
+        sink.call(self.limit.0).at_gt(memory);
+        sink.local_get(base);
+        self.first_frame(sink);
+        sink.at_lt(memory).i32_or();
+        sink.local_get(base);
+        self.first_frame(sink);
+        sink.at_sub(memory).local_get(bytes).at_lt(memory).i32_or();
+        trap_if(sink);
+        sink.local_get(base).local_get(bytes).at_sub(memory).local_set(base);
+    }
+
+    /// Calls an import with the parameters, and once more as long as the unwind that it began had no room at all.
+    pub(super) fn caller_body(&self, import: FuncIdx, params: u32, ty: BlockType) -> Function {
+        let mut body = Function::new([]);
+        let mut sink = body.instructions();
+        sink.loop_(ty);
+        (0..params).for_each(|param| _ = sink.local_get(param));
+        sink.call(import.0);
+        self.is_in(&mut sink, State::NoRoom);
+        sink.br_if(0).end().end();
         body
     }
 }

@@ -1,10 +1,10 @@
 //! The helpers that save and load the values in frames, several at a time.
 
+use super::Runtime;
 use super::address::AddressSink;
-use super::{CHUNK, Runtime};
-use crate::abi::{SLOT_TYPES, slot_bytes};
+use crate::abi::{SLOT_TYPES, slot_bytes, type_ordinal};
 use crate::index::FuncIdx;
-use crate::plan::{Frame, Plan, Slot};
+use crate::plan::{Frame, Plan, Slot, runs};
 use std::collections::BTreeMap;
 use wasm_encoder::{Function, InstructionSink};
 use wasmparser::ValType;
@@ -20,11 +20,13 @@ impl Runtime {
     pub(super) fn append_slot_helpers(&mut self, plan: &Plan) {
         let mut wanted: BTreeMap<(usize, usize), (bool, bool)> = BTreeMap::new();
         for func in &plan.funcs {
-            for (ty, slots) in self.save_chunks(&func.frame) {
-                wanted.entry((type_ordinal(ty), slots.len())).or_default().0 = true;
+            let exits = func.exits.iter().flat_map(|exits| &exits.exits);
+            let saved = exits.map(|exit| &exit.slots).chain([&func.frame.slots]);
+            for slots in saved.flat_map(|slots| runs(slots)) {
+                wanted.entry((type_ordinal(slots[0].ty), slots.len())).or_default().0 = true;
             }
-            for (ty, slots) in self.load_chunks(&func.frame) {
-                wanted.entry((type_ordinal(ty), slots.len())).or_default().1 = true;
+            for slots in self.load_chunks(&func.frame) {
+                wanted.entry((type_ordinal(slots[0].ty), slots.len())).or_default().1 = true;
             }
         }
         for ((ordinal, count), (save, load)) in wanted {
@@ -34,7 +36,8 @@ impl Runtime {
             if save {
                 let body = self.save_body(ty, count);
                 let name = format!("save_{ty}x{count}");
-                helpers.save = Some(self.add_private(&name, values.clone(), vec![], body));
+                let params = [&[self.address_type()], &values[..]].concat();
+                helpers.save = Some(self.add_private(&name, params, vec![], body));
             }
             if load {
                 let body = self.load_body(ty, count);
@@ -45,20 +48,10 @@ impl Runtime {
         }
     }
 
-    /// The frame's slots as the calls of save helpers take them.
-    pub fn save_chunks<'f>(
-        &self,
-        frame: &'f Frame,
-    ) -> impl Iterator<Item = (ValType, &'f [Slot])> + use<'f> {
-        chunks(frame, CHUNK)
-    }
-
     /// The frame's slots as the calls of load helpers give them.
-    pub fn load_chunks<'f>(
-        &self,
-        frame: &'f Frame,
-    ) -> impl Iterator<Item = (ValType, &'f [Slot])> + use<'f> {
-        chunks(frame, if self.multi_value { CHUNK } else { 1 })
+    pub fn load_chunks<'f>(&self, frame: &'f Frame) -> impl Iterator<Item = &'f [Slot]> + use<'f> {
+        let most = if self.multi_value { usize::MAX } else { 1 };
+        runs(&frame.slots).flat_map(move |run| run.chunks(most))
     }
 
     /// The helper that saves `count` values of `ty`.
@@ -75,18 +68,23 @@ impl Runtime {
         self.helpers.get(&(type_ordinal(ty), count)).copied().unwrap_or_default()
     }
 
+    /// `save(offset, values…)`: writes the values to the slots from `offset` on of the frame that is being written.
     fn save_body(&self, ty: ValType, count: usize) -> Function {
-        let mut body = Function::new([]);
+        let (offset, address, memory) = (0, count as u32 + 1, self.memory);
+        let bytes = u64::from(slot_bytes(ty));
+        let mut body = Function::new([(1, self.address_type())]);
         let mut sink = body.instructions();
+        sink.local_get(offset).at_const(memory, bytes * count as u64).at_add(memory);
+        sink.call(self.room.0).local_get(offset).at_add(memory).local_set(address);
         for position in 0..count {
-            sink.global_get(self.cursor.0).local_get(position as u32);
-            sink.frame_store(self.memory, ty, position as u64 * u64::from(slot_bytes(ty)));
+            sink.local_get(address).local_get(position as u32 + 1);
+            sink.frame_store(memory, ty, position as u64 * bytes);
         }
-        self.advance(&mut sink, ty, count);
         sink.end();
         body
     }
 
+    /// `load() -> values…`: the values of the slots at the cursor, which moves on.
     fn load_body(&self, ty: ValType, count: usize) -> Function {
         let mut body = Function::new([]);
         let mut sink = body.instructions();
@@ -104,17 +102,4 @@ impl Runtime {
         sink.global_get(self.cursor.0).at_const(self.memory, bytes).at_add(self.memory);
         sink.global_set(self.cursor.0);
     }
-}
-
-/// Runs of at most `most` slots of one type.
-fn chunks(frame: &Frame, most: usize) -> impl Iterator<Item = (ValType, &[Slot])> {
-    frame
-        .slots
-        .chunk_by(|a, b| a.ty == b.ty)
-        .flat_map(move |same| same.chunks(most))
-        .map(|slots| (slots[0].ty, slots))
-}
-
-fn type_ordinal(ty: ValType) -> usize {
-    SLOT_TYPES.iter().position(|slot| *slot == ty).expect("slots are numeric or vectors")
 }

@@ -20,6 +20,7 @@ fn output(wat: &str, ordinal: usize) -> Vec<u8> {
         memory,
         buffer: Buffer::lay_out(Abi::WpkFork, memory.address, globals, 64),
         multi_value: true,
+        called_imports: Vec::new(),
     };
     crate::rewrite::rewrite(&module, plan).unwrap().wasm
 }
