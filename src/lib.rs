@@ -7,6 +7,7 @@
 pub mod abi;
 pub mod advice;
 pub mod analyze;
+pub mod cpu_profile;
 pub mod emit;
 pub mod error;
 pub mod explanation;
@@ -24,6 +25,7 @@ pub mod text;
 pub mod verify;
 
 pub use advice::{Advice, advise};
+pub use cpu_profile::CpuProfile;
 pub use error::{Error, Result};
 pub use explanation::{Answer, Explanation, Question, explain};
 pub use options::{

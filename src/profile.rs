@@ -14,7 +14,8 @@
 //! | `functions` | array, not empty | the functions, each at most once by index and name |
 //! | `functions[].index` | u32 | in the function index space, the same before and after instrumentation |
 //! | `functions[].name` | string | as the name section or an export has it |
-//! | `functions[].count` | u64, not 0 | on how many stacks it was seen; 1 if absent |
+//! | `functions[].count` | u64 | on how many stacks it was seen; 1 if absent; 0 only beside a `self_time` |
+//! | `functions[].self_time` | u64, optional | the time spent in it, for [`crate::cpu_profile`] |
 //! | `stacks` | u64, optional | how many stacks were recorded |
 //! | `module` | string, optional | SHA-256 of the module's bytes, in hexadecimal |
 //!
@@ -51,10 +52,17 @@ pub struct Seen {
     /// On how many stacks it was seen.
     #[serde(default = "once")]
     pub count: u64,
+    /// The time spent in the function itself, in whatever unit; 0 where it isn't known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub self_time: u64,
 }
 
 fn once() -> u64 {
     1
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The file as it is read.
@@ -93,7 +101,7 @@ impl Profile {
             if seen.index.is_none() && seen.name.is_none() {
                 return Err(bad(format!("function {position} of it has neither index nor name")));
             }
-            if seen.count == 0 {
+            if seen.count == 0 && seen.self_time == 0 {
                 return Err(bad(format!("function {position} of it was seen on 0 stacks")));
             }
         }
@@ -121,13 +129,15 @@ impl Profile {
 
 /// The functions in order, each index and name once.
 fn unite(functions: impl IntoIterator<Item = Seen>) -> Vec<Seen> {
-    let mut counts: BTreeMap<(bool, Option<u32>, Option<String>), u64> = BTreeMap::new();
-    for Seen { index, name, count } in functions {
-        let sum = counts.entry((index.is_none(), index, name)).or_default();
-        *sum = sum.saturating_add(count);
+    let mut sums: BTreeMap<(bool, Option<u32>, Option<String>), (u64, u64)> = BTreeMap::new();
+    for Seen { index, name, count, self_time } in functions {
+        let (counts, times) = sums.entry((index.is_none(), index, name)).or_default();
+        *counts = counts.saturating_add(count);
+        *times = times.saturating_add(self_time);
     }
-    let functions = counts.into_iter();
-    functions.map(|((_, index, name), count)| Seen { index, name, count }).collect()
+    sums.into_iter()
+        .map(|((_, index, name), (count, self_time))| Seen { index, name, count, self_time })
+        .collect()
 }
 
 /// The profile in its format, a function a line.
@@ -196,6 +206,9 @@ mod tests {
 "#
         );
         assert_eq!(parse(&text), profile);
+        let hot =
+            parse(r#"{"version": 1, "functions": [{"index": 3, "count": 0, "self_time": 7}]}"#);
+        assert_eq!(parse(&hot.to_string()), hot);
     }
 
     #[test]

@@ -50,7 +50,7 @@ mod types;
 mod why;
 
 pub use advise::{Called, Extent, Imports, OnlyCall, Support, What, supports};
-pub(crate) use assume::FuncNames;
+pub(crate) use assume::{FuncNames, recorded_function};
 pub use edge::{
     Callees, DirectCallee, DynamicCallees, Edge, GlobalKind, Held, Means, Operand, Reason,
     SlotsKnown, Source, Unfollowed, Writer,

@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use wasm_fork::{Optimize, Options};
+use wasm_fork::Optimize;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("WASM_FORK_GIT_HASH"), ")");
 
@@ -272,13 +272,12 @@ pub(super) struct Forms {
     /// What rewritten functions are to be good at while nothing unwinds
     #[arg(long, value_enum, default_value_t)]
     pub(super) optimize: OptimizeFlag,
-}
 
-impl Forms {
-    /// `options` with what these flags say.
-    pub(super) fn apply(&self, options: Options) -> Options {
-        Options { optimize: self.optimize.into(), ..options }
-    }
+    /// Where time is spent: puts the functions apart that carry nine tenths of the closure's time, and only these
+    ///
+    /// A .cpuprofile of V8, recorded with --no-wasm-inlining, or a list of functions with their self_time.
+    #[arg(long, value_name = "FILE", conflicts_with = "optimize")]
+    pub(super) cpu_profile: Option<PathBuf>,
 }
 
 /// Which module, and which of its imports are entries.

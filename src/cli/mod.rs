@@ -57,13 +57,13 @@ fn execute(flags: &Flags) -> Result<()> {
             let abi = match args.abi {
                 AbiFlag::WpkFork => Abi::WpkFork,
             };
-            let options = args.forms.apply(Options { abi, ..options });
+            let options = with_forms(&args.forms, Options { abi, ..options })?;
             instrument(args, &options, progress)
         }
         Command::Analyze(args) => {
             let (options, progress) = begin(&args.module, &flags.global)?;
             let options = Options { precision: precision(args.precision), ..options };
-            let options = args.forms.apply(options);
+            let options = with_forms(&args.forms, options)?;
             match (args.stats, args.advise) {
                 (true, _) => stats(args, &options, progress),
                 (_, true) => advise(args, &options, progress),
@@ -77,7 +77,7 @@ fn execute(flags: &Flags) -> Result<()> {
         Command::Plan(args) => {
             let (options, progress) = begin(&args.module, &flags.global)?;
             let input = files::read(&args.module.input)?;
-            let options = args.forms.apply(options);
+            let options = with_forms(&args.forms, options)?;
             let plan = wasm_fork::plan_text(&input.bytes, &options)?;
             drop(progress);
             print(&plan)
@@ -88,6 +88,12 @@ fn execute(flags: &Flags) -> Result<()> {
         }
         Command::Profile(flags::Profile::Merge(args)) => profiles::merge(args),
     }
+}
+
+/// `options` with what the flags say about forms.
+fn with_forms(forms: &flags::Forms, options: Options) -> Result<Options> {
+    let cpu_profile = forms.cpu_profile.as_deref().map(profiles::read_cpu).transpose()?;
+    Ok(Options { optimize: forms.optimize.into(), cpu_profile, ..options })
 }
 
 /// Resolves the flags of a command on a module, and starts to show progress.

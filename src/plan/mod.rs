@@ -11,39 +11,65 @@
 //! (func $f (param $n i32) (result i32)
 //!   (block $done
 //!     (br_if $done (i32.eqz (local.get $n)))
-//!     (drop (call $fork)))
+//!     (drop (call $g)))
 //!   (local.get $n))
 //! ```
 //!
-//! After (a function that calls an import; others go without the loop, see [`Undo`]):
+//! A function has one of two forms; [`form`] chooses. *In place*, a rewind enters its own body:
 //!
 //! ```wat
 //! (func $f (param $n i32) (result i32) (local $resume i32)
-//!   loop $retry
-//!     block $unwind (result i32)
-//!       block $done                 ;; hoisted: opened at the start of its region
-//!         block $landing1
-//!           global.get $state
-//!           if                      ;; rewinding
-//!             (if (i32.eqz (local.get $resume))
-//!               (then (local.set $resume (call $pop …)) (local.set $n (call $load …))))
-//!             br $landing1          ;; the dispatch
-//!           end
-//!           (br_if $done (i32.eqz (local.get $n)))
+//!   block $exit (result i32)
+//!     block $done                 ;; hoisted: opened at the start of its region
+//!       block $landing1
+//!         global.get $state
+//!         if                      ;; rewinding
+//!           (local.set $resume (call $pop …))  (local.set $n (call $load))
+//!           br $landing1          ;; the dispatch
 //!         end
-//!         call $fork
-//!         i32.const 1  global.get $state  br_if $unwind  drop
-//!         drop
+//!         (br_if $done (i32.eqz (local.get $n)))
 //!       end
-//!       local.get $n
-//!       return
+//!       call $g
+//!       i32.const 1  global.get $state  br_if $exit  drop
+//!       drop
 //!     end
-//!     local.tee $resume  i32.const 8  call $push
-//!     br_if $retry                  ;; no room: undo
-//!   end
-//!   (call $save (local.get $n))
+//!     local.get $n
+//!     return
+//!   end                           ;; unwinding: the site's ordinal is on the stack
+//!   (call $save (i32.const 0) (local.get $n))
+//!   i32.const before  i32.const 8  call $seal
+//!   (if (then (return (call $f (i32.const 0)))))   ;; no room: undo
 //!   i32.const 0)
 //! ```
+//!
+//! *Apart*, nothing branches into its own body, which saves at each site exactly what is live there ([`exits`]):
+//!
+//! ```wat
+//! (func $f (param $n i32) (result i32)
+//!   (if (global.get $state) (then (return (call $f.resume))))
+//!   block $exit (result i32)
+//!     block $done
+//!       (br_if $done (i32.eqz (local.get $n)))
+//!       call $g
+//!       i32.const 1  global.get $state  br_if $exit  drop
+//!       drop
+//!     end
+//!     local.get $n
+//!     return
+//!   end
+//!   …as above, but for `call $f.resume` where there is no room…)
+//! ```
+//!
+//! and `$f.resume : [] -> [i32]`, its *resume function*, is what the function would be in place, but always rewinds at its
+//! start, and lacks what no landing leads to ([`prune`]): here the `br_if`. Its own sites can be unwound from in turn. Both
+//! write the same frames.
+//!
+//! Why two: an edge from a dispatch into normal code, and values that are kept alive for another site's frame, are what costs
+//! interpreters a fifth to a third of their speed; tests after calls cost next to nothing. But a resume function is about as large
+//! as the original, so that only functions in which time is spent should have one.
+//!
+//! Imports are called by way of a function that calls them once more where an unwind had no room even to begin, so that this
+//! needs nothing in the caller.
 //!
 //! # Regions
 //!
@@ -73,6 +99,7 @@ mod dump;
 mod events;
 mod exits;
 mod form;
+mod hot;
 mod liveness;
 mod memory;
 mod operands;
@@ -273,11 +300,12 @@ impl Plan {
         let memory = memory::choose(module)?;
         let funcs: Vec<_> =
             module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty()).collect();
-        let forms = form::Forms::new(module, analysis, options);
+        let forms = form::Forms::new(module, analysis, options)?;
+        let choose = |func, skeleton: &Skeleton| forms.choose(func, skeleton);
         let plans: Vec<_> = funcs
             .into_par_iter()
             .map_init(walk::Scratch::default, |scratch, func| {
-                FuncPlan::make(module, func, analysis, &forms, scratch)
+                FuncPlan::make(module, analysis, func, &choose, scratch)
             })
             .collect();
         // Of several errors the first function's is reported, whatever the thread count.
@@ -321,9 +349,9 @@ impl FuncPlan {
 
     fn make(
         module: &Module<'_>,
-        func: FuncIdx,
         analysis: &Analysis,
-        forms: &form::Forms<'_>,
+        func: FuncIdx,
+        choose: &dyn Fn(FuncIdx, &Skeleton) -> Form,
         scratch: &mut walk::Scratch,
     ) -> Result<FuncPlan> {
         let sites = &analysis.sites[func];
@@ -339,7 +367,7 @@ impl FuncPlan {
         let undo = undo(module, func, sites);
         let form = match undo {
             Undo::Loop => Form::InPlace,
-            Undo::Call => forms.choose(func, skeleton),
+            Undo::Call => choose(func, skeleton),
         };
         let type_of = |local| saved.type_of(local);
         let (frame, exits) = match form {

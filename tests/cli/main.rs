@@ -5,6 +5,7 @@
 
 mod assumptions;
 mod explain;
+mod forms;
 mod names;
 mod readme;
 mod shim;

@@ -19,6 +19,7 @@ mod recorded;
 pub(super) use guards::guards;
 pub(super) use narrow::{Narrowed, Narrowing, Sound, savings};
 pub(crate) use patterns::FuncNames;
+pub(crate) use recorded::function as recorded_function;
 
 use super::tables;
 use crate::error::Result;
