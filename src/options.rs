@@ -1,27 +1,10 @@
 //! What a caller may ask for, resolved and typed: the command line is parsed elsewhere.
 
+pub use crate::abi::Abi;
 use crate::cpu_profile::CpuProfile;
 use crate::error::{Error, Result};
 use crate::profile::Profile;
 use std::collections::BTreeMap;
-
-/// The protocol between the instrumented module and its host.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Abi {
-    /// `wpk_fork_*`: state in six exports, frames in a buffer that the host provides.
-    #[default]
-    WpkFork,
-}
-
-impl Abi {
-    /// The name as `--abi` spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Abi::WpkFork => "wpk-fork",
-        }
-    }
-}
 
 /// Which function imports are entries: a module name and a field name, the latter or both with
 /// an optional trailing `*`.
