@@ -5,9 +5,12 @@
 //!
 //! Invariants: what is not replaced is copied byte for byte; entries are only appended and no import
 //! is added, so no index of the input changes its meaning. Custom sections that speak of code by its
-//! offset stay if every body stays where it was in the code section; else they are left out.
+//! offset stay if every body stays where it was in the code section; else they are left out, and a
+//! build id is renewed. A section that the input lacks goes where readers expect it.
 
+mod build_id;
 mod custom;
+mod order;
 mod sections;
 mod types;
 
@@ -28,6 +31,8 @@ pub struct Emitted {
     pub wasm: Vec<u8>,
     /// The custom sections that would be wrong now, and so were left out.
     pub dropped: Vec<Dropped>,
+    /// Whether the build id was replaced, since the old one names code that moved.
+    pub new_build_id: bool,
     /// By how many bytes each replaced body grew, in index order; unreachable code is left out, so a
     /// body may also shrink.
     pub added: Vec<(FuncIdx, i64)>,
