@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::index::{FuncIdx, TypeIdx};
 use crate::options::{EntryPattern, Options};
 use crate::read::{FuncKind, Module, text_to_binary};
-use crate::report::plain;
+use crate::text::{Named, escape};
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::fmt;
@@ -266,7 +266,7 @@ impl fmt::Display for Item {
             write!(f, " [{flag}]")?;
         }
         if let Some(flag) = &self.leave_out {
-            write!(f, " [leave out {}]", plain(flag))?;
+            write!(f, " [leave out {}]", escape(flag))?;
         }
         Ok(())
     }
@@ -322,24 +322,12 @@ const NAMED_IMPORTS: usize = 3;
 
 fn write_imports(f: &mut fmt::Formatter<'_>, imports: &[Import], role: &str) -> fmt::Result {
     let named = imports.iter().take(NAMED_IMPORTS);
-    let names: Vec<_> = named.map(|import| plain(&import.name)).collect();
+    let names: Vec<_> = named.map(|import| escape(&import.name)).collect();
     write!(f, "{}", names.join(", "))?;
     if imports.len() > NAMED_IMPORTS {
         write!(f, " and {} more imports", imports.len() - NAMED_IMPORTS)?;
     }
     write!(f, " {role}")
-}
-
-/// `12 (main)`.
-struct Named<'a>(u32, Option<&'a str>);
-
-impl fmt::Display for Named<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.1 {
-            Some(name) => write!(f, "{} ({})", self.0, plain(name)),
-            None => write!(f, "{}", self.0),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What can go wrong, each with what, where and what to do.
 
 use crate::index::FuncIdx;
+use crate::text::escape;
 use std::fmt;
 
 /// The result of every fallible operation of this crate.
@@ -21,7 +22,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "function {}", self.func)?;
         if let Some(name) = &self.name {
-            write!(f, " ({name})")?;
+            write!(f, " ({})", escape(name))?;
         }
         write!(f, " at offset {:#x}", self.offset)
     }
@@ -243,7 +244,7 @@ fn tables_there(tables: &[String]) -> String {
     if tables.is_empty() {
         "the module has no tables".into()
     } else {
-        format!("give an index or a name of {}", tables.join(" or "))
+        format!("give an index or a name of {}", escape(&tables.join(" or ")))
     }
 }
 
@@ -251,7 +252,7 @@ fn near_names(near: &[String]) -> String {
     if near.is_empty() {
         String::new()
     } else {
-        let quoted: Vec<_> = near.iter().map(|name| format!("`{name}`")).collect();
+        let quoted: Vec<_> = near.iter().map(|name| format!("`{}`", escape(name))).collect();
         format!(" (did you mean {}?)", quoted.join(", "))
     }
 }

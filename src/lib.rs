@@ -19,6 +19,7 @@ pub mod report;
 pub mod rewrite;
 pub mod shim;
 pub mod stats;
+pub mod text;
 pub mod verify;
 
 pub use advice::{Advice, advise};
@@ -97,7 +98,8 @@ fn warnings(dropped: &[emit::Dropped]) -> Vec<String> {
         .map(|section| {
             format!(
                 "the custom section `{}` ({} bytes) speaks of code that moved, and was left out",
-                section.name, section.bytes
+                text::escape(&section.name),
+                section.bytes
             )
         })
         .collect()

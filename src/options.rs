@@ -7,7 +7,7 @@ use crate::profile::Profile;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Abi {
-    /// `wpk_fork_*`: state in five exports, frames in a buffer that the host provides.
+    /// `wpk_fork_*`: state in six exports, frames in a buffer that the host provides.
     #[default]
     WpkFork,
 }

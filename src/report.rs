@@ -4,6 +4,7 @@ use crate::analyze::Analysis;
 use crate::index::FuncIdx;
 use crate::read::{FuncKind, Module};
 use crate::rewrite::GuardCost;
+use crate::text::{count, escape};
 use serde::Serialize;
 use std::fmt;
 
@@ -56,7 +57,7 @@ impl Guards {
 impl fmt::Display for Guards {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Guards { guards, guard_bytes } = self;
-        write!(f, "{guards} guard{} ({guard_bytes} bytes)", if *guards == 1 { "" } else { "s" })
+        write!(f, "{} ({guard_bytes} bytes)", count(*guards, "guard"))
     }
 }
 
@@ -77,8 +78,7 @@ pub struct Assumed {
 impl fmt::Display for Assumed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Assumed { assumption, saves, costs } = self;
-        let plural = if *saves == 1 { "" } else { "s" };
-        write!(f, "{assumption}: {saves} function{plural} fewer, for {costs}")
+        write!(f, "{assumption}: {} fewer, for {costs}", count(*saves, "function"))
     }
 }
 
@@ -174,22 +174,12 @@ impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.import { "import" } else { "local" };
         let name = self.name.as_deref().unwrap_or("-");
-        write!(f, "{} {kind} ", self.index)?;
-        // A name is arbitrary text; a line break in it must not break the list.
-        for part in name.split_inclusive(char::is_control) {
-            let plain = part.trim_end_matches(char::is_control);
-            write!(f, "{plain}{}", part[plain.len()..].escape_default())?;
-        }
+        write!(f, "{} {kind} {}", self.index, escape(name))?;
         if !self.import && !self.frames {
             write!(f, " (no frame)")?;
         }
         Ok(())
     }
-}
-
-/// A name, which is arbitrary text, on one line of a table or list: control characters are spaces.
-pub(crate) fn plain(name: &str) -> String {
-    name.replace(char::is_control, " ")
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use crate::index::FuncIdx;
 use crate::options::Options;
 use crate::plan::Plan;
 use crate::read::{Module, text_to_binary};
-use crate::report::plain;
 use crate::rewrite;
+use crate::text::{count, escape};
 use serde::Serialize;
 use std::fmt;
 
@@ -271,11 +271,10 @@ impl fmt::Display for Total {
         )?;
         if self.guarded_functions > 0 {
             let Total { guarded_functions, guards, guard_bytes, .. } = self;
-            let plural = if *guarded_functions == 1 { "" } else { "s" };
             writeln!(
                 f,
-                "{guarded_functions} more function{plural} with {guards} guards, {guard_bytes} \
-                 code bytes added"
+                "{} with {guards} guards, {guard_bytes} code bytes added",
+                count(*guarded_functions, "more function")
             )?;
         }
         let (before, after) = (self.module_bytes_before, self.module_bytes_after);
@@ -330,7 +329,7 @@ impl fmt::Display for Largest<'_> {
         for function in &self.0 {
             let figures = FIGURES.map(|(_, figure)| figure(function).to_string());
             write_row(f, &function.index.to_string(), figures)?;
-            let name = plain(function.name.as_deref().unwrap_or("-"));
+            let name = escape(function.name.as_deref().unwrap_or("-"));
             writeln!(f, "  {:10}  {name}", function.code_bytes)?;
         }
         Ok(())

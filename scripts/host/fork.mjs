@@ -87,11 +87,17 @@ export class WpkFork {
     return true;
   }
 
-  /** Nothing: the globals that the module defines are in the buffer. */
-  copied() {}
+  /** The globals that the module defines are in the buffer; the child, a fresh instance, needs them once. */
+  copied(parent, child) {
+    child.isFresh = true;
+  }
 
+  /** The parent goes on in its instance, where a handler may have run meanwhile: its globals stay as they are. */
   rewind(process) {
-    process.instance.exports.wpk_fork_rewind_begin(process.forkBuffer.at);
+    const exports = process.instance.exports;
+    const begin = process.isFresh ? exports.wpk_fork_rewind_begin : exports.wpk_fork_resume_begin;
+    process.isFresh = false;
+    begin(process.forkBuffer.at);
   }
 
   /** How many bytes the last unwind filled. */

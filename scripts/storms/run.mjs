@@ -138,9 +138,10 @@ const call = () => {
   }
 };
 
-const rewind = () => {
+const rewind = ({ fresh }) => {
   counts.rewinds++;
-  instance.exports.wpk_fork_rewind_begin(buffer.at);
+  const { wpk_fork_rewind_begin, wpk_fork_resume_begin } = instance.exports;
+  (fresh ? wpk_fork_rewind_begin : wpk_fork_resume_begin)(buffer.at);
   return call();
 };
 
@@ -158,12 +159,12 @@ const run = () => {
       const parent = instance;
       copy();
       isTwin = true;
-      if (rewind() !== 'twin') throw new Error('the twin did not come back to the entry');
+      if (rewind({ fresh: true }) !== 'twin') throw new Error('the twin did not come back to the entry');
       isTwin = false;
       use(parent);
     }
     if (mode === 'fresh') copy();
-    outcome = rewind();
+    outcome = rewind({ fresh: mode === 'fresh' });
   }
 };
 

@@ -324,7 +324,7 @@ pub(super) struct ModuleFlags {
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(super) enum AbiFlag {
-    /// State in five exports named wpk_fork_…, frames in a buffer that the host provides
+    /// State in six exports named wpk_fork_…, frames in a buffer that the host provides
     #[default]
     WpkFork,
 }

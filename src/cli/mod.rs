@@ -21,6 +21,7 @@ use progress::Progress;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use wasm_fork::text::escape;
 use wasm_fork::{
     Abi, Assumption, EntryPattern, Error, FuncPattern, Options, Precision, Question, Report,
     Result, TablePattern,
@@ -35,7 +36,7 @@ pub(crate) fn run() -> ExitCode {
     match execute(&flags) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", one_line(&error.to_string()));
+            eprintln!("error: {}", escape(&error.to_string()));
             ExitCode::FAILURE
         }
     }
@@ -43,7 +44,7 @@ pub(crate) fn run() -> ExitCode {
 
 /// Leaves the process as clap does when flags make no sense.
 fn usage_error(error: &Error) -> ! {
-    Flags::command().error(ErrorKind::ValueValidation, one_line(&error.to_string())).exit()
+    Flags::command().error(ErrorKind::ValueValidation, escape(&error.to_string())).exit()
 }
 
 fn execute(flags: &Flags) -> Result<()> {
@@ -172,7 +173,7 @@ fn explain(args: &Explain, options: &Options, progress: Progress) -> Result<()> 
     let answer = wasm_fork::explain(&input.bytes, options, &pattern, question)?;
     drop(progress);
     for warning in &answer.warnings {
-        eprintln!("warning: {}", one_line(warning));
+        eprintln!("warning: {}", escape(warning));
     }
     match args.format {
         ExplainFormat::Text => print(&answer.to_string()),
@@ -192,11 +193,11 @@ fn remarks(report: &Report) -> impl Iterator<Item = String> {
     let assumptions = report.assumptions.iter().map(|text| ("assuming", text));
     let notes = report.notes.iter().map(|text| ("note", text));
     let assumed = report.assumed.iter();
-    let given = assumed.map(|assumed| format!("assumed: {}", one_line(&assumed.to_string())));
+    let given = assumed.map(|assumed| format!("assumed: {}", escape(&assumed.to_string())));
     let any = report.guards.guards > 0;
     let guards = any.then(|| format!("note: {} for what is assumed", report.guards));
     let remarks = assumptions.chain(notes);
-    let remarks = remarks.map(|(kind, text)| format!("{kind}: {}", one_line(text)));
+    let remarks = remarks.map(|(kind, text)| format!("{kind}: {}", escape(text)));
     remarks.chain(given).chain(guards)
 }
 
@@ -211,7 +212,7 @@ fn instrument(args: &Instrument, options: &Options, progress: Progress) -> Resul
     }
     drop(progress);
     for warning in &output.warnings {
-        eprintln!("warning: {}", one_line(warning));
+        eprintln!("warning: {}", escape(warning));
     }
     destination.write(&output.wasm, &input)
 }
@@ -295,12 +296,4 @@ fn print(text: &str) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Names in a module may hold line breaks and terminal controls; a message is one plain line.
-fn one_line(text: &str) -> String {
-    let escape = |c: char| -> String {
-        if c.is_control() { c.escape_default().collect() } else { c.into() }
-    };
-    text.chars().map(escape).collect()
 }

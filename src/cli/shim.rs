@@ -3,10 +3,11 @@
 use super::files::{self, Destination};
 use super::flags::{Format, MechanismFlag, Shim, ShimFirst};
 use super::progress::Progress;
-use super::{one_line, print, print_json};
+use super::{print, print_json};
 use std::fs;
 use std::path::PathBuf;
 use wasm_fork::shim::{Mechanism, ShimOptions, ShimOutput, SitePattern, first_frames};
+use wasm_fork::text::escape;
 use wasm_fork::{Error, Result};
 
 pub(super) fn shim(args: &Shim, progress: Progress) -> Result<()> {
@@ -58,7 +59,7 @@ fn remarks(output: &ShimOutput) {
     }
     tracing::info!(calls = output.calls, adapters = output.adapters, "repaired calls");
     for warning in &output.warnings {
-        eprintln!("warning: {}", one_line(warning));
+        eprintln!("warning: {}", escape(warning));
     }
 }
 

@@ -9,8 +9,8 @@
 //! The order is that of the answer, each node and each edge once.
 
 use super::text::list;
-use super::wording::plain;
 use super::{Answer, Call, DynamicCallees, Explanation, Function};
+use crate::text::escape;
 use indexmap::{IndexMap, IndexSet};
 use std::fmt::Write;
 
@@ -140,7 +140,7 @@ fn index(values: &[u64]) -> String {
 
 /// A quoted string of the language, of so many lines. A backslash escapes there, also in a label.
 fn quote(lines: &[&str]) -> String {
-    let escape = |line: &&str| plain(line).replace('\\', "\\\\").replace('"', "\\\"");
+    let escape = |line: &&str| escape(line).replace('\\', "\\\\").replace('"', "\\\"");
     let lines: Vec<_> = lines.iter().map(escape).collect();
     format!("\"{}\"", lines.join("\\n"))
 }

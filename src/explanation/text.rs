@@ -1,7 +1,7 @@
 //! The answer as lines of text: one for the function, one for each call.
 
-use super::wording::plain;
 use super::{Answer, AssumedOutside, Call, Callees, DynamicCallees, Explanation};
+use crate::text::escape;
 use std::fmt;
 
 /// The most callees of a function that are listed; JSON has them all.
@@ -30,7 +30,7 @@ impl fmt::Display for Explanation {
         };
         write!(f, "{} is {place}", self.function)?;
         if let Some(declared) = &self.declared {
-            write!(f, " ({})", plain(&declared.to_string()))?;
+            write!(f, " ({})", escape(&declared.to_string()))?;
         }
         writeln!(f)?;
         self.calls.iter().try_for_each(|call| writeln!(f, "  {call}"))?;
@@ -49,7 +49,7 @@ impl fmt::Display for Call {
             write!(f, " at {offset:#x}")?;
         }
         if let Some(line) = &self.line {
-            write!(f, " ({})", plain(&line.to_string()))?;
+            write!(f, " ({})", escape(&line.to_string()))?;
         }
         write!(f, " {}", self.evidence)
     }
@@ -58,7 +58,7 @@ impl fmt::Display for Call {
 impl fmt::Display for AssumedOutside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for assumption in &self.assumptions {
-            writeln!(f, "  assumed: {}", plain(assumption))?;
+            writeln!(f, "  assumed: {}", escape(assumption))?;
         }
         if self.only_together {
             writeln!(f, "  none of these alone keeps it outside; without all of them:")?;

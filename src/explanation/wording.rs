@@ -12,17 +12,9 @@ use crate::analyze::{
     Writer,
 };
 use crate::index::{FuncIdx, TypeIdx};
+use crate::text::{Named, escape};
 use std::fmt;
 use wasmparser::{FuncType, ValType};
-
-/// Names of a module are arbitrary text; what is shown of them is one plain line.
-pub(super) fn plain(text: &str) -> String {
-    let escape = |c: char| match c.is_control() {
-        true => c.escape_default().to_string(),
-        false => c.into(),
-    };
-    text.chars().map(escape).collect()
-}
 
 /// `(i32, i64) -> i32`
 pub(super) fn signature(ty: &FuncType) -> String {
@@ -39,11 +31,8 @@ pub(super) fn signature(ty: &FuncType) -> String {
 /// `12 (main)`, the name demangled.
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.index)?;
-        match self.demangled.as_ref().or(self.name.as_ref()) {
-            Some(name) => write!(f, " ({})", plain(name)),
-            None => Ok(()),
-        }
+        let name = self.demangled.as_ref().or(self.name.as_ref());
+        Named(self.index, name.map(String::as_str)).fmt(f)
     }
 }
 
@@ -183,7 +172,7 @@ impl Wording<'_> {
     /// `0x1f3 (main.c:12:3)`
     fn place(&self, offset: u32) -> String {
         match self.0.line(offset) {
-            Some(line) => format!("{offset:#x} ({})", plain(&line.to_string())),
+            Some(line) => format!("{offset:#x} ({})", escape(&line.to_string())),
             None => format!("{offset:#x}"),
         }
     }
@@ -242,7 +231,7 @@ fn describe_source(source: &Source) -> String {
             format!("element segment {segment} puts it into slot {slot}")
         }
         Source::Segment { segment, slot: None } => format!("element segment {segment} has it"),
-        Source::Export(name) => format!("it is exported as `{}`", plain(name)),
+        Source::Export(name) => format!("it is exported as `{}`", escape(name)),
         Source::TableInit(table) => format!("table {table} is filled with it"),
         Source::Global => "a global is initialised with it".into(),
         Source::RefFunc => "ref.func takes it".into(),

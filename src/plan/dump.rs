@@ -3,6 +3,7 @@
 use super::{FuncPlan, Label, LabelType, Plan, Region, Reset, Step, Undo};
 use crate::analyze::Guard;
 use crate::read::Module;
+use crate::text::escape;
 use std::fmt::{self, Write};
 use wasmparser::BlockType;
 
@@ -32,7 +33,8 @@ fn write_plan(out: &mut String, module: &Module<'_>, plan: &Plan) -> fmt::Result
 }
 
 fn write_func(out: &mut String, module: &Module<'_>, plan: &FuncPlan) -> fmt::Result {
-    let name = module.names.func(plan.func).map_or(String::new(), |name| format!(" {name}"));
+    let name =
+        module.names.func(plan.func).map_or(String::new(), |name| format!(" {}", escape(name)));
     writeln!(out, "\nfunc {}{name}: {} sites", plan.func, plan.sites)?;
     let slots: Vec<_> =
         plan.frame.slots.iter().map(|slot| format!("{}:{}", slot.local, slot.ty)).collect();

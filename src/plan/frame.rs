@@ -2,10 +2,11 @@
 //!
 //! | offset | size | type | meaning |
 //! |-------:|-----:|------|---------|
-//! | 0 | 4 | i32 | the site's ordinal, counted from 1 |
-//! | 4 | 4, 8 or 16 each | the local's | the saved locals, grouped by type: i32, i64, f32, f64, v128; within a type in index order |
+//! | 0 | 4, 8 or 16 each | the local's | the saved locals, grouped by type: i32, i64, f32, f64, v128; within a type in index order |
+//! | then | 4 | i32 | the site's number: its ordinal in the function, from 1, plus how many sites the functions before it have |
 //!
-//! Frames lie one behind the other, the innermost function's first; each is a multiple of 4 bytes.
+//! Frames lie one behind the other, the innermost function's first; each is a multiple of 4 bytes. The
+//! site is what a rewind reads first, and tells it the function, so it lies right below `pos`.
 
 use super::liveness;
 use super::refuse;

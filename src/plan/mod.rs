@@ -38,7 +38,7 @@
 //!       local.get $n
 //!       return
 //!     end
-//!     local.tee $resume  i32.const 8  call $push
+//!     local.tee $resume  i32.const 8  i32.const 0  call $push
 //!     br_if $retry                  ;; no room: undo
 //!   end
 //!   (call $save (local.get $n))
@@ -153,6 +153,9 @@ pub struct FuncPlan {
     pub undo: Undo,
     /// How many sites there are.
     pub sites: u32,
+    /// How many sites the functions before this one have. In a frame a site's number is its ordinal
+    /// plus this, so that it tells the function.
+    pub sites_before: u32,
     /// Whether the body's end can be reached.
     pub end_reachable: bool,
 }
@@ -233,7 +236,8 @@ impl Plan {
             })
             .collect();
         // Of several errors the first function's is reported, whatever the thread count.
-        let funcs = plans.into_iter().collect::<Result<Vec<_>>>()?;
+        let mut funcs = plans.into_iter().collect::<Result<Vec<_>>>()?;
+        number_sites(&mut funcs);
         tracing::info!(
             functions = funcs.len(),
             sites = funcs.iter().map(|func| u64::from(func.sites)).sum::<u64>(),
@@ -287,8 +291,18 @@ impl FuncPlan {
             frame,
             undo: undo(module, func, sites),
             sites: skeleton.needed.len() as u32,
+            sites_before: 0,
             end_reachable: skeleton.end_reachable,
         })
+    }
+}
+
+/// Numbers the sites of all functions one after the other.
+fn number_sites(funcs: &mut [FuncPlan]) {
+    let mut before = 0;
+    for func in funcs {
+        func.sites_before = before;
+        before += func.sites;
     }
 }
 

@@ -8,10 +8,11 @@ use crate::read::Module;
 use wasmparser::{Operator, ValType};
 
 /// The export names that the `wpk-fork` ABI adds.
-pub const WPK_FORK_EXPORTS: [&str; 5] = [
+pub const WPK_FORK_EXPORTS: [&str; 6] = [
     "wpk_fork_unwind_begin",
     "wpk_fork_unwind_end",
     "wpk_fork_rewind_begin",
+    "wpk_fork_resume_begin",
     "wpk_fork_rewind_end",
     "wpk_fork_state",
 ];
@@ -40,9 +41,9 @@ pub(super) fn module(module: &Module<'_>) -> Result<()> {
 
 fn already_instrumented(module: &Module<'_>) -> Result<()> {
     let exported = |name: &str| module.exports.iter().any(|export| export.name == name);
-    let wpk = WPK_FORK_EXPORTS.iter().filter(|name| exported(name)).count();
+    let wpk = ["wpk_fork_unwind_begin", "wpk_fork_rewind_begin"].map(exported);
     let asyncify = ["asyncify_start_unwind", "asyncify_start_rewind"].map(exported);
-    if wpk == WPK_FORK_EXPORTS.len() {
+    if wpk == [true, true] {
         return Err(Error::AlreadyInstrumented {
             evidence: "it exports the functions of the wpk-fork ABI".into(),
         });

@@ -225,7 +225,7 @@ impl<'a> Module<'a> {
     }
 
     /// The function's name: that of [`Module::names`], else what DWARF calls it.
-    pub fn func_name(&self, func: FuncIdx) -> Option<Cow<'a, str>> {
+    pub fn func_name(&self, func: FuncIdx) -> Option<Cow<'_, str>> {
         if let Some(name) = self.names.func(func) {
             return Some(Cow::Borrowed(name));
         }

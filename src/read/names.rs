@@ -2,31 +2,37 @@
 
 use super::{FuncKind, Module};
 use crate::index::{FuncIdx, IndexVec};
-use wasmparser::{BinaryReader, Name, NameSectionReader};
+use crate::text;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use wasmparser::BinaryReader;
 
 /// A name for each function that has one: from the name section, else from its import, else from
 /// its first export. Names never decide anything; they are only shown and matched against.
 #[derive(Default)]
 pub struct Names<'a> {
     funcs: IndexVec<FuncIdx, Option<&'a str>>,
+    /// Names that are not UTF-8, as they are shown: they come before those of `funcs`.
+    unusual: BTreeMap<FuncIdx, String>,
 }
 
 impl<'a> Names<'a> {
     /// Reads the names of `module`. A malformed name section yields the names before the fault:
-    /// by the specification it must not make a module invalid.
+    /// by the specification it must not make a module invalid. A name that is not UTF-8 is no such fault:
+    /// it is read, and shown with escapes.
     pub(super) fn read(module: &Module<'a>) -> Names<'a> {
         let mut funcs: IndexVec<FuncIdx, Option<&'a str>> =
             IndexVec::filled(None, module.funcs.len());
+        let mut unusual = BTreeMap::new();
         for section in module.custom_sections("name") {
-            let data = &module.bytes[section.contents.clone()];
-            let reader =
-                NameSectionReader::new(BinaryReader::new(data, section.contents.start as u64));
-            for name in reader.into_iter().map_while(Result::ok) {
-                let Name::Function(map) = name else { continue };
-                for naming in map.into_iter().map_while(Result::ok) {
-                    let func = FuncIdx(naming.index);
-                    if funcs.get(func).is_some() {
-                        funcs[func] = Some(naming.name);
+            for (func, name) in function_names(&module.bytes[section.contents.clone()]) {
+                if funcs.get(func).is_none() {
+                    continue;
+                }
+                match text::from_bytes(name) {
+                    Cow::Borrowed(name) => funcs[func] = Some(name),
+                    Cow::Owned(name) => {
+                        unusual.insert(func, name);
                     }
                 }
             }
@@ -42,13 +48,45 @@ impl<'a> Names<'a> {
                 funcs[func].get_or_insert(export.name);
             }
         }
-        Names { funcs }
+        Names { funcs, unusual }
     }
 
     /// The function's name, if it has one.
-    pub fn func(&self, func: FuncIdx) -> Option<&'a str> {
-        self.funcs.get(func).copied().flatten()
+    pub fn func(&self, func: FuncIdx) -> Option<&str> {
+        match self.unusual.get(&func) {
+            Some(name) => Some(name),
+            None => self.funcs.get(func).copied().flatten(),
+        }
     }
+}
+
+/// The function names in the contents of a name section, as far as it can be read.
+fn function_names(section: &[u8]) -> Vec<(FuncIdx, &[u8])> {
+    const FUNCTIONS: u8 = 1;
+    let mut names = Vec::new();
+    let mut reader = BinaryReader::new(section, 0);
+    while let Ok((id, subsection)) = subsection(&mut reader) {
+        if id != FUNCTIONS {
+            continue;
+        }
+        let mut reader = BinaryReader::new(subsection, 0);
+        let count = reader.read_var_u32().unwrap_or(0);
+        names.extend((0..count).map_while(|_| naming(&mut reader).ok()));
+    }
+    names
+}
+
+fn subsection<'a>(reader: &mut BinaryReader<'a>) -> wasmparser::Result<(u8, &'a [u8])> {
+    Ok((reader.read_u8()?, sized(reader)?))
+}
+
+fn naming<'a>(reader: &mut BinaryReader<'a>) -> wasmparser::Result<(FuncIdx, &'a [u8])> {
+    Ok((FuncIdx(reader.read_var_u32()?), sized(reader)?))
+}
+
+fn sized<'a>(reader: &mut BinaryReader<'a>) -> wasmparser::Result<&'a [u8]> {
+    let size = reader.read_var_u32()?;
+    reader.read_bytes(size as usize)
 }
 
 /// The name as its source language (Rust or C++) spells it, if it is mangled.

@@ -317,15 +317,17 @@ impl Emitter<'_, '_> {
         }
         let ty = self.module.func_type(self.plan.func);
         let (resume, bytes) = (self.plan.resume.0, self.plan.frame.bytes as i32);
+        let before = self.plan.sites_before as i32;
         match self.plan.undo {
             Undo::Loop => {
                 let push = self.runtime.push.0;
-                self.sink().end().local_tee(resume).i32_const(bytes).call(push).br_if(0).end();
+                self.sink().end().local_tee(resume).i32_const(bytes).i32_const(before).call(push);
+                self.sink().br_if(0).end();
                 self.save_frame();
             }
             Undo::Call => {
                 let push = self.runtime.push_always.0;
-                self.sink().end().i32_const(bytes).call(push);
+                self.sink().end().i32_const(bytes).i32_const(before).call(push);
                 self.save_frame();
                 self.sink().if_(BlockType::Empty);
                 ty.params().iter().for_each(|param| self.dummy(*param));
@@ -344,7 +346,9 @@ impl Emitter<'_, '_> {
         if self.plan.undo == Undo::Loop {
             self.sink().local_get(resume).i32_eqz().if_(BlockType::Empty);
         }
-        self.sink().i32_const(bytes).call(pop).local_set(resume);
+        let (before, sites) = (self.plan.sites_before as i32, self.plan.sites as i32);
+        self.sink().i32_const(bytes).i32_const(before).i32_const(sites);
+        self.sink().call(pop).local_set(resume);
         for (ty, slots) in self.runtime.load_chunks(&self.plan.frame) {
             let load = self.runtime.load_helper(ty, slots.len());
             self.sink().call(load);

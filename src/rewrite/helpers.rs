@@ -9,6 +9,9 @@ use wasm_encoder::{BlockType, Function, InstructionSink, MemArg, MemArgTarget, V
 const POS: u64 = 0;
 const END: u64 = 4;
 
+/// How many bytes of a frame's end say what site it is of.
+const SITE_BYTES: i32 = 4;
+
 /// The values of the state.
 const NORMAL: i32 = 0;
 const UNWINDING: i32 = 1;
@@ -17,26 +20,33 @@ const NO_ROOM: i32 = 3;
 /// As `NO_ROOM`, and the next frame is the one in the reserve. No host ever sees it.
 const NO_ROOM_RESERVE: i32 = 4;
 
+/// The parameters and locals of the functions that push.
+mod push {
+    pub(super) const ORDINAL: u32 = 0;
+    pub(super) const BYTES: u32 = 1;
+    pub(super) const BEFORE: u32 = 2;
+    pub(super) const POS: u32 = 3;
+    pub(super) const LIMIT: u32 = 4;
+}
+
 impl Runtime {
     /// `unwind_begin(buffer)`: without room for the globals and the reserve, nothing is written, and
     /// the entry is called again at once.
-    pub(super) fn unwind_begin(
-        &self,
-        saved: &[SavedGlobal],
-        frames: u64,
-        limit: FuncIdx,
-    ) -> Function {
-        let mut body = Function::new([]);
+    pub(super) fn unwind_begin(&self, saved: &[SavedGlobal]) -> Function {
+        let (buffer, limit) = (0, 1);
+        let mut body = Function::new([(1, ValType::I32)]);
         let mut sink = body.instructions();
         self.trap_unless_normal(&mut sink);
-        sink.local_get(0).global_set(self.buffer.0);
-        sink.local_get(0).i64_extend_i32_u().i64_const(frames as i64).i64_add();
-        sink.call(limit.0).i64_gt_u().if_(BlockType::Empty);
+        sink.local_get(buffer).global_set(self.buffer.0);
+        self.buffer_is_too_small(&mut sink, buffer, limit);
+        sink.if_(BlockType::Empty);
         sink.i32_const(NO_ROOM).global_set(self.state.0).return_().end();
         sink.i32_const(UNWINDING).global_set(self.state.0);
-        sink.local_get(0).local_get(0).i32_const(frames as i32).i32_add().i32_store(memarg(POS));
+        sink.local_get(buffer);
+        self.first_frame(&mut sink);
+        sink.i32_store(memarg(POS));
         for global in saved {
-            sink.local_get(0).global_get(global.index.0);
+            sink.local_get(buffer).global_get(global.index.0);
             store(&mut sink, global.ty, global.offset);
         }
         sink.end();
@@ -47,21 +57,39 @@ impl Runtime {
         let mut body = Function::new([]);
         let mut sink = body.instructions();
         sink.global_get(self.state.0).i32_const(UNWINDING).i32_ne();
-        sink.if_(BlockType::Empty).unreachable().end();
+        trap_if(&mut sink);
         sink.i32_const(NORMAL).global_set(self.state.0).end();
         body
     }
 
-    pub(super) fn rewind_begin(&self, saved: &[SavedGlobal]) -> Function {
+    /// `rewind_begin(buffer)`: as `resume_begin`, and restores the globals.
+    pub(super) fn rewind_begin(&self, saved: &[SavedGlobal], resume_begin: FuncIdx) -> Function {
         let mut body = Function::new([]);
         let mut sink = body.instructions();
-        self.trap_unless_normal(&mut sink);
-        sink.local_get(0).global_set(self.buffer.0);
+        sink.local_get(0).call(resume_begin.0);
         for global in saved {
             sink.local_get(0);
             load(&mut sink, global.ty, global.offset);
             sink.global_set(global.index.0);
         }
+        sink.end();
+        body
+    }
+
+    /// `resume_begin(buffer)`: traps if no unwind can have left the buffer like this.
+    pub(super) fn resume_begin(&self) -> Function {
+        let (buffer, limit, pos) = (0, 1, 2);
+        let mut body = Function::new([(2, ValType::I32)]);
+        let mut sink = body.instructions();
+        self.trap_unless_normal(&mut sink);
+        sink.local_get(buffer).global_set(self.buffer.0);
+        self.buffer_is_too_small(&mut sink, buffer, limit);
+        trap_if(&mut sink);
+        sink.local_get(buffer).i32_load(memarg(POS)).local_tee(pos).local_get(limit).i32_gt_u();
+        sink.local_get(pos);
+        self.first_frame(&mut sink);
+        sink.i32_lt_u().i32_or();
+        trap_if(&mut sink);
         sink.i32_const(REWINDING).global_set(self.state.0).end();
         body
     }
@@ -71,90 +99,144 @@ impl Runtime {
         let mut body = Function::new([]);
         let mut sink = body.instructions();
         sink.global_get(self.state.0).i32_const(REWINDING).i32_lt_u();
-        sink.if_(BlockType::Empty).unreachable().end();
+        trap_if(&mut sink);
         sink.i32_const(NORMAL).global_set(self.state.0).end();
         body
     }
 
     fn trap_unless_normal(&self, sink: &mut InstructionSink<'_>) {
-        sink.global_get(self.state.0).if_(BlockType::Empty).unreachable().end();
+        sink.global_get(self.state.0);
+        trap_if(sink);
     }
 
-    /// `limit() -> i64`: the first address that frames must not reach. As 64 bits, since a memory
-    /// of 4 GiB ends at 2^32.
-    pub(super) fn limit(&self, page_log2: u32) -> Function {
-        let mut body = Function::new([(1, ValType::I32)]);
+    /// Whether the buffer ends before the first frame's place. Sets `limit`.
+    fn buffer_is_too_small(&self, sink: &mut InstructionSink<'_>, buffer: u32, limit: u32) {
+        sink.call(self.limit.0).local_tee(limit).local_get(buffer).i32_lt_u();
+        sink.local_get(limit).local_get(buffer).i32_sub();
+        sink.i32_const(self.frames as i32).i32_lt_u().i32_or();
+    }
+
+    /// The address of the first frame. It doesn't wrap: the buffer was found to be large enough.
+    fn first_frame(&self, sink: &mut InstructionSink<'_>) {
+        sink.global_get(self.buffer.0).i32_const(self.frames as i32).i32_add();
+    }
+
+    /// `limit() -> i32`: the address that no frame may reach beyond: the buffer's end or the
+    /// memory's, whichever comes first. Both may be 2^32, which `pos` can't be; then it is 2^32 - 1.
+    pub(super) fn limit_body(&self, page_log2: u32) -> Function {
+        // The last addresses, since those don't wrap: an `end` of 0 is the largest of all.
+        let (last, last_of_memory) = (0, 1);
+        let mut body = Function::new([(2, ValType::I32)]);
         let mut sink = body.instructions();
-        sink.global_get(self.buffer.0).i32_load(memarg(END)).local_tee(0);
-        sink.if_(BlockType::Result(ValType::I64)).local_get(0).i64_extend_i32_u();
-        sink.else_().memory_size(0).i64_extend_i32_u().i64_const(i64::from(page_log2)).i64_shl();
-        sink.end().end();
+        sink.global_get(self.buffer.0).i32_load(memarg(END)).i32_const(1).i32_sub();
+        sink.local_tee(last);
+        sink.memory_size(0).i32_const(page_log2 as i32).i32_shl().i32_const(1).i32_sub();
+        sink.local_tee(last_of_memory);
+        sink.local_get(last).local_get(last_of_memory).i32_lt_u().select().local_tee(last);
+        sink.local_get(last).i32_const(-1).i32_ne().i32_add().end();
         body
     }
 
-    /// `push(ordinal, bytes) -> retry`: takes room for a frame. Without room the unwind is undone:
-    /// the state becomes 3, and the caller goes back to its site.
-    pub(super) fn push_body(&self, limit: FuncIdx) -> Function {
-        let (ordinal, bytes, pos) = (0, 1, 2);
-        let mut body = Function::new([(1, ValType::I32)]);
+    /// `push(ordinal, bytes, before) -> retry`: takes room for a frame of the site with this ordinal
+    /// in a function that has `before` sites before it. Without room the unwind is undone: the state
+    /// becomes 3, and the caller goes back to its site.
+    pub(super) fn push_body(&self) -> Function {
+        let mut body = Function::new([(2, ValType::I32)]);
         let mut sink = body.instructions();
         sink.global_get(self.state.0).i32_const(NO_ROOM).i32_eq();
         sink.if_(BlockType::Empty).i32_const(1).return_().end();
-        sink.global_get(self.buffer.0).i32_load(memarg(POS)).local_tee(pos).i64_extend_i32_u();
-        sink.local_get(bytes).i64_extend_i32_u().i64_add();
-        sink.call(limit.0).i64_gt_u().if_(BlockType::Empty);
+        self.has_no_room(&mut sink);
+        sink.if_(BlockType::Empty);
         sink.i32_const(NO_ROOM).global_set(self.state.0).i32_const(1).return_().end();
-        self.take_room(&mut sink, ordinal, bytes, pos);
+        self.take_room(&mut sink);
         sink.i32_const(0).end();
         body
     }
 
-    /// `push_always(ordinal, bytes) -> undo`: as `push`, but without room the frame goes into the
-    /// reserve, and the caller calls itself to take it from there.
-    pub(super) fn push_always_body(&self, limit: FuncIdx, reserve: u64) -> Function {
-        let (ordinal, bytes, pos) = (0, 1, 2);
-        let mut body = Function::new([(1, ValType::I32)]);
+    /// `push_always(ordinal, bytes, before) -> undo`: as `push`, but without room the frame goes into
+    /// the reserve, and the caller calls itself to take it from there.
+    pub(super) fn push_always_body(&self) -> Function {
+        let mut body = Function::new([(2, ValType::I32)]);
         let mut sink = body.instructions();
-        // Without room for the reserve, an unwind never gets beyond the entry's caller.
-        sink.global_get(self.state.0).i32_const(UNWINDING).i32_ne();
-        sink.if_(BlockType::Empty).unreachable().end();
-        sink.global_get(self.buffer.0).i32_load(memarg(POS)).local_tee(pos).i64_extend_i32_u();
-        sink.local_get(bytes).i64_extend_i32_u().i64_add();
-        sink.call(limit.0).i64_gt_u().if_(BlockType::Empty);
+        self.has_no_room(&mut sink);
+        sink.if_(BlockType::Empty);
+        // The host may have moved `end` since the unwind began.
+        sink.local_get(push::LIMIT);
+        self.first_frame(&mut sink);
+        sink.i32_lt_u();
+        trap_if(&mut sink);
         sink.i32_const(NO_ROOM_RESERVE).global_set(self.state.0);
-        sink.global_get(self.buffer.0).local_get(ordinal).i32_store(memarg(reserve));
-        sink.global_get(self.buffer.0).i32_const(reserve as i32 + 4).i32_add();
-        sink.global_set(self.cursor.0).i32_const(1).return_().end();
-        self.take_room(&mut sink, ordinal, bytes, pos);
+        self.first_frame(&mut sink);
+        sink.local_get(push::BYTES).i32_sub().local_tee(push::POS);
+        self.write_site(&mut sink);
+        sink.i32_const(1).return_().end();
+        self.take_room(&mut sink);
         sink.i32_const(0).end();
         body
     }
 
-    /// Writes the ordinal of a frame at `pos`, and moves `pos` behind the frame.
-    fn take_room(&self, sink: &mut InstructionSink<'_>, ordinal: u32, bytes: u32, pos: u32) {
-        sink.local_get(pos).local_get(ordinal).i32_store(memarg(0));
-        sink.local_get(pos).i32_const(4).i32_add().global_set(self.cursor.0);
-        sink.global_get(self.buffer.0).local_get(pos).local_get(bytes).i32_add();
-        sink.i32_store(memarg(POS));
+    /// Whether there is no room for the frame. Sets `POS` and `LIMIT`.
+    fn has_no_room(&self, sink: &mut InstructionSink<'_>) {
+        // Anything else is a host that ended no rewind before it returned to the program.
+        sink.global_get(self.state.0).i32_const(UNWINDING).i32_ne();
+        trap_if(sink);
+        sink.global_get(self.buffer.0).i32_load(memarg(POS)).local_tee(push::POS);
+        self.first_frame(sink);
+        sink.i32_lt_u();
+        trap_if(sink);
+        sink.call(self.limit.0).local_tee(push::LIMIT).local_get(push::POS).i32_lt_u();
+        sink.local_get(push::LIMIT).local_get(push::POS).i32_sub();
+        sink.local_get(push::BYTES).i32_lt_u().i32_or();
     }
 
-    /// `pop(bytes) -> ordinal`: goes to the last frame. There must be one.
-    pub(super) fn pop_body(&self, frames: u64, reserve: u64) -> Function {
-        let (bytes, pos) = (0, 1);
-        let mut body = Function::new([(1, ValType::I32)]);
-        let mut sink = body.instructions();
-        sink.global_get(self.state.0).i32_const(NO_ROOM_RESERVE).i32_eq().if_(BlockType::Empty);
-        sink.i32_const(NO_ROOM).global_set(self.state.0);
-        sink.global_get(self.buffer.0).i32_const(reserve as i32 + 4).i32_add();
+    /// Takes the bytes from `POS` on for the frame, and moves `pos` behind them.
+    fn take_room(&self, sink: &mut InstructionSink<'_>) {
+        sink.global_get(self.buffer.0);
+        sink.local_get(push::POS).local_get(push::BYTES).i32_add().i32_store(memarg(POS));
+        sink.local_get(push::POS);
+        self.write_site(sink);
+    }
+
+    /// Begins the frame whose address is on the stack and in `POS`: its site goes to its end.
+    fn write_site(&self, sink: &mut InstructionSink<'_>) {
         sink.global_set(self.cursor.0);
-        sink.global_get(self.buffer.0).i32_load(memarg(reserve)).return_().end();
-        sink.global_get(self.buffer.0).i32_load(memarg(POS)).local_tee(pos);
-        sink.global_get(self.buffer.0).i32_const(frames as i32).i32_add().i32_sub();
-        sink.local_get(bytes).i32_lt_u().if_(BlockType::Empty).unreachable().end();
-        sink.global_get(self.buffer.0).local_get(pos).local_get(bytes).i32_sub().local_tee(pos);
-        sink.i32_store(memarg(POS));
-        sink.local_get(pos).i32_const(4).i32_add().global_set(self.cursor.0);
-        sink.local_get(pos).i32_load(memarg(0)).end();
+        sink.local_get(push::POS).local_get(push::BYTES).i32_add().i32_const(SITE_BYTES).i32_sub();
+        sink.local_get(push::ORDINAL).local_get(push::BEFORE).i32_add().i32_store(memarg(0));
+    }
+
+    /// `pop(bytes, before, sites) -> ordinal`: goes to the last frame. It must be one of the function's
+    /// `sites` sites, and lie in the buffer.
+    pub(super) fn pop_body(&self) -> Function {
+        let (bytes, before, sites, in_reserve, top, ordinal) = (0, 1, 2, 3, 4, 5);
+        let mut body = Function::new([(3, ValType::I32)]);
+        let mut sink = body.instructions();
+        // A host that calls an export before the unwind has ended.
+        sink.global_get(self.state.0).i32_const(UNWINDING).i32_eq();
+        trap_if(&mut sink);
+        sink.global_get(self.state.0).i32_const(NO_ROOM_RESERVE).i32_eq().local_tee(in_reserve);
+        sink.if_(BlockType::Empty);
+        sink.i32_const(NO_ROOM).global_set(self.state.0);
+        self.first_frame(&mut sink);
+        sink.local_set(top);
+        sink.else_();
+        sink.global_get(self.buffer.0).i32_load(memarg(POS)).local_tee(top);
+        sink.call(self.limit.0).i32_gt_u();
+        sink.local_get(top);
+        self.first_frame(&mut sink);
+        sink.i32_lt_u().i32_or();
+        sink.local_get(top);
+        self.first_frame(&mut sink);
+        sink.i32_sub().local_get(bytes).i32_lt_u().i32_or();
+        trap_if(&mut sink);
+        sink.end();
+        sink.local_get(top).i32_const(SITE_BYTES).i32_sub().i32_load(memarg(0));
+        sink.local_get(before).i32_sub().local_tee(ordinal);
+        sink.i32_const(1).i32_sub().local_get(sites).i32_ge_u();
+        trap_if(&mut sink);
+        sink.local_get(top).local_get(bytes).i32_sub().global_set(self.cursor.0);
+        sink.local_get(in_reserve).i32_eqz().if_(BlockType::Empty);
+        sink.global_get(self.buffer.0).global_get(self.cursor.0).i32_store(memarg(POS)).end();
+        sink.local_get(ordinal).end();
         body
     }
 
@@ -186,6 +268,10 @@ impl Runtime {
         let bytes = slot_bytes(ty) as i32 * count as i32;
         sink.global_get(self.cursor.0).i32_const(bytes).i32_add().global_set(self.cursor.0);
     }
+}
+
+fn trap_if(sink: &mut InstructionSink<'_>) {
+    sink.if_(BlockType::Empty).unreachable().end();
 }
 
 /// Frames are aligned to 4 bytes, so no access promises more.

@@ -16,8 +16,12 @@
 //! | 0 | 4 | i32 | `pos`: address behind the last frame |
 //! | 4 | 4 | i32 | `end`: first address that must not be written; 0: the end of the memory |
 //! | 8 | | | the saved globals in declaration order, each aligned to its size, relative to the buffer |
-//! | | | | the reserve: room for the largest frame, where one is put for which there is none at `pos` |
+//! | | | | the reserve: room for the largest frame, at whose end one is put for which there is none at `pos` |
 //! | | | | the frames, the innermost function's first |
+//!
+//! No frame reaches beyond `end`, the memory's end or 2^32 - 1, the largest `pos`. What is popped
+//! lies between the end of the reserve and that limit, and its site belongs to the function; else a
+//! trap.
 //!
 //! `pos` and `end` are read from memory each time, and `pos` is written back with every frame, so a
 //! host may look at them, fill or move them whenever no instrumented code is running.
@@ -59,6 +63,9 @@ pub(super) struct Runtime {
     pub state: GlobalIdx,
     pub buffer: GlobalIdx,
     pub cursor: GlobalIdx,
+    /// Where the first frame lies, relative to the buffer.
+    pub frames: u64,
+    pub limit: FuncIdx,
     pub push: FuncIdx,
     /// As `push`, for functions that are undone by a call.
     pub push_always: FuncIdx,
@@ -107,6 +114,8 @@ impl Runtime {
             state: global(0),
             buffer: global(1),
             cursor: global(2),
+            frames: 0,
+            limit: FuncIdx(0),
             push: FuncIdx(0),
             push_always: FuncIdx(0),
             pop: FuncIdx(0),
@@ -137,14 +146,18 @@ impl Runtime {
         let first = module.funcs.len();
         let (saved, reserve) = lay_out_globals(module, plan);
         let by_call = plan.funcs.iter().filter(|func| func.undo == Undo::Call);
-        let frames = reserve + by_call.map(|func| u64::from(func.frame.bytes)).max().unwrap_or(0);
+        self.frames = reserve + by_call.map(|func| u64::from(func.frame.bytes)).max().unwrap_or(0);
         // The helper `limit` comes right after the ABI's functions.
-        let limit = FuncIdx::from_usize(first + WPK_FORK_EXPORTS.len());
-        let [unwind_begin, unwind_end, rewind_begin, rewind_end, state] = WPK_FORK_EXPORTS;
+        self.limit = FuncIdx::from_usize(first + WPK_FORK_EXPORTS.len());
+        let [unwind_begin, unwind_end, rewind_begin, resume_begin, rewind_end, state] =
+            WPK_FORK_EXPORTS;
         let i32s = |count| vec![ValType::I32; count];
-        self.add(first, unwind_begin, i32s(1), vec![], self.unwind_begin(&saved, frames, limit));
+        self.add(first, unwind_begin, i32s(1), vec![], self.unwind_begin(&saved));
         self.add(first, unwind_end, vec![], vec![], self.unwind_end());
-        self.add(first, rewind_begin, i32s(1), vec![], self.rewind_begin(&saved));
+        let next = FuncIdx::from_usize(first + self.funcs.len() + 1);
+        self.add(first, rewind_begin, i32s(1), vec![], self.rewind_begin(&saved, next));
+        let resume = self.add(first, resume_begin, i32s(1), vec![], self.resume_begin());
+        assert_eq!(resume, next, "it is what `rewind_begin` calls");
         self.add(first, rewind_end, vec![], vec![], self.rewind_end());
         let mut get_state = Function::new([]);
         get_state.instructions().global_get(self.state.0).end();
@@ -152,13 +165,13 @@ impl Runtime {
         for func in &mut self.funcs {
             func.exported = true;
         }
-        let body = self.limit(page_log2.unwrap_or(16));
-        self.add(first, "wpk_fork_limit", vec![], vec![ValType::I64], body);
-        self.push = self.add(first, "wpk_fork_push", i32s(2), i32s(1), self.push_body(limit));
-        let body = self.push_always_body(limit, reserve);
-        self.push_always = self.add(first, "wpk_fork_push_always", i32s(2), i32s(1), body);
-        self.pop =
-            self.add(first, "wpk_fork_pop", i32s(1), i32s(1), self.pop_body(frames, reserve));
+        let body = self.limit_body(page_log2.unwrap_or(16));
+        let limit = self.add(first, "wpk_fork_limit", vec![], i32s(1), body);
+        assert_eq!(limit, self.limit, "it comes right after the ABI's functions");
+        self.push = self.add(first, "wpk_fork_push", i32s(3), i32s(1), self.push_body());
+        let body = self.push_always_body();
+        self.push_always = self.add(first, "wpk_fork_push_always", i32s(3), i32s(1), body);
+        self.pop = self.add(first, "wpk_fork_pop", i32s(3), i32s(1), self.pop_body());
         if !plan.guards.is_empty() {
             let mut trap = Function::new([]);
             trap.instructions().unreachable().end();

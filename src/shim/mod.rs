@@ -191,7 +191,8 @@ fn warnings(plan: &Plan, dropped: &[Dropped]) -> Vec<String> {
     let dropped = dropped.iter().map(|section| {
         format!(
             "the custom section `{}` ({} bytes) speaks of code that moved, and was left out",
-            section.name, section.bytes
+            crate::text::escape(&section.name),
+            section.bytes
         )
     });
     let synced = sync_exports(plan).into_iter().map(|name| {

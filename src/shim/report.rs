@@ -9,7 +9,7 @@ use super::mismatch::{Certainty, Class, Mismatches, Strangers};
 use crate::analyze::{IndirectCall, Placed};
 use crate::index::{FuncIdx, TypeIdx};
 use crate::read::demangled;
-use crate::report::plain;
+use crate::text::{count, escape};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -339,7 +339,7 @@ impl fmt::Display for ShimReport {
         }
         for caller in &self.callers {
             let name = caller.name.as_deref().unwrap_or("-");
-            write!(f, "  {} {}: ", caller.index, plain(name))?;
+            write!(f, "  {} {}: ", caller.index, escape(name))?;
             write!(f, "{}", count(caller.adaptable_pairs, "adaptable pair"))?;
             writeln!(f, ", {} not", caller.other_pairs)?;
             for call in &caller.calls {
@@ -368,7 +368,7 @@ impl ShimReport {
         let class = &self.classes[call.class];
         write!(f, "    {:#x}", call.offset)?;
         if let Some(source) = &call.source {
-            write!(f, " {}", plain(source))?;
+            write!(f, " {}", escape(source))?;
         }
         write!(f, " table {} as {}: {}", class.table, class.signature, call.certainty)?;
         if let Some(index) = &call.index {
@@ -377,7 +377,7 @@ impl ShimReport {
             for number in &index {
                 for function in self.in_slot(class, number) {
                     let name = function.name.as_deref().unwrap_or("-");
-                    write!(f, ", {} {}", function.index, plain(name))?;
+                    write!(f, ", {} {}", function.index, escape(name))?;
                 }
             }
         }
@@ -397,8 +397,4 @@ impl ShimReport {
         let functions = met.flat_map(|slots| &slots.functions);
         functions.filter(move |function| slot.is_some_and(|slot| function.slots.contains(&slot)))
     }
-}
-
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::index::{FuncIdx, GlobalIdx};
 use crate::plan::WPK_FORK_EXPORTS;
 use crate::read::Module;
+use crate::text::escape;
 use std::collections::{BTreeMap, BTreeSet};
 use wasmparser::Operator;
 
@@ -49,7 +50,7 @@ fn unprepared(module: &Module<'_>, site: &Site<'_>, func: Option<FuncIdx>) -> Er
     let met = func.map_or_else(
         || "what it meets".to_owned(),
         |func| match module.names.func(func) {
-            Some(name) => format!("function {func} ({name})"),
+            Some(name) => format!("function {func} ({})", escape(name)),
             None => format!("function {func}"),
         },
     );

@@ -5,6 +5,7 @@
 
 mod assumptions;
 mod explain;
+mod names;
 mod readme;
 mod shim;
 #[cfg(unix)]

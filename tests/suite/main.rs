@@ -6,6 +6,7 @@ mod encoder;
 mod exec;
 mod fixtures;
 mod guards;
+mod hosts;
 mod random;
 mod shims;
 mod stats;

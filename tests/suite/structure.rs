@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use wasm_fork::{EntryPattern, Error, Options, Output};
 use wasmparser::{ExternalKind, Parser, Payload, Validator, WasmFeatures};
 
-const ABI_EXPORTS: [&str; 5] = [
+const ABI_EXPORTS: [&str; 6] = [
+    "wpk_fork_resume_begin",
     "wpk_fork_rewind_begin",
     "wpk_fork_rewind_end",
     "wpk_fork_state",

@@ -1,4 +1,4 @@
-;; The module exports the whole wpk-fork ABI already.
+;; The module exports the functions that begin an unwind and a rewind; builds before `resume_begin` lack that one.
 ;; RUN: reject
 (module
   (import "env" "fork" (func $fork (result i32)))

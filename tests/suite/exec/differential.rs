@@ -55,6 +55,13 @@ impl<'a> Case<'a> {
         self.original.spec.world()
     }
 
+    /// What the original does if its host calls the interludes at these entry calls.
+    fn original_with_interludes(&self, when: When) -> Result<Observation, String> {
+        let policy = Policy { when, interludes: true, ..Policy::default() };
+        let run = run_with(&self.original, self.world(), policy);
+        Ok(run.map_err(|e| format!("the original with interludes: {e:#}"))?.0)
+    }
+
     /// What the original does if entry call `call` gets `answer`.
     pub fn original_with(&self, call: usize, answer: Answer) -> Result<Observation, String> {
         let mut world = self.world();
@@ -84,6 +91,7 @@ impl<'a> Case<'a> {
         self.compare(&name("calling what the state forbids"), misuse, |_| Ok(()))?;
         self.compare(&name("pos moved by the host"), reserve, |_| Ok(()))?;
         self.compare(&name("buffer moved"), at.clone(), |run| run.relocate())?;
+        self.check_resume(&name("resumed"), When::At(call))?;
         no_room::check(self, call)?;
         if !self.original.spec.same_instance_only {
             self.compare(&name("fresh instance"), at.clone(), |run| run.migrate())?;
@@ -95,10 +103,23 @@ impl<'a> Case<'a> {
     fn check_every_call(&self) -> Result<(), String> {
         let every = Policy { when: When::Every, ..Policy::default() };
         self.compare("unwinding at every call, same instance", every.clone(), |_| Ok(()))?;
+        self.check_resume("unwinding at every call, resumed", When::Every)?;
         if !self.original.spec.same_instance_only {
             self.compare("unwinding at every call, fresh instances", every, |run| run.migrate())?;
         }
         Ok(())
+    }
+
+    /// Rewinds in the same instance without restoring its globals, also after other exports ran in it.
+    fn check_resume(&self, way: &str, when: When) -> Result<(), String> {
+        let policy = Policy { when, resume: true, ..Policy::default() };
+        self.compare(way, policy.clone(), |_| Ok(()))?;
+        if self.original.spec.interludes.is_empty() {
+            return Ok(());
+        }
+        let expected = self.original_with_interludes(when)?;
+        let way = format!("{way} after interludes");
+        self.compare_with(&expected, &way, policy, |run| run.interlude())
     }
 
     fn compare(
@@ -107,10 +128,20 @@ impl<'a> Case<'a> {
         policy: Policy,
         between: impl FnMut(&mut Run<'_>) -> Result<()>,
     ) -> Result<(), String> {
+        self.compare_with(&self.reference, way, policy, between)
+    }
+
+    fn compare_with(
+        &self,
+        expected: &Observation,
+        way: &str,
+        policy: Policy,
+        between: impl FnMut(&mut Run<'_>) -> Result<()>,
+    ) -> Result<(), String> {
         let observed = Run::new(&self.rewritten, self.world(), policy)
             .and_then(|run| run.finish(between))
             .map_err(|e| format!("{way}: {e:#}"))?;
-        match difference(&self.reference, &observed) {
+        match difference(expected, &observed) {
             None => Ok(()),
             Some(diff) => Err(format!("{way}: {diff}")),
         }
@@ -159,7 +190,11 @@ impl Spec {
 }
 
 fn run_original(program: &Program<'_>, world: World) -> Result<(Observation, usize)> {
-    let mut run = Run::new(program, world, Policy::default())?;
+    run_with(program, world, Policy::default())
+}
+
+fn run_with(program: &Program<'_>, world: World, policy: Policy) -> Result<(Observation, usize)> {
+    let mut run = Run::new(program, world, policy)?;
     let step = run.advance()?;
     ensure!(step == Step::Done, "it unwound");
     let entry_calls = run.session.store.data().world.entry_calls;

@@ -1,13 +1,14 @@
 //! Runs a program: calls its exports one after the other, as a host does that unwinds and rewinds.
 
 use super::entry::{HEADER_BYTES, NORMAL, Pending, Phase, Policy, REWINDING, UNWINDING};
+use super::interlude;
 use super::memory::POISON;
 use super::misuse;
 use super::program::Program;
 use super::session::Session;
 use super::value;
 use super::world::{Answer, World};
-use wasmtime::{Result, ThrownException, Trap, Val, bail, ensure, format_err};
+use wasmtime::{Result, Val, bail, ensure, format_err};
 
 /// Whether a run has come to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,18 +59,8 @@ impl<'p> Run<'p> {
     pub fn advance(&mut self) -> Result<Step> {
         while let Some(invoke) = self.session.program.spec.invokes.get(self.next) {
             let (func, types) = self.export(&invoke.export)?;
-            ensure!(
-                types.len() == invoke.args.len(),
-                "INVOKE: {} takes {} arguments",
-                invoke.export,
-                types.len()
-            );
-            let args: Result<Vec<_>> = types
-                .iter()
-                .zip(&invoke.args)
-                .map(|(ty, arg)| value::parse(ty, arg).map_err(|e| format_err!("{e}")))
-                .collect();
-            if self.call(func, &args?)? == Step::Paused {
+            let args = interlude::parse_args(types.into_iter(), invoke)?;
+            if self.call(func, &args)? == Step::Paused {
                 return Ok(Step::Paused);
             }
         }
@@ -83,9 +74,14 @@ impl<'p> Run<'p> {
         };
         let abi = self.session.abi();
         let store = &mut self.session.store;
-        abi.rewind_begin.call(&mut *store, &[Val::I32(pending.buffer as i32)], &mut [])?;
+        let resume = store.data().protocol.policy.resume;
+        let (name, begin) = match resume {
+            true => ("resume_begin", abi.resume_begin),
+            false => ("rewind_begin", abi.rewind_begin),
+        };
+        begin.call(&mut *store, &[Val::I32(pending.buffer as i32)], &mut [])?;
         let state = abi.state(&mut *store)?;
-        ensure!(state == REWINDING, "rewind_begin leaves state {state}");
+        ensure!(state == REWINDING, "{name} leaves state {state}");
         if store.data().protocol.policy.misuse {
             misuse::while_rewinding(&mut *store, &abi, pending.buffer)?;
         }
@@ -137,18 +133,7 @@ impl<'p> Run<'p> {
             matches!(store.data().protocol.phase, Phase::Normal),
             "the export returned and the entry was not called again: {outcome:?}"
         );
-        let shown = match outcome {
-            Ok(()) => format!("({})", value::show_all(&results)),
-            Err(error) if error.is::<ThrownException>() => {
-                store.take_pending_exception();
-                "exception".into()
-            }
-            Err(error) => match error.downcast_ref::<Trap>() {
-                // How far these are depends on the code's size, so they can't be compared.
-                Some(Trap::OutOfFuel | Trap::StackOverflow) | None => return Err(error),
-                Some(trap) => format!("trap: {trap}"),
-            },
-        };
+        let shown = interlude::show(&mut *store, outcome, &results)?;
         let name = &self.session.program.spec.invokes[self.next].export;
         self.outcomes.push(format!("{name} = {shown}"));
         self.next += 1;
@@ -215,6 +200,12 @@ impl<'p> Run<'p> {
             }
             _ => 0,
         }
+    }
+
+    /// Calls the program's interludes on a paused run.
+    pub fn interlude(&mut self) -> Result<()> {
+        let instance = self.session.instance;
+        interlude::call_all(&mut self.session.store, |store, name| instance.get_export(store, name))
     }
 
     /// Moves the paused run to a fresh instance.

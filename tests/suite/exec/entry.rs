@@ -2,8 +2,10 @@
 //! the arguments are the same when the entry is called again, rewinding leaves the frames as they
 //! were, `pos` comes back, and nothing is written outside the buffer.
 
+use super::interlude;
 use super::memory::{CONSUMED, Mem, POISON, Region};
 use super::misuse;
+use super::program::Invoke;
 use super::session::{Abi, Host};
 use super::value;
 use super::world::Answer;
@@ -51,6 +53,11 @@ pub struct Policy {
     pub misuse: bool,
     /// After the unwind began, move `pos` on by so many bytes: they are the host's.
     pub reserve_bytes: u32,
+    /// Rewind by `resume_begin`, which leaves the globals as they are.
+    pub resume: bool,
+    /// Call the program's interludes: between an unwind and its rewind, and in an original inside the
+    /// entry call, which for the program is the same.
+    pub interludes: bool,
 }
 
 /// An entry call that is unwinding or rewinding.
@@ -81,6 +88,8 @@ pub enum Phase {
 pub struct Protocol {
     /// None for an original.
     pub abi: Option<Abi>,
+    /// The exports that the policy may ask to call.
+    pub interludes: Vec<Invoke>,
     pub memory: Option<Mem>,
     pub region: Region,
     pub policy: Policy,
@@ -148,13 +157,17 @@ fn first_call(
     world.entry_calls += 1;
     world.log(name, args);
     let protocol = &caller.data().protocol;
-    let unwinds = protocol.abi.is_some()
-        && match protocol.policy.when {
-            When::Never => false,
-            When::At(call) => call == ordinal,
-            When::Every => true,
-        };
-    if !unwinds {
+    let is_due = match protocol.policy.when {
+        When::Never => false,
+        When::At(call) => call == ordinal,
+        When::Every => true,
+    };
+    if is_due && protocol.policy.interludes && protocol.abi.is_none() {
+        interlude::call_all(&mut *caller, |caller, name| caller.get_export(name))?;
+        return Ok(answer(caller, ordinal, types));
+    }
+    let protocol = &caller.data().protocol;
+    if !is_due || protocol.abi.is_none() {
         return Ok(answer(caller, ordinal, types));
     }
     let buffer = protocol.region.buffer().start;

@@ -17,6 +17,7 @@ pub fn in_normal_state(mut store: impl AsContextMut, abi: &Abi) -> Result<()> {
 pub fn while_unwinding(mut store: impl AsContextMut, abi: &Abi, buffer: usize) -> Result<()> {
     must_trap(&mut store, abi, "unwind_begin", abi.unwind_begin, Some(buffer))?;
     must_trap(&mut store, abi, "rewind_begin", abi.rewind_begin, Some(buffer))?;
+    must_trap(&mut store, abi, "resume_begin", abi.resume_begin, Some(buffer))?;
     must_trap(&mut store, abi, "rewind_end", abi.rewind_end, None)?;
     let state = abi.state(&mut store)?;
     ensure!(state == UNWINDING, "state {state} instead of unwinding");
@@ -28,6 +29,7 @@ pub fn while_rewinding(mut store: impl AsContextMut, abi: &Abi, buffer: usize) -
     let before = abi.state(&mut store)?;
     must_trap(&mut store, abi, "unwind_begin", abi.unwind_begin, Some(buffer))?;
     must_trap(&mut store, abi, "rewind_begin", abi.rewind_begin, Some(buffer))?;
+    must_trap(&mut store, abi, "resume_begin", abi.resume_begin, Some(buffer))?;
     must_trap(&mut store, abi, "unwind_end", abi.unwind_end, None)?;
     let after = abi.state(&mut store)?;
     ensure!(before == after, "state {after} instead of {before}");

@@ -55,6 +55,8 @@ pub struct Spec {
     pub entries: Vec<EntryPattern>,
     pub invokes: Vec<Invoke>,
     pub script: Vec<i64>,
+    /// Exports that may be called while a stack is away; they call no entry.
+    pub interludes: Vec<Invoke>,
     pub host_slots: Vec<HostSlot>,
     /// A region of the module's own memory for the buffer; without it the host adds pages.
     pub buffer: Option<Range<usize>>,
@@ -72,6 +74,7 @@ impl Default for Spec {
             entries: vec![EntryPattern::exact("env", "fork")],
             invokes: Vec::new(),
             script: Vec::new(),
+            interludes: Vec::new(),
             host_slots: Vec::new(),
             buffer: None,
             buffer_bytes: super::memory::PAGE_BYTES,

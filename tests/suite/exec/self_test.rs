@@ -8,6 +8,7 @@ const ORIGINAL: &str = r#"
   (import "env" "fork" (func $fork (param i32) (result i32)))
   (memory (export "memory") 1)
   (global $g (mut i32) (i32.const 5))
+  (func (export "more") (global.set $g (i32.add (global.get $g) (i32.const 1))))
   (func (export "run") (param $x i32) (result i32)
     (global.set $g (i32.add (global.get $g) (i32.const 1)))
     (i32.store (i32.const 64) (global.get $g))
@@ -20,6 +21,7 @@ const BY_HAND: &str = r#"
   (import "env" "fork" (func $fork (param i32) (result i32)))
   (memory (export "memory") 1)
   (global $g (mut i32) (i32.const 5))
+  (func (export "more") (global.set $g (i32.add (global.get $g) (i32.const 1))))
   (func (export "run") (param $x i32) (result i32)
     (local $below i32) (local $result i32)
     (if (i32.eq (global.get $state) (i32.const 2))
@@ -70,6 +72,10 @@ const BY_HAND: &str = r#"
     (call $set (local.get $buf))
     (global.set $g (i32.load offset=8 (local.get $buf)))
     (global.set $state (i32.const 2)))
+  (func (export "wpk_fork_resume_begin") (param $buf i32)
+    (call $must_be (i32.const 0))
+    (call $set (local.get $buf))
+    (global.set $state (i32.const 2)))
   (func (export "wpk_fork_rewind_end")
     (if (i32.lt_u (global.get $state) (i32.const 2)) (then unreachable))
     (global.set $state (i32.const 0)))
@@ -119,6 +125,12 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "buffer too small",
     ),
     ("(i32.lt_u (global.get $state) (i32.const 2))", "(i32.const 0)", "rewind_end does not trap"),
+    (
+        "(call $set (local.get $buf))\n    (global.set $state",
+        "(call $set (local.get $buf)) (global.set $g (i32.load offset=8 (local.get $buf)))
+            (global.set $state",
+        "resumed after interludes",
+    ),
 ];
 
 fn check(rewritten: &str) -> Result<(), String> {
@@ -127,6 +139,7 @@ fn check(rewritten: &str) -> Result<(), String> {
             Invoke { export: "run".into(), args: vec!["3".into()] },
             Invoke { export: "run".into(), args: vec!["4".into()] },
         ],
+        interludes: vec![Invoke { export: "more".into(), args: Vec::new() }],
         ..Spec::default()
     };
     let original = wat::parse_str(ORIGINAL).expect("the original parses");

@@ -23,6 +23,7 @@ pub struct Abi {
     pub unwind_begin: Func,
     pub unwind_end: Func,
     pub rewind_begin: Func,
+    pub resume_begin: Func,
     pub rewind_end: Func,
     pub state: Func,
 }
@@ -42,6 +43,7 @@ impl Abi {
             unwind_begin: get("wpk_fork_unwind_begin")?,
             unwind_end: get("wpk_fork_unwind_end")?,
             rewind_begin: get("wpk_fork_rewind_begin")?,
+            resume_begin: get("wpk_fork_resume_begin")?,
             rewind_end: get("wpk_fork_rewind_end")?,
             state: get("wpk_fork_state")?,
         }))
@@ -108,6 +110,7 @@ impl<'p> Session<'p> {
         let imported_globals = imports.iter().filter_map(|e| e.clone().into_global()).collect();
         let abi = Abi::of(&instance, &mut store)?;
         store.data_mut().protocol.abi = abi;
+        store.data_mut().protocol.interludes = program.spec.interludes.clone();
         store.data_mut().protocol.memory = Some(memory.clone());
         let mut session = Session {
             program,

@@ -46,6 +46,10 @@ fn spec(program: &Program, seed: u64) -> Spec {
             wasm_fork::EntryPattern::exact("env", "pause"),
         ],
         invokes,
+        interludes: vec![
+            Invoke { export: "meddle".into(), args: Vec::new() },
+            Invoke { export: "refuel".into(), args: vec![rng.below(8).to_string()] },
+        ],
         ..Spec::default()
     }
 }

@@ -158,6 +158,25 @@ const PRELUDE: &str = r#"
     (i32.const 1))
 "#;
 
+impl Program {
+    /// An export that changes every global and some memory, which the host calls while a stack is away.
+    fn meddler(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "  (func (export \"meddle\")")?;
+        writeln!(
+            f,
+            "    (i32.store (i32.const 16) (i32.add (i32.load (i32.const 16)) (i32.const 9)))"
+        )?;
+        for (ty, i) in self.globals.iter().zip(0..) {
+            let (add, three) = match ty {
+                Type::V128 => ("i64x2.add".into(), "v128.const i64x2 3 3".into()),
+                _ => (format!("{}.add", ty.name()), format!("{}.const 3", ty.name())),
+            };
+            writeln!(f, "    (global.set $g{i} ({add} (global.get $g{i}) ({three})))")?;
+        }
+        writeln!(f, "  )")
+    }
+}
+
 impl std::fmt::Display for Program {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "(module{PRELUDE}")?;
@@ -168,6 +187,7 @@ impl std::fmt::Display for Program {
             };
             writeln!(f, "  (global $g{i} (export \"g{i}\") (mut {}) ({init}))", ty.name())?;
         }
+        self.meddler(f)?;
         writeln!(f, "  (table funcref (elem {}))", self.table.join(" "))?;
         for (func, i) in self.funcs.iter().zip(0..) {
             let sig = signature(&func.params, &func.results);

@@ -1,0 +1,155 @@
+//! Hosts that use the ABI in ways that a good host doesn't, at the edges of the memory, or with state of
+//! their own: whatever they do, nothing is written outside the buffer, and what can't be right traps.
+
+mod buffers;
+mod invoke;
+mod stale;
+mod top;
+
+use crate::exec::program::{FUEL, engine};
+use std::ops::Range;
+use std::sync::Arc;
+use wasmtime::{Caller, Func, Instance, Linker, Memory, Module, Result, Store, Trap, Val};
+
+pub const NORMAL: i32 = 0;
+pub const UNWINDING: i32 = 1;
+pub const REWINDING: i32 = 2;
+pub const NO_ROOM: i32 = 3;
+
+/// What the entry returns once the stack is back, and when it could not be saved.
+pub const ANSWER: i32 = 5;
+pub const FAILURE: i32 = -11;
+
+/// What a host does in the entry, in the normal state.
+type Begin = Arc<dyn Fn(&mut Caller<'_, Kept>) -> Result<()> + Send + Sync>;
+
+/// What the host keeps in the store.
+pub struct Kept {
+    begin: Begin,
+    /// How many times there was no room.
+    pub no_room: usize,
+    /// Whether the entry returns without ending the rewind.
+    pub forgets_to_end: bool,
+}
+
+/// An instance of a module whose entry is `env.fork`, without arguments, and whose memory is exported.
+pub struct Host {
+    pub store: Store<Kept>,
+    pub instance: Instance,
+    pub memory: Memory,
+}
+
+/// Instruments a module with the entry `env.fork`, and compiles it.
+pub fn instrumented(wat: &str) -> Module {
+    let options = wasm_fork::Options {
+        entries: vec![wasm_fork::EntryPattern::exact("env", "fork")],
+        ..Default::default()
+    };
+    let wasm = wasm_fork::instrument(wat.as_bytes(), &options).unwrap().wasm;
+    Module::from_binary(engine(), &wasm).unwrap()
+}
+
+impl Host {
+    /// A new instance of a module that [`instrumented`] made.
+    pub fn new(module: &Module) -> Host {
+        let kept = Kept { begin: Arc::new(|_| Ok(())), no_room: 0, forgets_to_end: false };
+        let mut store = Store::new(engine(), kept);
+        store.set_fuel(FUEL).unwrap();
+        let mut linker = Linker::new(engine());
+        linker.func_wrap("env", "fork", fork).unwrap();
+        let instance = linker.instantiate(&mut store, module).unwrap();
+        let memory = instance.get_memory(&mut store, "memory").unwrap();
+        Host { store, instance, memory }
+    }
+
+    /// From now on the entry unwinds to this buffer, with these bytes as its `end`.
+    pub fn unwind_to(&mut self, buffer: u32, end: u32) {
+        self.unwind_and(buffer, end, |_, _| Ok(()));
+    }
+
+    /// The same, and then does something to the memory.
+    pub fn unwind_and(
+        &mut self,
+        buffer: u32,
+        end: u32,
+        then: impl Fn(&mut Caller<'_, Kept>, Memory) -> Result<()> + Send + Sync + 'static,
+    ) {
+        self.store.data_mut().no_room = 0;
+        self.store.data_mut().begin = Arc::new(move |caller| {
+            let memory = caller.get_export("memory").unwrap().into_memory().unwrap();
+            // Where the header is not in the memory, there is nowhere to put it.
+            let _ = memory.write(&mut *caller, buffer as usize + 4, &end.to_le_bytes());
+            let begin = func(caller, "wpk_fork_unwind_begin");
+            begin.call(&mut *caller, &[Val::I32(buffer as i32)], &mut [])?;
+            then(caller, memory)
+        });
+    }
+
+    pub fn call(&mut self, name: &str, args: &[i32]) -> Result<i32> {
+        let func = self.instance.get_func(&mut self.store, name).unwrap();
+        let args: Vec<_> = args.iter().map(|arg| Val::I32(*arg)).collect();
+        let mut results = vec![Val::I32(0); func.ty(&self.store).results().len()];
+        func.call(&mut self.store, &args, &mut results)?;
+        Ok(results.first().map_or(0, Val::unwrap_i32))
+    }
+
+    pub fn state(&mut self) -> i32 {
+        self.call("wpk_fork_state", &[]).unwrap()
+    }
+
+    pub fn read(&self, at: u32) -> u32 {
+        let mut bytes = [0; 4];
+        self.memory.read(&self.store, at as usize, &mut bytes).unwrap();
+        u32::from_le_bytes(bytes)
+    }
+
+    pub fn write(&mut self, at: u32, value: u32) {
+        self.memory.write(&mut self.store, at as usize, &value.to_le_bytes()).unwrap();
+    }
+
+    pub fn fill(&mut self, range: Range<usize>, byte: u8) {
+        self.memory.data_mut(&mut self.store)[range].fill(byte);
+    }
+
+    /// Whether all bytes in the range are the same as one.
+    pub fn is_filled(&self, range: Range<usize>, byte: u8) -> bool {
+        self.memory.data(&self.store)[range].iter().all(|other| *other == byte)
+    }
+}
+
+fn func(caller: &mut Caller<'_, Kept>, name: &str) -> Func {
+    caller.get_export(name).and_then(wasmtime::Extern::into_func).unwrap()
+}
+
+fn fork(mut caller: Caller<'_, Kept>) -> Result<i32> {
+    let mut state = [Val::I32(0)];
+    func(&mut caller, "wpk_fork_state").call(&mut caller, &[], &mut state)?;
+    let end = func(&mut caller, "wpk_fork_rewind_end");
+    match state[0].unwrap_i32() {
+        NORMAL => {
+            let begin = caller.data().begin.clone();
+            begin(&mut caller)?;
+            Ok(0x6ba_5ba6)
+        }
+        REWINDING if caller.data().forgets_to_end => Ok(ANSWER),
+        REWINDING => {
+            end.call(&mut caller, &[], &mut [])?;
+            Ok(ANSWER)
+        }
+        NO_ROOM => {
+            caller.data_mut().no_room += 1;
+            end.call(&mut caller, &[], &mut [])?;
+            Ok(FAILURE)
+        }
+        state => panic!("the entry is called in state {state}"),
+    }
+}
+
+/// That a call ended in a trap, of whatever kind.
+#[track_caller]
+pub fn assert_traps<T: std::fmt::Debug>(outcome: Result<T>, what: &str) {
+    match outcome {
+        Err(error) if error.is::<Trap>() => {}
+        other => panic!("{what}: {other:?}"),
+    }
+}
