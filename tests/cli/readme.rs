@@ -60,6 +60,25 @@ fn the_readme_is_a_front_door() {
     assert!(lines <= 200, "{lines} lines; what takes longer to say belongs to the guide");
 }
 
+/// The commands of `scripts/check` that no list names would be run by no one.
+#[test]
+fn every_check_is_listed() {
+    let lists =
+        [("scripts/README.md", "`check/"), ("src/guide/contributing.md", "`scripts/check/")];
+    let files =
+        fs::read_dir(root().join("scripts/check")).unwrap().map(|file| file.unwrap().path());
+    let checks: Vec<_> = files.filter(|path| path.is_file()).collect();
+    assert!(checks.len() > 5);
+    for (list, prefix) in lists {
+        let text = fs::read_to_string(root().join(list)).unwrap();
+        for check in &checks {
+            let name = check.file_name().unwrap().to_str().unwrap();
+            let named = [" ", "`"].iter().any(|end| text.contains(&format!("{prefix}{name}{end}")));
+            assert!(named, "{list} doesn't name {name}");
+        }
+    }
+}
+
 /// Where a page's links lead: `](TARGET)`, and the labels that it defines.
 fn links(text: &str) -> Vec<&str> {
     let inline = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());

@@ -46,10 +46,7 @@ fn spec(program: &Program, seed: u64) -> Spec {
             wasm_fork::EntryPattern::exact("env", "pause"),
         ],
         invokes,
-        interludes: vec![
-            Invoke { export: "meddle".into(), args: Vec::new() },
-            Invoke { export: "refuel".into(), args: vec![rng.below(8).to_string()] },
-        ],
+        interludes: vec![Invoke { export: "meddle".into(), args: Vec::new() }],
         ..Spec::default()
     }
 }

@@ -159,9 +159,11 @@ const PRELUDE: &str = r#"
 "#;
 
 impl Program {
-    /// An export that changes every global and some memory, which the host calls while a stack is away.
+    /// An export that changes every global and some memory, which the host calls while a stack is away. It
+    /// takes fuel and never gives any: the program must end however often it is called.
     fn meddler(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "  (func (export \"meddle\")")?;
+        writeln!(f, "    (drop (call $burn))")?;
         writeln!(
             f,
             "    (i32.store (i32.const 16) (i32.add (i32.load (i32.const 16)) (i32.const 9)))"

@@ -1,0 +1,95 @@
+// The cases of scripts/check/e2e: instruments each program, runs it under the kernel, compares with expected/.
+//
+//   node e2e.mjs [--full] [--abi wpk-fork|asyncify] --programs DIR --tool WASM_FORK --work DIR [NAME...]
+import fs from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { clip, compare, expectation, expected, finish, host, report, run, shellScript, sorted } from './common.mjs';
+
+const { values: options, positionals: wanted } = parseArgs({
+  allowPositionals: true,
+  options: {
+    full: { type: 'boolean' },
+    abi: { type: 'string', default: 'wpk-fork' },
+    programs: { type: 'string' },
+    tool: { type: 'string' },
+    work: { type: 'string' },
+  },
+});
+const ENTRY = 'kernel.kernel_fork';
+
+/**
+ * What the tool does not support yet, it must refuse by name: with status 1, no output file, and a message that says
+ * what and where. `must` is for what it promises to refuse; the others may as well work, and then must work right.
+ */
+const IN_HANDLER = { message: /`catch(_all)?` handler|a reference, live across/ };
+const REFUSALS = {
+  s17_tailcall: { message: /return_call/, must: true },
+  t02_catch: IN_HANDLER,
+  t03_cleanup: IN_HANDLER,
+  t04_rethrow: IN_HANDLER,
+  t05_virtual: IN_HANDLER,
+  t06_stl: IN_HANDLER,
+};
+
+const program = (name) => path.join(options.programs, `${name}.wasm`);
+const isWanted = (name) => !wanted.length || wanted.some((part) => name.includes(part));
+
+/** Instruments a program; returns the output's path, or null when it was refused or failed, which is reported. */
+const instrument = (name, refusal) => {
+  const out = path.join(options.work, `${name.replaceAll('/', '-')}.wasm`);
+  const result = run(options.tool, 'instrument', program(name), '-o', out, '--entry', ENTRY, '--abi', options.abi);
+  if (result.status === 0 && refusal?.must) {
+    report(name, 'this should have been refused');
+    return null;
+  }
+  if (result.status === 0) return out;
+  const message = result.error ? String(result.error) : result.stderr;
+  const line = clip(message).split('\n').find((text) => text.startsWith('error:')) ?? '';
+  const isRefusal = result.status === 1 && refusal?.message.test(line) && !fs.existsSync(out);
+  report(name, isRefusal ? '' : `wasm-fork: status ${result.status}\n${message}`, isRefusal ? `refused: ${line}` : '');
+  return null;
+};
+
+const shape = (encoding, name) => {
+  const full = `shapes/${encoding}/${name}`;
+  if (!isWanted(full)) return;
+  const module = instrument(full, REFUSALS[name]);
+  if (module) report(full, compare(host('--abi', options.abi, module), expected(name), sorted));
+  return module;
+};
+
+const shell = (name, scripts) => {
+  const cases = scripts.map((script) => [`${name} ${script}`, script]).filter(([full]) => isWanted(full));
+  if (!cases.length) return;
+  const module = instrument(name);
+  if (!module) return;
+  for (const [full, script] of cases) {
+    const result = shellScript(module, name, script, program('cat'), ['--abi', options.abi]);
+    report(full, compare(result, expected(script)));
+  }
+};
+
+/** What a shape does with every size of buffer, from none to enough. */
+const noRoom = (encoding, name, module) => {
+  const full = `shapes/${encoding}/${name} with every size of buffer`;
+  // Asyncify's protocol has no way to say that there was no room.
+  if (!module || !isWanted(full) || options.abi !== 'wpk-fork') return;
+  const texts = ['', '.failing'].map((kind) => expectation(name + kind));
+  const result = run(process.execPath, path.join(import.meta.dirname, 'no-room.mjs'), module, ...texts);
+  report(full, result.status === 0 ? '' : `${result.error ?? ''}${result.stdout}${result.stderr}`, result.status === 0 ? result.stdout.trim() : '');
+};
+
+for (const encoding of ['legacy', 'exnref']) {
+  const files = fs.readdirSync(path.join(options.programs, 'shapes', encoding)).sort();
+  for (const name of files.map((file) => path.basename(file, '.wasm'))) {
+    const module = shape(encoding, name);
+    noRoom(encoding, name, module);
+  }
+}
+const common = ['basics.sh', 'nested.sh', 'heredocs.sh'];
+shell('dash', [...common, 'exits.sh']);
+shell('dash-signals', [...common, 'exits.sh', 'signals.sh']);
+if (options.full) shell('bash', common);
+
+finish();

@@ -1,0 +1,82 @@
+// The cases of scripts/check/storm: each workload once with the original module, then instrumented in every mode.
+//
+//   node storm.mjs --modules DIR --tool WASM_FORK --work DIR NAME...
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { workloads } from '../../workloads/storm.mjs';
+
+const { values: options, positionals: names } = parseArgs({
+  allowPositionals: true,
+  options: { modules: { type: 'string' }, tool: { type: 'string' }, work: { type: 'string' } },
+});
+const MODES = ['same', 'fresh', 'twin', 'refused'];
+const TIMEOUT_MS = 600_000;
+
+let failed = 0;
+const report = (name, problem, note = '') => {
+  if (problem) failed++;
+  console.log(`${problem ? 'FAIL' : 'ok  '} ${name}${note && `: ${note}`}`);
+  if (problem) console.log(problem.split('\n').slice(0, 30).map((line) => `     ${line.slice(0, 200)}`).join('\n'));
+};
+
+/** Runs a workload on `file`; returns output, status and counts. */
+const run = (workload, file, mode) => {
+  const stats = path.join(options.work, 'stats.json');
+  fs.rmSync(stats, { force: true });
+  const request = JSON.stringify({ ...workload, file, mode, stats });
+  const stdin = fs.openSync(workload.stdin ?? '/dev/null');
+  const started = Date.now();
+  const result = spawnSync(process.execPath, [path.join(import.meta.dirname, '../../workloads/wasi.mjs'), request], {
+    stdio: [stdin, 'pipe', 'pipe'],
+    maxBuffer: 1 << 28,
+    timeout: TIMEOUT_MS,
+    killSignal: 'SIGKILL',
+  });
+  fs.closeSync(stdin);
+  const counts = fs.existsSync(stats) ? JSON.parse(fs.readFileSync(stats, 'utf8')) : null;
+  return { ...result, counts, seconds: (Date.now() - started) / 1000 };
+};
+
+/** What is wrong with `result`, given the original's. */
+const judge = (result, original, mode) => {
+  const problems = [];
+  if (result.error) problems.push(String(result.error));
+  if (result.status !== original.status) problems.push(`status ${result.status}, not ${original.status}`);
+  if (!result.stdout.equals(original.stdout)) problems.push('standard output differs');
+  if (!result.stderr.equals(original.stderr)) problems.push(`standard error differs:\n${result.stderr}`);
+  const { counts } = result;
+  if (!counts) problems.push('no counts');
+  else {
+    if (counts.calls !== original.counts.calls) problems.push(`${counts.calls} calls of the entry, not ${original.counts.calls}`);
+    if (counts.unwinds + counts.refused !== counts.calls) problems.push('not every call was unwound');
+    if (mode === 'refused' ? !counts.refused : !counts.unwinds) problems.push('nothing was unwound');
+  }
+  return problems.join('\n');
+};
+
+for (const name of names) {
+  const workload = workloads[name];
+  const file = path.join(options.modules, `${workload.module ?? name}.wasm`);
+  const original = run(workload, file, 'off');
+  if (original.status === 70 || !original.counts?.calls) {
+    report(`${name} original`, `the original does not run\n${original.stderr}`);
+    continue;
+  }
+  const instrumented = path.join(options.work, 'instrumented.wasm');
+  const entries = workload.entries.flatMap((entry) => ['--entry', entry]);
+  const tool = spawnSync(options.tool, ['instrument', file, '-o', instrumented, ...entries], { encoding: 'utf8' });
+  if (tool.status !== 0) {
+    report(name, `wasm-fork: status ${tool.status}\n${tool.error ?? tool.stderr}`);
+    continue;
+  }
+  for (const mode of MODES) {
+    const result = run(workload, instrumented, mode);
+    const { unwinds, rewinds, refused, deepest } = result.counts ?? {};
+    const note = `${unwinds} unwinds, ${rewinds} rewinds, ${refused} refused, up to ${deepest} bytes, ${result.seconds.toFixed(1)} s`;
+    report(`${name} ${mode}`, judge(result, original, mode), note);
+  }
+}
+console.log(failed ? `${failed} failed` : 'all passed');
+if (failed || !names.length) process.exitCode = 1;
