@@ -76,6 +76,7 @@ mod refuse;
 mod regions;
 mod skeleton;
 mod steps;
+mod suspects;
 mod walk;
 
 pub use dump::dump;
@@ -84,10 +85,12 @@ pub use refuse::WPK_FORK_EXPORTS;
 pub use regions::{Dispatch, HandlerEntry, Region, Reset};
 
 use crate::analyze::{Analysis, Guard, Site, Target};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::{FuncIdx, GlobalIdx, LocalIdx};
 use crate::read::Module;
+use crate::refusal::Refusals;
 use rayon::prelude::*;
+use refuse::Found;
 use std::ops::Range;
 use wasmparser::{BlockType, ValType};
 
@@ -226,17 +229,12 @@ impl Plan {
     /// Names what can't be preserved: see [`crate::Error`].
     pub fn make(module: &Module<'_>, analysis: &Analysis) -> Result<Plan> {
         analysis.precision.require_proof()?;
-        refuse::module(module)?;
-        let funcs: Vec<_> =
-            module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty()).collect();
-        let plans: Vec<_> = funcs
-            .into_par_iter()
-            .map_init(walk::Scratch::default, |scratch, func| {
-                FuncPlan::make(module, func, analysis, scratch)
-            })
-            .collect();
-        // Of several errors the first function's is reported, whatever the thread count.
-        let mut funcs = plans.into_iter().collect::<Result<Vec<_>>>()?;
+        let mut found = Found::in_module(module)?;
+        let funcs = functions_with_sites(module, analysis);
+        let mut funcs = found.sift(plan_each(module, analysis, funcs, |plan| plan))?;
+        let guards = guards(analysis);
+        found.in_guards(module, &guards)?;
+        found.nothing()?;
         number_sites(&mut funcs);
         tracing::info!(
             functions = funcs.len(),
@@ -246,11 +244,62 @@ impl Plan {
         );
         Ok(Plan {
             funcs,
-            guards: guards(module, analysis)?,
+            guards,
             saved_globals: saved_globals(module),
             multi_value: uses_multi_value(module),
         })
     }
+}
+
+/// All that instrumenting a module would be refused for, as far as plans tell: whether a function outgrows what
+/// engines accept is known when it is written.
+///
+/// # Errors
+/// [`crate::Error::Internal`] if a body can't be read again.
+pub fn refusals(module: &Module<'_>, analysis: &Analysis) -> Result<Refusals> {
+    if analysis.entries.is_empty() || analysis.precision.only_compares() {
+        return Ok(Refusals::default());
+    }
+    let is_suspect = |func| {
+        let refused = !refuse::function(module, func, &analysis.sites[func]).is_empty();
+        Ok(refused || suspects::is_suspect(module, func)?)
+    };
+    let found = Found::in_module(module).and_then(|mut found| {
+        let funcs = functions_with_sites(module, analysis);
+        let suspects: Vec<_> = funcs
+            .into_par_iter()
+            .map(|func| Ok((func, is_suspect(func)?)))
+            .collect::<Result<_>>()?;
+        let suspects = suspects.into_iter().filter(|(_, is_suspect)| *is_suspect);
+        let suspects = suspects.map(|(func, _)| func).collect();
+        found.sift(plan_each(module, analysis, suspects, drop))?;
+        found.in_guards(module, &guards(analysis))?;
+        found.nothing()
+    });
+    match found {
+        Ok(()) => Ok(Refusals::default()),
+        Err(Error::Refused(refusals)) => Ok(refusals),
+        Err(error) => Err(error),
+    }
+}
+
+fn functions_with_sites(module: &Module<'_>, analysis: &Analysis) -> Vec<FuncIdx> {
+    module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty()).collect()
+}
+
+/// Plans each of `funcs`, and keeps of the plan what `keep` does.
+fn plan_each<T: Send>(
+    module: &Module<'_>,
+    analysis: &Analysis,
+    funcs: Vec<FuncIdx>,
+    keep: impl Fn(FuncPlan) -> T + Sync,
+) -> Vec<Result<T>> {
+    funcs
+        .into_par_iter()
+        .map_init(walk::Scratch::default, |scratch, func| {
+            FuncPlan::make(module, func, &analysis.sites[func], scratch).map(&keep)
+        })
+        .collect()
 }
 
 impl FuncPlan {
@@ -266,11 +315,23 @@ impl FuncPlan {
     fn make(
         module: &Module<'_>,
         func: FuncIdx,
-        analysis: &Analysis,
+        sites: &[Site],
         scratch: &mut walk::Scratch,
     ) -> Result<FuncPlan> {
-        let sites = &analysis.sites[func];
-        refuse::function(module, func, sites)?;
+        let refusals = refuse::function(module, func, sites);
+        if !refusals.is_empty() {
+            let rest: Vec<_> = sites.iter().filter(|site| !site.tail).copied().collect();
+            return refuse::also(refusals, || FuncPlan::of(module, func, &rest, scratch));
+        }
+        FuncPlan::of(module, func, sites, scratch)
+    }
+
+    fn of(
+        module: &Module<'_>,
+        func: FuncIdx,
+        sites: &[Site],
+        scratch: &mut walk::Scratch,
+    ) -> Result<FuncPlan> {
         walk::walk(module, func, sites, scratch)?;
         let skeleton = &scratch.skeleton;
         refuse::locals(module, func, skeleton)?;
@@ -278,6 +339,7 @@ impl FuncPlan {
         let mut layout = regions::Layout::build(module, skeleton, &tree);
         let steps = steps::steps(module, func, skeleton, &tree, &layout)?;
         layout.set_payloads(&steps.payloads);
+        refuse::many_locals(module, func, skeleton.locals.len() + 1 + steps.temps.len())?;
         let frame = frame::frame(module, func, skeleton, &steps)?;
         Ok(FuncPlan {
             func,
@@ -317,17 +379,9 @@ fn undo(module: &Module<'_>, func: FuncIdx, sites: &[Site]) -> Undo {
 }
 
 /// The guards that the assumptions of the options ask for.
-///
-/// # Errors
-/// [`crate::Error::Unsupported`] for a tail call that can't be guarded.
-pub fn guards(module: &Module<'_>, analysis: &Analysis) -> Result<Vec<GuardPlan>> {
+pub fn guards(analysis: &Analysis) -> Vec<GuardPlan> {
     let guarded = analysis.guards.iter_enumerated().filter(|(_, calls)| !calls.is_empty());
-    guarded
-        .map(|(func, calls)| {
-            refuse::tail_guards(module, func, calls)?;
-            Ok(GuardPlan { func, calls: calls.clone() })
-        })
-        .collect()
+    guarded.map(|(func, calls)| GuardPlan { func, calls: calls.clone() }).collect()
 }
 
 /// The plans of all functions are in memory at once, so that what they don't need is given back.

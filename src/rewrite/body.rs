@@ -12,13 +12,12 @@ use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, Catch, Encode, InstructionSink, ValType};
 use wasmparser::Operator;
 
-/// Rewrites the body that `plan` is for; returns its bytes, without the size in front, and the
-/// number of its locals.
+/// Rewrites the body that `plan` is for; returns its bytes, without the size in front.
 pub(super) fn rewrite_body(
     module: &Module<'_>,
     plan: &FuncPlan,
     runtime: &Runtime,
-) -> Result<(Vec<u8>, usize)> {
+) -> Result<Vec<u8>> {
     let body = module.body(plan.func).expect("only defined functions are rewritten");
     let mut emitter = Emitter {
         module,
@@ -31,9 +30,9 @@ pub(super) fn rewrite_body(
         copied_to: 0,
         copy_from: 0,
     };
-    let locals = emitter.locals(&body).map_err(|error| Error::misread(&error))?;
+    emitter.locals(&body).map_err(|error| Error::misread(&error))?;
     emitter.operators(&body).map_err(|error| Error::misread(&error))?;
-    Ok((emitter.out, locals))
+    Ok(emitter.out)
 }
 
 pub(super) struct Emitter<'m, 'a> {
@@ -73,9 +72,8 @@ impl Emitter<'_, '_> {
         self.copy_from = self.copied_to;
     }
 
-    /// The declared locals, with `$resume` and the temporaries behind them; returns how many
-    /// locals there are.
-    fn locals(&mut self, body: &wasmparser::FunctionBody<'_>) -> wasmparser::Result<usize> {
+    /// The declared locals, with `$resume` and the temporaries behind them.
+    fn locals(&mut self, body: &wasmparser::FunctionBody<'_>) -> wasmparser::Result<()> {
         let reader = body.get_locals_reader()?;
         let (groups, start) = (reader.get_count(), reader.original_position());
         let end = body.get_operators_reader()?.original_position() as usize;
@@ -93,7 +91,7 @@ impl Emitter<'_, '_> {
             count.encode(&mut self.out);
             ty.encode(&mut self.out);
         }
-        Ok(self.plan.resume.0 as usize + 1 + self.plan.temps.len())
+        Ok(())
     }
 
     fn operators(&mut self, body: &wasmparser::FunctionBody<'_>) -> wasmparser::Result<()> {

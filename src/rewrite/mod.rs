@@ -12,7 +12,7 @@ mod helpers;
 mod runtime;
 
 use crate::emit::{self, Emitted};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::index::FuncIdx;
 use crate::plan::{GuardPlan, Plan};
 use crate::read::Module;
@@ -33,7 +33,7 @@ pub struct GuardCost {
 /// What the guards cost that `plans` ask for, in order of function and offset.
 ///
 /// # Errors
-/// [`Error::Internal`] if a body can't be read again.
+/// [`crate::Error::Internal`] if a body can't be read again.
 pub fn guard_costs(module: &Module<'_>, plans: &[GuardPlan]) -> Result<Vec<GuardCost>> {
     let guard = Guard::new(module);
     let mut costs = Vec::new();
@@ -46,38 +46,19 @@ pub fn guard_costs(module: &Module<'_>, plans: &[GuardPlan]) -> Result<Vec<Guard
     Ok(costs)
 }
 
-/// The size that engines and validators accept for one body, in bytes.
-const MAX_BODY_BYTES: usize = 7_654_321;
-
-/// The number of locals that engines and validators accept for one function.
-const MAX_LOCALS: usize = 50_000;
-
 /// Writes the module that `plan` describes.
 ///
 /// # Errors
-/// [`Error::TooLarge`] if a rewritten function outgrows what engines accept.
+/// [`crate::Error::Refused`] if the module or a function outgrows what engines accept.
 pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Emitted> {
-    let runtime = runtime::Runtime::layout(module, &plan);
+    let mut runtime = runtime::Runtime::layout(module, &plan);
+    let additions = runtime.take_additions(module);
+    // Before the bodies are written, which is the work.
+    additions.check_limits(module)?;
     let bodies: Vec<_> = plan
         .funcs
         .into_par_iter()
-        .map(|func| {
-            let index = func.func;
-            let (bytes, locals) = body::rewrite_body(module, &func, &runtime)?;
-            let too_large = |what, limit: usize| Error::TooLarge {
-                what,
-                location: module
-                    .location(index, func.steps.first().map_or(0, |step| step.0 as usize)),
-                limit: limit as u64,
-            };
-            if bytes.len() > MAX_BODY_BYTES {
-                return Err(too_large("the size in bytes", MAX_BODY_BYTES));
-            }
-            if locals > MAX_LOCALS {
-                return Err(too_large("the number of locals", MAX_LOCALS));
-            }
-            Ok((index, bytes))
-        })
+        .map(|func| Ok((func.func, body::rewrite_body(module, &func, &runtime)?)))
         .collect();
     let mut bodies = bodies.into_iter().collect::<Result<Vec<_>>>()?;
     let guard = Guard::new(module);
@@ -85,7 +66,7 @@ pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Emitted> {
         bodies.push((plan.func, guard.rewrite(module, plan)?.body));
     }
     bodies.sort_unstable_by_key(|(func, _)| *func);
-    let rewritten = emit::assemble(module, &runtime.into_additions(module), bodies)?;
+    let rewritten = emit::assemble(module, &additions, bodies)?;
     tracing::info!(
         bytes = rewritten.wasm.len(),
         input_bytes = module.bytes.len(),

@@ -224,7 +224,7 @@ impl Runtime {
     }
 
     /// Everything that is appended, as the sections take it.
-    pub fn into_additions(self, module: &Module<'_>) -> Additions {
+    pub fn take_additions(&mut self, module: &Module<'_>) -> Additions {
         let mut additions = Additions::default();
         additions.types(&self.types);
         if self.any_tag.is_some() {
@@ -238,7 +238,7 @@ impl Runtime {
             });
             additions.names.globals.push((global, name.into()));
         }
-        for (index, func) in (module.funcs.len() as u32..).zip(self.funcs) {
+        for (index, func) in (module.funcs.len() as u32..).zip(std::mem::take(&mut self.funcs)) {
             if func.exported {
                 additions.entry(SectionId::Export, |out| {
                     func.name.as_str().encode(out);

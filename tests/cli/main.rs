@@ -7,6 +7,7 @@ mod assumptions;
 mod explain;
 mod names;
 mod readme;
+mod refusals;
 mod shim;
 #[cfg(unix)]
 mod unix;

@@ -7,6 +7,7 @@ mod exec;
 mod fixtures;
 mod guards;
 mod hosts;
+mod limits;
 mod random;
 mod shims;
 mod stats;
