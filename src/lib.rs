@@ -28,7 +28,9 @@ pub use advice::{Advice, advise};
 pub use error::{Error, Result};
 pub use explanation::{Answer, Explanation, Question, explain};
 pub use limits::Limit;
-pub use options::{Abi, Assumption, EntryPattern, FuncPattern, Options, Precision, TablePattern};
+pub use options::{
+    Abi, Assumption, EntryPattern, Form, FuncPattern, Optimize, Options, Precision, TablePattern,
+};
 pub use profile::Profile;
 pub use refusal::{Refusal, RefusalKind, Refusals};
 pub use report::Report;
@@ -61,7 +63,7 @@ pub fn analyze(input: &[u8], options: &Options) -> Result<Report> {
     let analysis = analyze::Analysis::run(&module, options)?;
     let mut report = report(&module, &analysis)?;
     stage("plan");
-    report.refusals = plan::refusals(&module, &analysis)?;
+    report.refusals = plan::refusals(&module, &analysis, options)?;
     Ok(report)
 }
 
@@ -87,7 +89,7 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
         return Ok(Output { wasm: bytes.into_owned(), report, warnings: Vec::new() });
     }
     stage("plan");
-    let plan = plan::Plan::make(&module, &analysis)?;
+    let plan = plan::Plan::make(&module, &analysis, options)?;
     stage("rewrite");
     let rewritten = rewrite::rewrite(&module, plan)?;
     stage("verify");
@@ -121,6 +123,6 @@ pub fn plan_text(input: &[u8], options: &Options) -> Result<String> {
     let bytes = read::text_to_binary(input)?;
     let module = read::Module::read(&bytes)?;
     let analysis = analyze::Analysis::run(&module, options)?;
-    let plan = plan::Plan::make(&module, &analysis)?;
+    let plan = plan::Plan::make(&module, &analysis, options)?;
     Ok(plan::dump(&module, &plan))
 }

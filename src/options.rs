@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::profile::Profile;
+use std::collections::BTreeMap;
 
 /// The protocol between the instrumented module and its host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -216,6 +217,42 @@ impl Precision {
     }
 }
 
+/// What instrumented functions are to be good at while nothing unwinds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Optimize {
+    /// Few bytes: every function is rewritten in place.
+    Size,
+    /// Functions that are likely to spend time have a resume function apart, the others are rewritten in place.
+    #[default]
+    Balanced,
+    /// Running as fast as the original: every function has a resume function apart.
+    Speed,
+}
+
+impl Optimize {
+    /// All of them.
+    pub const ALL: [Optimize; 3] = [Optimize::Size, Optimize::Balanced, Optimize::Speed];
+
+    /// The name as `--optimize` spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Optimize::Size => "size",
+            Optimize::Balanced => "balanced",
+            Optimize::Speed => "speed",
+        }
+    }
+}
+
+/// Where a rewind of a function goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// In the function's own body, which every activation passes a test and dispatches of: small.
+    InPlace,
+    /// In a resume function, so that nothing branches into the body: fast.
+    Apart,
+}
+
 /// What to analyze and how to instrument it.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -228,6 +265,11 @@ pub struct Options {
     pub assumptions: Vec<Assumption>,
     /// How far calls through values are followed.
     pub precision: Precision,
+    /// What instrumented functions are to be good at.
+    pub optimize: Optimize,
+    /// The forms of single functions, by their indices in the function index space, which go before `optimize`. A function
+    /// that can't have the form is rewritten in place.
+    pub forms: BTreeMap<u32, Form>,
     /// The protocol that the output speaks.
     pub abi: Abi,
     /// Accept a module that imports no entry: the closure is empty and the output is the input.
@@ -241,6 +283,8 @@ impl Default for Options {
             reentrant: Vec::new(),
             assumptions: Vec::new(),
             precision: Precision::default(),
+            optimize: Optimize::default(),
+            forms: BTreeMap::new(),
             abi: Abi::default(),
             allow_missing_entry: false,
         }

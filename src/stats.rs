@@ -130,7 +130,7 @@ pub fn stats(input: &[u8], options: &Options) -> Result<Stats> {
         return Ok(Stats::new(Vec::new(), Vec::new(), [bytes.len(); 2]));
     }
     crate::stage("plan");
-    let plan = Plan::make(&module, &analysis)?;
+    let plan = Plan::make(&module, &analysis, options)?;
     let mut functions = planned(&module, &plan);
     let mut guarded = guarded(&module, &plan);
     crate::stage("rewrite");

@@ -35,6 +35,17 @@ find_tool() {
   [ -x "$wasm_fork" ] || die "no wasm-fork at $wasm_fork"
 }
 
+# The ways to optimize that WAY names: `all`; `turn`, one that changes from commit to commit; or one by its name.
+optimize_ways() { # WAY
+  local ways=(size balanced speed)
+  case $1 in
+    all) echo "${ways[@]}" ;;
+    turn) echo "${ways[$(git -C "$root" rev-list --count HEAD) % 3]}" ;;
+    size | balanced | speed) echo "$1" ;;
+    *) die "--optimize takes size, balanced, speed, turn or all, not $1" ;;
+  esac
+}
+
 make_work() {
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT

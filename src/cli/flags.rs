@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use wasm_fork::{Optimize, Options};
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("WASM_FORK_GIT_HASH"), ")");
 
@@ -108,6 +109,9 @@ pub(super) struct Instrument {
     #[arg(long, value_enum, default_value_t)]
     pub(super) abi: AbiFlag,
 
+    #[command(flatten)]
+    pub(super) forms: Forms,
+
     /// Print the closure as `analyze` does, and write nothing
     #[arg(long)]
     pub(super) discover_only: bool,
@@ -213,6 +217,9 @@ pub(super) struct Analyze {
     #[arg(long, group = "view")]
     pub(super) advise: bool,
 
+    #[command(flatten)]
+    pub(super) forms: Forms,
+
     /// Print what instrumenting would cost instead: sites, saved locals, frames and code, in total and
     /// by function
     ///
@@ -254,6 +261,24 @@ pub(super) struct Explain {
 pub(super) struct Plan {
     #[command(flatten)]
     pub(super) module: ModuleFlags,
+
+    #[command(flatten)]
+    pub(super) forms: Forms,
+}
+
+/// How the functions of the closure are rewritten.
+#[derive(Args, Debug)]
+pub(super) struct Forms {
+    /// What rewritten functions are to be good at while nothing unwinds
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) optimize: OptimizeFlag,
+}
+
+impl Forms {
+    /// `options` with what these flags say.
+    pub(super) fn apply(&self, options: Options) -> Options {
+        Options { optimize: self.optimize.into(), ..options }
+    }
 }
 
 /// Which module, and which of its imports are entries.
@@ -327,6 +352,27 @@ pub(super) enum AbiFlag {
     /// State in six exports named wpk_fork_…, frames in a buffer that the host provides
     #[default]
     WpkFork,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum OptimizeFlag {
+    /// Few bytes; normal code is slower
+    Size,
+    /// Functions that are likely to spend time have a resume function of their own
+    #[default]
+    Balanced,
+    /// Normal code as fast as the original: every function has a resume function of its own
+    Speed,
+}
+
+impl From<OptimizeFlag> for Optimize {
+    fn from(flag: OptimizeFlag) -> Self {
+        match flag {
+            OptimizeFlag::Size => Optimize::Size,
+            OptimizeFlag::Balanced => Optimize::Balanced,
+            OptimizeFlag::Speed => Optimize::Speed,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]

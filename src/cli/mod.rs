@@ -67,11 +67,13 @@ fn execute(flags: &Flags) -> Result<()> {
             let abi = match args.abi {
                 AbiFlag::WpkFork => Abi::WpkFork,
             };
-            instrument(args, &Options { abi, ..options }, progress)
+            let options = args.forms.apply(Options { abi, ..options });
+            instrument(args, &options, progress)
         }
         Command::Analyze(args) => {
             let (options, progress) = begin(&args.module, &flags.global)?;
             let options = Options { precision: precision(args.precision), ..options };
+            let options = args.forms.apply(options);
             match (args.stats, args.advise) {
                 (true, _) => stats(args, &options, progress),
                 (_, true) => advise(args, &options, progress),
@@ -85,6 +87,7 @@ fn execute(flags: &Flags) -> Result<()> {
         Command::Plan(args) => {
             let (options, progress) = begin(&args.module, &flags.global)?;
             let input = files::read(&args.module.input)?;
+            let options = args.forms.apply(options);
             let plan = wasm_fork::plan_text(&input.bytes, &options)?;
             drop(progress);
             print(&plan)

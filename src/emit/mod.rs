@@ -24,7 +24,7 @@ use crate::limits::{Limit, Sizes};
 use crate::read::Module;
 use crate::refusal::{Refusal, RefusalKind, Refusals};
 use std::collections::BTreeMap;
-use wasm_encoder::{Encode, Function, SectionId};
+use wasm_encoder::{Encode, SectionId};
 
 /// A module as it was written.
 #[derive(Debug)]
@@ -44,8 +44,8 @@ pub struct Emitted {
 #[derive(Default)]
 pub(crate) struct Additions {
     entries: BTreeMap<u8, Entries>,
-    /// The bodies of the appended functions, whose types are entries of the function section.
-    pub(crate) bodies: Vec<Function>,
+    /// The bodies of the appended functions, without the sizes in front; their types are entries of the function section.
+    pub(crate) bodies: Vec<Vec<u8>>,
     pub(crate) names: NewNames,
     /// The start function, instead of the one that the module has.
     pub(crate) start: Option<FuncIdx>,
@@ -76,8 +76,8 @@ impl Additions {
         entries.bytes.extend_from_slice(contents);
     }
 
-    /// Appends a function of type `ty`.
-    pub(crate) fn func(&mut self, ty: u32, body: Function) {
+    /// Appends a function of type `ty`, by its body without the size in front.
+    pub(crate) fn func(&mut self, ty: u32, body: Vec<u8>) {
         self.entry(SectionId::Function, |out| ty.encode(out));
         self.bodies.push(body);
     }
@@ -95,17 +95,18 @@ impl Additions {
 }
 
 impl Additions {
-    /// Refuses what would make the module larger than engines accept.
+    /// Refuses what would make the module larger than engines accept, if `more` functions are still to be added.
     ///
     /// # Errors
     /// [`Error::Refused`] with the index space or added function that is too large.
-    pub(crate) fn check_limits(&self, module: &Module<'_>) -> Result<()> {
-        let sizes = Sizes::of(module) + self.sizes();
+    pub(crate) fn check_limits(&self, module: &Module<'_>, more: usize) -> Result<()> {
+        let more = Sizes { functions: more as u64, ..Sizes::default() };
+        let sizes = Sizes::of(module) + self.sizes() + more;
         if let Some((limit, number)) = sizes.exceeded() {
             return Err(refused(format!("the output would have {}", limit.exceeded(number))));
         }
         for (position, body) in self.bodies.iter().enumerate() {
-            let bytes = body.byte_len() as u64;
+            let bytes = body.len() as u64;
             if Limit::BodyBytes.is_exceeded_by(bytes) {
                 let names = self.names.funcs.iter();
                 let index = (module.funcs.len() + position) as u32;
@@ -152,7 +153,7 @@ pub(crate) fn assemble(
     additions: &Additions,
     bodies: Vec<(FuncIdx, Vec<u8>)>,
 ) -> Result<Emitted> {
-    additions.check_limits(module)?;
+    additions.check_limits(module, 0)?;
     check_bodies(module, &bodies)?;
     let emitted = sections::assemble(module, additions, bodies)?;
     let bytes = emitted.wasm.len() as u64;

@@ -176,7 +176,8 @@ impl Assembler<'_, '_> {
     }
 
     fn code(&mut self, section: Option<&Section<'_>>) -> Result<()> {
-        let new: Vec<_> = self.additions.bodies.iter().map(encoded).collect();
+        let new: Vec<_> =
+            self.additions.bodies.iter().map(|body| encoded(body.as_slice())).collect();
         match section {
             Some(section) if self.code_stays => self.code_in_place(section, &new),
             _ => {
@@ -288,7 +289,7 @@ fn padded_leb(mut number: usize, len: usize, out: &mut Vec<u8>) {
     }
 }
 
-fn encoded(item: &impl Encode) -> Vec<u8> {
+fn encoded(item: &(impl Encode + ?Sized)) -> Vec<u8> {
     let mut bytes = Vec::new();
     item.encode(&mut bytes);
     bytes

@@ -1,6 +1,9 @@
 //! The plan as stable text, one line a decision.
 
-use super::{FuncPlan, Label, LabelType, Plan, Region, Reset, Step, Undo};
+use super::{
+    BodyPlan, Exits, Frame, FuncPlan, Label, LabelType, Plan, Region, Reset, RewindEntry, Step,
+    Undo,
+};
 use crate::analyze::Guard;
 use crate::read::Module;
 use crate::text::escape;
@@ -35,36 +38,79 @@ fn write_plan(out: &mut String, module: &Module<'_>, plan: &Plan) -> fmt::Result
 fn write_func(out: &mut String, module: &Module<'_>, plan: &FuncPlan) -> fmt::Result {
     let name =
         module.names.func(plan.func).map_or(String::new(), |name| format!(" {}", escape(name)));
-    writeln!(out, "\nfunc {}{name}: {} sites", plan.func, plan.sites)?;
-    let slots: Vec<_> =
-        plan.frame.slots.iter().map(|slot| format!("{}:{}", slot.local, slot.ty)).collect();
+    let form = if plan.resume.is_some() { "apart" } else { "in place" };
     let undo = match plan.undo {
         Undo::Loop => "loop",
         Undo::Call => "call",
     };
-    let bytes = plan.frame.bytes;
-    writeln!(out, "  frame: {bytes} bytes [{}], undone by a {undo}", slots.join(" "))?;
+    let (first, sites) = (plan.sites_before + 1, plan.sites);
+    writeln!(
+        out,
+        "\nfunc {}{name}: {sites} sites from {first}, {form}, undone by a {undo}",
+        plan.func
+    )?;
     let temps: Vec<_> = plan.temps.iter().map(ToString::to_string).collect();
-    writeln!(out, "  resume: local {}, temporaries [{}]", plan.resume, temps.join(" "))?;
-    for (ordinal, region) in plan.regions.iter().enumerate() {
-        write_region(out, ordinal, region, plan)?;
-    }
+    writeln!(out, "  temporaries: from local {} [{}]", plan.locals, temps.join(" "))?;
+    write_frame(out, &plan.frame)?;
     let start = module.body(plan.func).map_or(0, |body| body.range().start as u32);
-    for dead in &plan.dead {
+    if let Some(resume) = &plan.resume {
+        writeln!(out, "  body")?;
+        plan.exits.iter().try_for_each(|exits| write_exits(out, exits))?;
+        write_body(out, &plan.body, start)?;
+        writeln!(out, "  resume function")?;
+        return write_body(out, resume, start);
+    }
+    write_body(out, &plan.body, start)
+}
+
+fn write_frame(out: &mut String, frame: &Frame) -> fmt::Result {
+    let slots: Vec<_> = frame
+        .slots
+        .iter()
+        .map(|slot| format!("{}:{}@{}", slot.local, slot.ty, slot.offset))
+        .collect();
+    writeln!(out, "  frame: {} bytes [{}]", frame.bytes, slots.join(" "))
+}
+
+fn write_exits(out: &mut String, exits: &Exits) -> fmt::Result {
+    for (position, exit) in (0u32..).zip(&exits.exits) {
+        let sites = (1..).zip(&exits.of_sites).filter(|(_, of)| **of == position);
+        let sites: Vec<_> = sites.map(|(site, _): (u32, _)| site.to_string()).collect();
+        let slots: Vec<_> = exit.slots.iter().map(|slot| slot.local.to_string()).collect();
+        let next = exit.next.map_or(String::new(), |next| format!(", then exit {next}"));
+        let (slots, sites) = (slots.join(" "), sites.join(" "));
+        writeln!(out, "  exit {position} of sites {sites}: [{slots}]{next}")?;
+    }
+    Ok(())
+}
+
+fn write_body(out: &mut String, body: &BodyPlan, start: u32) -> fmt::Result {
+    if let Some(entry) = &body.entry {
+        writeln!(out, "  resume: local {}", entry.resume)?;
+        for (ordinal, region) in entry.regions.iter().enumerate() {
+            write_region(out, ordinal, region, entry)?;
+        }
+    }
+    for dead in &body.dead {
         writeln!(out, "  {:#x}..{:#x} dead", dead.start - start, dead.end - start)?;
     }
-    for steps in plan.steps.chunk_by(|a, b| a.0 == b.0) {
+    for steps in body.steps.chunk_by(|a, b| a.0 == b.0) {
         let words: Vec<_> = steps.iter().map(|(_, step)| step.to_string()).collect();
         writeln!(out, "  {:#x} {}", steps[0].0 - start, words.join(", "))?;
     }
     Ok(())
 }
 
-fn write_region(out: &mut String, ordinal: usize, region: &Region, plan: &FuncPlan) -> fmt::Result {
+fn write_region(
+    out: &mut String,
+    ordinal: usize,
+    region: &Region,
+    entry: &RewindEntry,
+) -> fmt::Result {
     let labels: Vec<_> = region
         .labels
         .clone()
-        .map(|label| match plan.label_type(Label(label)) {
+        .map(|label| match entry.label_type(Label(label)) {
             LabelType::Plain(BlockType::Empty) => format!("L{label}"),
             LabelType::Plain(BlockType::Type(ty)) => format!("L{label}:{ty}"),
             LabelType::Plain(BlockType::FuncType(ty)) => format!("L{label}:type {ty}"),
@@ -96,7 +142,8 @@ fn write_region(out: &mut String, ordinal: usize, region: &Region, plan: &FuncPl
         Reset::InDispatch => ", resets",
         Reset::AtLanding => ", landing resets",
     };
-    writeln!(out, "  region {ordinal}: [{}] {}{reset}", labels.join(" "), targets.join(" "))
+    let only = if region.rewind_only { ", by rewinds only" } else { "" };
+    writeln!(out, "  region {ordinal}: [{}] {}{reset}{only}", labels.join(" "), targets.join(" "))
 }
 
 impl fmt::Display for Step {
@@ -106,6 +153,7 @@ impl fmt::Display for Step {
             Step::Set(local) => write!(f, "set {local}"),
             Step::Get(local) => write!(f, "get {local}"),
             Step::Drop => write!(f, "drop"),
+            Step::Omit => write!(f, "omitted"),
             Step::TeeToSet => write!(f, "tee becomes set"),
             Step::Land(label) => write!(f, "end L{}", label.0),
             Step::Open(region) => write!(f, "open region {}", region.0),
@@ -114,6 +162,8 @@ impl fmt::Display for Step {
             Step::BranchIfZero(label) => write!(f, "br if zero L{}", label.0),
             Step::ResetResume => write!(f, "reset"),
             Step::Test(site) => write!(f, "test {site}"),
+            Step::CallImport(func) => write!(f, "call import {func}"),
+            Step::Unreachable => write!(f, "unreachable"),
         }
     }
 }

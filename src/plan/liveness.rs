@@ -8,22 +8,17 @@
 //! live(before br_if L) = live(after) ∪ live(L)      live(before br L) = live(L)
 //! live(loop label)    = live(start of its body), the least fixed point
 //! live(before a call inside a try) = live(after) ∪ live(handlers)
+//! live(before a site) = live(after) ∪ {locals that are read after its landing}
 //! ```
 //!
-//! The result is the union over all sites of what is live after the call and what runs again
-//! before it: one frame layout serves all sites of a function, since the code that saves and
-//! restores is shared. A superset is sound; a missing local is not.
+//! A superset is sound; a missing local is not.
 
+use super::bitset::BitSet;
 use super::skeleton::{Event, Skeleton};
-use crate::index::LocalIdx;
 
-/// Computes which locals are live at the sites of `skeleton`. For each site `check` is shown its
-/// offset, what is live after the call, and what runs again needs; several times, with more each
-/// time, while loops are brought to their fixed point.
-pub(super) fn live_at_sites(
-    skeleton: &Skeleton,
-    mut check: impl FnMut(u32, &BitSet, &[LocalIdx]),
-) -> BitSet {
+/// Computes for each site of `skeleton`, in program order, which locals a rewind to it needs: those that are live after
+/// the call, and those that run again before it.
+pub(super) fn live_at_sites(skeleton: &Skeleton) -> Vec<BitSet> {
     let locals = skeleton.locals.len();
     let mut pass = Pass {
         skeleton,
@@ -34,20 +29,17 @@ pub(super) fn live_at_sites(
         live: BitSet::new(locals),
         changed: true,
     };
-    let mut set = BitSet::new(locals);
-    // Sets only grow, so what an early pass adds belongs to the result.
+    let mut sets = vec![BitSet::new(locals); skeleton.needed.len()];
+    // Sets only grow, so what the last pass finds is the result.
     while std::mem::take(&mut pass.changed) {
-        pass.backwards(&mut |site, live| {
-            let (offset, needed) = &skeleton.needed[site as usize];
-            let needed = &skeleton.needed_locals[needed.clone()];
-            set.union(live);
-            for local in needed {
-                set.insert(local.0 as usize);
-            }
-            check(*offset, live, needed);
-        });
+        pass.backwards(&mut |site, live| sets[site as usize].copy_from(live));
     }
-    set
+    for (set, (_, needed)) in sets.iter_mut().zip(&skeleton.needed) {
+        for local in &skeleton.needed_locals[needed.clone()] {
+            set.insert(local.0 as usize);
+        }
+    }
+    sets
 }
 
 /// For each `End` event the event that opened the construct.
@@ -132,7 +124,13 @@ impl Pass<'_> {
                     }
                 }
                 Event::Handler(_) => {}
-                Event::Site(ordinal) => site(ordinal, &self.live),
+                Event::Site(ordinal) => {
+                    site(ordinal, &self.live);
+                    let (_, needed) = &self.skeleton.needed[ordinal as usize];
+                    for local in &self.skeleton.needed_locals[needed.clone()] {
+                        self.live.insert(local.0 as usize);
+                    }
+                }
             }
         }
     }
@@ -183,61 +181,5 @@ impl Pass<'_> {
     fn leave(&mut self) {
         let label = self.labels.pop().expect("events nest");
         self.spare.push(label.after);
-    }
-}
-
-/// A set of locals.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct BitSet {
-    words: Vec<u64>,
-}
-
-impl BitSet {
-    fn new(len: usize) -> Self {
-        BitSet { words: vec![0; len.div_ceil(64)] }
-    }
-
-    fn clear(&mut self) {
-        self.words.fill(0);
-    }
-
-    fn insert(&mut self, index: usize) {
-        self.words[index / 64] |= 1 << (index % 64);
-    }
-
-    fn remove(&mut self, index: usize) {
-        self.words[index / 64] &= !(1 << (index % 64));
-    }
-
-    fn copy_from(&mut self, other: &BitSet) {
-        self.words.clone_from(&other.words);
-    }
-
-    /// Adds all of `other`; whether that changed anything.
-    fn union(&mut self, other: &BitSet) -> bool {
-        let mut changed = false;
-        for (word, more) in self.words.iter_mut().zip(&other.words) {
-            changed |= *more & !*word != 0;
-            *word |= more;
-        }
-        changed
-    }
-
-    /// The members in order, as locals.
-    pub fn locals(&self) -> impl Iterator<Item = LocalIdx> + '_ {
-        self.iter().map(|index| LocalIdx(index as u32))
-    }
-
-    fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.words.iter().enumerate().flat_map(|(word, bits)| {
-            let mut rest = *bits;
-            std::iter::from_fn(move || {
-                (rest != 0).then(|| {
-                    let bit = rest.trailing_zeros() as usize;
-                    rest &= rest - 1;
-                    word * 64 + bit
-                })
-            })
-        })
     }
 }

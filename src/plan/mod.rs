@@ -38,7 +38,7 @@
 //!       local.get $n
 //!       return
 //!     end
-//!     local.tee $resume  i32.const 8  i32.const 0  call $push
+//!     local.tee $resume  i32.const 8  call $push
 //!     br_if $retry                  ;; no room: undo
 //!   end
 //!   (call $save (local.get $n))
@@ -56,7 +56,8 @@
 //! own, a *bucket*.
 //!
 //! Whatever the operand stack holds at a landing or a hoisted start is spilled to locals, so that
-//! every label can be opened with an empty stack.
+//! every label can be opened with an empty stack. It stays there until nothing lies between it and the
+//! operator that uses it but code without sites: n values below n sites are n spills.
 //!
 //! # Handlers
 //!
@@ -67,30 +68,40 @@
 //! # Sources
 //! Ramsey, "Beyond Relooper" (2022), for nesting blocks by the order of their ends.
 
+mod bitset;
 mod dump;
 mod events;
-mod frame;
+mod exits;
+mod form;
 mod liveness;
 mod operands;
+mod prune;
 mod refuse;
 mod regions;
+mod saved;
 mod skeleton;
+mod spilling;
 mod steps;
 mod suspects;
+mod temps;
 mod walk;
 
 pub use dump::dump;
-pub use frame::{Frame, SLOT_TYPES, Slot, slot_bytes};
+pub(crate) use exits::type_ordinal;
+pub use exits::{Exit, Exits, Frame, SLOT_TYPES, Slot, runs, slot_bytes};
 pub use refuse::WPK_FORK_EXPORTS;
 pub use regions::{Dispatch, HandlerEntry, Region, Reset};
 
 use crate::analyze::{Analysis, Guard, Site, Target};
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, GlobalIdx, LocalIdx};
+use crate::options::{Form, Options};
 use crate::read::Module;
 use crate::refusal::Refusals;
 use rayon::prelude::*;
 use refuse::Found;
+use skeleton::Skeleton;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use wasmparser::{BlockType, ValType};
 
@@ -118,6 +129,8 @@ pub struct Plan {
     pub saved_globals: Vec<GlobalIdx>,
     /// Whether helpers may return several values: only where the input may already.
     pub multi_value: bool,
+    /// The imports that sites call directly, in index order.
+    pub called_imports: Vec<FuncIdx>,
 }
 
 /// A function outside the closure with calls that would lead into it if an assumption were wrong.
@@ -136,31 +149,51 @@ pub struct GuardPlan {
 pub struct FuncPlan {
     /// The function.
     pub func: FuncIdx,
+    /// The function's own body. In place, a rewind enters it.
+    pub body: BodyPlan,
+    /// Apart, the body of its resume function, which a rewind enters.
+    pub resume: Option<BodyPlan>,
+    /// How many locals the input's function has, its parameters included.
+    pub locals: u32,
+    /// The types of the temporaries, numbered behind those.
+    pub temps: Vec<ValType>,
+    /// What the frame holds.
+    pub frame: Frame,
+    /// Apart, where an unwind leaves the function's own body. A body that a rewind enters has one exit, which saves all.
+    pub exits: Option<Exits>,
+    /// How an unwind is undone that finds no room for this frame.
+    pub undo: Undo,
+    /// How many sites the functions before this one have. In a frame a site's number is its ordinal
+    /// plus this, so that it tells the function.
+    pub sites_before: u32,
+    /// How many sites there are.
+    pub sites: u32,
+}
+
+/// How one body is written.
+#[derive(Debug)]
+pub struct BodyPlan {
     /// What to emit in place of single operators, in order of their offsets.
     pub steps: Vec<(u32, Step)>,
-    /// Unreachable code, which is left out, as ranges of offsets.
+    /// Code that is left out, as ranges of offsets.
     pub dead: Vec<Range<u32>>,
+    /// Whether the body's end can be reached.
+    pub end_reachable: bool,
+    /// What a rewind enters the body by; nothing where no rewind does.
+    pub entry: Option<RewindEntry>,
+}
+
+/// How a rewind gets into a body.
+#[derive(Debug)]
+pub struct RewindEntry {
+    /// The local that says which site a rewind goes to.
+    pub resume: LocalIdx,
     /// How many labels the rewriter opens.
     pub labels: u32,
     /// The types of those labels that have results, in order of their ordinals.
     pub label_types: Vec<(Label, LabelType)>,
-    /// The regions, by region ordinal; the first is the function's body.
+    /// The regions, by region ordinal; the first is the body itself.
     pub regions: Vec<Region>,
-    /// The local that says which site a rewind goes to.
-    pub resume: LocalIdx,
-    /// The types of further locals, numbered from `resume` + 1.
-    pub temps: Vec<ValType>,
-    /// What the frame holds.
-    pub frame: Frame,
-    /// How an unwind is undone that finds no room for this frame.
-    pub undo: Undo,
-    /// How many sites there are.
-    pub sites: u32,
-    /// How many sites the functions before this one have. In a frame a site's number is its ordinal
-    /// plus this, so that it tells the function.
-    pub sites_before: u32,
-    /// Whether the body's end can be reached.
-    pub end_reachable: bool,
 }
 
 /// How a function goes back to its site when there is no room for its frame.
@@ -170,8 +203,8 @@ pub enum Undo {
     /// no memory at all this way, as when there is not even room for the globals; but the loop costs
     /// every run a little.
     Loop,
-    /// By calling itself: its frame is put where the buffer keeps room for one, and the new
-    /// activation restores it like any other.
+    /// By a call, of itself or of its resume function: its frame is put where the buffer keeps room for one, and
+    /// the new activation restores it like any other.
     Call,
 }
 
@@ -204,6 +237,8 @@ pub enum Step {
     Get(LocalIdx),
     /// `drop`.
     Drop,
+    /// Nothing: the value that the operator would take is not on the operand stack.
+    Omit,
     /// The `local.tee` becomes a `local.set`.
     TeeToSet,
     /// The `end` of a label that the region opened.
@@ -220,6 +255,10 @@ pub enum Step {
     ResetResume,
     /// The test for unwinding from the site with this ordinal (counted from 1).
     Test(u32),
+    /// The call of this import, by way of the function that calls it again where an unwind had no room to begin.
+    CallImport(FuncIdx),
+    /// `unreachable`: what follows is, though the validator can't know.
+    Unreachable,
 }
 
 impl Plan {
@@ -227,11 +266,15 @@ impl Plan {
     ///
     /// # Errors
     /// Names what can't be preserved: see [`crate::Error`].
-    pub fn make(module: &Module<'_>, analysis: &Analysis) -> Result<Plan> {
+    pub fn make(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Plan> {
         analysis.precision.require_proof()?;
         let mut found = Found::in_module(module)?;
+        let forms = form::Forms::new(module, analysis, options);
         let funcs = functions_with_sites(module, analysis);
-        let mut funcs = found.sift(plan_each(module, analysis, funcs, |plan| plan))?;
+        let plans = each(funcs, |func, scratch| {
+            FuncPlan::make(module, func, &analysis.sites[func], &forms, scratch)
+        });
+        let mut funcs = found.sift(plans)?;
         let guards = guards(analysis);
         found.in_guards(module, &guards)?;
         found.nothing()?;
@@ -247,6 +290,7 @@ impl Plan {
             guards,
             saved_globals: saved_globals(module),
             multi_value: uses_multi_value(module),
+            called_imports: called_imports(analysis),
         })
     }
 }
@@ -256,23 +300,21 @@ impl Plan {
 ///
 /// # Errors
 /// [`crate::Error::Internal`] if a body can't be read again.
-pub fn refusals(module: &Module<'_>, analysis: &Analysis) -> Result<Refusals> {
+pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Refusals> {
     if analysis.entries.is_empty() || analysis.precision.only_compares() {
         return Ok(Refusals::default());
     }
-    let is_suspect = |func| {
-        let refused = !refuse::function(module, func, &analysis.sites[func]).is_empty();
-        Ok(refused || suspects::is_suspect(module, func)?)
+    let forms = form::Forms::new(module, analysis, options);
+    let check = |func, scratch: &mut walk::Scratch| {
+        let sites = &analysis.sites[func];
+        let suspect = suspects::is_suspect(module, func)?;
+        if suspect || !refuse::function(module, func, sites).is_empty() {
+            FuncPlan::make(module, func, sites, &forms, scratch)?;
+        }
+        Ok(())
     };
     let found = Found::in_module(module).and_then(|mut found| {
-        let funcs = functions_with_sites(module, analysis);
-        let suspects: Vec<_> = funcs
-            .into_par_iter()
-            .map(|func| Ok((func, is_suspect(func)?)))
-            .collect::<Result<_>>()?;
-        let suspects = suspects.into_iter().filter(|(_, is_suspect)| *is_suspect);
-        let suspects = suspects.map(|(func, _)| func).collect();
-        found.sift(plan_each(module, analysis, suspects, drop))?;
+        found.sift(each(functions_with_sites(module, analysis), check))?;
         found.in_guards(module, &guards(analysis))?;
         found.nothing()
     });
@@ -287,22 +329,16 @@ fn functions_with_sites(module: &Module<'_>, analysis: &Analysis) -> Vec<FuncIdx
     module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty()).collect()
 }
 
-/// Plans each of `funcs`, and keeps of the plan what `keep` does.
-fn plan_each<T: Send>(
-    module: &Module<'_>,
-    analysis: &Analysis,
+/// What `make` makes of each function, in their order.
+fn each<T: Send>(
     funcs: Vec<FuncIdx>,
-    keep: impl Fn(FuncPlan) -> T + Sync,
+    make: impl Fn(FuncIdx, &mut walk::Scratch) -> Result<T> + Sync + Send,
 ) -> Vec<Result<T>> {
-    funcs
-        .into_par_iter()
-        .map_init(walk::Scratch::default, |scratch, func| {
-            FuncPlan::make(module, func, &analysis.sites[func], scratch).map(&keep)
-        })
-        .collect()
+    let funcs = funcs.into_par_iter();
+    funcs.map_init(walk::Scratch::default, |scratch, func| make(func, scratch)).collect()
 }
 
-impl FuncPlan {
+impl RewindEntry {
     /// The block type of a label that the rewriter opens.
     pub fn label_type(&self, label: Label) -> &LabelType {
         const EMPTY: &LabelType = &LabelType::Plain(BlockType::Empty);
@@ -311,25 +347,35 @@ impl FuncPlan {
             Err(_) => EMPTY,
         }
     }
+}
+
+impl FuncPlan {
+    /// The body that a rewind enters, and how.
+    pub fn entered(&self) -> (&BodyPlan, &RewindEntry) {
+        let body = self.resume.as_ref().unwrap_or(&self.body);
+        (body, body.entry.as_ref().expect("a rewind enters the resume function, or the one body"))
+    }
 
     fn make(
         module: &Module<'_>,
         func: FuncIdx,
         sites: &[Site],
+        forms: &form::Forms<'_>,
         scratch: &mut walk::Scratch,
     ) -> Result<FuncPlan> {
         let refusals = refuse::function(module, func, sites);
         if !refusals.is_empty() {
             let rest: Vec<_> = sites.iter().filter(|site| !site.tail).copied().collect();
-            return refuse::also(refusals, || FuncPlan::of(module, func, &rest, scratch));
+            return refuse::also(refusals, || FuncPlan::of(module, func, &rest, forms, scratch));
         }
-        FuncPlan::of(module, func, sites, scratch)
+        FuncPlan::of(module, func, sites, forms, scratch)
     }
 
     fn of(
         module: &Module<'_>,
         func: FuncIdx,
         sites: &[Site],
+        forms: &form::Forms<'_>,
         scratch: &mut walk::Scratch,
     ) -> Result<FuncPlan> {
         walk::walk(module, func, sites, scratch)?;
@@ -337,25 +383,58 @@ impl FuncPlan {
         refuse::locals(module, func, skeleton)?;
         let tree = regions::Tree::build(skeleton);
         let mut layout = regions::Layout::build(module, skeleton, &tree);
-        let steps = steps::steps(module, func, skeleton, &tree, &layout)?;
+        let mut steps = steps::steps(module, func, skeleton, &tree, &layout)?;
         layout.set_payloads(&steps.payloads);
-        refuse::many_locals(module, func, skeleton.locals.len() + 1 + steps.temps.len())?;
-        let frame = frame::frame(module, func, skeleton, &steps)?;
-        Ok(FuncPlan {
-            func,
-            steps: shrunk(steps.steps),
-            dead: skeleton.dead.clone(),
+        refuse::many_locals(module, func, skeleton.locals.len() + steps.temps.len() + 1)?;
+        let saved = saved::Saved::find(module, func, skeleton, &steps)?;
+        let undo = undo(module, func, sites);
+        let form = match undo {
+            Undo::Loop => Form::InPlace,
+            Undo::Call => forms.choose(func, skeleton),
+        };
+        let type_of = |local| saved.type_of(local);
+        let (frame, exits) = match form {
+            Form::InPlace => (Frame::of(&saved.union(), type_of), None),
+            Form::Apart => {
+                let sets = layout.by_ordinal(saved.sets.clone());
+                let (frame, exits) = Exits::exact(&sets, type_of);
+                (frame, Some(exits))
+            }
+        };
+        let entry = RewindEntry {
+            resume: LocalIdx((skeleton.locals.len() + steps.temps.len()) as u32),
             labels: layout.labels,
             label_types: layout.label_types,
             regions: layout.regions,
-            resume: LocalIdx(skeleton.locals.len() as u32),
-            temps: steps.temps,
-            frame,
-            undo: undo(module, func, sites),
-            sites: skeleton.needed.len() as u32,
-            sites_before: 0,
-            end_reachable: skeleton.end_reachable,
-        })
+        };
+        let plain = std::mem::take(&mut steps.plain);
+        let entered = std::mem::take(&mut steps.steps);
+        let (body, resume) = match form {
+            Form::InPlace => (BodyPlan::whole(skeleton, entered, Some(entry)), None),
+            Form::Apart => {
+                let resume = BodyPlan::pruned(skeleton, &entered, entry);
+                (BodyPlan::whole(skeleton, plain, None), Some(resume))
+            }
+        };
+        let sites = skeleton.needed.len() as u32;
+        let (locals, temps) = (skeleton.locals.len() as u32, steps.temps);
+        let sites_before = 0;
+        Ok(FuncPlan { func, body, resume, locals, temps, frame, exits, undo, sites_before, sites })
+    }
+}
+
+impl BodyPlan {
+    /// All that control can reach.
+    fn whole(skeleton: &Skeleton, steps: Vec<(u32, Step)>, entry: Option<RewindEntry>) -> BodyPlan {
+        let (dead, end_reachable) = (skeleton.dead.clone(), skeleton.end_reachable);
+        BodyPlan { steps: shrunk(steps), dead, end_reachable, entry }
+    }
+
+    /// What a rewind can reach.
+    fn pruned(skeleton: &Skeleton, steps: &[(u32, Step)], mut entry: RewindEntry) -> BodyPlan {
+        let prune::Pruned { steps, dead, end_reachable } =
+            prune::prune(skeleton, steps, &mut entry.regions);
+        BodyPlan { steps: shrunk(steps), dead, end_reachable, entry: Some(entry) }
     }
 }
 
@@ -369,13 +448,23 @@ fn number_sites(funcs: &mut [FuncPlan]) {
 }
 
 fn undo(module: &Module<'_>, func: FuncIdx, sites: &[Site]) -> Undo {
-    let calls_import = sites.iter().any(|site| match site.target {
-        Target::Import(_) => true,
-        Target::Defined(_) => false,
+    let may_call_import = sites.iter().any(|site| match site.target {
+        // It is called by way of a function that repeats the call.
+        Target::Import(_) | Target::Defined(_) => false,
         Target::Indirect { may_be_import } | Target::Ref { may_be_import } => may_be_import,
     });
-    let no_dummy = module.func_type(func).params().iter().copied().any(refuse::is_non_nullable);
-    if calls_import || no_dummy { Undo::Loop } else { Undo::Call }
+    if may_call_import || refuse::has_no_dummy(module, func) { Undo::Loop } else { Undo::Call }
+}
+
+fn called_imports(analysis: &Analysis) -> Vec<FuncIdx> {
+    let sites = analysis.sites.iter().flatten();
+    let imports: BTreeSet<_> = sites
+        .filter_map(|site| match site.target {
+            Target::Import(func) => Some(func),
+            _ => None,
+        })
+        .collect();
+    imports.into_iter().collect()
 }
 
 /// The guards that the assumptions of the options ask for.

@@ -62,8 +62,17 @@ pub(super) struct Operands {
     stack: Vec<Operand>,
     /// The locals that the trees on the stack read, tree after tree.
     reads: Vec<LocalIdx>,
-    /// For each local the offset of the last operator that wrote it.
-    last_write: Vec<u32>,
+    writes: Vec<Writes>,
+    /// Offset of the last node: of a site, or of the `end` of a construct with sites.
+    node: u32,
+}
+
+/// When a local was written, as offsets of operators; 0 before any.
+#[derive(Clone, Copy, Default)]
+struct Writes {
+    last: u32,
+    /// The last one before the last node, if `last` came after it.
+    before_node: u32,
 }
 
 impl Operands {
@@ -71,8 +80,9 @@ impl Operands {
     pub fn reset(&mut self, locals: usize) {
         self.stack.clear();
         self.reads.clear();
-        self.last_write.clear();
-        self.last_write.resize(locals, 0);
+        self.writes.clear();
+        self.writes.resize(locals, Writes::default());
+        self.node = 0;
     }
 
     pub fn height(&self) -> usize {
@@ -86,7 +96,16 @@ impl Operands {
 
     /// Notes that the operator at `offset` writes `local`.
     pub fn write_local(&mut self, local: LocalIdx, offset: u32) {
-        self.last_write[local.0 as usize] = offset;
+        let writes = &mut self.writes[local.0 as usize];
+        if writes.last <= self.node {
+            writes.before_node = writes.last;
+        }
+        writes.last = offset;
+    }
+
+    /// Notes that a node is at `offset`.
+    pub fn pass_node(&mut self, offset: u32) {
+        self.node = offset;
     }
 
     /// Makes the stack `height` high: values are dropped, or unknown ones appear.
@@ -182,11 +201,10 @@ impl Operands {
         top.tee = Some(offset);
     }
 
-    /// Offset of the `local.tee` that ends the tree at `position`, if `landing` follows directly and
-    /// the local still holds the value.
+    /// Offset of the `local.tee` that ends the tree at `position`, if `landing` follows directly.
     pub fn tee_just_before(&self, position: usize, landing: u32) -> Option<u32> {
         let operand = &self.stack[position];
-        operand.tee.filter(|_| self.copy_of(position).is_some() && operand.end == landing)
+        operand.tee.filter(|_| operand.end == landing)
     }
 
     fn reads_of(&self, position: usize) -> &[LocalIdx] {
@@ -208,7 +226,7 @@ impl Operands {
             && (!(exact || operand.needs_exact_reads)
                 || self.reads_of(position).iter().all(|local| {
                     // A local is written after it was read: on a rewind it has the later value.
-                    self.last_write[local.0 as usize] < operand.start
+                    self.writes[local.0 as usize].last < operand.start
                 }))
     }
 
@@ -218,10 +236,15 @@ impl Operands {
         if needed { self.reads_of(position) } else { &[] }
     }
 
-    /// A local that holds the value at `position` now.
-    pub fn copy_of(&self, position: usize) -> Option<LocalIdx> {
+    /// A local that held the value at `position` when the last node was passed, as it did at all
+    /// nodes before.
+    pub fn copy_at_node(&self, position: usize) -> Option<LocalIdx> {
         let operand = &self.stack[position];
-        operand.copy_of.filter(|local| self.last_write[local.0 as usize] < operand.end)
+        operand.copy_of.filter(|local| {
+            let Writes { last, before_node } = self.writes[local.0 as usize];
+            let last_before = if last <= self.node { last } else { before_node };
+            last_before < operand.end
+        })
     }
 }
 

@@ -172,6 +172,11 @@ pub(super) fn is_non_nullable(ty: ValType) -> bool {
     matches!(ty, ValType::Ref(ty) if !ty.is_nullable())
 }
 
+/// Whether the function has a parameter that nothing can stand in for.
+pub(super) fn has_no_dummy(module: &Module<'_>, func: FuncIdx) -> bool {
+    module.func_type(func).params().iter().copied().any(is_non_nullable)
+}
+
 /// What a function is refused for before its body is planned: calls that can't be resumed, and a result
 /// for which there is no dummy.
 pub(super) fn function(module: &Module<'_>, func: FuncIdx, sites: &[Site]) -> Vec<Refusal> {

@@ -12,18 +12,20 @@ use std::ops::Range;
 use wasmparser::BlockType;
 
 /// A region's labels and what its dispatch does.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Region {
     /// The ordinals of the labels it opens, in the order of their ends: the last is opened first.
     pub labels: Range<u32>,
     /// How it gets to them.
     pub dispatch: Dispatch,
+    /// Whether only a rewind enters it, so that it dispatches without a test.
+    pub rewind_only: bool,
 }
 
 /// Where a region's dispatch goes: site ordinals are numbered so that those of a region are
 /// consecutive, its own sites first, then those of handlers, then those of each region inside, small
 /// regions first.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dispatch {
     /// The ordinal of the region's first site.
     pub first: u32,
@@ -39,7 +41,7 @@ pub struct Dispatch {
 
 /// How a rewind gets into a handler of a legacy `try`: by throwing, in the body, once more what the
 /// handler caught.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandlerEntry {
     /// How many sites are in the handler.
     pub sites: u32,
@@ -239,6 +241,17 @@ impl Layout {
         builder.layout
     }
 
+    /// What belongs to the sites in program order, in order of their ordinals.
+    pub fn by_ordinal<T: Default>(&self, of_sites: Vec<T>) -> Vec<T> {
+        let mut by_ordinal: Vec<T> = of_sites.iter().map(|_| T::default()).collect();
+        let ordinals =
+            self.sites.iter().map(|(ordinal, _)| *ordinal).filter(|ordinal| *ordinal > 0);
+        for (ordinal, item) in ordinals.zip(of_sites) {
+            by_ordinal[ordinal as usize - 1] = item;
+        }
+        by_ordinal
+    }
+
     /// Completes the entries of handlers: for each body's region, in order.
     pub fn set_payloads(&mut self, payloads: &[(RegionOrdinal, Vec<LocalIdx>)]) {
         let mut done: BTreeMap<RegionOrdinal, usize> = BTreeMap::new();
@@ -405,7 +418,7 @@ impl<'a> Builder<'a> {
             let first = first[region];
             let dispatch = Dispatch { first, sites, handlers, regions, reset };
             let labels = draft.labels.clone();
-            self.layout.regions.push(Region { labels, dispatch });
+            self.layout.regions.push(Region { labels, dispatch, rewind_only: false });
         }
     }
 }

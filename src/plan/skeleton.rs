@@ -1,7 +1,7 @@
 //! What the operator pass finds in a body: the *nodes* (sites, and the constructs that contain sites)
 //! in program order as a tree, the operand stack at each, and the events that liveness looks at.
 
-use crate::index::{LocalIdx, TagIdx};
+use crate::index::{FuncIdx, LocalIdx, TagIdx};
 use std::ops::Range;
 use wasmparser::{BlockType, ValType};
 
@@ -13,12 +13,11 @@ pub(super) struct Node {
     pub start: u32,
     /// Where a rewind enters: for a site the start of what runs again, else `start`.
     pub landing: u32,
-    /// The values on the operand stack at `landing` that the enclosing construct put there, as a
-    /// range of [`Skeleton::spills`]: bottom first, then a construct's parameters, then the
-    /// condition of an `if`. Empty where there is nothing but a condition.
+    /// The values that leave the operand stack at `landing`, bottom first, as a range of
+    /// [`Skeleton::spills`]: all that the enclosing construct has put there, but for those that
+    /// left it at an earlier node and have not come back. What a construct takes, its parameters
+    /// and the condition of an `if`, lies above them and is not among them.
     pub spills: Range<usize>,
-    /// How many of the spills are the construct's parameters.
-    pub params: usize,
     pub ty: BlockType,
     /// For an `if`: its `else`.
     pub middle: Option<Middle>,
@@ -62,6 +61,8 @@ pub(super) enum NodeKind {
     /// spill and may drop it.
     Site {
         tee: Option<u32>,
+        /// The import that is called, if it is called directly.
+        import: Option<FuncIdx>,
     },
     Block,
     If,
@@ -70,14 +71,30 @@ pub(super) enum NodeKind {
     Try,
 }
 
-/// A value that leaves the operand stack at a landing and comes back after it.
+/// A value that leaves the operand stack at the landing of a node. It comes back once: at the last
+/// node of the same construct before the operator that uses it. All that lies above it on the operand
+/// stack has come back or has been used by then, so each value is moved twice, however many nodes
+/// it lies below.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spill {
     pub ty: ValType,
-    /// The local that holds the value anyway.
-    pub copy_of: Option<LocalIdx>,
     /// Whether a rewind needs the value; otherwise any value of the type does.
     pub saved: bool,
+    pub home: Home,
+    /// The node where it comes back: in front of the call, or of a loop or `try`; behind the `end`
+    /// of a block or an `if`.
+    pub last: usize,
+}
+
+/// Where a value is while it is not on the operand stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Home {
+    /// In a temporary.
+    Temp,
+    /// In a local of the function, which holds it anyway.
+    Local(LocalIdx),
+    /// Nowhere, for nothing uses it: it never comes back.
+    Nowhere,
 }
 
 /// What liveness sees of the body, in program order. Depths are the body's own.
@@ -115,8 +132,14 @@ pub(super) struct Skeleton {
     pub nodes: Vec<Node>,
     pub spills: Vec<Spill>,
     pub events: Vec<Event>,
+    /// For each event the offset of its operator.
+    pub offsets: Vec<u32>,
     pub loops: u32,
-    /// For each site its offset and the locals that what runs again after its landing needs.
+    /// How many sites are inside loops.
+    pub sites_in_loops: u32,
+    /// Offsets of those `drop`s whose value went nowhere, and which are left out.
+    pub omitted: Vec<u32>,
+    /// For each site its offset and the locals that are read again after its landing.
     pub needed: Vec<(u32, Range<usize>)>,
     pub needed_locals: Vec<LocalIdx>,
     /// Code that can't be reached, as ranges of offsets.
@@ -130,15 +153,20 @@ pub(super) struct Skeleton {
 impl Skeleton {
     /// Forgets a function, but keeps the memory.
     pub fn clear(&mut self) {
-        let Skeleton { nodes, spills, events, needed, needed_locals, dead, locals, .. } = self;
+        let Skeleton {
+            nodes, spills, events, offsets, needed, needed_locals, dead, locals, ..
+        } = self;
         nodes.clear();
         spills.clear();
+        self.omitted.clear();
         events.clear();
+        offsets.clear();
         needed.clear();
         needed_locals.clear();
         dead.clear();
         locals.clear();
         self.loops = 0;
+        self.sites_in_loops = 0;
         self.end_reachable = false;
     }
 }

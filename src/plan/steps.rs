@@ -1,26 +1,28 @@
 //! The steps of a function: what is emitted in place of which operators.
 //!
 //! The tree is walked in program order with a stack of its own, since constructs may be nested
-//! thousands deep. Temporaries are handed out like a stack: those of a construct stay taken until
-//! its `end`, those of a site only for its landing, so that a function needs few of them.
+//! thousands deep. A temporary is held no longer than its value is away from the operand stack, so
+//! that a function needs few of them.
 
 use super::refuse;
 use super::regions::{Item, Layout, Tree};
-use super::skeleton::{Node, NodeKind, Skeleton, Spill};
+use super::skeleton::{Home, Node, NodeKind, Skeleton};
+use super::temps::Temps;
 use super::{RegionOrdinal, Step};
 use crate::error::Result;
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};
 use crate::read::Module;
-use std::collections::BTreeSet;
 use wasmparser::{BlockType, ValType};
 
 pub(super) struct Steps {
-    /// In order of offsets.
+    /// Those of a body that a rewind enters, in order of offsets.
     pub steps: Vec<(u32, Step)>,
-    /// The types of the temporaries, numbered from the local after `$resume`.
+    /// Those of a body that no rewind enters, in order of offsets.
+    pub plain: Vec<(u32, Step)>,
+    /// For each site, in program order, the temporaries that a rewind to it needs.
+    pub held: Vec<Vec<LocalIdx>>,
+    /// The types of the temporaries, numbered behind the declared locals.
     pub temps: Vec<ValType>,
-    /// The temporaries that a rewind needs, in index order.
-    pub saved_temps: Vec<(LocalIdx, ValType)>,
     /// The temporaries with what handlers caught: the region of the `try`'s body, and for each of
     /// its handlers with sites, in order, one entry.
     pub payloads: Vec<(RegionOrdinal, Vec<LocalIdx>)>,
@@ -44,40 +46,48 @@ pub(super) fn steps(
         tree,
         layout,
         steps: Vec::with_capacity(skeleton.nodes.len() * 4),
-        temps: Temps { first: skeleton.locals.len() as u32 + 1, ..Temps::default() },
-        saved: BTreeSet::new(),
+        plain: Vec::with_capacity(skeleton.nodes.len() * 3),
+        held: Vec::with_capacity(skeleton.needed.len()),
+        temps: Temps::new(skeleton.locals.len() as u32),
+        away: Vec::new(),
+        caught: Vec::new(),
         payloads: Vec::new(),
     };
     emitter.run()?;
-    let saved_temps =
-        emitter.saved.iter().map(|local| (*local, emitter.temps.ty(*local))).collect();
-    Ok(Steps {
-        steps: emitter.steps,
-        temps: emitter.temps.types,
-        saved_temps,
-        payloads: emitter.payloads,
-    })
+    let Emitter { mut steps, mut plain, held, temps, payloads, .. } = emitter;
+    for steps in [&mut steps, &mut plain] {
+        steps.extend(skeleton.omitted.iter().map(|offset| (*offset, Step::Omit)));
+        steps.sort_by_key(|(offset, _)| *offset);
+    }
+    Ok(Steps { steps, plain, held, temps: temps.types, payloads })
+}
+
+/// Which bodies a step belongs to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bodies {
+    Both,
+    /// Those that a rewind enters.
+    Entered,
+    /// Those that no rewind enters.
+    Plain,
 }
 
 /// What is still to be walked.
 enum Task<'a> {
     /// The rest of a sequence.
     Items(&'a [Item]),
-    /// The `else` of a node.
-    Else { node: usize, kept: Kept },
-    /// A handler of a node.
-    Handler { node: usize, ordinal: usize, kept: Kept },
-    /// The `end` of a node.
-    End { node: usize, kept: Kept },
+    /// The `else` of a node, with the temporaries that hold its parameters.
+    Else { node: usize, params: Vec<LocalIdx> },
+    /// A handler of a node, with the temporaries that hold what the one before had caught.
+    Handler { node: usize, ordinal: usize, payload: Vec<LocalIdx> },
+    /// The `end` of a node, with the temporaries that hold what its last handler had caught.
+    End { node: usize, payload: Vec<LocalIdx> },
 }
 
-/// Temporaries that a construct holds: what lay below it, its parameters, and what its current
-/// handler caught.
-#[derive(Default)]
-struct Kept {
-    below: Vec<LocalIdx>,
-    params: Vec<LocalIdx>,
-    payload: Vec<LocalIdx>,
+/// A value that is away from the operand stack.
+struct Away {
+    spill: usize,
+    local: LocalIdx,
 }
 
 struct Emitter<'a> {
@@ -87,14 +97,19 @@ struct Emitter<'a> {
     tree: &'a Tree,
     layout: &'a Layout,
     steps: Vec<(u32, Step)>,
+    plain: Vec<(u32, Step)>,
+    held: Vec<Vec<LocalIdx>>,
     temps: Temps,
-    saved: BTreeSet<LocalIdx>,
+    /// The values that are away, lowest first.
+    away: Vec<Away>,
+    /// The temporaries with what the handlers have caught that the walk is inside of.
+    caught: Vec<LocalIdx>,
     payloads: Vec<(RegionOrdinal, Vec<LocalIdx>)>,
 }
 
 impl<'a> Emitter<'a> {
     fn run(&mut self) -> Result<()> {
-        let (tree, nodes) = (self.tree, &self.skeleton.nodes);
+        let tree = self.tree;
         let mut tasks = vec![Task::Items(&tree.parts[0][0])];
         while let Some(task) = tasks.pop() {
             match task {
@@ -103,11 +118,15 @@ impl<'a> Emitter<'a> {
                     tasks.push(Task::Items(rest));
                     self.item(*item, &mut tasks)?;
                 }
-                Task::Else { node, kept } => self.middle(node, kept, &mut tasks),
-                Task::Handler { node, ordinal, kept } => {
-                    self.handler(node, ordinal, kept, &mut tasks)?;
+                Task::Else { node, params } => self.middle(node, &params, &mut tasks),
+                Task::Handler { node, ordinal, payload } => {
+                    self.forget_caught(&payload);
+                    self.handler(node, ordinal, &mut tasks)?;
                 }
-                Task::End { node, kept } => self.end(&nodes[node], kept)?,
+                Task::End { node, payload } => {
+                    self.forget_caught(&payload);
+                    self.end(node)?;
+                }
             }
         }
         Ok(())
@@ -130,85 +149,134 @@ impl<'a> Emitter<'a> {
         };
         let description = &self.skeleton.nodes[node];
         match description.kind {
-            NodeKind::Site { tee } => self.site(node, tee, &buckets),
+            NodeKind::Site { tee, import } => self.site(node, (tee, import), &buckets),
             NodeKind::Block | NodeKind::If => self.hoisted(node, &buckets, tasks),
             NodeKind::Loop | NodeKind::Try => self.region(node, &buckets, tasks),
         }
     }
 
+    /// A step of both bodies.
     fn push(&mut self, offset: u32, step: Step) {
-        self.steps.push((offset, step));
+        self.push_in(Bodies::Both, offset, step);
     }
 
-    fn sets(&mut self, offset: u32, locals: &[LocalIdx]) {
-        self.steps.extend(locals.iter().rev().map(|local| (offset, Step::Set(*local))));
+    fn push_in(&mut self, bodies: Bodies, offset: u32, step: Step) {
+        if bodies != Bodies::Plain {
+            self.steps.push((offset, step));
+        }
+        if bodies != Bodies::Entered {
+            self.plain.push((offset, step));
+        }
     }
 
-    fn gets(&mut self, offset: u32, locals: &[LocalIdx]) {
-        self.steps.extend(locals.iter().map(|local| (offset, Step::Get(*local))));
+    fn sets(&mut self, bodies: Bodies, offset: u32, locals: &[LocalIdx]) {
+        locals.iter().rev().for_each(|local| self.push_in(bodies, offset, Step::Set(*local)));
+    }
+
+    fn gets(&mut self, bodies: Bodies, offset: u32, locals: &[LocalIdx]) {
+        locals.iter().for_each(|local| self.push_in(bodies, offset, Step::Get(*local)));
     }
 
     fn open_buckets(&mut self, offset: u32, buckets: &[usize]) {
         for bucket in buckets {
             let (label, region) = self.layout.buckets[*bucket];
-            self.push(offset, Step::Land(label));
-            self.push(offset, Step::Open(region));
+            self.push_in(Bodies::Entered, offset, Step::Land(label));
+            self.push_in(Bodies::Entered, offset, Step::Open(region));
         }
     }
 
-    fn site(&mut self, node: usize, tee: Option<u32>, buckets: &[usize]) -> Result<()> {
-        let Node { start, landing, spills, .. } = &self.skeleton.nodes[node];
-        let spills = &self.skeleton.spills[spills.clone()];
-        let mark = self.temps.mark();
-        let mut reload = Vec::with_capacity(spills.len());
-        for spill in spills {
-            reload.push(match spill.copy_of {
-                Some(local) => local,
-                None => self.temp(spill, *start)?,
-            });
-        }
-        if let Some(tee) = tee {
+    fn site(
+        &mut self,
+        index: usize,
+        (tee, import): (Option<u32>, Option<FuncIdx>),
+        buckets: &[usize],
+    ) -> Result<()> {
+        let Node { start, landing, .. } = self.skeleton.nodes[index];
+        let mut leaving = self.leaving(index)?;
+        if let (Some(tee), Some(Step::Drop)) = (tee, leaving.last()) {
+            leaving.pop();
             self.push(tee, Step::TeeToSet);
         }
-        for (position, spill) in spills.iter().enumerate().rev() {
-            let dropped_by_tee = tee.is_some() && position + 1 == spills.len();
-            match spill.copy_of {
-                Some(_) if dropped_by_tee => {}
-                Some(_) => self.push(*landing, Step::Drop),
-                None => self.push(*landing, Step::Set(reload[position])),
-            }
-        }
-        self.open_buckets(*landing, buckets);
-        self.push(*landing, Step::Land(self.layout.node_label[node]));
-        let (ordinal, resets) = self.layout.sites[node];
+        self.leave(landing, leaving);
+        self.open_buckets(landing, buckets);
+        self.push_in(Bodies::Entered, landing, Step::Land(self.layout.node_label[index]));
+        let (ordinal, resets) = self.layout.sites[index];
         if resets {
-            self.push(*landing, Step::ResetResume);
+            self.push_in(Bodies::Entered, landing, Step::ResetResume);
         }
-        self.gets(*landing, &reload);
-        self.push(*landing, Step::Copy);
+        self.come_back(index, landing);
         if landing != start {
-            self.push(*start, Step::Copy);
+            self.push(landing, Step::Copy);
         }
-        self.push(*start, Step::Test(ordinal));
-        self.temps.release(mark);
+        self.push(start, import.map_or(Step::Copy, Step::CallImport));
+        self.push(start, Step::Test(ordinal));
+        self.hold();
+        self.forget(index);
         Ok(())
     }
 
-    /// Takes temporaries for all spills of a construct: those below it stay taken, then come its
-    /// parameters, then the condition of an `if`.
-    fn keep(&mut self, node: &Node) -> Result<(Kept, Vec<LocalIdx>)> {
-        let spills = &self.skeleton.spills[node.spills.clone()];
-        let mut all = Vec::with_capacity(spills.len());
-        for spill in spills {
-            all.push(self.temp(spill, node.start)?);
-        }
-        let below = spills.iter().filter(|spill| spill.saved).count();
-        let kept = Kept {
-            below: all[..below].to_vec(),
-            params: all.get(below..below + node.params).unwrap_or_default().to_vec(),
-            payload: Vec::new(),
+    /// Notes for the next site which temporaries a rewind needs.
+    fn hold(&mut self) {
+        let needed = |away: &&Away| {
+            let spill = &self.skeleton.spills[away.spill];
+            spill.saved && spill.home == Home::Temp
         };
-        Ok((kept, all))
+        let away = self.away.iter().filter(needed).map(|away| away.local);
+        self.held.push(away.chain(self.caught.iter().copied()).collect());
+    }
+
+    /// Finds places for the values that leave the operand stack at a node; what is to be done with
+    /// each, lowest first.
+    fn leaving(&mut self, index: usize) -> Result<Vec<Step>> {
+        let node = &self.skeleton.nodes[index];
+        let mut steps = Vec::with_capacity(node.spills.len());
+        for (position, spill) in node.spills.clone().zip(&self.skeleton.spills[node.spills.clone()])
+        {
+            let (local, step) = match spill.home {
+                Home::Nowhere => {
+                    steps.push(Step::Drop);
+                    continue;
+                }
+                Home::Local(local) => (local, Step::Drop),
+                Home::Temp => {
+                    let local = self.temp(spill.ty, spill.saved, node.start)?;
+                    (local, Step::Set(local))
+                }
+            };
+            self.away.push(Away { spill: position, local });
+            steps.push(step);
+        }
+        Ok(steps)
+    }
+
+    fn leave(&mut self, offset: u32, steps: Vec<Step>) {
+        steps.into_iter().rev().for_each(|step| self.push(offset, step));
+    }
+
+    /// Where in `away` the values begin that come back at a node.
+    fn returning(&self, index: usize) -> usize {
+        let here = |away: &&Away| self.skeleton.spills[away.spill].last == index;
+        self.away.len() - self.away.iter().rev().take_while(here).count()
+    }
+
+    fn come_back(&mut self, index: usize, offset: u32) {
+        let returning = &self.away[self.returning(index)..];
+        let returning: Vec<_> = returning.iter().map(|away| away.local).collect();
+        self.gets(Bodies::Both, offset, &returning);
+    }
+
+    /// Gives back the temporaries of the values that have come back at a node.
+    fn forget(&mut self, index: usize) {
+        let returning = self.away.split_off(self.returning(index));
+        let is_temp = |away: &Away| self.skeleton.spills[away.spill].home == Home::Temp;
+        let temps: Vec<_> = returning.into_iter().filter(is_temp).map(|away| away.local).collect();
+        self.temps.give_back(&temps);
+    }
+
+    /// Gives back the temporaries of what a handler has caught, which is left.
+    fn forget_caught(&mut self, payload: &[LocalIdx]) {
+        self.caught.truncate(self.caught.len() - payload.len());
+        self.temps.give_back(payload);
     }
 
     /// A block or an `if`, whose label the region opened.
@@ -219,35 +287,44 @@ impl<'a> Emitter<'a> {
         tasks: &mut Vec<Task<'a>>,
     ) -> Result<()> {
         let node = &self.skeleton.nodes[index];
-        let (kept, mut all) = self.keep(node)?;
+        let leaving = self.leaving(index)?;
         let is_if = node.kind == NodeKind::If;
-        let mark = self.temps.mark();
-        if is_if && all.is_empty() && !buckets.is_empty() {
-            // Only here a lone condition is in the way.
-            all.push(self.temps.take(ValType::I32));
-        }
         let tree = self.tree;
         let parts = &tree.parts[index];
         let second_part = parts.get(1);
-        // Parameters alone may stay on the stack, unless the else arm needs them once more.
-        let again = second_part.is_some() && !kept.params.is_empty();
-        if !kept.below.is_empty() || !buckets.is_empty() || again {
-            self.sets(node.start, &all);
+        // What the construct takes may stay on the stack, unless it is in the way of something, or
+        // the else arm needs the parameters once more.
+        let mut takes = self.params(node.ty);
+        let count = takes.len();
+        takes.extend(is_if.then_some(ValType::I32));
+        let again = second_part.is_some() && count > 0;
+        let mut params = Vec::new();
+        let leaves = !leaving.is_empty();
+        if leaves || !buckets.is_empty() || again {
+            params = self.temps(&takes, node.start)?;
+            let moved = if leaves { Bodies::Both } else { Bodies::Entered };
+            self.sets(moved, node.start, &params);
+            self.leave(node.start, leaving);
             self.open_buckets(node.start, buckets);
-            self.gets(node.start, &all[kept.below.len()..]);
+            self.gets(moved, node.start, &params);
+            if leaves {
+                self.push_in(Bodies::Plain, node.start, Step::Copy);
+            }
+            // Control gets to the else arm directly from here.
+            self.temps.give_back(&params);
+            params.truncate(count);
         }
-        self.temps.release(mark);
-        self.push(node.start, Step::Hoist(self.layout.node_label[index]));
+        self.push_in(Bodies::Entered, node.start, Step::Hoist(self.layout.node_label[index]));
         if is_if {
             let otherwise = match second_part {
                 Some(_) => self.layout.else_label[index],
                 None => self.layout.node_label[index],
             };
-            self.push(node.start, Step::BranchIfZero(otherwise));
+            self.push_in(Bodies::Entered, node.start, Step::BranchIfZero(otherwise));
         }
         tasks.push(match second_part {
-            Some(_) => Task::Else { node: index, kept },
-            None => Task::End { node: index, kept },
+            Some(_) => Task::Else { node: index, params },
+            None => Task::End { node: index, payload: Vec::new() },
         });
         tasks.push(Task::Items(&parts[0]));
         Ok(())
@@ -256,89 +333,98 @@ impl<'a> Emitter<'a> {
     /// A loop or a try: a landing in front of it, a dispatch inside.
     fn region(&mut self, index: usize, buckets: &[usize], tasks: &mut Vec<Task<'a>>) -> Result<()> {
         let node = &self.skeleton.nodes[index];
-        let (kept, all) = self.keep(node)?;
-        self.sets(node.start, &all);
+        let leaving = self.leaving(index)?;
+        let params = self.temps(&self.params(node.ty), node.start)?;
+        let moves = !leaving.is_empty() || self.returning(index) < self.away.len();
+        let moved = if moves { Bodies::Both } else { Bodies::Entered };
+        self.sets(moved, node.start, &params);
+        self.leave(node.start, leaving);
         self.open_buckets(node.start, buckets);
-        self.push(node.start, Step::Land(self.layout.node_label[index]));
-        self.gets(node.start, &all);
-        self.push(node.start, Step::Copy);
-        self.sets(node.start, &kept.params);
-        self.push(node.start, Step::Open(self.layout.node_region[index]));
-        self.gets(node.start, &kept.params);
+        self.push_in(Bodies::Entered, node.start, Step::Land(self.layout.node_label[index]));
+        self.come_back(index, node.start);
+        self.gets(moved, node.start, &params);
+        self.push_in(moved, node.start, Step::Copy);
+        self.sets(Bodies::Entered, node.start, &params);
+        self.push_in(Bodies::Entered, node.start, Step::Open(self.layout.node_region[index]));
+        self.gets(Bodies::Entered, node.start, &params);
+        // A rewind that passes here may find another value's temporary among them, but it only takes
+        // each from where it puts it.
+        self.temps.give_back(&params);
         let tree = self.tree;
         tasks.push(match node.handlers[..] {
-            [] => Task::End { node: index, kept },
-            _ => Task::Handler { node: index, ordinal: 0, kept },
+            [] => Task::End { node: index, payload: Vec::new() },
+            _ => Task::Handler { node: index, ordinal: 0, payload: Vec::new() },
         });
         tasks.push(Task::Items(&tree.parts[index][0]));
         Ok(())
     }
 
     /// A handler with sites: what it caught is kept, so that a rewind can throw it once more.
-    fn handler(
-        &mut self,
-        index: usize,
-        ordinal: usize,
-        mut kept: Kept,
-        tasks: &mut Vec<Task<'a>>,
-    ) -> Result<()> {
+    fn handler(&mut self, index: usize, ordinal: usize, tasks: &mut Vec<Task<'a>>) -> Result<()> {
         let node = &self.skeleton.nodes[index];
         let handler = &node.handlers[ordinal];
-        self.temps.give_back(&std::mem::take(&mut kept.payload));
+        let mut payload = Vec::new();
         if let Some(region) = self.layout.handler_region.get(&(index, ordinal)).copied() {
             for ty in handler.payload.iter().copied() {
-                let spill = Spill { ty, copy_of: None, saved: true };
-                kept.payload.push(self.temp(&spill, handler.offset)?);
+                payload.push(self.temp(ty, true, handler.offset)?);
             }
+            self.caught.extend_from_slice(&payload);
             self.push(handler.offset, Step::Copy);
-            self.sets(handler.offset, &kept.payload);
-            self.push(handler.offset, Step::Open(region));
-            self.gets(handler.offset, &kept.payload);
+            self.sets(Bodies::Both, handler.offset, &payload);
+            self.push_in(Bodies::Entered, handler.offset, Step::Open(region));
+            self.gets(Bodies::Both, handler.offset, &payload);
             let body = self.layout.node_region[index];
-            self.payloads.push((body, kept.payload.clone()));
+            self.payloads.push((body, payload.clone()));
         }
         let tree = self.tree;
         tasks.push(match node.handlers.get(ordinal + 1) {
-            Some(_) => Task::Handler { node: index, ordinal: ordinal + 1, kept },
-            None => Task::End { node: index, kept },
+            Some(_) => Task::Handler { node: index, ordinal: ordinal + 1, payload },
+            None => Task::End { node: index, payload },
         });
         tasks.push(Task::Items(&tree.parts[index][ordinal + 1]));
         Ok(())
     }
 
-    fn middle(&mut self, index: usize, kept: Kept, tasks: &mut Vec<Task<'a>>) {
+    fn middle(&mut self, index: usize, params: &[LocalIdx], tasks: &mut Vec<Task<'a>>) {
         let node = &self.skeleton.nodes[index];
         if let Some(middle) = node.middle {
             if middle.falls_in {
-                self.push(middle.offset, Step::Branch(self.layout.node_label[index]));
+                let end = self.layout.node_label[index];
+                self.push_in(Bodies::Entered, middle.offset, Step::Branch(end));
             }
-            self.push(middle.offset, Step::Land(self.layout.else_label[index]));
-            self.gets(middle.offset, &kept.params);
+            let label = self.layout.else_label[index];
+            self.push_in(Bodies::Entered, middle.offset, Step::Land(label));
+            self.gets(Bodies::Entered, middle.offset, params);
         }
         let tree = self.tree;
-        tasks.push(Task::End { node: index, kept });
+        tasks.push(Task::End { node: index, payload: Vec::new() });
         tasks.push(Task::Items(&tree.parts[index][1]));
     }
 
-    /// After the `end` of a hoisted construct, what lay below it goes below its results.
-    fn end(&mut self, node: &Node, kept: Kept) -> Result<()> {
+    /// After the `end` of a hoisted construct, what comes back goes below its results. What comes back
+    /// at a loop or a try has lain below it all the time, but a rewind had to put it there.
+    fn end(&mut self, index: usize) -> Result<()> {
+        let node = &self.skeleton.nodes[index];
         let hoisted = matches!(node.kind, NodeKind::Block | NodeKind::If);
-        if hoisted && !kept.below.is_empty() {
-            let mark = self.temps.mark();
-            let mut results = Vec::new();
-            for ty in self.results(node.ty) {
-                results.push(self.temp(&Spill { ty, copy_of: None, saved: false }, node.end)?);
-            }
+        if hoisted && self.returning(index) < self.away.len() {
+            let results = self.temps(&self.results(node.ty), node.end)?;
             self.push(node.end, Step::Copy);
-            self.sets(node.end, &results);
-            self.gets(node.end, &kept.below);
-            self.gets(node.end, &results);
-            self.temps.release(mark);
+            self.sets(Bodies::Both, node.end, &results);
+            self.come_back(index, node.end);
+            self.gets(Bodies::Both, node.end, &results);
+            self.temps.give_back(&results);
         }
-        self.temps.give_back(&kept.below);
-        self.temps.give_back(&kept.params);
-        self.temps.give_back(&kept.payload);
+        self.forget(index);
         Ok(())
+    }
+
+    fn params(&self, ty: BlockType) -> Vec<ValType> {
+        match ty {
+            BlockType::Empty | BlockType::Type(_) => Vec::new(),
+            BlockType::FuncType(index) => {
+                self.module.func_type_at(TypeIdx(index)).params().to_vec()
+            }
+        }
     }
 
     fn results(&self, ty: BlockType) -> Vec<ValType> {
@@ -351,66 +437,18 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// A temporary for a spill.
-    fn temp(&mut self, spill: &Spill, offset: u32) -> Result<LocalIdx> {
-        if let ValType::Ref(ty) = spill.ty
-            && (spill.saved || !ty.is_nullable())
+    fn temps(&mut self, types: &[ValType], offset: u32) -> Result<Vec<LocalIdx>> {
+        types.iter().map(|ty| self.temp(*ty, false, offset)).collect()
+    }
+
+    /// A temporary for a value that the operand stack holds at `offset`.
+    fn temp(&mut self, ty: ValType, saved: bool, offset: u32) -> Result<LocalIdx> {
+        if let ValType::Ref(reference) = ty
+            && (saved || !reference.is_nullable())
         {
             let what = "a reference on the operand stack,";
             return Err(refuse::reference(self.module, self.func, what, offset));
         }
-        let local = self.temps.take(spill.ty);
-        if spill.saved {
-            self.saved.insert(local);
-        }
-        Ok(local)
-    }
-}
-
-/// Hands out temporaries.
-#[derive(Default)]
-struct Temps {
-    first: u32,
-    types: Vec<ValType>,
-    free: Vec<LocalIdx>,
-    taken: Vec<LocalIdx>,
-}
-
-impl Temps {
-    fn ty(&self, local: LocalIdx) -> ValType {
-        self.types[(local.0 - self.first) as usize]
-    }
-
-    fn take(&mut self, ty: ValType) -> LocalIdx {
-        let free = self.free.iter().rposition(|local| self.ty(*local) == ty);
-        let local = match free {
-            Some(position) => self.free.remove(position),
-            None => {
-                self.types.push(ty);
-                LocalIdx(self.first + self.types.len() as u32 - 1)
-            }
-        };
-        self.taken.push(local);
-        local
-    }
-
-    /// A point to release to.
-    fn mark(&self) -> usize {
-        self.taken.len()
-    }
-
-    /// Gives back all that was taken since `mark`.
-    fn release(&mut self, mark: usize) {
-        while self.taken.len() > mark {
-            let local = self.taken.pop().expect("checked");
-            self.free.push(local);
-        }
-    }
-
-    fn give_back(&mut self, locals: &[LocalIdx]) {
-        for local in locals.iter().rev() {
-            self.taken.retain(|taken| taken != local);
-            self.free.push(*local);
-        }
+        Ok(self.temps.take(ty))
     }
 }

@@ -6,39 +6,47 @@
 
 use super::events;
 use super::operands::Operands;
-use super::skeleton::{Handler, Middle, Node, NodeKind, Skeleton, Spill};
-use crate::analyze::{Site, Target};
+use super::skeleton::{Handler, Middle, Node, NodeKind, Skeleton};
+use super::spilling::{Fate, Last};
+use crate::analyze::Site;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, GlobalIdx, LocalIdx, TagIdx, TypeIdx};
 use crate::read::Module;
 use crate::refusal::{Refusal, RefusalKind};
-use std::ops::Range;
 use wasmparser::{
     BlockType, FuncValidator, FuncValidatorAllocations, Operator, ValidatorResources,
 };
 
 /// An open construct.
-struct Open {
+pub(super) struct Open {
     kind: NodeKind,
     /// Height of the operand stack below the construct's parameters.
-    height: usize,
+    pub height: usize,
     /// Its node, and how many nodes there would be without it.
-    node: usize,
-    spills: usize,
-    has_site: bool,
+    pub node: usize,
+    pub has_site: bool,
+    /// The last node directly inside.
+    pub last: Option<Last>,
 }
 
 pub(super) struct Walk<'m, 'a> {
     module: &'m Module<'a>,
     func: FuncIdx,
-    validator: FuncValidator<ValidatorResources>,
-    operands: Operands,
-    open: Vec<Open>,
+    pub validator: FuncValidator<ValidatorResources>,
+    pub operands: Operands,
+    pub open: Vec<Open>,
+    /// The spills of the lowest operands: those of all that have left the operand stack and not
+    /// come back. It is never one above one that is still there.
+    pub spilled: Vec<usize>,
+    /// Locals that are read again after the landings of sites, by the sites' ordinals from 0.
+    pub needed: Vec<(u32, LocalIdx)>,
+    /// How many open constructs are loops.
+    pub loops: usize,
     /// How many open constructs could catch an exception.
     tries: usize,
     /// Control-stack height at which unreachable code began, and its offset.
     dead: Option<(u32, u32)>,
-    out: Skeleton,
+    pub out: Skeleton,
 }
 
 /// What walks use one after the other, so that memory is not asked for once a function.
@@ -63,8 +71,19 @@ pub(super) fn walk(
     let validator = module.validator(func, allocations);
     open.clear();
     skeleton.clear();
-    let (tries, dead) = (0, None);
-    let mut walk = Walk { module, func, validator, operands, open, tries, dead, out: skeleton };
+    let mut walk = Walk {
+        module,
+        func,
+        validator,
+        operands,
+        open,
+        spilled: Vec::new(),
+        needed: Vec::new(),
+        loops: 0,
+        tries: 0,
+        dead: None,
+        out: skeleton,
+    };
     walk.run(sites).map_err(|stop| match stop {
         Stop::Refused(error) => error,
         Stop::Parser(error) => Error::misread(&error),
@@ -111,6 +130,7 @@ impl Walk<'_, '_> {
             }
             self.operator(&op, site, offset, end)?;
         }
+        self.settle_needed();
         match sites.next() {
             None => Ok(()),
             Some(site) => Err(Stop::Refused(Error::Internal(format!(
@@ -151,9 +171,10 @@ impl Walk<'_, '_> {
         end: u32,
     ) -> Result<(), Stop> {
         if let Some(site) = site {
-            self.site(site, op, offset)?;
+            self.site(site, op, offset);
         }
         events::record(&mut self.out, op, site.is_some(), self.tries > 0);
+        self.out.offsets.resize(self.out.events.len(), offset);
         if let Operator::Rethrow { relative_depth } = op {
             self.rethrow(*relative_depth, offset);
         }
@@ -171,6 +192,7 @@ impl Walk<'_, '_> {
             Operator::End | Operator::Delegate { .. } => self.leave(op, offset)?,
             _ => {
                 let arity = op.operator_arity(&self.validator);
+                self.take_operands(op, arity, offset);
                 self.validator.op(u64::from(offset), op)?;
                 self.note_dead(end);
                 // In unreachable code the validator's height is no longer the walk's.
@@ -189,6 +211,21 @@ impl Walk<'_, '_> {
         let unreachable =
             self.validator.get_control_frame(0).is_some_and(|frame| frame.unreachable);
         self.dead = unreachable.then(|| (self.validator.control_stack_height(), end));
+    }
+
+    /// What an operator that neither opens nor closes a construct takes must be on the operand stack,
+    /// unless it only drops it.
+    fn take_operands(&mut self, op: &Operator<'_>, arity: Option<(u32, u32)>, offset: u32) {
+        let (height, base) =
+            (self.operands.height(), self.open.last().map_or(0, |open| open.height));
+        match (op, arity) {
+            (Operator::Drop, _) if self.spilled.len() == height => {
+                self.end_spills(height - 1, Fate::Dropped);
+                self.out.omitted.push(offset);
+            }
+            (_, Some((pops, _))) => self.end_spills(height - pops as usize, Fate::Used),
+            (_, None) => self.end_spills(base, Fate::Used),
+        }
     }
 
     /// An operator that neither opens nor closes a construct.
@@ -227,6 +264,7 @@ impl Walk<'_, '_> {
         if kind == NodeKind::Try {
             self.tries += 1;
         }
+        self.loops += usize::from(kind == NodeKind::Loop);
         Ok(())
     }
 
@@ -238,42 +276,34 @@ impl Walk<'_, '_> {
         params: usize,
         condition: usize,
     ) {
-        let base = self.open.last().map_or(0, |open| open.height);
-        let spills = self.out.spills.len();
-        // A lone condition stays where it is.
-        if self.operands.height() - base > condition {
-            let count = self.operands.height() - base;
-            for position in 0..count {
-                let below = position + params + condition < count;
-                self.push_spill(count - 1 - position, None, below);
-            }
-        }
+        let height = self.operands.height() - params - condition;
+        self.end_spills(height, Fate::Used);
         let node = self.out.nodes.len();
         self.out.nodes.push(Node {
             kind,
             start: offset,
             landing: offset,
-            spills: spills..self.out.spills.len(),
-            params,
+            spills: 0..0,
             ty,
             middle: None,
             handlers: Vec::new(),
             end: 0,
             next: 0,
         });
-        let height = self.operands.height() - params - condition;
-        self.open.push(Open { kind, height, node, spills, has_site: false });
+        self.open.push(Open { kind, height, node, has_site: false, last: None });
     }
 
-    fn push_spill(&mut self, depth: usize, copy_of: Option<LocalIdx>, saved: bool) {
-        let ty = self.validator.get_operand_type(depth).flatten();
-        let ty = ty.expect("live code has no operand of unknown type");
-        self.out.spills.push(Spill { ty, copy_of, saved });
+    /// At the end of a construct's part its results are used, and in unreachable code nothing is.
+    fn end_construct_spills(&mut self) {
+        let height = self.open.last().map_or(0, |open| open.height);
+        let fate = if self.dead.is_some() { Fate::Dropped } else { Fate::Used };
+        self.end_spills(height, fate);
     }
 
     /// `else`, `catch`, `catch_all`.
     fn middle(&mut self, op: &Operator<'_>, offset: u32) -> Result<(), Stop> {
         let falls_in = self.dead.is_none();
+        self.end_construct_spills();
         self.validator.op(u64::from(offset), op)?;
         let open = self.open.last().expect("the body is valid");
         let (height, index) = (open.height, open.node);
@@ -328,6 +358,7 @@ impl Walk<'_, '_> {
     /// `end` or `delegate`: closes a construct; one without sites leaves no node.
     fn leave(&mut self, op: &Operator<'_>, offset: u32) -> Result<(), Stop> {
         let falls_out = self.dead.is_none();
+        self.end_construct_spills();
         self.validator.op(u64::from(offset), op)?;
         let open = self.open.pop().expect("the body is valid");
         let next = self.out.nodes.len();
@@ -336,6 +367,7 @@ impl Walk<'_, '_> {
         if open.kind == NodeKind::Try && node.handlers.is_empty() {
             self.tries -= 1;
         }
+        self.loops -= usize::from(open.kind == NodeKind::Loop);
         node.next = next;
         if self.open.is_empty() {
             self.out.end_reachable = falls_out;
@@ -343,10 +375,11 @@ impl Walk<'_, '_> {
         }
         if open.has_site {
             self.check_handlers(&self.out.nodes[open.node])?;
-            self.open.last_mut().expect("checked above").has_site = true;
+            let outer = self.open.last_mut().expect("checked above");
+            outer.last = Some(Last { node: open.node, site: None });
+            self.operands.pass_node(offset);
         } else {
             self.out.nodes.truncate(open.node);
-            self.out.spills.truncate(open.spills);
         }
         self.operands.set_height(open.height, offset);
         let height = self.validator.operand_stack_height() as usize;
@@ -359,79 +392,6 @@ impl Walk<'_, '_> {
             BlockType::Empty | BlockType::Type(_) => 0,
             BlockType::FuncType(index) => self.module.func_type_at(TypeIdx(index)).params().len(),
         }
-    }
-
-    /// Plans the landing of a site whose call is `op`.
-    fn site(&mut self, site: &Site, op: &Operator<'_>, offset: u32) -> Result<(), Stop> {
-        let open = self.open.last_mut().expect("the body is open");
-        open.has_site = true;
-        let base = open.height;
-        let (pops, _) = op.operator_arity(&self.validator).expect("calls have an arity");
-        let height = self.operands.height();
-        let args = height - pops as usize;
-        let exact = |position: usize| match site.target {
-            _ if position < args => true,
-            Target::Import(_) => true,
-            Target::Defined(_) => false,
-            Target::Indirect { may_be_import } | Target::Ref { may_be_import } => {
-                may_be_import || position + 1 == height
-            }
-        };
-        // As many values from the top as can be computed again where they stand.
-        let mut landing = offset;
-        let mut first = height;
-        while first > base {
-            let operand = self.operands.above(first - 1)[0];
-            if operand.end != landing || !self.operands.can_rerun(first - 1, exact(first - 1)) {
-                break;
-            }
-            first -= 1;
-            landing = operand.start;
-        }
-        let needed = self.out.needed_locals.len();
-        for position in first..height {
-            let reads = self.operands.needed_reads(position, exact(position));
-            self.out.needed_locals.extend_from_slice(reads);
-        }
-        self.push_site(base..first, height, landing, exact, offset);
-        self.out.needed.push((offset, needed..self.out.needed_locals.len()));
-        Ok(())
-    }
-
-    /// Records the site's node: the values below its landing are spilled.
-    fn push_site(
-        &mut self,
-        spilled: Range<usize>,
-        height: usize,
-        landing: u32,
-        exact: impl Fn(usize) -> bool,
-        offset: u32,
-    ) {
-        let spills = self.out.spills.len();
-        let mut tee = None;
-        for position in spilled.clone() {
-            let copy_of = self.operands.copy_of(position);
-            let saved = exact(position);
-            if let (Some(local), true) = (copy_of, saved) {
-                self.out.needed_locals.push(local);
-            }
-            self.push_spill(height - 1 - position, copy_of, saved);
-            if position + 1 == spilled.end {
-                tee = self.operands.tee_just_before(position, landing);
-            }
-        }
-        self.out.nodes.push(Node {
-            kind: NodeKind::Site { tee },
-            start: offset,
-            landing,
-            spills: spills..self.out.spills.len(),
-            params: 0,
-            ty: BlockType::Empty,
-            middle: None,
-            handlers: Vec::new(),
-            end: offset,
-            next: self.out.nodes.len() + 1,
-        });
     }
 
     fn refuse(&self, kind: RefusalKind, what: &str, offset: u32) -> Stop {

@@ -3,41 +3,49 @@
 //! The output's labels are tracked by position: how many labels are open outside of each. A
 //! branch of the input names a construct, and is given the distance to that construct's label.
 
+use super::exits::Labels;
 use super::runtime::Runtime;
 use crate::emit::{NewTypes, Signature};
 use crate::error::{Error, Result};
-use crate::plan::{FuncPlan, Label, LabelType, RegionOrdinal, Step, Undo};
+use crate::index::LocalIdx;
+use crate::plan::{BodyPlan, FuncPlan, Label, LabelType, RegionOrdinal, RewindEntry, Step, Undo};
 use crate::read::{Module, labels};
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, Catch, Encode, InstructionSink, ValType};
 use wasmparser::Operator;
 
-/// Rewrites the body that `plan` is for; returns its bytes, without the size in front.
+/// Writes the function's own body, without the size in front.
 pub(super) fn rewrite_body(
     module: &Module<'_>,
     plan: &FuncPlan,
     runtime: &Runtime,
 ) -> Result<Vec<u8>> {
-    let body = module.body(plan.func).expect("only defined functions are rewritten");
-    let mut emitter = Emitter {
-        module,
-        plan,
-        runtime,
-        out: Vec::with_capacity(body.as_bytes().len() * 3 / 2 + 64),
-        depth: 0,
-        labels: vec![0; plan.labels as usize],
-        constructs: Vec::new(),
-        copied_to: 0,
-        copy_from: 0,
-    };
-    emitter.locals(&body).map_err(|error| Error::misread(&error))?;
-    emitter.operators(&body).map_err(|error| Error::misread(&error))?;
-    Ok(emitter.out)
+    Emitter::new(module, plan, &plan.body, runtime).write(Locals::Declared)
+}
+
+/// Writes the body of the function's resume function, if it has one.
+pub(super) fn resume_body(
+    module: &Module<'_>,
+    plan: &FuncPlan,
+    runtime: &Runtime,
+) -> Result<Option<Vec<u8>>> {
+    let resume = plan.resume.as_ref();
+    resume.map(|body| Emitter::new(module, plan, body, runtime).write(Locals::All)).transpose()
+}
+
+/// Which of the input's locals a body declares.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Locals {
+    /// Those that the function declares.
+    Declared,
+    /// Its parameters too.
+    All,
 }
 
 pub(super) struct Emitter<'m, 'a> {
     module: &'m Module<'a>,
     pub(super) plan: &'m FuncPlan,
+    pub(super) body: &'m BodyPlan,
     pub(super) runtime: &'m Runtime,
     out: Vec<u8>,
     /// How many labels are open.
@@ -49,9 +57,43 @@ pub(super) struct Emitter<'m, 'a> {
     /// Input bytes from `copy_from` to `copied_to` are to be copied, but have not been yet.
     copied_to: usize,
     copy_from: usize,
+    /// The labels of the exits.
+    pub(super) exits: Labels,
 }
 
-impl Emitter<'_, '_> {
+impl<'m, 'a> Emitter<'m, 'a> {
+    fn new(
+        module: &'m Module<'a>,
+        plan: &'m FuncPlan,
+        body: &'m BodyPlan,
+        runtime: &'m Runtime,
+    ) -> Self {
+        let bytes = module.body(plan.func).map_or(0, |body| body.as_bytes().len());
+        let labels = body.entry.as_ref().map_or(0, |entry| entry.labels);
+        Emitter {
+            module,
+            plan,
+            body,
+            runtime,
+            out: Vec::with_capacity(bytes * 3 / 2 + 64),
+            depth: 0,
+            labels: vec![0; labels as usize],
+            constructs: Vec::new(),
+            copied_to: 0,
+            copy_from: 0,
+            exits: Labels::default(),
+        }
+    }
+
+    fn write(mut self, locals: Locals) -> Result<Vec<u8>> {
+        let body = self.module.body(self.plan.func).expect("only defined functions are rewritten");
+        self.locals(&body, locals).map_err(|error| Error::misread(&error))?;
+        self.operators(&body).map_err(|error| Error::misread(&error))?;
+        Ok(self.out)
+    }
+}
+
+impl<'m> Emitter<'m, '_> {
     /// Writes the instructions that the caller appends; what is still to be copied comes first.
     pub(super) fn sink(&mut self) -> InstructionSink<'_> {
         self.flush();
@@ -72,30 +114,41 @@ impl Emitter<'_, '_> {
         self.copy_from = self.copied_to;
     }
 
-    /// The declared locals, with `$resume` and the temporaries behind them.
-    fn locals(&mut self, body: &wasmparser::FunctionBody<'_>) -> wasmparser::Result<()> {
+    /// The declared locals, with the temporaries and `$resume` behind them.
+    fn locals(
+        &mut self,
+        body: &wasmparser::FunctionBody<'_>,
+        which: Locals,
+    ) -> wasmparser::Result<()> {
         let reader = body.get_locals_reader()?;
         let (groups, start) = (reader.get_count(), reader.original_position());
         let end = body.get_operators_reader()?.original_position() as usize;
-        let mut added: Vec<(u32, ValType)> = Vec::new();
-        let temps = self.plan.temps.iter().map(|ty| self.runtime.types.val_type(*ty));
-        for ty in std::iter::once(ValType::I32).chain(temps) {
-            match added.last_mut() {
-                Some((count, last)) if *last == ty => *count += 1,
-                _ => added.push((1, ty)),
-            }
-        }
-        (groups + added.len() as u32).encode(&mut self.out);
+        let params = self.module.func_type(self.plan.func).params();
+        let params_to_declare = if which == Locals::All { params } else { &[] };
+        let before = self.grouped(params_to_declare, false);
+        let after = self.grouped(&self.plan.temps, self.body.entry.is_some());
+        (groups + (before.len() + after.len()) as u32).encode(&mut self.out);
+        before.iter().for_each(|group| encode_group(group, &mut self.out));
         self.out.extend_from_slice(&self.module.bytes[start as usize..end]);
-        for (count, ty) in added {
-            count.encode(&mut self.out);
-            ty.encode(&mut self.out);
-        }
+        after.iter().for_each(|group| encode_group(group, &mut self.out));
         Ok(())
     }
 
+    /// Types as runs of equal ones, with `$resume` behind them if it is there.
+    fn grouped(&self, types: &[wasmparser::ValType], resume: bool) -> Vec<(u32, ValType)> {
+        let types = types.iter().map(|ty| self.runtime.types.val_type(*ty));
+        let mut groups: Vec<(u32, ValType)> = Vec::new();
+        for ty in types.chain(resume.then_some(ValType::I32)) {
+            match groups.last_mut() {
+                Some((count, last)) if *last == ty => *count += 1,
+                _ => groups.push((1, ty)),
+            }
+        }
+        groups
+    }
+
     fn operators(&mut self, body: &wasmparser::FunctionBody<'_>) -> wasmparser::Result<()> {
-        let plan = self.plan;
+        let plan = self.body;
         let mut reader = body.get_operators_reader()?;
         let mut steps = &plan.steps[..];
         let mut dead = plan.dead.iter().peekable();
@@ -131,6 +184,7 @@ impl Emitter<'_, '_> {
             Step::Set(local) => _ = self.sink().local_set(local.0),
             Step::Get(local) => _ = self.sink().local_get(local.0),
             Step::Drop => _ = self.sink().drop(),
+            Step::Omit => {}
             Step::TeeToSet => {
                 if let Operator::LocalTee { local_index } = op {
                     self.sink().local_set(*local_index);
@@ -156,16 +210,31 @@ impl Emitter<'_, '_> {
                 self.sink().i32_eqz().br_if(depth);
             }
             Step::ResetResume => {
-                let resume = self.plan.resume.0;
+                let resume = self.resume().0;
                 self.sink().i32_const(0).local_set(resume);
             }
+            Step::CallImport(import) => {
+                let caller = self.runtime.caller_of(import);
+                self.sink().call(caller.0);
+            }
+            Step::Unreachable => _ = self.sink().unreachable(),
             Step::Test(site) => self.test(site),
         }
     }
 
+    /// How a rewind enters this body.
+    pub(super) fn entry(&self) -> &'m RewindEntry {
+        self.body.entry.as_ref().expect("only bodies that a rewind enters have landings")
+    }
+
+    /// The local that says which site a rewind goes to.
+    pub(super) fn resume(&self) -> LocalIdx {
+        self.entry().resume
+    }
+
     /// Opens a label of the plan.
     pub(super) fn open_label(&mut self, label: Label) {
-        let ty = match self.plan.label_type(label) {
+        let ty = match self.entry().label_type(label) {
             LabelType::Plain(ty) => {
                 RoundtripReencoder.block_type(*ty).expect("block types of the input are by index")
             }
@@ -282,91 +351,46 @@ impl Emitter<'_, '_> {
         self.depth += 1;
     }
 
-    /// After a site: unwinding is the only thing that ends in a state that is not 0.
-    fn test(&mut self, site: u32) {
-        let depth = self.depth - 1 - self.unwind_position();
-        let state = self.runtime.state.0;
-        self.sink().i32_const(site as i32).global_get(state).br_if(depth).drop();
-    }
-
-    /// The labels `$retry` (where it is needed) and `$unwind`, and the dispatch of the body.
+    /// What stands before the first operator: the way to the resume function, or the loop for undoing, the labels of
+    /// the exits, and the dispatch.
     fn prologue(&mut self) {
         self.constructs.push(0);
+        self.depth = 1;
+        if self.body.entry.is_none() {
+            self.forward_to_resume();
+        }
         if self.plan.undo == Undo::Loop {
             self.sink().loop_(BlockType::Empty);
+            self.depth += 1;
         }
-        self.sink().block(BlockType::Result(ValType::I32));
-        self.depth = self.unwind_position() + 1;
-        self.open_region(RegionOrdinal(0));
-    }
-
-    /// The position of the label `$unwind`: inside the function's own and `$retry`.
-    fn unwind_position(&self) -> u32 {
-        match self.plan.undo {
-            Undo::Loop => 2,
-            Undo::Call => 1,
+        self.open_exits();
+        if self.body.entry.is_some() {
+            self.open_region(RegionOrdinal(0));
         }
     }
 
-    /// Where an unwind leaves the function: with the site's ordinal on the stack.
+    /// A rewind goes on in the resume function.
+    fn forward_to_resume(&mut self) {
+        let state = self.runtime.state.0;
+        let resume = self.runtime.resume_of(self.plan.func).expect("the plan has it apart");
+        self.sink().global_get(state).if_(BlockType::Empty).call(resume.0).return_().end();
+    }
+
+    /// What stands behind the last operator.
     fn epilogue(&mut self) {
-        if self.plan.end_reachable {
+        if self.body.end_reachable {
             self.sink().return_();
         }
+        self.close_exits();
         let ty = self.module.func_type(self.plan.func);
-        let (resume, bytes) = (self.plan.resume.0, self.plan.frame.bytes as i32);
-        let before = self.plan.sites_before as i32;
-        match self.plan.undo {
-            Undo::Loop => {
-                let push = self.runtime.push.0;
-                self.sink().end().local_tee(resume).i32_const(bytes).i32_const(before).call(push);
-                self.sink().br_if(0).end();
-                self.save_frame();
-            }
-            Undo::Call => {
-                let push = self.runtime.push_always.0;
-                self.sink().end().i32_const(bytes).i32_const(before).call(push);
-                self.save_frame();
-                self.sink().if_(BlockType::Empty);
-                ty.params().iter().for_each(|param| self.dummy(*param));
-                let func = self.plan.func.0;
-                self.sink().call(func).return_().end();
-            }
-        }
         ty.results().iter().for_each(|result| self.dummy(*result));
         self.sink().end();
     }
 
-    /// When rewinding, takes the frame; when undoing an unwind by a loop, the locals are there already.
-    pub(super) fn restore_frame(&mut self) {
-        let (resume, bytes) = (self.plan.resume.0, self.plan.frame.bytes as i32);
-        let pop = self.runtime.pop.0;
-        if self.plan.undo == Undo::Loop {
-            self.sink().local_get(resume).i32_eqz().if_(BlockType::Empty);
-        }
-        let (before, sites) = (self.plan.sites_before as i32, self.plan.sites as i32);
-        self.sink().i32_const(bytes).i32_const(before).i32_const(sites);
-        self.sink().call(pop).local_set(resume);
-        for (ty, slots) in self.runtime.load_chunks(&self.plan.frame) {
-            let load = self.runtime.load_helper(ty, slots.len());
-            self.sink().call(load);
-            for slot in slots.iter().rev() {
-                self.sink().local_set(slot.local.0);
-            }
-        }
-        if self.plan.undo == Undo::Loop {
-            self.sink().end();
-        }
-    }
-
-    fn save_frame(&mut self) {
-        for (ty, slots) in self.runtime.save_chunks(&self.plan.frame) {
-            for slot in slots {
-                self.sink().local_get(slot.local.0);
-            }
-            let save = self.runtime.save_helper(ty, slots.len());
-            self.sink().call(save);
-        }
+    /// Arguments that nobody looks at.
+    pub(super) fn dummy_arguments(&mut self) {
+        let ty = self.module.func_type(self.plan.func);
+        ty.params().iter().for_each(|param| self.dummy(*param));
     }
 
     /// A value of `ty` that nobody looks at.
@@ -412,4 +436,9 @@ impl NewTypes {
         let results = results.iter().map(|ty| self.val_type(*ty)).collect();
         self.index(&Signature { params: Vec::new(), results }).expect("collected by the layout")
     }
+}
+
+fn encode_group((count, ty): &(u32, ValType), out: &mut Vec<u8>) {
+    count.encode(out);
+    ty.encode(out);
 }

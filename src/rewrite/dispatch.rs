@@ -1,7 +1,7 @@
 //! How a rewind gets from the start of a region to a landing in it.
 //!
 //! All of this is cold: on the normal path a region costs one test, of the state at the start of a
-//! function and of the local `$resume` elsewhere.
+//! function and of the local `$resume` elsewhere; one that only a rewind enters costs none.
 
 use super::body::Emitter;
 use crate::plan::{Dispatch, HandlerEntry, Label, Region, RegionOrdinal, Reset};
@@ -10,12 +10,16 @@ use wasm_encoder::BlockType;
 impl Emitter<'_, '_> {
     /// Opens the labels of a region and dispatches.
     pub(super) fn open_region(&mut self, ordinal: RegionOrdinal) {
-        let plan = self.plan;
-        let region = &plan.regions[ordinal.0 as usize];
+        let region = &self.entry().regions[ordinal.0 as usize];
         for label in region.labels.clone().rev() {
             self.open_label(Label(label));
         }
-        if ordinal.0 == 0 {
+        if region.rewind_only {
+            if ordinal.0 == 0 {
+                self.restore_frame();
+            }
+            self.dispatch(region);
+        } else if ordinal.0 == 0 {
             let state = self.runtime.state.0;
             self.sink().global_get(state).if_(BlockType::Empty);
             self.depth += 1;
@@ -30,7 +34,7 @@ impl Emitter<'_, '_> {
 
     /// The dispatch of a region that is also entered on the normal path.
     fn guarded_dispatch(&mut self, region: &Region) {
-        let resume = self.plan.resume.0;
+        let resume = self.resume().0;
         let dispatch = &region.dispatch;
         let only = match (&dispatch.sites[..], &dispatch.regions[..]) {
             _ if !dispatch.handlers.is_empty() => None,
@@ -53,7 +57,7 @@ impl Emitter<'_, '_> {
 
     /// Branches to the landing that `$resume`, which is not 0, says.
     fn dispatch(&mut self, region: &Region) {
-        let resume = self.plan.resume.0;
+        let resume = self.resume().0;
         let Dispatch { first, sites, handlers, regions, .. } = &region.dispatch;
         let mut next = first + sites.len() as u32;
         for handler in handlers {
@@ -96,7 +100,7 @@ impl Emitter<'_, '_> {
     /// Throws what the handler had caught, if `$resume` is one of its ordinals, which begin with
     /// `first`.
     fn dispatch_to_handler(&mut self, first: u32, handler: &HandlerEntry) {
-        let resume = self.plan.resume.0;
+        let resume = self.resume().0;
         let tag = handler.tag.or(self.runtime.any_tag).expect("laid out for all handlers");
         self.sink().local_get(resume).i32_const(first as i32).i32_sub();
         self.sink().i32_const(handler.sites as i32).i32_lt_u().if_(BlockType::Empty);
@@ -107,7 +111,7 @@ impl Emitter<'_, '_> {
     }
 
     fn dispatch_to_site(&mut self, dispatch: &Dispatch) {
-        let resume = self.plan.resume.0;
+        let resume = self.resume().0;
         let reset = dispatch.reset == Reset::InDispatch;
         match &dispatch.sites[..] {
             [] => {}

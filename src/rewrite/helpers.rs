@@ -20,15 +20,6 @@ const NO_ROOM: i32 = 3;
 /// As `NO_ROOM`, and the next frame is the one in the reserve. No host ever sees it.
 const NO_ROOM_RESERVE: i32 = 4;
 
-/// The parameters and locals of the functions that push.
-mod push {
-    pub(super) const ORDINAL: u32 = 0;
-    pub(super) const BYTES: u32 = 1;
-    pub(super) const BEFORE: u32 = 2;
-    pub(super) const POS: u32 = 3;
-    pub(super) const LIMIT: u32 = 4;
-}
-
 impl Runtime {
     /// `unwind_begin(buffer)`: without room for the globals and the reserve, nothing is written, and
     /// the entry is called again at once.
@@ -137,77 +128,98 @@ impl Runtime {
         body
     }
 
-    /// `push(ordinal, bytes, before) -> retry`: takes room for a frame of the site with this ordinal
-    /// in a function that has `before` sites before it. Without room the unwind is undone: the state
+    /// `room(end) -> base`: where the frame begins that is being written, of which the first `end` bytes are wanted.
+    /// If they don't fit, the unwind is going to be undone: the frame goes on in the reserve, with what it has so far.
+    pub(super) fn room_body(&self) -> Function {
+        let (end, pos, limit) = (0, 1, 2);
+        let mut body = Function::new([(2, ValType::I32)]);
+        let mut sink = body.instructions();
+        sink.global_get(self.state.0).i32_const(NO_ROOM_RESERVE).i32_eq();
+        sink.if_(BlockType::Empty);
+        self.reserve(&mut sink);
+        sink.return_().end();
+        self.has_no_room(&mut sink, end, (pos, limit));
+        sink.if_(BlockType::Empty);
+        // The host may have moved `end` since the unwind began.
+        sink.local_get(limit);
+        self.first_frame(&mut sink);
+        sink.i32_lt_u();
+        trap_if(&mut sink);
+        self.move_to_reserve(&mut sink, (pos, limit), end);
+        sink.i32_const(NO_ROOM_RESERVE).global_set(self.state.0);
+        self.reserve(&mut sink);
+        sink.return_().end();
+        sink.local_get(pos).end();
+        body
+    }
+
+    /// Copies what lies between `pos` and `limit`, less than a frame, to the reserve. Uses `at` up.
+    fn move_to_reserve(&self, sink: &mut InstructionSink<'_>, (pos, limit): (u32, u32), at: u32) {
+        sink.i32_const(0).local_set(at);
+        sink.block(BlockType::Empty).loop_(BlockType::Empty);
+        // `limit` may lie below `pos`.
+        sink.local_get(limit).local_get(pos).i32_lt_u().br_if(1);
+        sink.local_get(limit).local_get(pos).i32_sub().local_get(at).i32_sub();
+        sink.i32_const(4).i32_lt_u().br_if(1);
+        self.reserve(sink);
+        sink.local_get(at).i32_add();
+        sink.local_get(pos).local_get(at).i32_add().i32_load(memarg(0)).i32_store(memarg(0));
+        sink.local_get(at).i32_const(4).i32_add().local_set(at).br(0).end().end();
+    }
+
+    /// `seal(ordinal, before, bytes) -> undo`: ends the frame of `bytes` bytes with its site's number, and moves `pos` behind
+    /// it; unless it is in the reserve, from where the caller calls what takes it again.
+    pub(super) fn seal_body(&self, room: FuncIdx) -> Function {
+        let (ordinal, before, bytes, base) = (0, 1, 2, 3);
+        let mut body = Function::new([(1, ValType::I32)]);
+        let mut sink = body.instructions();
+        sink.local_get(bytes).call(room.0).local_tee(base).local_get(bytes).i32_add();
+        sink.i32_const(SITE_BYTES).i32_sub();
+        sink.local_get(ordinal).local_get(before).i32_add().i32_store(memarg(0));
+        sink.global_get(self.state.0).i32_const(NO_ROOM_RESERVE).i32_eq();
+        sink.if_(BlockType::Empty).i32_const(1).return_().end();
+        sink.global_get(self.buffer.0).local_get(base).local_get(bytes).i32_add();
+        sink.i32_store(memarg(POS)).i32_const(0).end();
+        body
+    }
+
+    /// `probe(bytes) -> retry`: whether there is room for such a frame. Without room the unwind is undone: the state
     /// becomes 3, and the caller goes back to its site.
-    pub(super) fn push_body(&self) -> Function {
+    pub(super) fn probe_body(&self) -> Function {
+        let (bytes, pos, limit) = (0, 1, 2);
         let mut body = Function::new([(2, ValType::I32)]);
         let mut sink = body.instructions();
         sink.global_get(self.state.0).i32_const(NO_ROOM).i32_eq();
         sink.if_(BlockType::Empty).i32_const(1).return_().end();
-        self.has_no_room(&mut sink);
+        self.has_no_room(&mut sink, bytes, (pos, limit));
         sink.if_(BlockType::Empty);
         sink.i32_const(NO_ROOM).global_set(self.state.0).i32_const(1).return_().end();
-        self.take_room(&mut sink);
         sink.i32_const(0).end();
         body
     }
 
-    /// `push_always(ordinal, bytes, before) -> undo`: as `push`, but without room the frame goes into
-    /// the reserve, and the caller calls itself to take it from there.
-    pub(super) fn push_always_body(&self) -> Function {
-        let mut body = Function::new([(2, ValType::I32)]);
-        let mut sink = body.instructions();
-        self.has_no_room(&mut sink);
-        sink.if_(BlockType::Empty);
-        // The host may have moved `end` since the unwind began.
-        sink.local_get(push::LIMIT);
-        self.first_frame(&mut sink);
-        sink.i32_lt_u();
-        trap_if(&mut sink);
-        sink.i32_const(NO_ROOM_RESERVE).global_set(self.state.0);
-        self.first_frame(&mut sink);
-        sink.local_get(push::BYTES).i32_sub().local_tee(push::POS);
-        self.write_site(&mut sink);
-        sink.i32_const(1).return_().end();
-        self.take_room(&mut sink);
-        sink.i32_const(0).end();
-        body
-    }
-
-    /// Whether there is no room for the frame. Sets `POS` and `LIMIT`.
-    fn has_no_room(&self, sink: &mut InstructionSink<'_>) {
+    /// Whether there is no room for so many `bytes`. Sets `pos` and `limit`.
+    fn has_no_room(&self, sink: &mut InstructionSink<'_>, bytes: u32, (pos, limit): (u32, u32)) {
         // Anything else is a host that ended no rewind before it returned to the program.
         sink.global_get(self.state.0).i32_const(UNWINDING).i32_ne();
         trap_if(sink);
-        sink.global_get(self.buffer.0).i32_load(memarg(POS)).local_tee(push::POS);
+        sink.global_get(self.buffer.0).i32_load(memarg(POS)).local_tee(pos);
         self.first_frame(sink);
         sink.i32_lt_u();
         trap_if(sink);
-        sink.call(self.limit.0).local_tee(push::LIMIT).local_get(push::POS).i32_lt_u();
-        sink.local_get(push::LIMIT).local_get(push::POS).i32_sub();
-        sink.local_get(push::BYTES).i32_lt_u().i32_or();
+        sink.call(self.limit.0).local_tee(limit).local_get(pos).i32_lt_u();
+        sink.local_get(limit).local_get(pos).i32_sub().local_get(bytes).i32_lt_u().i32_or();
     }
 
-    /// Takes the bytes from `POS` on for the frame, and moves `pos` behind them.
-    fn take_room(&self, sink: &mut InstructionSink<'_>) {
-        sink.global_get(self.buffer.0);
-        sink.local_get(push::POS).local_get(push::BYTES).i32_add().i32_store(memarg(POS));
-        sink.local_get(push::POS);
-        self.write_site(sink);
-    }
-
-    /// Begins the frame whose address is on the stack and in `POS`: its site goes to its end.
-    fn write_site(&self, sink: &mut InstructionSink<'_>) {
-        sink.global_set(self.cursor.0);
-        sink.local_get(push::POS).local_get(push::BYTES).i32_add().i32_const(SITE_BYTES).i32_sub();
-        sink.local_get(push::ORDINAL).local_get(push::BEFORE).i32_add().i32_store(memarg(0));
+    /// The address of the reserve, where a frame lies for which there is no room.
+    fn reserve(&self, sink: &mut InstructionSink<'_>) {
+        sink.global_get(self.buffer.0).i32_const(self.reserve as i32).i32_add();
     }
 
     /// `pop(bytes, before, sites) -> ordinal`: goes to the last frame. It must be one of the function's
     /// `sites` sites, and lie in the buffer.
     pub(super) fn pop_body(&self) -> Function {
-        let (bytes, before, sites, in_reserve, top, ordinal) = (0, 1, 2, 3, 4, 5);
+        let (bytes, before, sites, in_reserve, base, ordinal) = (0, 1, 2, 3, 4, 5);
         let mut body = Function::new([(3, ValType::I32)]);
         let mut sink = body.instructions();
         // A host that calls an export before the unwind has ended.
@@ -216,42 +228,64 @@ impl Runtime {
         sink.global_get(self.state.0).i32_const(NO_ROOM_RESERVE).i32_eq().local_tee(in_reserve);
         sink.if_(BlockType::Empty);
         sink.i32_const(NO_ROOM).global_set(self.state.0);
-        self.first_frame(&mut sink);
-        sink.local_set(top);
+        self.reserve(&mut sink);
+        sink.local_set(base);
         sink.else_();
-        sink.global_get(self.buffer.0).i32_load(memarg(POS)).local_tee(top);
+        sink.global_get(self.buffer.0).i32_load(memarg(POS)).local_tee(base);
         sink.call(self.limit.0).i32_gt_u();
-        sink.local_get(top);
+        sink.local_get(base);
         self.first_frame(&mut sink);
         sink.i32_lt_u().i32_or();
-        sink.local_get(top);
+        sink.local_get(base);
         self.first_frame(&mut sink);
         sink.i32_sub().local_get(bytes).i32_lt_u().i32_or();
         trap_if(&mut sink);
+        sink.local_get(base).local_get(bytes).i32_sub().local_set(base);
         sink.end();
-        sink.local_get(top).i32_const(SITE_BYTES).i32_sub().i32_load(memarg(0));
-        sink.local_get(before).i32_sub().local_tee(ordinal);
+        sink.local_get(base).local_get(bytes).i32_add().i32_const(SITE_BYTES).i32_sub();
+        sink.i32_load(memarg(0)).local_get(before).i32_sub().local_tee(ordinal);
         sink.i32_const(1).i32_sub().local_get(sites).i32_ge_u();
         trap_if(&mut sink);
-        sink.local_get(top).local_get(bytes).i32_sub().global_set(self.cursor.0);
+        sink.local_get(base).global_set(self.cursor.0);
         sink.local_get(in_reserve).i32_eqz().if_(BlockType::Empty);
-        sink.global_get(self.buffer.0).global_get(self.cursor.0).i32_store(memarg(POS)).end();
+        sink.global_get(self.buffer.0).local_get(base).i32_store(memarg(POS)).end();
         sink.local_get(ordinal).end();
         body
     }
 
-    pub(super) fn save_body(&self, ty: wasmparser::ValType, count: usize) -> Function {
+    /// Calls an import with the parameters, and once more as long as the unwind that it began had no room at all.
+    pub(super) fn caller_body(&self, import: FuncIdx, params: u32, ty: BlockType) -> Function {
         let mut body = Function::new([]);
         let mut sink = body.instructions();
+        sink.loop_(ty);
+        (0..params).for_each(|param| _ = sink.local_get(param));
+        sink.call(import.0);
+        sink.global_get(self.state.0).i32_const(NO_ROOM).i32_eq().br_if(0).end().end();
+        body
+    }
+
+    /// `save(offset, values…)`: writes the values to the slots from `offset` on of the frame that is being written.
+    pub(super) fn save_body(
+        &self,
+        ty: wasmparser::ValType,
+        count: usize,
+        room: FuncIdx,
+    ) -> Function {
+        let (offset, address) = (0, count as u32 + 1);
+        let bytes = u64::from(slot_bytes(ty));
+        let mut body = Function::new([(1, ValType::I32)]);
+        let mut sink = body.instructions();
+        sink.local_get(offset).i32_const((bytes * count as u64) as i32).i32_add().call(room.0);
+        sink.local_get(offset).i32_add().local_set(address);
         for position in 0..count {
-            sink.global_get(self.cursor.0).local_get(position as u32);
-            store(&mut sink, ty, position as u64 * u64::from(slot_bytes(ty)));
+            sink.local_get(address).local_get(position as u32 + 1);
+            store(&mut sink, ty, position as u64 * bytes);
         }
-        self.advance(&mut sink, ty, count);
         sink.end();
         body
     }
 
+    /// `load() -> values…`: the values of the slots at the cursor, which moves on.
     pub(super) fn load_body(&self, ty: wasmparser::ValType, count: usize) -> Function {
         let mut body = Function::new([]);
         let mut sink = body.instructions();

@@ -7,6 +7,7 @@
 
 mod body;
 mod dispatch;
+mod exits;
 mod guard;
 mod helpers;
 mod runtime;
@@ -52,20 +53,30 @@ pub fn guard_costs(module: &Module<'_>, plans: &[GuardPlan]) -> Result<Vec<Guard
 /// [`crate::Error::Refused`] if the module or a function outgrows what engines accept.
 pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Emitted> {
     let mut runtime = runtime::Runtime::layout(module, &plan);
-    let additions = runtime.take_additions(module);
+    let mut additions = runtime.take_additions(module);
     // Before the bodies are written, which is the work.
-    additions.check_limits(module)?;
-    let bodies: Vec<_> = plan
+    additions.check_limits(module, runtime.resume_count())?;
+    let written: Vec<_> = plan
         .funcs
         .into_par_iter()
-        .map(|func| Ok((func.func, body::rewrite_body(module, &func, &runtime)?)))
+        .map(|func| {
+            let body = body::rewrite_body(module, &func, &runtime)?;
+            let resume = body::resume_body(module, &func, &runtime)?;
+            Ok((func.func, body, resume))
+        })
         .collect();
-    let mut bodies = bodies.into_iter().collect::<Result<Vec<_>>>()?;
+    let (mut bodies, mut resume_bodies) = (Vec::with_capacity(written.len()), Vec::new());
+    for written in written {
+        let (func, body, resume) = written?;
+        bodies.push((func, body));
+        resume_bodies.extend(resume);
+    }
     let guard = Guard::new(module);
     for plan in &plan.guards {
         bodies.push((plan.func, guard.rewrite(module, plan)?.body));
     }
     bodies.sort_unstable_by_key(|(func, _)| *func);
+    runtime.add_resumes(module, resume_bodies, &mut additions);
     let rewritten = emit::assemble(module, &additions, bodies)?;
     tracing::info!(
         bytes = rewritten.wasm.len(),

@@ -7,7 +7,7 @@
 //! |--------|------|---------|
 //! | state | i32 | 0 normal, 1 unwinding, 2 rewinding, 3 rewinding since there was no room |
 //! | buffer | i32 | the address that the last unwind or rewind began with |
-//! | cursor | i32 | the address of the next slot to save or load, within the current frame |
+//! | cursor | i32 | the address of the next slot to load, within the frame that a rewind restores |
 //!
 //! # The buffer
 //!
@@ -16,7 +16,7 @@
 //! | 0 | 4 | i32 | `pos`: address behind the last frame |
 //! | 4 | 4 | i32 | `end`: first address that must not be written; 0: the end of the memory |
 //! | 8 | | | the saved globals in declaration order, each aligned to its size, relative to the buffer |
-//! | | | | the reserve: room for the largest frame, at whose end one is put for which there is none at `pos` |
+//! | | | | the reserve: room for the largest frame, where one is put for which there is none at `pos` |
 //! | | | | the frames, the innermost function's first |
 //!
 //! No frame reaches beyond `end`, the memory's end or 2^32 - 1, the largest `pos`. What is popped
@@ -28,15 +28,16 @@
 
 use crate::emit::{Additions, NewTypes, Signature};
 use crate::index::{FuncIdx, GlobalIdx, IndexType, TagIdx};
-use crate::plan::{Frame, LabelType, Plan, SLOT_TYPES, Slot, Undo, WPK_FORK_EXPORTS, slot_bytes};
-use crate::read::Module;
+use crate::plan::{
+    Frame, LabelType, Plan, SLOT_TYPES, Slot, Undo, WPK_FORK_EXPORTS, runs, slot_bytes,
+    type_ordinal,
+};
+use crate::read::{FuncKind, Module};
 use std::collections::BTreeMap;
 use wasm_encoder::{
-    ConstExpr, Encode, ExportKind, Function, GlobalType, SectionId, TagKind, TagType, ValType,
+    BlockType, ConstExpr, Encode, ExportKind, Function, GlobalType, SectionId, TagKind, TagType,
+    ValType,
 };
-
-/// The most values that one call of a helper saves or loads.
-const CHUNK: usize = 16;
 
 /// Offset of the saved globals in the buffer.
 const GLOBALS: u64 = 8;
@@ -66,10 +67,21 @@ pub(super) struct Runtime {
     /// Where the first frame lies, relative to the buffer.
     pub frames: u64,
     pub limit: FuncIdx,
-    pub push: FuncIdx,
-    /// As `push`, for functions that are undone by a call.
-    pub push_always: FuncIdx,
+    /// Where the reserve lies, relative to the buffer.
+    pub reserve: u64,
+    /// Gives the address of the frame that is being written.
+    pub room: FuncIdx,
+    /// Ends a frame.
+    pub seal: FuncIdx,
+    /// Asks whether there is room for a frame, for functions that are undone by a loop.
+    pub probe: FuncIdx,
     pub pop: FuncIdx,
+    /// For each import that sites call directly, the function that they call instead.
+    callers: BTreeMap<FuncIdx, FuncIdx>,
+    /// The resume functions, by the functions that they belong to.
+    resumes: BTreeMap<FuncIdx, FuncIdx>,
+    /// Their types, in order.
+    resume_types: Vec<u32>,
     /// A tag without values, for handlers that catch all; where there are any.
     pub any_tag: Option<TagIdx>,
     pub any_tag_type: u32,
@@ -79,7 +91,7 @@ pub(super) struct Runtime {
 }
 
 /// How many functions every module gets: the ABI's, and `limit`, `push`, `push_always`, `pop`.
-const ALWAYS_ADDED: usize = WPK_FORK_EXPORTS.len() + 4;
+const ALWAYS_ADDED: usize = WPK_FORK_EXPORTS.len() + 5;
 
 /// The global that holds the state: the first that is appended.
 pub(super) fn state(module: &Module<'_>) -> GlobalIdx {
@@ -102,7 +114,7 @@ impl Runtime {
     /// Lays out what `plan` needs.
     pub fn layout(module: &Module<'_>, plan: &Plan) -> Runtime {
         let mut types = NewTypes::new(module);
-        for (_, label) in plan.funcs.iter().flat_map(|func| &func.label_types) {
+        for (_, label) in plan.funcs.iter().flat_map(|func| &func.entered().1.label_types) {
             if let LabelType::Results(results) = label {
                 let results = results.iter().map(|ty| types.val_type(*ty)).collect();
                 types.add(Signature { params: Vec::new(), results });
@@ -116,16 +128,21 @@ impl Runtime {
             cursor: global(2),
             frames: 0,
             limit: FuncIdx(0),
-            push: FuncIdx(0),
-            push_always: FuncIdx(0),
+            reserve: 0,
+            room: FuncIdx(0),
+            seal: FuncIdx(0),
+            probe: FuncIdx(0),
             pop: FuncIdx(0),
+            callers: BTreeMap::new(),
+            resumes: BTreeMap::new(),
+            resume_types: Vec::new(),
             any_tag: None,
             any_tag_type: 0,
             multi_value: plan.multi_value,
             helpers: BTreeMap::new(),
             funcs: Vec::new(),
         };
-        let regions = plan.funcs.iter().flat_map(|func| &func.regions);
+        let regions = plan.funcs.iter().flat_map(|func| &func.entered().1.regions);
         let mut handlers = regions.flat_map(|region| &region.dispatch.handlers);
         if handlers.any(|handler| handler.tag.is_none()) {
             runtime.any_tag = Some(TagIdx(module.types().tag_count()));
@@ -145,6 +162,7 @@ impl Runtime {
         let page_log2 = module.memories.iter().next().and_then(|memory| memory.ty.page_size_log2);
         let first = module.funcs.len();
         let (saved, reserve) = lay_out_globals(module, plan);
+        self.reserve = reserve;
         let by_call = plan.funcs.iter().filter(|func| func.undo == Undo::Call);
         self.frames = reserve + by_call.map(|func| u64::from(func.frame.bytes)).max().unwrap_or(0);
         // The helper `limit` comes right after the ABI's functions.
@@ -168,9 +186,9 @@ impl Runtime {
         let body = self.limit_body(page_log2.unwrap_or(16));
         let limit = self.add(first, "wpk_fork_limit", vec![], i32s(1), body);
         assert_eq!(limit, self.limit, "it comes right after the ABI's functions");
-        self.push = self.add(first, "wpk_fork_push", i32s(3), i32s(1), self.push_body());
-        let body = self.push_always_body();
-        self.push_always = self.add(first, "wpk_fork_push_always", i32s(3), i32s(1), body);
+        self.room = self.add(first, "wpk_fork_room", i32s(1), i32s(1), self.room_body());
+        self.seal = self.add(first, "wpk_fork_seal", i32s(3), i32s(1), self.seal_body(self.room));
+        self.probe = self.add(first, "wpk_fork_probe", i32s(1), i32s(1), self.probe_body());
         self.pop = self.add(first, "wpk_fork_pop", i32s(3), i32s(1), self.pop_body());
         if !plan.guards.is_empty() {
             let mut trap = Function::new([]);
@@ -179,17 +197,72 @@ impl Runtime {
             let index = self.add(first, name, vec![], vec![], trap);
             assert_eq!(index, unprepared(module), "it comes right after what all modules get");
         }
+        self.append_callers(module, plan);
         self.append_slot_helpers(first, plan);
+        self.number_resumes(module, plan);
+    }
+
+    /// For each import that sites call directly, a function that calls it, and calls it again where the unwind that it
+    /// began had no room at all.
+    fn append_callers(&mut self, module: &Module<'_>, plan: &Plan) {
+        for import in &plan.called_imports {
+            let ty = module.func_type(*import);
+            let vals = |types: &[wasmparser::ValType], new: &NewTypes| -> Vec<_> {
+                types.iter().map(|ty| new.val_type(*ty)).collect()
+            };
+            let params = vals(ty.params(), &self.types);
+            let results = vals(ty.results(), &self.types);
+            let block = match results[..] {
+                [] => BlockType::Empty,
+                [result] => BlockType::Result(result),
+                _ => {
+                    let results = results.clone();
+                    BlockType::FunctionType(self.types.add(Signature { params: vec![], results }))
+                }
+            };
+            let body = self.caller_body(*import, params.len() as u32, block);
+            let name = match &module.funcs[*import].kind {
+                FuncKind::Import { name, .. } => format!("wpk_fork_call {name}"),
+                FuncKind::Defined { .. } => unreachable!("only imports are called so"),
+            };
+            let caller = self.add(module.funcs.len(), &name, params, results, body);
+            self.callers.insert(*import, caller);
+        }
+    }
+
+    /// Resume functions come last; their bodies are written with all others.
+    fn number_resumes(&mut self, module: &Module<'_>, plan: &Plan) {
+        let first = module.funcs.len() + self.funcs.len();
+        let apart = plan.funcs.iter().filter(|func| func.resume.is_some());
+        self.resumes = apart.map(|func| func.func).zip((first as u32..).map(FuncIdx)).collect();
+        for func in self.resumes.keys() {
+            let results = module.func_type(*func).results();
+            let results = results.iter().map(|ty| self.types.val_type(*ty)).collect();
+            let ty = self.types.add(Signature { params: vec![], results });
+            self.resume_types.push(ty);
+        }
+    }
+
+    /// The function to call instead of an import.
+    pub fn caller_of(&self, import: FuncIdx) -> FuncIdx {
+        self.callers[&import]
+    }
+
+    /// The resume function of `func`, if it has one.
+    pub fn resume_of(&self, func: FuncIdx) -> Option<FuncIdx> {
+        self.resumes.get(&func).copied()
     }
 
     fn append_slot_helpers(&mut self, first: usize, plan: &Plan) {
         let mut wanted: BTreeMap<(usize, usize), (bool, bool)> = BTreeMap::new();
         for func in &plan.funcs {
-            for (ty, slots) in self.save_chunks(&func.frame) {
-                wanted.entry((type_ordinal(ty), slots.len())).or_default().0 = true;
+            let exits = func.exits.iter().flat_map(|exits| &exits.exits);
+            let saved = exits.map(|exit| &exit.slots).chain([&func.frame.slots]);
+            for slots in saved.flat_map(|slots| runs(slots)) {
+                wanted.entry((type_ordinal(slots[0].ty), slots.len())).or_default().0 = true;
             }
-            for (ty, slots) in self.load_chunks(&func.frame) {
-                wanted.entry((type_ordinal(ty), slots.len())).or_default().1 = true;
+            for slots in self.load_chunks(&func.frame) {
+                wanted.entry((type_ordinal(slots[0].ty), slots.len())).or_default().1 = true;
             }
         }
         for ((ordinal, count), (save, load)) in wanted {
@@ -198,8 +271,9 @@ impl Runtime {
             let mut helpers = Helpers::default();
             if save {
                 let name = format!("wpk_fork_save_{ty}x{count}");
-                let body = self.save_body(ty, count);
-                helpers.save = Some(self.add(first, &name, values.clone(), vec![], body));
+                let body = self.save_body(ty, count, self.room);
+                let params = [&[ValType::I32], &values[..]].concat();
+                helpers.save = Some(self.add(first, &name, params, vec![], body));
             }
             if load {
                 let name = format!("wpk_fork_load_{ty}x{count}");
@@ -223,7 +297,7 @@ impl Runtime {
         FuncIdx::from_usize(first + self.funcs.len() - 1)
     }
 
-    /// Everything that is appended, as the sections take it.
+    /// Everything that is appended, as the sections take it, but for the resume functions.
     pub fn take_additions(&mut self, module: &Module<'_>) -> Additions {
         let mut additions = Additions::default();
         additions.types(&self.types);
@@ -246,26 +320,32 @@ impl Runtime {
                     index.encode(out);
                 });
             }
-            additions.func(func.ty, func.body);
+            additions.func(func.ty, func.body.into_raw_body());
             additions.names.funcs.push((index, func.name));
         }
         additions
     }
 
-    /// The frame's slots as the calls of save helpers take them.
-    pub fn save_chunks<'f>(
-        &self,
-        frame: &'f Frame,
-    ) -> impl Iterator<Item = (wasmparser::ValType, &'f [Slot])> + use<'f> {
-        chunks(frame, CHUNK)
+    /// How many functions are rewritten apart.
+    pub fn resume_count(&self) -> usize {
+        self.resumes.len()
+    }
+
+    /// Appends the resume functions, whose bodies are given in their order.
+    pub fn add_resumes(self, module: &Module<'_>, bodies: Vec<Vec<u8>>, additions: &mut Additions) {
+        let resumes = self.resumes.iter().zip(self.resume_types).zip(bodies);
+        for (((func, resume), ty), body) in resumes {
+            additions.func(ty, body);
+            if let Some(name) = module.names.func(*func) {
+                additions.names.funcs.push((resume.0, format!("{name} [resume]")));
+            }
+        }
     }
 
     /// The frame's slots as the calls of load helpers give them.
-    pub fn load_chunks<'f>(
-        &self,
-        frame: &'f Frame,
-    ) -> impl Iterator<Item = (wasmparser::ValType, &'f [Slot])> + use<'f> {
-        chunks(frame, if self.multi_value { CHUNK } else { 1 })
+    pub fn load_chunks<'f>(&self, frame: &'f Frame) -> impl Iterator<Item = &'f [Slot]> + use<'f> {
+        let most = if self.multi_value { usize::MAX } else { 1 };
+        runs(&frame.slots).flat_map(move |run| run.chunks(most))
     }
 
     /// The helper that saves `count` values of `ty`.
@@ -298,17 +378,4 @@ fn lay_out_globals(module: &Module<'_>, plan: &Plan) -> (Vec<SavedGlobal>, u64) 
         })
         .collect();
     (saved, offset)
-}
-
-/// Runs of at most `most` slots of one type.
-fn chunks(frame: &Frame, most: usize) -> impl Iterator<Item = (wasmparser::ValType, &[Slot])> {
-    frame
-        .slots
-        .chunk_by(|a, b| a.ty == b.ty)
-        .flat_map(move |same| same.chunks(most))
-        .map(|slots| (slots[0].ty, slots))
-}
-
-fn type_ordinal(ty: wasmparser::ValType) -> usize {
-    SLOT_TYPES.iter().position(|slot| *slot == ty).expect("slots are numeric or vectors")
 }

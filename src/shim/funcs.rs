@@ -35,7 +35,7 @@ impl Funcs<'_, '_> {
     pub(super) fn append(mut self, additions: &mut Additions) {
         for (func, index) in &self.plan.funcs {
             let (ty, body, name) = self.make(*func, additions);
-            additions.func(ty, body);
+            additions.func(ty, body.into_raw_body());
             let wanted = !matches!(func, NewFunc::Adapter(_)) || self.has_names();
             if wanted {
                 additions.names.funcs.push((index.0, name));

@@ -5,6 +5,7 @@ mod determinism;
 mod encoder;
 mod exec;
 mod fixtures;
+mod forms;
 mod guards;
 mod hosts;
 mod limits;

@@ -158,6 +158,88 @@ fn operands_2000_below_a_site() {
     check_linear(many_operands, 1000);
 }
 
+/// Results of sites, all on the operand stack until the last has come.
+fn results_below_sites(count: usize) -> Vec<u8> {
+    let fold = "i32.add\n".repeat(count - 1);
+    module("", &format!("{} {fold} call $add", "(call $fork (local.get $x))".repeat(count)))
+}
+
+/// Wasmtime takes a minute for 1,000, since every value is live at every landing.
+#[test]
+fn results_1000_below_1000_sites() {
+    check_runs(&results_below_sites(200), 1);
+    check_linear(results_below_sites, 1000);
+}
+
+/// Copies of a local below sites, some of which lie in blocks; then each is used above a site.
+fn copies_below_sites(count: usize) -> Vec<u8> {
+    let push = repeat(count, |i| match i % 3 {
+        0 => format!("local.get $x {}", sites(1)),
+        1 => format!("local.get $x (block {})", sites(1)),
+        _ => format!("(local.tee $y (i32.add (local.get $x) (i32.const {i}))) {}", sites(1)),
+    });
+    let fold = repeat(count - 1, |_| format!("{} i32.add", sites(1)));
+    module("(local $y i32)", &format!("{push} {fold} call $add"))
+}
+
+#[test]
+fn copies_600_below_sites() {
+    check_runs(&copies_below_sites(200), 1);
+    check_linear(copies_below_sites, 600);
+}
+
+/// Values that no one uses below sites, and some that are dropped by hand.
+fn dropped_below_sites(count: usize) -> Vec<u8> {
+    let push = repeat(count, |_| format!("(call $fork (local.get $x)) {}", sites(1)));
+    let drops = repeat(count / 2, |_| format!("drop {}", sites(1)));
+    module("", &format!("{push} {drops} return"))
+}
+
+#[test]
+fn dropped_1000_below_sites() {
+    check_runs(&dropped_below_sites(1000), 1);
+    check_linear(dropped_below_sites, 1000);
+}
+
+/// Blocks in each other, each with one more value below it and a site behind it.
+fn nested_blocks_on_operands(count: usize) -> Vec<u8> {
+    let starts = "(call $fork (local.get $x)) (block (result i32)\n".repeat(count);
+    let ends = repeat(count, |_| format!("{}) i32.add", sites(1)));
+    module("", &format!("{starts} (i32.const 1) {ends} call $add"))
+}
+
+#[test]
+fn blocks_1000_nested_on_operands() {
+    check_runs(&nested_blocks_on_operands(200), 1);
+    check_linear(nested_blocks_on_operands, 1000);
+}
+
+/// A module with `depth` constructs in each other, of 1,000 parameters each, around a site: the
+/// type is most of it.
+fn block_parameters(open: &str, depth: usize) -> Vec<u8> {
+    let params = "i32 ".repeat(1000);
+    let push = repeat(1000, |i| format!("i32.const {i}"));
+    let fold = "i32.add\n".repeat(999);
+    let starts = format!("{open} (param {params}) (result i32)\n").repeat(depth);
+    let ends = "end\n".repeat(depth);
+    module("", &format!("{push} {starts} {} {fold} {ends} call $add", sites(1)))
+}
+
+/// Parameters need no code where they stay on the operand stack, and no local longer than it takes
+/// to move them: 300,000 at once would be refused.
+#[test]
+fn block_parameters_1000_times_300() {
+    check_runs(&block_parameters("block", 300), 1);
+    let added = |open: &str, depth: usize| {
+        let wasm = block_parameters(open, depth);
+        instrument(&wasm).len() - wasm.len()
+    };
+    assert!(added("block", 300) < added("block", 1) + 300 * 8);
+    // A loop and an arm take theirs from locals, each in its turn.
+    check_runs(&block_parameters("loop", 100), 1);
+    assert!(added("loop", 60) < added("loop", 20) * 4);
+}
+
 /// A branch table out of many blocks, with a site behind each.
 fn many_cases(count: usize) -> Vec<u8> {
     let labels = repeat(count, |i| i.to_string());

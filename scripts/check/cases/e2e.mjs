@@ -11,6 +11,7 @@ const { values: options, positionals: wanted } = parseArgs({
   options: {
     full: { type: 'boolean' },
     abi: { type: 'string', default: 'wpk-fork' },
+    optimize: { type: 'string', default: 'balanced' },
     programs: { type: 'string' },
     tool: { type: 'string' },
     work: { type: 'string' },
@@ -38,7 +39,9 @@ const isWanted = (name) => !wanted.length || wanted.some((part) => name.includes
 /** Instruments a program; returns the output's path, or null when it was refused or failed, which is reported. */
 const instrument = (name, refusal) => {
   const out = path.join(options.work, `${name.replaceAll('/', '-')}.wasm`);
-  const result = run(options.tool, 'instrument', program(name), '-o', out, '--entry', ENTRY, '--abi', options.abi);
+  const { abi, optimize } = options;
+  const flags = ['--entry', ENTRY, '--abi', abi, '--optimize', optimize];
+  const result = run(options.tool, 'instrument', program(name), '-o', out, ...flags);
   if (result.status === 0 && refusal?.must) {
     report(name, 'this should have been refused');
     return null;

@@ -9,7 +9,7 @@ import { workloads } from '../../workloads/storm.mjs';
 
 const { values: options, positionals: names } = parseArgs({
   allowPositionals: true,
-  options: { modules: { type: 'string' }, tool: { type: 'string' }, work: { type: 'string' } },
+  options: { modules: { type: 'string' }, tool: { type: 'string' }, work: { type: 'string' }, optimize: { type: 'string' } },
 });
 const MODES = ['same', 'fresh', 'twin', 'refused'];
 const TIMEOUT_MS = 600_000;
@@ -66,7 +66,8 @@ for (const name of names) {
   }
   const instrumented = path.join(options.work, 'instrumented.wasm');
   const entries = workload.entries.flatMap((entry) => ['--entry', entry]);
-  const tool = spawnSync(options.tool, ['instrument', file, '-o', instrumented, ...entries], { encoding: 'utf8' });
+  const flags = [...entries, '--optimize', options.optimize];
+  const tool = spawnSync(options.tool, ['instrument', file, '-o', instrumented, ...flags], { encoding: 'utf8' });
   if (tool.status !== 0) {
     report(name, `wasm-fork: status ${tool.status}\n${tool.error ?? tool.stderr}`);
     continue;
@@ -75,7 +76,7 @@ for (const name of names) {
     const result = run(workload, instrumented, mode);
     const { unwinds, rewinds, refused, deepest } = result.counts ?? {};
     const note = `${unwinds} unwinds, ${rewinds} rewinds, ${refused} refused, up to ${deepest} bytes, ${result.seconds.toFixed(1)} s`;
-    report(`${name} ${mode}`, judge(result, original, mode), note);
+    report(`${name} ${options.optimize} ${mode}`, judge(result, original, mode), note);
   }
 }
 console.log(failed ? `${failed} failed` : 'all passed');

@@ -10,6 +10,7 @@ mod total;
 
 use crate::exec::differential;
 use crate::exec::program::{Invoke, Spec};
+use crate::forms;
 use program::Program;
 use rayon::prelude::*;
 use rng::Rng;
@@ -64,8 +65,11 @@ fn check(program: &Program, seed: u64) -> Result<usize, String> {
         differential::reference(&original, &spec).map_err(|e| format!("generator: {e}"))?;
     let options =
         wasm_fork::Options { entries: spec.entries.clone(), ..wasm_fork::Options::default() };
-    let output = wasm_fork::instrument(&original, &options).map_err(|e| e.to_string())?;
-    differential::check(&original, &output.wasm, &spec)?;
+    let ways = forms::ways(&options, seed);
+    let (way, options) = &ways[seed as usize % ways.len()];
+    let in_way = |error: String| format!("{way}: {error}");
+    let output = wasm_fork::instrument(&original, options).map_err(|e| in_way(e.to_string()))?;
+    differential::check(&original, &output.wasm, &spec).map_err(in_way)?;
     Ok(entry_calls)
 }
 

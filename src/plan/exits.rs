@@ -1,0 +1,296 @@
+//! What a function's frame holds, and the cold exits where an unwind leaves the function's own body.
+//!
+//! Input: for each site the *set* of locals that must be saved there. Output: the [`Frame`], and [`Exits`].
+//!
+//! # The layout of a frame
+//!
+//! | offset | size | type | meaning |
+//! |-------:|-----:|------|---------|
+//! | 0 | 4, 8 or 16 each | the local's | a slot for each local that any site saves, grouped by type: i32, i64, f32, f64, v128 |
+//! | last 4 | 4 | i32 | the site's number: its ordinal in the function, from 1, plus how many sites the functions before it have |
+//!
+//! Frames lie one behind the other, the innermost function's first; each is a multiple of 4 bytes. The site is
+//! what a rewind reads first, and tells it the function, so it lies right below `pos`. An exit writes the slots of
+//! its set; what is in the others is never used, for the locals are dead there.
+//!
+//! # Exits
+//!
+//! A body that a rewind enters has one exit for all sites, which writes all slots. A body that no rewind enters has one for each
+//! different set, so that no local is kept alive over a call for another call's sake. An exit whose set
+//! contains another's saves the difference, and goes on to that one, its *next*:
+//!
+//! ```text
+//! site 1 saves {0 1 2 5}      exit 0: saves 2 5, then exit 1
+//! site 2 saves {0 1}          exit 1: saves 0 1, and leaves
+//! site 3 saves {0 1}
+//! ```
+
+use super::bitset::BitSet;
+use crate::index::LocalIdx;
+use std::collections::HashMap;
+use wasmparser::ValType;
+
+/// The numeric and vector types in the order in which a frame holds them.
+pub const SLOT_TYPES: [ValType; 5] =
+    [ValType::I32, ValType::I64, ValType::F32, ValType::F64, ValType::V128];
+
+/// The most exits of a body. Each is a label around all of it.
+pub const MOST_EXITS: usize = 1024;
+
+/// Among how many smaller sets an exit looks for the one that comes next.
+const CANDIDATES: usize = 256;
+
+/// The most values that one call of a helper saves.
+const MOST_AT_ONCE: usize = 16;
+
+/// Size of a site's number in its frame, in bytes.
+const NUMBER_BYTES: u32 = 4;
+
+/// What a function's frame holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Frame {
+    /// The saved locals, in layout order.
+    pub slots: Vec<Slot>,
+    /// Size of the whole frame in bytes.
+    pub bytes: u32,
+}
+
+/// A saved local.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The local.
+    pub local: LocalIdx,
+    /// Its type: one of [`SLOT_TYPES`].
+    pub ty: ValType,
+    /// Where it lies in the frame, in bytes.
+    pub offset: u32,
+}
+
+/// The exits of a body that no rewind enters.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Exits {
+    /// In order: the next of an exit comes later.
+    pub exits: Vec<Exit>,
+    /// For each site, by ordinal from 1 on, the position of its exit.
+    pub of_sites: Vec<u32>,
+}
+
+/// One exit.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// What it saves itself, in layout order.
+    pub slots: Vec<Slot>,
+    /// The exit that saves the rest.
+    pub next: Option<u32>,
+}
+
+/// Size of a slot in bytes.
+pub fn slot_bytes(ty: ValType) -> u32 {
+    match ty {
+        ValType::I32 | ValType::F32 => 4,
+        ValType::I64 | ValType::F64 => 8,
+        _ => 16,
+    }
+}
+
+/// `slots`, which are in layout order, as the calls of save helpers take them: neighbours of one type.
+pub fn runs(slots: &[Slot]) -> impl Iterator<Item = &[Slot]> {
+    slots
+        .chunk_by(|a, b| a.ty == b.ty && a.offset + slot_bytes(a.ty) == b.offset)
+        .flat_map(|run| run.chunks(MOST_AT_ONCE))
+}
+
+impl Frame {
+    /// The frame for `locals`, which lie side by side in this order where their types allow it.
+    fn lay_out(locals: impl Iterator<Item = (LocalIdx, ValType)>) -> Frame {
+        let mut slots: Vec<_> = locals.map(|(local, ty)| Slot { local, ty, offset: 0 }).collect();
+        slots.sort_by_key(|slot| type_ordinal(slot.ty));
+        let mut offset = 0;
+        for slot in &mut slots {
+            slot.offset = offset;
+            offset += slot_bytes(slot.ty);
+        }
+        Frame { slots, bytes: offset + NUMBER_BYTES }
+    }
+
+    /// The frame for the locals in `set`.
+    pub(super) fn of(set: &BitSet, type_of: impl Fn(LocalIdx) -> ValType) -> Frame {
+        Frame::lay_out(set.locals().map(|local| (local, type_of(local))))
+    }
+}
+
+impl Exits {
+    /// An exit for each different one of `sets`, which are the sites' by ordinal, with the frame that they write to. Where
+    /// there are too many, sites that are near to each other save the union of their sets.
+    pub(super) fn exact(sets: &[BitSet], type_of: impl Fn(LocalIdx) -> ValType) -> (Frame, Exits) {
+        let (different, of_sites) = distinct(sets);
+        if different.len() <= MOST_EXITS {
+            return Exits::chained(&different, &of_sites, type_of);
+        }
+        let run = different.len().div_ceil(MOST_EXITS);
+        let unions: Vec<_> = different.chunks(run).map(union).collect();
+        let of_sites: Vec<_> = of_sites.iter().map(|set| set / run as u32).collect();
+        let (different, of_unions) = distinct(&unions);
+        let of_sites: Vec<_> = of_sites.iter().map(|set| of_unions[*set as usize]).collect();
+        Exits::chained(&different, &of_sites, type_of)
+    }
+
+    /// Chains `sets`, which all differ.
+    fn chained(
+        sets: &[BitSet],
+        of_sites: &[u32],
+        type_of: impl Fn(LocalIdx) -> ValType,
+    ) -> (Frame, Exits) {
+        // The largest first: what an exit may go on to is smaller.
+        let mut order: Vec<usize> = (0..sets.len()).collect();
+        order.sort_by_key(|set| (std::cmp::Reverse(sets[*set].len()), *set));
+        let parts: Vec<_> = (0..order.len())
+            .map(|position| {
+                let set = &sets[order[position]];
+                let smaller = (position + 1..order.len()).take(CANDIDATES);
+                let next = smaller.into_iter().find(|next| sets[order[*next]].is_subset(set));
+                let rest = next.map(|next| &sets[order[next]]);
+                let is_own = |local: &LocalIdx| !rest.is_some_and(|rest| rest.contains(*local));
+                (set.locals().filter(is_own).collect::<Vec<_>>(), next)
+            })
+            .collect();
+        // What an exit saves itself lies together, as far as no later one had it before.
+        let mut seen = HashMap::new();
+        let by_exits = parts.iter().rev().flat_map(|(own, _)| own).filter(|local| {
+            let count = seen.len();
+            seen.insert(**local, count).is_none()
+        });
+        let frame = Frame::lay_out(by_exits.map(|local| (*local, type_of(*local))));
+        let slots: HashMap<_, _> = frame.slots.iter().map(|slot| (slot.local, *slot)).collect();
+        let exits = parts
+            .into_iter()
+            .map(|(own, next)| {
+                let mut own: Vec<_> = own.iter().map(|local| slots[local]).collect();
+                own.sort_by_key(|slot| slot.offset);
+                Exit { slots: own, next: next.map(|next| next as u32) }
+            })
+            .collect();
+        let mut position_of = vec![0; sets.len()];
+        for (position, set) in order.iter().enumerate() {
+            position_of[*set] = position as u32;
+        }
+        let of_sites = of_sites.iter().map(|set| position_of[*set as usize]).collect();
+        (frame, Exits { exits, of_sites })
+    }
+
+    /// How many have no next.
+    pub fn roots(&self) -> usize {
+        self.exits.iter().filter(|exit| exit.next.is_none()).count()
+    }
+}
+
+/// The position of a slot's type among [`SLOT_TYPES`].
+pub fn type_ordinal(ty: ValType) -> usize {
+    SLOT_TYPES.iter().position(|slot| *slot == ty).expect("slots are numeric or vectors")
+}
+
+/// The different ones among `sets`, in order of their first appearance, and for each of `sets` its position among them.
+fn distinct(sets: &[BitSet]) -> (Vec<BitSet>, Vec<u32>) {
+    let mut known: HashMap<&BitSet, u32> = HashMap::new();
+    let mut different = Vec::new();
+    let positions = sets
+        .iter()
+        .map(|set| {
+            *known.entry(set).or_insert_with(|| {
+                different.push(set.clone());
+                different.len() as u32 - 1
+            })
+        })
+        .collect();
+    (different, positions)
+}
+
+fn union(sets: &[BitSet]) -> BitSet {
+    let mut all = sets[0].clone();
+    for set in &sets[1..] {
+        all.union(set);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn set(members: &[u32]) -> BitSet {
+        let mut set = BitSet::new(200);
+        for member in members {
+            set.insert(*member as usize);
+        }
+        set
+    }
+
+    fn exact(sets: &[BitSet]) -> (Frame, Exits) {
+        let of_odd_locals_i64 =
+            |local: LocalIdx| if local.0 % 2 == 1 { ValType::I64 } else { ValType::I32 };
+        Exits::exact(sets, of_odd_locals_i64)
+    }
+
+    /// What a site's exits save, all together.
+    fn saved(exits: &Exits, site: usize) -> BTreeSet<u32> {
+        let mut saved = BTreeSet::new();
+        let mut at = Some(exits.of_sites[site]);
+        while let Some(exit) = at {
+            for slot in &exits.exits[exit as usize].slots {
+                assert!(saved.insert(slot.local.0), "no local is saved twice");
+            }
+            let next = exits.exits[exit as usize].next;
+            assert!(next.is_none_or(|next| next > exit), "chains go forwards");
+            at = next;
+        }
+        saved
+    }
+
+    #[test]
+    fn equal_sets_share_an_exit_and_larger_ones_go_on_to_smaller() {
+        let (frame, exits) = exact(&[set(&[0, 1, 2, 5]), set(&[0, 1]), set(&[0, 1])]);
+        assert_eq!(exits.of_sites, [0, 1, 1]);
+        assert_eq!(exits.exits[0].next, Some(1));
+        let place = |slot: &Slot| (slot.local.0, slot.offset);
+        let own: Vec<_> = exits.exits[0].slots.iter().map(place).collect();
+        assert_eq!(own, [(2, 4), (5, 16)], "i32 before i64");
+        let all: Vec<_> = frame.slots.iter().map(place).collect();
+        assert_eq!(all, [(0, 0), (2, 4), (1, 8), (5, 16)]);
+        assert_eq!(frame.bytes, 4 + 4 + 8 + 8 + 4);
+    }
+
+    #[test]
+    fn each_site_saves_exactly_its_set() {
+        let mut seed = 7u32;
+        let mut next = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            seed >> 16
+        };
+        let mut sets = Vec::new();
+        for _ in 0..300 {
+            let first = next() % 6;
+            let members: Vec<_> = (0..next() % 20).map(|_| first + next() % 12).collect();
+            sets.push(set(&members));
+        }
+        let (frame, exits) = exact(&sets);
+        let mut locals: Vec<_> = frame.slots.iter().map(|slot| slot.local).collect();
+        locals.sort_unstable();
+        assert!(locals.is_sorted_by(|a, b| a < b), "each local has one slot");
+        for (site, set) in sets.iter().enumerate() {
+            let expected: BTreeSet<_> = set.locals().map(|local| local.0).collect();
+            assert_eq!(saved(&exits, site), expected);
+        }
+    }
+
+    #[test]
+    fn of_too_many_sets_some_are_united() {
+        let sets: Vec<_> = (0..3000u32).map(|n| set(&[n % 60, 60 + n / 60, 150])).collect();
+        let (_, exits) = exact(&sets);
+        assert!(exits.exits.len() <= MOST_EXITS);
+        for (site, set) in sets.iter().enumerate() {
+            let saved = saved(&exits, site);
+            assert!(set.locals().all(|local| saved.contains(&local.0)), "a superset is sound");
+        }
+    }
+}

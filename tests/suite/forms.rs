@@ -1,0 +1,29 @@
+//! The ways in which a module's functions can be rewritten: each way of choosing forms, and a mixture.
+
+use std::collections::BTreeMap;
+use wasm_fork::{Form, Optimize, Options};
+
+/// `options` for each `optimize`, and with a form for each function that `seed` draws.
+pub fn ways(options: &Options, seed: u64) -> Vec<(String, Options)> {
+    let mut ways: Vec<_> = Optimize::ALL
+        .into_iter()
+        .map(|optimize| (optimize.name().into(), Options { optimize, ..options.clone() }))
+        .collect();
+    let forms = mixed(seed);
+    ways.push((format!("forms mixed by {seed}"), Options { forms, ..options.clone() }));
+    ways
+}
+
+/// A form for each of the first functions.
+pub fn mixed(seed: u64) -> BTreeMap<u32, Form> {
+    let mut state = seed.wrapping_mul(2).wrapping_add(1);
+    (0..256)
+        .map(|func| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let form = if state >> 63 == 0 { Form::InPlace } else { Form::Apart };
+            (func, form)
+        })
+        .collect()
+}
