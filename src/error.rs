@@ -1,6 +1,8 @@
 //! What can go wrong, each with what, where and what to do.
 
 use crate::index::FuncIdx;
+use crate::limits::Limit;
+use crate::refusal::Refusals;
 use crate::text::escape;
 use std::fmt;
 
@@ -51,22 +53,47 @@ pub enum Error {
     )]
     Component,
     /// The input is not a valid module.
-    #[error(
-        "the module is not valid: {message} (at offset {offset:#x}); rebuild it, or check that it was not truncated"
-    )]
+    #[error("the module is not valid: {message} (at offset {offset:#x}); rebuild it")]
     Invalid {
         /// The validator's message.
         message: String,
         /// Offset in bytes from the start of the input module.
         offset: usize,
     },
-    /// The module is beyond a limit that this implementation sets, though engines may take it.
+    /// The input ends within a section.
     #[error(
-        "the module exceeds a limit of this tool: {message} (at offset {offset:#x}); the module itself may well be valid"
+        "the module is cut off: {missing} bytes of {section} section are missing (at offset \
+         {offset:#x}); get the whole file"
+    )]
+    Truncated {
+        /// The section, with its article.
+        section: String,
+        /// How many bytes are missing.
+        missing: u64,
+        /// The size of the input in bytes.
+        offset: usize,
+    },
+    /// The module uses a proposal that isn't supported.
+    #[error(
+        "the module uses the {proposal} proposal (at offset {offset:#x}), which is not supported; build \
+         without it"
+    )]
+    Proposal {
+        /// The proposal's name.
+        proposal: &'static str,
+        /// Offset in bytes from the start of the input module.
+        offset: usize,
+    },
+    /// The module is beyond a limit that engines share.
+    #[error(
+        "the module has {} (at offset {offset:#x}); split it",
+        .limit.exceeded(*.number)
     )]
     Limit {
         /// Which limit.
-        message: String,
+        limit: Limit,
+        /// The number that exceeds it.
+        number: u64,
         /// Offset in bytes from the start of the input module.
         offset: usize,
     },
@@ -174,27 +201,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The module was rewritten by a tool of this kind before.
-    #[error(
-        "the module is already instrumented: {evidence}; start from the module as the linker wrote it"
-    )]
-    AlreadyInstrumented {
-        /// What shows it.
-        evidence: String,
-    },
-    /// The module uses an export name that the ABI needs.
-    #[error("the export name `{name}` is reserved for the {abi} ABI; rename that export")]
-    ReservedName {
-        /// The export name.
-        name: String,
-        /// The ABI that needs it.
-        abi: &'static str,
-    },
-    /// There is no memory that frames could be written to.
-    #[error(
-        "the module has no memory, so there is nowhere to put frames; define or import one 32-bit memory"
-    )]
-    NoMemory,
+    /// The module can't be instrumented, for all of these reasons; on several lines, if there are several.
+    #[error("{0}")]
+    Refused(Refusals),
     /// The module uses a feature that can't be preserved yet, not bound to one instruction.
     #[error("unsupported: {what}; {advice}")]
     UnsupportedModule {
@@ -212,18 +221,6 @@ pub enum Error {
         location: Location,
         /// What the user can do.
         advice: String,
-    },
-    /// A rewritten function outgrew what engines accept.
-    #[error(
-        "{what} of {location} would exceed the limit of {limit}; split the function, or lower its optimisation level"
-    )]
-    TooLarge {
-        /// What outgrew its limit.
-        what: &'static str,
-        /// Where it is.
-        location: Location,
-        /// The limit, in the unit of `what`.
-        limit: u64,
     },
     /// A file or stream could not be read or written.
     #[error("can't {action} {path}: {source}")]
@@ -261,23 +258,5 @@ impl Error {
     /// The error for a body that was validated and yet can't be parsed once more.
     pub(crate) fn misread(error: &wasmparser::Error) -> Error {
         Error::Internal(format!("a validated body fails to parse: {error}"))
-    }
-
-    /// The error for a failure that `wasmparser` reports on input.
-    pub(crate) fn from_parser(error: &wasmparser::Error) -> Error {
-        let message = error.message().lines().collect::<Vec<_>>().join(" ");
-        let offset = error.offset() as usize;
-        // These are limits of the validator's implementation; the specification has none of them.
-        let limit = [
-            "effective type size",
-            "exceeds limit",
-            "out of bounds: maximum",
-            "size is out of bounds",
-            "too large",
-            "count is out of bounds",
-        ]
-        .iter()
-        .any(|needle| message.contains(needle));
-        if limit { Error::Limit { message, offset } } else { Error::Invalid { message, offset } }
     }
 }

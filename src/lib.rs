@@ -13,10 +13,12 @@ pub mod error;
 pub mod explanation;
 pub mod guide;
 pub mod index;
+pub mod limits;
 pub mod options;
 pub mod plan;
 pub mod profile;
 pub mod read;
+pub mod refusal;
 pub mod report;
 pub mod rewrite;
 pub mod shim;
@@ -28,10 +30,12 @@ pub use advice::{Advice, advise};
 pub use cpu_profile::CpuProfile;
 pub use error::{Error, Result};
 pub use explanation::{Answer, Explanation, Question, explain};
+pub use limits::Limit;
 pub use options::{
     Abi, Assumption, EntryPattern, Form, FuncPattern, Optimize, Options, Precision, TablePattern,
 };
 pub use profile::Profile;
+pub use refusal::{Refusal, RefusalKind, Refusals};
 pub use report::Report;
 pub use shim::{shim, shim_report};
 pub use stats::{Stats, stats};
@@ -47,7 +51,8 @@ pub struct Output {
     pub warnings: Vec<String>,
 }
 
-/// Finds which functions of a module (binary or text) can be on the stack when an entry is called.
+/// Finds which functions of a module (binary or text) can be on the stack when an entry is called, and what
+/// [`instrument`] would refuse the module for.
 ///
 /// # Errors
 /// As [`read::Module::read`]; [`Error::MissingEntry`], [`Error::MissingReentrant`] and
@@ -59,12 +64,15 @@ pub fn analyze(input: &[u8], options: &Options) -> Result<Report> {
     let module = read::Module::read(&bytes)?;
     stage("analyze");
     let analysis = analyze::Analysis::run(&module, options)?;
-    report(&module, &analysis, options.abi)
+    let mut report = report(&module, &analysis, options.abi)?;
+    stage("plan");
+    report.refusals = plan::refusals(&module, &analysis, options)?;
+    Ok(report)
 }
 
 /// The report, with what guards cost, as the rewriter would write them.
 fn report(module: &read::Module<'_>, analysis: &analyze::Analysis, abi: Abi) -> Result<Report> {
-    let guards = rewrite::guard_costs(module, abi, &plan::guards(module, analysis)?)?;
+    let guards = rewrite::guard_costs(module, abi, &plan::guards(analysis))?;
     Ok(Report::new(module, analysis, &guards))
 }
 

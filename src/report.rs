@@ -3,6 +3,7 @@
 use crate::analyze::Analysis;
 use crate::index::FuncIdx;
 use crate::read::{FuncKind, Module};
+use crate::refusal::Refusals;
 use crate::rewrite::GuardCost;
 use crate::text::{count, escape};
 use serde::Serialize;
@@ -27,6 +28,9 @@ pub struct Report {
     /// What the guards cost that these assumptions ask for.
     #[serde(flatten, skip_serializing_if = "Guards::are_none")]
     pub guards: Guards,
+    /// What `instrument` would refuse the module for.
+    #[serde(skip_serializing_if = "Refusals::is_empty")]
+    pub refusals: Refusals,
 }
 
 /// Guards, counted.
@@ -141,6 +145,7 @@ impl Report {
                 })
                 .collect(),
             guards: Guards::new(guards.iter()),
+            refusals: Refusals::default(),
         }
     }
 }

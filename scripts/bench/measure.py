@@ -10,7 +10,7 @@ import time
 class Run:
     """A finished process: wall-clock and CPU seconds, peak memory in bytes, standard output."""
 
-    def __init__(self, command):
+    def __init__(self, command, statuses=(0,)):
         with tempfile.TemporaryFile() as out:
             start = time.perf_counter()
             process = subprocess.Popen([str(part) for part in command], stdout=out, stderr=subprocess.PIPE)
@@ -20,7 +20,7 @@ class Run:
             self.wall = time.perf_counter() - start
             out.seek(0)
             self.output = out.read()
-        if process.returncode:
+        if process.returncode not in statuses:
             sys.stderr.buffer.write(errors[-2000:])
             sys.exit(f"error: {' '.join(map(str, command))}: status {process.returncode}")
         self.cpu = usage.ru_utime + usage.ru_stime

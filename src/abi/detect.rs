@@ -1,39 +1,28 @@
 //! Modules that speak a protocol already.
 
 use super::{Abi, Operation};
-use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::read::Module;
+use crate::text::escape;
 use wasmparser::ValType;
 
 /// The names by which the output of Binaryen's Asyncify is known: what begins an unwind, and a rewind.
 const ASYNCIFY: [&str; 2] = ["asyncify_start_unwind", "asyncify_start_rewind"];
 
-/// Refuses a module that was instrumented before, or has an export of a name that `abi` needs.
-///
-/// # Errors
-/// [`Error::AlreadyInstrumented`], [`Error::ReservedName`].
-pub fn refuse_instrumented(module: &Module<'_>, abi: Abi) -> Result<()> {
+/// What shows that the module was rewritten by a tool of this kind before.
+pub fn instrumented(module: &Module<'_>) -> Option<String> {
     let exported = |name: &str| module.exports.iter().any(|export| export.name == name);
     let begins = |abi: Abi| [Operation::BeginUnwind, Operation::BeginRewind].map(|o| abi.export(o));
     let ours = Abi::ALL.map(|abi| (abi.name(), begins(abi)));
     let mut known = ours.into_iter().chain([("asyncify", ASYNCIFY.map(Some))]);
     let speaks = known.find(|(_, begins)| begins.iter().all(|name| name.is_some_and(exported)));
     if let Some((abi, _)) = speaks {
-        let evidence = format!("it exports the functions of the {abi} ABI");
-        return Err(Error::AlreadyInstrumented { evidence });
+        return Some(format!("it exports the functions of the {abi} ABI"));
     }
-    if let Some((name, func)) =
-        module.exported_funcs().find(|(_, func)| starts_unwind(module, *func))
-    {
-        let evidence =
-            format!("function {func}, exported as `{name}`, starts an unwind as Asyncify does");
-        return Err(Error::AlreadyInstrumented { evidence });
-    }
-    match abi.exports().iter().find(|export| exported(export.name)) {
-        Some(export) => Err(Error::ReservedName { name: export.name.into(), abi: abi.name() }),
-        None => Ok(()),
-    }
+    let mut exported = module.exported_funcs();
+    let (name, func) = exported.find(|(_, func)| starts_unwind(module, *func))?;
+    let name = escape(name);
+    Some(format!("function {func}, exported as `{name}`, starts an unwind as Asyncify does"))
 }
 
 /// The function that tells the state, under whichever protocol; `None` if the module speaks none.
@@ -60,7 +49,7 @@ fn starts_unwind(module: &Module<'_>, func: FuncIdx) -> bool {
     let Ok(reader) = body.get_operators_reader() else {
         return false;
     };
-    let ops: Vec<_> = reader.into_iter().map_while(std::result::Result::ok).collect();
+    let ops: Vec<_> = reader.into_iter().map_while(Result::ok).collect();
     let starts = matches!(
         ops.as_slice(),
         [O::I32Const { value: 1 }, O::GlobalSet { .. }, O::LocalGet { local_index: 0 }, ..]

@@ -12,7 +12,7 @@
 //! | what is where in the buffer, and what is saved there | [`Buffer`] |
 //! | what is in a frame's cells | [`slot_bytes`], [`SITE_BYTES`] |
 //! | in which memory it all lies, and how addresses are calculated | [`FrameMemory`], [`AddressType`] |
-//! | which modules speak a protocol already | [`refuse_instrumented`] |
+//! | which modules speak a protocol already | [`instrumented`] |
 //!
 //! # What the host must do
 //!
@@ -35,7 +35,7 @@ mod frame;
 
 pub use address::{AddressType, FrameMemory};
 pub use buffer::{Buffer, SavedGlobal};
-pub use detect::{refuse_instrumented, state_getter};
+pub use detect::{instrumented, state_getter};
 pub(crate) use frame::type_ordinal;
 pub use frame::{FRAME_ALIGN_LOG2, SITE_BYTES, SLOT_TYPES, slot_bytes};
 

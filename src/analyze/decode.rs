@@ -25,7 +25,7 @@ pub(super) trait Visitor {
 /// # Errors
 /// Those of the parser, which a valid module has none of.
 pub(super) fn decode(body: &FunctionBody<'_>, visitor: &mut impl Visitor) -> Result<()> {
-    let broken = |e: wasmparser::Error| Error::from_parser(&e);
+    let broken = |e: wasmparser::Error| Error::misread(&e);
     let mut reader = body.get_operators_reader().map_err(broken)?;
     let mut adapter = Adapter { visitor, offset: 0 };
     while !reader.eof() {

@@ -36,9 +36,19 @@ pub(crate) fn run() -> ExitCode {
     match execute(&flags) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", escape(&error.to_string()));
+            complain(&error);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Prints an error on one line, or several refusals on a line each.
+fn complain(error: &Error) {
+    match error {
+        Error::Refused(refusals) => {
+            refusals.lines().for_each(|line| eprintln!("error: {}", escape(&line)));
+        }
+        error => eprintln!("error: {}", escape(&error.to_string())),
     }
 }
 
@@ -126,10 +136,12 @@ fn analyze(
             for remark in remarks(&report) {
                 eprintln!("{remark}");
             }
-            print(&report.to_string())
+            print(&report.to_string())?;
         }
-        Format::Json => print_json(&report),
+        Format::Json => print_json(&report)?,
     }
+    // The closure is what it is; but who goes on to `instrument` should know.
+    if report.refusals.is_empty() { Ok(()) } else { Err(Error::Refused(report.refusals)) }
 }
 
 fn advise(args: &Analyze, options: &Options, progress: Progress) -> Result<()> {

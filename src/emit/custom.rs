@@ -3,9 +3,7 @@
 use crate::index::FuncIdx;
 use crate::read::{Module, Section};
 use std::collections::BTreeSet;
-use wasm_encoder::{
-    Encode, IndirectNameMap, NameMap, ProducersField, ProducersSection, RawSection, Section as _,
-};
+use wasm_encoder::{Encode, IndirectNameMap, NameMap, ProducersField, RawSection, Section as _};
 use wasmparser::{BinaryReader, Name, NameSectionReader, ProducersSectionReader};
 
 /// A custom section that was left out, since it would be wrong now.
@@ -18,11 +16,12 @@ pub struct Dropped {
 }
 
 /// Whether a custom section would be wrong in the output. Some speak of code by its offset in the
-/// code section, which matters unless that stays: debug information, branch hints. Some
-/// speak of offsets in the file, or are for a linker: source maps, relocations.
+/// code section, which matters unless that stays: debug information, here or in another file, and
+/// branch hints. Source maps, and ids by which they are found, speak of offsets in the file. What is
+/// for a linker comes only with objects, which are refused.
 pub(super) fn is_wrong_now(name: &str, code_stays: bool) -> bool {
     let of_code = [".debug_", "metadata.code."].iter().any(|prefix| name.starts_with(prefix));
-    let of_file = name.starts_with("reloc.") || ["sourceMappingURL", "linking"].contains(&name);
+    let of_file = ["sourceMappingURL", "debug_id", "debugId"].contains(&name);
     of_file || !code_stays && (of_code || name == "external_debug_info")
 }
 
@@ -146,44 +145,55 @@ fn copy_map(names: wasmparser::NameMap<'_>) -> Option<NameMap> {
     Some(map)
 }
 
-/// The producers section, whole, with this tool among those that processed the module. `None` if
-/// the present one can't be read, and then stays as it is.
-pub(super) fn extend_producers(
-    module: &Module<'_>,
-    section: Option<&Section<'_>>,
-) -> Option<Vec<u8>> {
-    const FIELD: &str = "processed-by";
-    const TOOL: &str = env!("CARGO_PKG_NAME");
-    const VERSION: &str = env!("CARGO_PKG_VERSION");
-    let mut producers = ProducersSection::new();
-    let mut found = false;
-    if let Some(section) = section {
-        let bytes = &module.bytes[section.contents.clone()];
-        let fields = ProducersSectionReader::new(BinaryReader::new(bytes, 0)).ok()?;
-        for field in fields {
-            let field = field.ok()?;
-            let mut copy = ProducersField::new();
-            for value in field.values {
-                let value = value.ok()?;
-                if field.name != FIELD || value.name != TOOL {
-                    copy.value(value.name, value.version);
-                }
+/// The field of the producers section that names tools such as this one.
+const PROCESSED_BY: &str = "processed-by";
+const TOOL: &str = env!("CARGO_PKG_NAME");
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The contents of a producers section that names this tool alone.
+pub(super) fn new_producers() -> Vec<u8> {
+    producers(&[this_tool(ProducersField::new())])
+}
+
+/// The contents of the producers section with this tool among those that processed the module;
+/// `None` if the section can't be read, and then stays as it is.
+pub(super) fn extend_producers(module: &Module<'_>, section: &Section<'_>) -> Option<Vec<u8>> {
+    let bytes = &module.bytes[section.contents.clone()];
+    let mut fields = Vec::new();
+    for field in ProducersSectionReader::new(BinaryReader::new(bytes, 0)).ok()? {
+        let field = field.ok()?;
+        let mut copy = ProducersField::new();
+        for value in field.values {
+            let value = value.ok()?;
+            if field.name != PROCESSED_BY || value.name != TOOL {
+                copy.value(value.name, value.version);
             }
-            if field.name == FIELD {
-                found = true;
-                copy.value(TOOL, VERSION);
-            }
-            producers.field(field.name, &copy);
         }
+        fields.push(match field.name {
+            PROCESSED_BY => this_tool(copy),
+            name => (name, copy),
+        });
     }
-    if !found {
-        let mut field = ProducersField::new();
-        field.value(TOOL, VERSION);
-        producers.field(FIELD, &field);
+    if !fields.iter().any(|(name, _)| *name == PROCESSED_BY) {
+        fields.push(this_tool(ProducersField::new()));
     }
+    Some(producers(&fields))
+}
+
+/// The field of the tools that processed a module, so far these, with this one.
+fn this_tool(mut tools: ProducersField) -> (&'static str, ProducersField) {
+    tools.value(TOOL, VERSION);
+    (PROCESSED_BY, tools)
+}
+
+fn producers(fields: &[(&str, ProducersField)]) -> Vec<u8> {
     let mut out = Vec::new();
-    producers.append_to(&mut out);
-    Some(out)
+    fields.len().encode(&mut out);
+    for (name, field) in fields {
+        name.encode(&mut out);
+        field.encode(&mut out);
+    }
+    out
 }
 
 /// A custom section with these contents.

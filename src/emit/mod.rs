@@ -5,9 +5,12 @@
 //!
 //! Invariants: what is not replaced is copied byte for byte; entries are only appended and no import
 //! is added, so no index of the input changes its meaning. Custom sections that speak of code by its
-//! offset stay if every body stays where it was in the code section; else they are left out.
+//! offset stay if every body stays where it was in the code section; else they are left out, and a
+//! build id is renewed. A section that the input lacks goes where readers expect it.
 
+mod build_id;
 mod custom;
+mod order;
 mod sections;
 mod types;
 
@@ -15,9 +18,11 @@ pub use custom::Dropped;
 pub(crate) use custom::NewNames;
 pub(crate) use types::{NewTypes, Signature};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::FuncIdx;
+use crate::limits::{Limit, Sizes};
 use crate::read::Module;
+use crate::refusal::{Refusal, RefusalKind, Refusals};
 use std::collections::BTreeMap;
 use wasm_encoder::{Encode, SectionId};
 
@@ -28,6 +33,8 @@ pub struct Emitted {
     pub wasm: Vec<u8>,
     /// The custom sections that would be wrong now, and so were left out.
     pub dropped: Vec<Dropped>,
+    /// Whether the build id was replaced, since the old one names code that moved.
+    pub new_build_id: bool,
     /// By how many bytes each replaced body grew, in index order; unreachable code is left out, so a
     /// body may also shrink.
     pub added: Vec<(FuncIdx, i64)>,
@@ -87,15 +94,87 @@ impl Additions {
     }
 }
 
+impl Additions {
+    /// Refuses what would make the module larger than engines accept, if `more` functions are still to be added.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the index space or added function that is too large.
+    pub(crate) fn check_limits(&self, module: &Module<'_>, more: usize) -> Result<()> {
+        let more = Sizes { functions: more as u64, ..Sizes::default() };
+        let sizes = Sizes::of(module) + self.sizes() + more;
+        if let Some((limit, number)) = sizes.exceeded() {
+            return Err(refused(format!("the output would have {}", limit.exceeded(number))));
+        }
+        for (position, body) in self.bodies.iter().enumerate() {
+            let bytes = body.len() as u64;
+            if Limit::BodyBytes.is_exceeded_by(bytes) {
+                let names = self.names.funcs.iter();
+                let index = (module.funcs.len() + position) as u32;
+                let name = names.filter(|(func, _)| *func == index).map(|(_, name)| name.as_str());
+                let name = name.last().unwrap_or("-");
+                let exceeded = Limit::BodyBytes.exceeded(bytes);
+                return Err(refused(format!("the added function `{name}` would have {exceeded}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn sizes(&self) -> Sizes {
+        let added = |section: SectionId| {
+            self.entries.get(&(section as u8)).map_or(0, |entries| u64::from(entries.count))
+        };
+        Sizes {
+            types: added(SectionId::Type),
+            functions: added(SectionId::Function),
+            tables: added(SectionId::Table),
+            tags: added(SectionId::Tag),
+            globals: added(SectionId::Global),
+            exports: added(SectionId::Export),
+            element_segments: added(SectionId::Element),
+            // What is exported is functions, with two parameters and results at most.
+            interface: added(SectionId::Export) * 4,
+        }
+    }
+}
+
+/// The error for a limit that the whole module would exceed.
+fn refused(what: String) -> Error {
+    Error::Refused(Refusal::of_module(RefusalKind::Limit, what).into())
+}
+
 /// Writes `module` with `additions`; `bodies` replace those of the input, in index order, each
 /// without the size in front.
 ///
 /// # Errors
-/// [`crate::Error::Internal`] if a section of the input can't be read once more.
+/// [`Error::Refused`] if the module or a body would be larger than engines accept; [`Error::Internal`] if a
+/// section of the input can't be read once more.
 pub(crate) fn assemble(
     module: &Module<'_>,
     additions: &Additions,
     bodies: Vec<(FuncIdx, Vec<u8>)>,
 ) -> Result<Emitted> {
-    sections::assemble(module, additions, bodies)
+    additions.check_limits(module, 0)?;
+    check_bodies(module, &bodies)?;
+    let emitted = sections::assemble(module, additions, bodies)?;
+    let bytes = emitted.wasm.len() as u64;
+    if Limit::ModuleBytes.is_exceeded_by(bytes) {
+        let exceeded = Limit::ModuleBytes.exceeded(bytes);
+        return Err(refused(format!("the output would have {exceeded}")));
+    }
+    Ok(emitted)
+}
+
+/// Refuses all bodies that are too large, at once.
+fn check_bodies(module: &Module<'_>, bodies: &[(FuncIdx, Vec<u8>)]) -> Result<()> {
+    let refusal = |(func, body): &(FuncIdx, Vec<u8>)| {
+        let bytes = body.len() as u64;
+        let start = module.body(*func).map_or(0, |body| body.range().start as usize);
+        let what = format!("the output would have {}", Limit::BodyBytes.exceeded(bytes));
+        let location = module.location(*func, start);
+        Limit::BodyBytes
+            .is_exceeded_by(bytes)
+            .then(|| Refusal::at(location, RefusalKind::Limit, what))
+    };
+    let refusals: Refusals = bodies.iter().filter_map(refusal).collect();
+    if refusals.is_empty() { Ok(()) } else { Err(Error::Refused(refusals)) }
 }

@@ -1,11 +1,13 @@
 //! Assembles the new module: sections in their order, copied, extended or left out.
 
 use super::custom::{self, Dropped};
-use super::{Additions, Emitted};
+use super::order::{custom_place, rank};
+use super::{Additions, Emitted, build_id};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::read::{FuncKind, Module, Section};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use wasm_encoder::{Encode, Section as _, SectionId, StartSection};
 use wasmparser::BinaryReader;
 
@@ -29,10 +31,16 @@ pub(super) fn assemble(
         bodies,
         out: Vec::with_capacity(module.bytes.len() + code),
         dropped: Vec::new(),
+        build_id: None,
     };
     assembler.out.extend_from_slice(&module.bytes[..8]);
     assembler.sections()?;
-    Ok(Emitted { wasm: assembler.out, dropped: assembler.dropped, added })
+    let Assembler { out: mut wasm, dropped, build_id, .. } = assembler;
+    let new_build_id = build_id.is_some();
+    if let Some(id) = build_id {
+        build_id::renew(&mut wasm, id);
+    }
+    Ok(Emitted { wasm, dropped, new_build_id, added })
 }
 
 struct Assembler<'m, 'a> {
@@ -44,14 +52,8 @@ struct Assembler<'m, 'a> {
     code_stays: bool,
     out: Vec<u8>,
     dropped: Vec<Dropped>,
-}
-
-/// Where a section belongs in the order that the binary format asks for.
-fn rank(id: u8) -> usize {
-    // Type, import, function, table, memory, tag, global, export, start, element, data count,
-    // code, data.
-    const ORDER: [u8; 13] = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
-    ORDER.iter().position(|other| *other == id).unwrap_or(ORDER.len())
+    /// Where in `out` there is a build id that is to be renewed.
+    build_id: Option<Range<usize>>,
 }
 
 const CODE: u8 = SectionId::Code as u8;
@@ -85,34 +87,47 @@ impl Assembler<'_, '_> {
         let mut missing: Vec<u8> = (1..=13).filter(|id| self.extends(*id)).collect();
         missing.retain(|id| !present(*id));
         missing.sort_by_key(|id| rank(*id));
-        let (mut has_producers, mut has_names) = (false, false);
+        let customs = self.new_customs();
         let known = module.sections.iter().rposition(|s| s.id != 0).map_or(0, |last| last + 1);
-        for (section, ordinal) in module.sections.iter().zip(0..) {
-            if section.id != 0 || ordinal == known {
+        for (section, place) in module.sections.iter().zip(0..) {
+            if section.id != 0 || place == known {
                 let next = if section.id == 0 { u8::MAX } else { section.id };
                 self.add_missing(&mut missing, next)?;
             }
+            self.add_customs(&customs, place);
             match section.id {
-                0 if section.name == "producers" => {
-                    has_producers = true;
-                    self.producers(Some(section));
-                }
-                0 => {
-                    has_names |= section.name == "name";
-                    self.custom(section);
-                }
+                0 => self.custom(section),
                 id if self.extends(id) => self.extend(id, Some(section))?,
                 _ => self.copy(section),
             }
         }
         self.add_missing(&mut missing, u8::MAX)?;
-        if !has_names && self.additions.names.even_without_section {
-            custom::write_custom(&mut self.out, "name", &custom::new_names(&self.additions.names));
-        }
-        if !has_producers {
-            self.producers(None);
-        }
+        self.add_customs(&customs, module.sections.len());
         Ok(())
+    }
+
+    /// The custom sections that the module lacks, encoded, each with its place.
+    fn new_customs(&self) -> Vec<(usize, Vec<u8>)> {
+        let (module, names) = (self.module, &self.additions.names);
+        let mut customs = Vec::new();
+        let mut add = |name, contents: &[u8]| {
+            let mut section = Vec::new();
+            custom::write_custom(&mut section, name, contents);
+            customs.push((custom_place(&module.sections, name), section));
+        };
+        if names.even_without_section && module.custom_sections("name").next().is_none() {
+            add("name", &custom::new_names(names));
+        }
+        if module.custom_sections("producers").next().is_none() {
+            add("producers", &custom::new_producers());
+        }
+        customs
+    }
+
+    fn add_customs(&mut self, customs: &[(usize, Vec<u8>)], place: usize) {
+        for (_, section) in customs.iter().filter(|(at, _)| *at == place) {
+            self.out.extend_from_slice(section);
+        }
     }
 
     /// Adds the missing sections that come before a section with id `next`.
@@ -227,28 +242,34 @@ impl Assembler<'_, '_> {
     }
 
     fn custom(&mut self, section: &Section<'_>) {
-        if custom::is_wrong_now(section.name, self.code_stays) {
-            let (name, bytes) = (section.name.to_owned(), section.range.len());
-            self.dropped.push(Dropped { name, bytes });
-            return;
+        let (module, names) = (self.module, &self.additions.names);
+        let contents = match section.name {
+            name if custom::is_wrong_now(name, self.code_stays) => return self.leave_out(section),
+            "build_id" if !self.code_stays => return self.build_id(section),
+            "name" => custom::extend_names(module, section, names, &self.rewritten),
+            "producers" => custom::extend_producers(module, section),
+            _ => None,
+        };
+        match contents {
+            Some(contents) => custom::write_custom(&mut self.out, section.name, &contents),
+            None => self.copy(section),
         }
-        if section.name == "name" {
-            let names = &self.additions.names;
-            if let Some(contents) =
-                custom::extend_names(self.module, section, names, &self.rewritten)
-            {
-                custom::write_custom(&mut self.out, "name", &contents);
-                return;
-            }
-        }
-        self.copy(section);
     }
 
-    fn producers(&mut self, section: Option<&Section<'_>>) {
-        match (custom::extend_producers(self.module, section), section) {
-            (Some(whole), _) => self.out.extend_from_slice(&whole),
-            (None, Some(section)) => self.copy(section),
-            (None, None) => {}
+    fn leave_out(&mut self, section: &Section<'_>) {
+        let (name, bytes) = (section.name.to_owned(), section.range.len());
+        self.dropped.push(Dropped { name, bytes });
+    }
+
+    /// A build id that no longer fits: a well-formed one, of which there may be only one, is renewed.
+    fn build_id(&mut self, section: &Section<'_>) {
+        match build_id::find(self.module, section) {
+            Some(id) if self.build_id.is_none() => {
+                let start = self.out.len() + id.start - section.range.start;
+                self.build_id = Some(start..start + id.len());
+                self.copy(section);
+            }
+            _ => self.leave_out(section),
         }
     }
 }
@@ -278,7 +299,7 @@ fn encoded(item: &(impl Encode + ?Sized)) -> Vec<u8> {
 fn split_vector<'a>(module: &Module<'a>, section: &Section<'_>) -> Result<(u32, &'a [u8])> {
     let contents = &module.bytes[section.contents.clone()];
     let mut reader = BinaryReader::new(contents, section.contents.start as u64);
-    let count = reader.read_var_u32().map_err(|error| Error::from_parser(&error))?;
+    let count = reader.read_var_u32().map_err(|error| Error::misread(&error))?;
     Ok((count, &contents[reader.original_position() as usize - section.contents.start..]))
 }
 

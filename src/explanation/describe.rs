@@ -130,6 +130,7 @@ impl Describer<'_> {
             any_slot: callees.table.and_then(|(_, slots)| any_slot(slots)),
             targets: callees.targets.len(),
             closure_targets,
+            foreign_targets: callees.foreign,
             outcome: Wording(*self).outcome(callees, closure_targets),
         }
     }

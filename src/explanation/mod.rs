@@ -195,10 +195,12 @@ pub struct DynamicCallees {
     /// Why the index doesn't matter, as for [`Call::any_slot`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub any_slot: Option<&'static str>,
-    /// How many functions can be the target.
+    /// How many functions of the module can be the target.
     pub targets: usize,
     /// How many of them are in the closure.
     pub closure_targets: usize,
+    /// Whether functions that are not the module's can be, too: the host's, or another instance's.
+    pub foreign_targets: bool,
     /// Where that leads, in words, one part for each slot whose number is known.
     pub outcome: Vec<String>,
 }

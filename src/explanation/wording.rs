@@ -183,11 +183,18 @@ impl Wording<'_> {
             return callees.slots.iter().map(|(slot, held)| self.held(*slot, *held)).collect();
         }
         let targets = callees.targets.len();
+        let of_module = if callees.foreign { " of the module" } else { "" };
         vec![match (targets, inside) {
+            (0, _) if callees.foreign => {
+                "no function of the module can be their target, only one of the host or of another module"
+                    .into()
+            }
             (0, _) => "no function can be their target, so they trap".into(),
-            (1, 0) => "the one function that can be their target is not in the closure".into(),
-            (_, 0) => format!("none of the {targets} possible targets is in the closure"),
-            (_, _) => format!("{inside} of {targets} possible targets in the closure"),
+            (1, 0) => format!(
+                "the one function{of_module} that can be their target is not in the closure"
+            ),
+            (_, 0) => format!("none of the {targets} possible targets{of_module} is in the closure"),
+            (_, _) => format!("{inside} of {targets} possible targets{of_module} in the closure"),
         }]
     }
 
@@ -204,7 +211,9 @@ impl Wording<'_> {
                 let place = if func.closure { "in" } else { "not in" };
                 format!("slot {slot} holds {func}, {place} the closure")
             }
-            Held::Unknown => format!("slot {slot} may hold any function whose reference is taken"),
+            Held::Unknown => format!(
+                "slot {slot} may hold any function whose reference is taken, or one of another module"
+            ),
         }
     }
 }

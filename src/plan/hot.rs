@@ -4,7 +4,7 @@
 use super::{FuncPlan, walk};
 use crate::analyze::{Analysis, FuncNames, recorded_function};
 use crate::cpu_profile::CpuProfile;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::options::Form;
 use crate::profile::Seen;
@@ -35,7 +35,12 @@ pub(super) fn functions(
     let candidates: Vec<_> = times
         .into_par_iter()
         .map_init(walk::Scratch::default, |scratch, (func, time)| {
-            let plan = FuncPlan::make(module, analysis, func, &|_, _| Form::Apart, scratch)?;
+            let sites = &analysis.sites[func];
+            let plan = match FuncPlan::make(module, func, sites, &|_, _| Form::Apart, scratch) {
+                // It is refused as it would be without a profile.
+                Err(Error::Refused(_)) => return Ok(None),
+                plan => plan?,
+            };
             Ok(plan.resume.as_ref().map(|resume| {
                 let body = module.body(func).map_or(0, |body| body.as_bytes().len());
                 let dead: usize = resume.dead.iter().map(|range| range.len()).sum();

@@ -7,22 +7,14 @@ use crate::index::{GlobalIdx, MemoryIdx};
 use crate::read::Module;
 use wasmparser::ValType;
 
-/// The module's only memory.
+/// The module's only memory. Whatever has another number of them is refused by then.
 ///
 /// # Errors
-/// [`Error::NoMemory`], and [`Error::UnsupportedModule`] for what there is no choice for yet.
-pub(super) fn choose(module: &Module<'_>) -> Result<FrameMemory> {
+/// [`Error::Internal`] if it was not.
+pub(super) fn the_only(module: &Module<'_>) -> Result<FrameMemory> {
     match module.memories.as_slice() {
-        [] => Err(Error::NoMemory),
-        [memory] if memory.ty.memory64 => Err(Error::UnsupportedModule {
-            what: "a 64-bit memory (the memory64 proposal)".into(),
-            advice: "build for wasm32".into(),
-        }),
         [memory] => Ok(FrameMemory::of(MemoryIdx(0), &memory.ty)),
-        memories => Err(Error::UnsupportedModule {
-            what: format!("{} memories (the multi-memory proposal)", memories.len()),
-            advice: "merge them into one".into(),
-        }),
+        _ => Err(Error::Internal("a module without one memory was not refused".into())),
     }
 }
 

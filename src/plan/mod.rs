@@ -110,6 +110,7 @@ mod saved;
 mod skeleton;
 mod spilling;
 mod steps;
+mod suspects;
 mod temps;
 mod walk;
 
@@ -117,13 +118,15 @@ pub use dump::dump;
 pub use exits::{Exit, Exits, Frame, Slot, runs};
 pub use regions::{Dispatch, HandlerEntry, Region, Reset};
 
-use crate::abi::{self, Abi, Buffer, FrameMemory};
+use crate::abi::{Abi, Buffer, FrameMemory};
 use crate::analyze::{Analysis, Guard, Site, Target};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::{FuncIdx, LocalIdx};
 use crate::options::{Form, Options};
 use crate::read::Module;
+use crate::refusal::Refusals;
 use rayon::prelude::*;
+use refuse::Found;
 use skeleton::Skeleton;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -296,20 +299,18 @@ impl Plan {
     /// Names what can't be preserved: see [`crate::Error`].
     pub fn make(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Plan> {
         analysis.precision.require_proof()?;
-        abi::refuse_instrumented(module, options.abi)?;
-        let memory = memory::choose(module)?;
-        let funcs: Vec<_> =
-            module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty()).collect();
+        let mut found = Found::in_module(module, options.abi)?;
         let forms = form::Forms::new(module, analysis, options)?;
         let choose = |func, skeleton: &Skeleton| forms.choose(func, skeleton);
-        let plans: Vec<_> = funcs
-            .into_par_iter()
-            .map_init(walk::Scratch::default, |scratch, func| {
-                FuncPlan::make(module, analysis, func, &choose, scratch)
-            })
-            .collect();
-        // Of several errors the first function's is reported, whatever the thread count.
-        let mut funcs = plans.into_iter().collect::<Result<Vec<_>>>()?;
+        let funcs = functions_with_sites(module, analysis);
+        let plans = each(funcs, |func, scratch| {
+            FuncPlan::make(module, func, &analysis.sites[func], &choose, scratch)
+        });
+        let mut funcs = found.sift(plans)?;
+        let guards = guards(analysis);
+        found.in_guards(module, &guards)?;
+        found.nothing()?;
+        let memory = memory::the_only(module)?;
         number_sites(&mut funcs);
         tracing::info!(
             functions = funcs.len(),
@@ -318,7 +319,7 @@ impl Plan {
             "planned the frames"
         );
         Ok(Plan {
-            guards: guards(module, analysis)?,
+            guards,
             abi: options.abi,
             memory,
             buffer: memory::buffer(module, options.abi, memory, &funcs),
@@ -327,6 +328,50 @@ impl Plan {
             called_imports: called_imports(analysis),
         })
     }
+}
+
+/// All that instrumenting a module would be refused for, as far as plans tell: whether a function outgrows what
+/// engines accept is known when it is written.
+///
+/// # Errors
+/// [`crate::Error::Internal`] if a body can't be read again.
+pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Refusals> {
+    if analysis.entries.is_empty() || analysis.precision.only_compares() {
+        return Ok(Refusals::default());
+    }
+    let forms = form::Forms::new(module, analysis, options)?;
+    let choose = |func, skeleton: &Skeleton| forms.choose(func, skeleton);
+    let check = |func, scratch: &mut walk::Scratch| {
+        let sites = &analysis.sites[func];
+        let suspect = suspects::is_suspect(module, func)?;
+        if suspect || !refuse::function(module, func, sites).is_empty() {
+            FuncPlan::make(module, func, sites, &choose, scratch)?;
+        }
+        Ok(())
+    };
+    let found = Found::in_module(module, options.abi).and_then(|mut found| {
+        found.sift(each(functions_with_sites(module, analysis), check))?;
+        found.in_guards(module, &guards(analysis))?;
+        found.nothing()
+    });
+    match found {
+        Ok(()) => Ok(Refusals::default()),
+        Err(Error::Refused(refusals)) => Ok(refusals),
+        Err(error) => Err(error),
+    }
+}
+
+fn functions_with_sites(module: &Module<'_>, analysis: &Analysis) -> Vec<FuncIdx> {
+    module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty()).collect()
+}
+
+/// What `make` makes of each function, in their order.
+fn each<T: Send>(
+    funcs: Vec<FuncIdx>,
+    make: impl Fn(FuncIdx, &mut walk::Scratch) -> Result<T> + Sync + Send,
+) -> Vec<Result<T>> {
+    let funcs = funcs.into_par_iter();
+    funcs.map_init(walk::Scratch::default, |scratch, func| make(func, scratch)).collect()
 }
 
 impl RewindEntry {
@@ -340,6 +385,9 @@ impl RewindEntry {
     }
 }
 
+/// Says which form a function gets that may have either.
+type Choose<'a> = dyn Fn(FuncIdx, &Skeleton) -> Form + Sync + 'a;
+
 impl FuncPlan {
     /// The body that a rewind enters, and how.
     pub fn entered(&self) -> (&BodyPlan, &RewindEntry) {
@@ -349,13 +397,26 @@ impl FuncPlan {
 
     fn make(
         module: &Module<'_>,
-        analysis: &Analysis,
         func: FuncIdx,
-        choose: &dyn Fn(FuncIdx, &Skeleton) -> Form,
+        sites: &[Site],
+        choose: &Choose<'_>,
         scratch: &mut walk::Scratch,
     ) -> Result<FuncPlan> {
-        let sites = &analysis.sites[func];
-        refuse::function(module, func, sites)?;
+        let refusals = refuse::function(module, func, sites);
+        if !refusals.is_empty() {
+            let rest: Vec<_> = sites.iter().filter(|site| !site.tail).copied().collect();
+            return refuse::also(refusals, || FuncPlan::of(module, func, &rest, choose, scratch));
+        }
+        FuncPlan::of(module, func, sites, choose, scratch)
+    }
+
+    fn of(
+        module: &Module<'_>,
+        func: FuncIdx,
+        sites: &[Site],
+        choose: &Choose<'_>,
+        scratch: &mut walk::Scratch,
+    ) -> Result<FuncPlan> {
         walk::walk(module, func, sites, scratch)?;
         let skeleton = &scratch.skeleton;
         refuse::locals(module, func, skeleton)?;
@@ -363,6 +424,7 @@ impl FuncPlan {
         let mut layout = regions::Layout::build(module, skeleton, &tree);
         let mut steps = steps::steps(module, func, skeleton, &tree, &layout)?;
         layout.set_payloads(&steps.payloads);
+        refuse::many_locals(module, func, skeleton.locals.len() + steps.temps.len() + 1)?;
         let saved = saved::Saved::find(module, func, skeleton, &steps)?;
         let undo = undo(module, func, sites);
         let form = match undo {
@@ -446,17 +508,9 @@ fn called_imports(analysis: &Analysis) -> Vec<FuncIdx> {
 }
 
 /// The guards that the assumptions of the options ask for.
-///
-/// # Errors
-/// [`crate::Error::Unsupported`] for a tail call that can't be guarded.
-pub fn guards(module: &Module<'_>, analysis: &Analysis) -> Result<Vec<GuardPlan>> {
+pub fn guards(analysis: &Analysis) -> Vec<GuardPlan> {
     let guarded = analysis.guards.iter_enumerated().filter(|(_, calls)| !calls.is_empty());
-    guarded
-        .map(|(func, calls)| {
-            refuse::tail_guards(module, func, calls)?;
-            Ok(GuardPlan { func, calls: calls.clone() })
-        })
-        .collect()
+    guarded.map(|(func, calls)| GuardPlan { func, calls: calls.clone() }).collect()
 }
 
 /// The plans of all functions are in memory at once, so that what they don't need is given back.

@@ -1,11 +1,116 @@
 //! What is refused by name before any planning: see the chapter on limits in the guide.
 
+use super::GuardPlan;
 use super::skeleton::Skeleton;
-use crate::analyze::{Guard, Site};
+use crate::abi::{self, Abi};
+use crate::analyze::Site;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, LocalIdx};
+use crate::limits::{Limit, Sizes};
 use crate::read::Module;
+use crate::refusal::{Refusal, RefusalKind};
 use wasmparser::{Operator, ValType};
+
+/// All that was found so far that a module is refused for.
+#[derive(Default)]
+pub(super) struct Found(Vec<Refusal>);
+
+impl Found {
+    /// What a module is refused for as a whole.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] at once if it was instrumented before: then nothing else counts.
+    pub(super) fn in_module(module: &Module<'_>, abi: Abi) -> Result<Found> {
+        match abi::instrumented(module) {
+            None => Ok(Found(of_module(module, abi))),
+            Some(evidence) => {
+                let refusal = Refusal::of_module(RefusalKind::AlreadyInstrumented, evidence);
+                Err(Error::Refused(refusal.into()))
+            }
+        }
+    }
+
+    /// Takes the refusals out of `results`.
+    ///
+    /// # Errors
+    /// The first error that is none.
+    pub(super) fn sift<T>(&mut self, results: Vec<Result<T>>) -> Result<Vec<T>> {
+        let mut rest = Vec::with_capacity(results.len());
+        for result in results {
+            match result {
+                Ok(item) => rest.push(item),
+                Err(Error::Refused(refusals)) => self.0.extend(refusals),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(rest)
+    }
+
+    /// Takes what guards are refused for.
+    pub(super) fn in_guards(&mut self, module: &Module<'_>, guards: &[GuardPlan]) -> Result<()> {
+        for plan in guards {
+            self.0.extend(tail_guards(module, plan)?);
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// [`Error::Refused`] if there is anything.
+    pub(super) fn nothing(self) -> Result<()> {
+        if self.0.is_empty() { Ok(()) } else { Err(Error::Refused(self.0.into_iter().collect())) }
+    }
+}
+
+/// These refusals of a function, and what else it is refused for.
+///
+/// # Errors
+/// Always: [`Error::Refused`] with all of that, or another error of `rest`.
+pub(super) fn also<T>(refusals: Vec<Refusal>, rest: impl FnOnce() -> Result<T>) -> Result<T> {
+    match rest() {
+        Ok(_) => Err(Error::Refused(refusals.into_iter().collect())),
+        Err(Error::Refused(more)) => {
+            Err(Error::Refused(refusals.into_iter().chain(more).collect()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn of_module(module: &Module<'_>, abi: Abi) -> Vec<Refusal> {
+    let mut refusals = reserved_names(module, abi);
+    refusals.extend(module.object_section().map(Refusal::of_object));
+    match module.memories.as_slice() {
+        [] => refusals.push(Refusal::of_module(
+            RefusalKind::NoMemory,
+            "the module has no memory, so there is nowhere to put frames",
+        )),
+        [memory] if memory.ty.memory64 => refusals.push(Refusal::of_module(
+            RefusalKind::Memory64,
+            "a 64-bit memory (the memory64 proposal)",
+        )),
+        [_] => {}
+        memories => refusals.push(Refusal::of_module(
+            RefusalKind::SeveralMemories,
+            format!("{} memories (the multi-memory proposal)", memories.len()),
+        )),
+    }
+    refusals.extend(limit(module));
+    refusals
+}
+
+/// Where there is no room even for the least that is added: a function, its type and export, a global.
+fn limit(module: &Module<'_>) -> Option<Refusal> {
+    let least = Sizes { functions: 1, globals: 1, exports: 1, interface: 2, ..Sizes::default() };
+    let (limit, number) = (Sizes::of(module) + least).exceeded()?;
+    let what = format!("the output would have {} or more", limit.exceeded(number));
+    Some(Refusal::of_module(RefusalKind::Limit, what))
+}
+
+fn reserved_names(module: &Module<'_>, abi: Abi) -> Vec<Refusal> {
+    let exported = |name: &str| module.exports.iter().any(|export| export.name == name);
+    let taken = abi.exports().iter().map(|export| export.name).filter(|name| exported(name));
+    let what = |name| format!("the export name `{name}` is reserved for the {} ABI", abi.name());
+    taken.map(|name| Refusal::of_module(RefusalKind::ReservedName, what(name))).collect()
+}
 
 /// Whether there is no value of the type that could stand in for another.
 pub(super) fn is_non_nullable(ty: ValType) -> bool {
@@ -17,44 +122,45 @@ pub(super) fn has_no_dummy(module: &Module<'_>, func: FuncIdx) -> bool {
     module.func_type(func).params().iter().copied().any(is_non_nullable)
 }
 
-/// Refuses functions whose calls can't be resumed.
-pub(super) fn function(module: &Module<'_>, func: FuncIdx, sites: &[Site]) -> Result<()> {
-    if let Some(site) = sites.iter().find(|site| site.tail) {
-        return Err(Error::Unsupported {
-            what: "a tail call (`return_call`) that may reach an entry".into(),
-            location: module.location(func, site.offset as usize),
-            advice: "build without tail calls".into(),
-        });
-    }
+/// What a function is refused for before its body is planned: calls that can't be resumed, and a result
+/// for which there is no dummy.
+pub(super) fn function(module: &Module<'_>, func: FuncIdx, sites: &[Site]) -> Vec<Refusal> {
+    let at = |site: &Site, kind, what: &str| {
+        Refusal::at(module.location(func, site.offset as usize), kind, what)
+    };
+    let tails = sites.iter().filter(|site| site.tail);
+    let mut refusals: Vec<_> = tails
+        .map(|site| {
+            let what = "a tail call (`return_call`) that may reach an entry";
+            at(site, RefusalKind::TailCall, what)
+        })
+        .collect();
     if module.func_type(func).results().iter().copied().any(is_non_nullable) {
-        return Err(Error::Unsupported {
-            what: "a result of a non-nullable reference type in a function that may unwind".into(),
-            location: module.location(func, sites[0].offset as usize),
-            advice: "return a nullable reference".into(),
-        });
+        let what = "a result of a non-nullable reference type in a function that may unwind";
+        refusals.push(at(&sites[0], RefusalKind::NonNullableResult, what));
     }
-    Ok(())
+    refusals
 }
 
-/// Refuses guarded tail calls inside a `try`: as calls they would throw into it.
-pub(super) fn tail_guards(module: &Module<'_>, func: FuncIdx, guards: &[Guard]) -> Result<()> {
-    let body = module.body(func).filter(|_| guards.iter().any(|guard| guard.tail));
+/// Finds the guarded tail calls inside a `try`, which are refused: as calls they would throw into it.
+pub(super) fn tail_guards(module: &Module<'_>, plan: &GuardPlan) -> Result<Vec<Refusal>> {
+    let GuardPlan { func, calls: guards } = plan;
+    let body = module.body(*func).filter(|_| guards.iter().any(|guard| guard.tail));
     let Some(body) = body else {
-        return Ok(());
+        return Ok(Vec::new());
     };
     let misread = |error| Error::misread(&error);
     let mut tails = guards.iter().filter(|guard| guard.tail).peekable();
+    let mut refusals = Vec::new();
     // For each open construct whether it is a `try`.
     let mut constructs = Vec::new();
     for item in body.get_operators_reader().map_err(misread)?.into_iter_with_offsets() {
         let (operator, offset) = item.map_err(misread)?;
         let offset = offset as u32;
         if tails.next_if(|guard| guard.offset == offset).is_some() && constructs.contains(&true) {
-            return Err(Error::Unsupported {
-                what: "a tail call inside a `try` that an assumption would have guarded".into(),
-                location: module.location(func, offset as usize),
-                advice: "assume nothing of this function, or the same of what it calls".into(),
-            });
+            let what = "a tail call inside a `try` that an assumption would have guarded";
+            let location = module.location(*func, offset as usize);
+            refusals.push(Refusal::at(location, RefusalKind::GuardedTailCall, what));
         }
         match operator {
             Operator::Try { .. } | Operator::TryTable { .. } => constructs.push(true),
@@ -65,7 +171,7 @@ pub(super) fn tail_guards(module: &Module<'_>, func: FuncIdx, guards: &[Guard]) 
             _ => {}
         }
     }
-    Ok(())
+    Ok(refusals)
 }
 
 /// Refuses declared locals that would be read before they are set.
@@ -85,11 +191,20 @@ pub(super) fn locals(module: &Module<'_>, func: FuncIdx, skeleton: &Skeleton) ->
     }
 }
 
+/// Refuses a function with more locals than engines accept.
+pub(super) fn many_locals(module: &Module<'_>, func: FuncIdx, locals: usize) -> Result<()> {
+    if !Limit::Locals.is_exceeded_by(locals as u64) {
+        return Ok(());
+    }
+    let start = module.body(func).map_or(0, |body| body.range().start as usize);
+    let what = format!("the output would have {}", Limit::Locals.exceeded(locals as u64));
+    let refusal = Refusal::at(module.location(func, start), RefusalKind::Limit, what);
+    Err(Error::Refused(refusal.into()))
+}
+
 /// The error for a reference that would have to be kept in memory.
 pub(super) fn reference(module: &Module<'_>, func: FuncIdx, what: &str, offset: u32) -> Error {
-    Error::Unsupported {
-        what: format!("{what} live across a call that may reach an entry"),
-        location: module.location(func, offset as usize),
-        advice: "references can't be saved in memory; keep an index into a table instead".into(),
-    }
+    let what = format!("{what} live across a call that may reach an entry");
+    let location = module.location(func, offset as usize);
+    Error::Refused(Refusal::at(location, RefusalKind::LiveReference, what).into())
 }

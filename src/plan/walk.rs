@@ -12,6 +12,7 @@ use crate::analyze::Site;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, GlobalIdx, LocalIdx, TagIdx, TypeIdx};
 use crate::read::Module;
+use crate::refusal::{Refusal, RefusalKind};
 use wasmparser::{
     BlockType, FuncValidator, FuncValidatorAllocations, Operator, ValidatorResources,
 };
@@ -345,9 +346,9 @@ impl Walk<'_, '_> {
                 (handler.tag, handler.rethrow, self.out.nodes[handler.first_node..end].first())
             {
                 return Err(self.refuse(
+                    RefusalKind::CatchAllRethrow,
                     "a call that may reach an entry, inside a `catch_all` handler with `rethrow`",
                     site.start,
-                    "catch by tag, or move the call out of the handler",
                 ));
             }
         }
@@ -393,11 +394,8 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn refuse(&self, what: &str, offset: u32, advice: &str) -> Stop {
-        Stop::Refused(Error::Unsupported {
-            what: what.into(),
-            location: self.module.location(self.func, offset as usize),
-            advice: advice.into(),
-        })
+    fn refuse(&self, kind: RefusalKind, what: &str, offset: u32) -> Stop {
+        let location = self.module.location(self.func, offset as usize);
+        Stop::Refused(Error::Refused(Refusal::at(location, kind, what).into()))
     }
 }

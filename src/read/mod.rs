@@ -7,17 +7,21 @@
 //! This stage never interprets a body beyond that, and knows nothing of entries or closures.
 
 mod detect;
+mod diagnose;
 pub mod labels;
 pub mod lines;
 mod names;
+mod over_limit;
+mod sections;
 
 pub use detect::text_to_binary;
 pub use names::{Names, demangled};
 
 use crate::error::{Error, Location, Result};
 use crate::index::{
-    ElemIdx, FuncIdx, GlobalIdx, IndexType, IndexVec, MemoryIdx, TableIdx, TypeIdx,
+    ElemIdx, FuncIdx, GlobalIdx, IndexType, IndexVec, MemoryIdx, TableIdx, TagIdx, TypeIdx,
 };
+use diagnose::diagnose;
 use lines::Lines;
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -47,6 +51,8 @@ pub struct Module<'a> {
     pub memories: IndexVec<MemoryIdx, Memory>,
     /// The global index space.
     pub globals: IndexVec<GlobalIdx, Global<'a>>,
+    /// The tag index space.
+    pub tags: IndexVec<TagIdx, Tag>,
     /// The element segments.
     pub elements: IndexVec<ElemIdx, Element<'a>>,
     /// The exports in file order.
@@ -128,6 +134,15 @@ pub struct Global<'a> {
     pub init: Option<ConstExpr<'a>>,
 }
 
+/// A tag of the tag index space.
+#[derive(Clone, Debug)]
+pub struct Tag {
+    /// Its type: what an exception with it carries are the parameters.
+    pub ty: TypeIdx,
+    /// Whether it is imported.
+    pub imported: bool,
+}
+
 /// The proposals that input may use: all that the validator implements for core modules, finished
 /// or shipped by engines, but for those that change what a stack is (stack switching).
 pub fn features() -> WasmFeatures {
@@ -141,8 +156,8 @@ impl<'a> Module<'a> {
     /// Reads and validates a binary core module.
     ///
     /// # Errors
-    /// [`Error::NotWasm`], [`Error::Component`], [`Error::Invalid`] or [`Error::Limit`], each with
-    /// the byte offset at which reading stopped.
+    /// [`Error::NotWasm`], [`Error::Component`], [`Error::Invalid`], [`Error::Truncated`],
+    /// [`Error::Proposal`] or [`Error::Limit`], each with the byte offset at which reading stopped.
     pub fn read(bytes: &'a [u8]) -> Result<Module<'a>> {
         detect::check_header(bytes)?;
         let mut reader = Reader::new(bytes);
@@ -150,7 +165,7 @@ impl<'a> Module<'a> {
         let mut parser = Parser::new(0);
         parser.set_features(features());
         for payload in parser.parse_all(bytes) {
-            let payload = payload.map_err(|e| Error::from_parser(&e))?;
+            let payload = payload.map_err(|e| diagnose(bytes, &e))?;
             if let Some(types) = reader.payload(payload)? {
                 end = Some(types);
             }
@@ -252,6 +267,37 @@ impl<'a> Module<'a> {
         })
     }
 
+    /// The first section that only a linker's input has, or its output where it is asked to keep
+    /// relocations. A library for a dynamic linker (`dylink.0`) has none.
+    pub fn object_section(&self) -> Option<&Section<'a>> {
+        self.sections.iter().find(|section| {
+            section.id == 0 && (section.name == "linking" || section.name.starts_with("reloc."))
+        })
+    }
+
+    /// What the module's imports and exports add up to: see [`crate::limits::Limit::Interface`].
+    pub(crate) fn interface_size(&self) -> u64 {
+        let size = |ty: TypeIdx| {
+            let ty = self.func_type_at(ty);
+            2 + (ty.params().len() + ty.results().len()) as u64
+        };
+        let imported = |has: bool| u64::from(has);
+        let funcs = self.funcs.iter().take(self.imported_funcs).map(|func| size(func.ty));
+        let tags = self.tags.iter().filter(|tag| tag.imported).map(|tag| size(tag.ty));
+        let tables = self.tables.iter().map(|table| imported(table.import.is_some()));
+        let memories = self.memories.iter().map(|memory| imported(memory.imported));
+        let globals = self.globals.iter().map(|global| imported(global.init.is_none()));
+        let exports = self.exports.iter().map(|export| match export.kind {
+            ExternalKind::Func | ExternalKind::FuncExact => {
+                size(self.funcs[FuncIdx(export.index)].ty)
+            }
+            ExternalKind::Tag => size(self.tags[TagIdx(export.index)].ty),
+            ExternalKind::Table | ExternalKind::Memory | ExternalKind::Global => 1,
+        });
+        let others = tables.chain(memories).chain(globals);
+        funcs.chain(tags).chain(others).chain(exports).sum()
+    }
+
     /// The custom sections of this name.
     pub fn custom_sections(&self, name: &str) -> impl Iterator<Item = &Section<'a>> {
         self.sections.iter().filter(move |section| section.id == 0 && section.name == name)
@@ -278,6 +324,7 @@ impl<'a> Reader<'a> {
             tables: IndexVec::default(),
             memories: IndexVec::default(),
             globals: IndexVec::default(),
+            tags: IndexVec::default(),
             elements: IndexVec::default(),
             exports: Vec::new(),
             start: None,
@@ -296,7 +343,8 @@ impl<'a> Reader<'a> {
 
     /// Takes one payload; the last one yields the validator's types.
     fn payload(&mut self, payload: Payload<'a>) -> Result<Option<Types>> {
-        let parsed = |e: wasmparser::Error| Error::from_parser(&e);
+        let bytes = self.module.bytes;
+        let parsed = |e: wasmparser::Error| diagnose(bytes, &e);
         if let Payload::Version { encoding: Encoding::Component, .. } = payload {
             return Err(Error::Component);
         }
@@ -356,7 +404,10 @@ impl<'a> Reader<'a> {
                         TypeRef::Global(ty) => {
                             module.globals.push(Global { ty, init: None });
                         }
-                        TypeRef::Tag(_) => {}
+                        TypeRef::Tag(tag) => {
+                            let ty = TypeIdx(tag.func_type_idx);
+                            module.tags.push(Tag { ty, imported: true });
+                        }
                     }
                 }
             }
@@ -378,6 +429,12 @@ impl<'a> Reader<'a> {
             Payload::MemorySection(memories) => {
                 for ty in memories {
                     module.memories.push(Memory { ty: ty?, imported: false });
+                }
+            }
+            Payload::TagSection(tags) => {
+                for tag in tags {
+                    let ty = TypeIdx(tag?.func_type_idx);
+                    module.tags.push(Tag { ty, imported: false });
                 }
             }
             Payload::GlobalSection(globals) => {
@@ -426,7 +483,7 @@ impl Module<'_> {
             })
             .find_map_first(Result::err);
         match first_error {
-            Some(error) => Err(Error::from_parser(&error)),
+            Some(error) => Err(diagnose(self.bytes, &error)),
             None => Ok(()),
         }
     }

@@ -14,20 +14,12 @@ use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, Catch, Encode, InstructionSink, ValType};
 use wasmparser::Operator;
 
-/// A body as it was written.
-pub(super) struct Written {
-    /// Its bytes, without the size in front.
-    pub bytes: Vec<u8>,
-    /// How many locals it has.
-    pub locals: usize,
-}
-
-/// Writes the function's own body.
+/// Writes the function's own body, without the size in front.
 pub(super) fn rewrite_body(
     module: &Module<'_>,
     plan: &FuncPlan,
     runtime: &Runtime,
-) -> Result<Written> {
+) -> Result<Vec<u8>> {
     Emitter::new(module, plan, &plan.body, runtime).write(Locals::Declared)
 }
 
@@ -36,7 +28,7 @@ pub(super) fn resume_body(
     module: &Module<'_>,
     plan: &FuncPlan,
     runtime: &Runtime,
-) -> Result<Option<Written>> {
+) -> Result<Option<Vec<u8>>> {
     let resume = plan.resume.as_ref();
     resume.map(|body| Emitter::new(module, plan, body, runtime).write(Locals::All)).transpose()
 }
@@ -93,11 +85,11 @@ impl<'m, 'a> Emitter<'m, 'a> {
         }
     }
 
-    fn write(mut self, locals: Locals) -> Result<Written> {
+    fn write(mut self, locals: Locals) -> Result<Vec<u8>> {
         let body = self.module.body(self.plan.func).expect("only defined functions are rewritten");
-        let locals = self.locals(&body, locals).map_err(|error| Error::misread(&error))?;
+        self.locals(&body, locals).map_err(|error| Error::misread(&error))?;
         self.operators(&body).map_err(|error| Error::misread(&error))?;
-        Ok(Written { bytes: self.out, locals })
+        Ok(self.out)
     }
 }
 
@@ -122,13 +114,12 @@ impl<'m> Emitter<'m, '_> {
         self.copy_from = self.copied_to;
     }
 
-    /// The declared locals, with the temporaries and `$resume` behind them; returns how many locals
-    /// there are.
+    /// The declared locals, with the temporaries and `$resume` behind them.
     fn locals(
         &mut self,
         body: &wasmparser::FunctionBody<'_>,
         which: Locals,
-    ) -> wasmparser::Result<usize> {
+    ) -> wasmparser::Result<()> {
         let reader = body.get_locals_reader()?;
         let (groups, start) = (reader.get_count(), reader.original_position());
         let end = body.get_operators_reader()?.original_position() as usize;
@@ -140,8 +131,7 @@ impl<'m> Emitter<'m, '_> {
         before.iter().for_each(|group| encode_group(group, &mut self.out));
         self.out.extend_from_slice(&self.module.bytes[start as usize..end]);
         after.iter().for_each(|group| encode_group(group, &mut self.out));
-        let resume = usize::from(self.body.entry.is_some());
-        Ok(self.plan.locals as usize + self.plan.temps.len() + resume)
+        Ok(())
     }
 
     /// Types as runs of equal ones, with `$resume` behind them if it is there.

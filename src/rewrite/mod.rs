@@ -13,9 +13,9 @@ mod runtime;
 
 use crate::abi::Abi;
 use crate::emit::{self, Emitted};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::index::FuncIdx;
-use crate::plan::{FuncPlan, GuardPlan, Plan};
+use crate::plan::{GuardPlan, Plan};
 use crate::read::Module;
 use guard::Guard;
 use rayon::prelude::*;
@@ -34,7 +34,7 @@ pub struct GuardCost {
 /// What the guards cost that `plans` ask for, in order of function and offset.
 ///
 /// # Errors
-/// [`Error::Internal`] if a body can't be read again.
+/// [`crate::Error::Internal`] if a body can't be read again.
 pub fn guard_costs(module: &Module<'_>, abi: Abi, plans: &[GuardPlan]) -> Result<Vec<GuardCost>> {
     let guard = Guard::new(module, abi);
     let mut costs = Vec::new();
@@ -47,28 +47,22 @@ pub fn guard_costs(module: &Module<'_>, abi: Abi, plans: &[GuardPlan]) -> Result
     Ok(costs)
 }
 
-/// The size that engines and validators accept for one body, in bytes.
-const MAX_BODY_BYTES: usize = 7_654_321;
-
-/// The number of locals that engines and validators accept for one function.
-const MAX_LOCALS: usize = 50_000;
-
 /// Writes the module that `plan` describes.
 ///
 /// # Errors
-/// [`Error::TooLarge`] if a rewritten function outgrows what engines accept.
+/// [`crate::Error::Refused`] if the module or a function outgrows what engines accept.
 pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Emitted> {
-    let runtime = runtime::Runtime::layout(module, &plan);
+    let mut runtime = runtime::Runtime::layout(module, &plan);
+    let mut additions = runtime.take_additions(module);
+    // Before the bodies are written, which is the work.
+    additions.check_limits(module, runtime.resume_count())?;
     let written: Vec<_> = plan
         .funcs
         .into_par_iter()
         .map(|func| {
             let body = body::rewrite_body(module, &func, &runtime)?;
             let resume = body::resume_body(module, &func, &runtime)?;
-            for written in std::iter::once(&body).chain(&resume) {
-                check_size(module, &func, written)?;
-            }
-            Ok((func.func, body.bytes, resume.map(|resume| resume.bytes)))
+            Ok((func.func, body, resume))
         })
         .collect();
     let (mut bodies, mut resume_bodies) = (Vec::with_capacity(written.len()), Vec::new());
@@ -82,28 +76,12 @@ pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Emitted> {
         bodies.push((plan.func, guard.rewrite(module, plan)?.body));
     }
     bodies.sort_unstable_by_key(|(func, _)| *func);
-    let rewritten = emit::assemble(module, &runtime.into_additions(module, resume_bodies), bodies)?;
+    runtime.add_resumes(module, resume_bodies, &mut additions);
+    let rewritten = emit::assemble(module, &additions, bodies)?;
     tracing::info!(
         bytes = rewritten.wasm.len(),
         input_bytes = module.bytes.len(),
         "wrote the module"
     );
     Ok(rewritten)
-}
-
-/// Refuses a body that engines would not accept.
-fn check_size(module: &Module<'_>, plan: &FuncPlan, written: &body::Written) -> Result<()> {
-    let too_large = |what, limit: usize| Error::TooLarge {
-        what,
-        location: module
-            .location(plan.func, plan.body.steps.first().map_or(0, |step| step.0 as usize)),
-        limit: limit as u64,
-    };
-    if written.bytes.len() > MAX_BODY_BYTES {
-        return Err(too_large("the size in bytes", MAX_BODY_BYTES));
-    }
-    if written.locals > MAX_LOCALS {
-        return Err(too_large("the number of locals", MAX_LOCALS));
-    }
-    Ok(())
 }

@@ -50,6 +50,7 @@ use crate::emit::{Additions, Dropped, Emitted, NewTypes, assemble};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::read::{self, Module};
+use crate::refusal::Refusal;
 use mismatch::Mismatches;
 use plan::{NewFunc, Plan};
 use select::Site;
@@ -80,6 +81,9 @@ pub struct ShimOutput {
 pub fn shim(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
     with_sites(input, options, |mismatches, sites, mechanism| {
         let module = mismatches.module;
+        if let Some(section) = module.object_section() {
+            return Err(Error::Refused(Refusal::of_object(section).into()));
+        }
         let nothing = ShimOutput {
             wasm: Vec::new(),
             calls: 0,

@@ -8,6 +8,7 @@ mod explain;
 mod forms;
 mod names;
 mod readme;
+mod refusals;
 mod shim;
 #[cfg(unix)]
 mod unix;

@@ -7,9 +7,9 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use wasm_encoder::{
-    CodeSection, CustomSection, EntityType, ExportKind, ExportSection, Function, FunctionSection,
-    ImportSection, MemorySection, MemoryType, Module, NameMap, NameSection, ProducersField,
-    ProducersSection, TypeSection, ValType,
+    CodeSection, CustomSection, Encode, EntityType, ExportKind, ExportSection, Function,
+    FunctionSection, ImportSection, MemorySection, MemoryType, Module, NameMap, NameSection,
+    ProducersField, ProducersSection, TypeSection, ValType,
 };
 use wasm_fork::{EntryPattern, Options};
 use wasmparser::{KnownCustom, Name, Parser, Payload};
@@ -185,5 +185,60 @@ proptest! {
         }
         let by = after.producers.iter().find(|(name, _)| name == "processed-by").unwrap();
         prop_assert!(by.1.iter().any(|(tool, _)| tool == "wasm-fork"));
+    }
+}
+
+/// Instruments a module whose last section is this custom one.
+fn with_custom(name: &str, contents: &[u8]) -> wasm_fork::Output {
+    let plan = Plan {
+        calls: vec![true],
+        names: BTreeMap::new(),
+        producers: Vec::new(),
+        customs: Vec::new(),
+    };
+    let mut wasm = plan.module();
+    wasm.push(0);
+    let mut data = Vec::new();
+    name.encode(&mut data);
+    data.extend_from_slice(contents);
+    data.as_slice().encode(&mut wasm);
+    let entries = vec![EntryPattern::exact("env", "fork")];
+    wasm_fork::instrument(&wasm, &Options { entries, ..Options::default() }).unwrap()
+}
+
+/// The contents of the custom sections of this name.
+fn customs<'a>(found: &'a Found, name: &'a str) -> Vec<&'a [u8]> {
+    let sections = found.sections.iter().filter(|(_, other, _)| other == name);
+    sections.map(|(.., contents)| contents.as_slice()).collect()
+}
+
+#[test]
+fn a_build_gets_an_id_of_its_own() {
+    for len in [1_u8, 8, 16, 20, 100] {
+        let old = [&[len], vec![0xaa; usize::from(len)].as_slice()].concat();
+        let output = with_custom("build_id", &old);
+        let found = find(&output.wasm);
+        let [new] = customs(&found, "build_id")[..] else { panic!("no build id of {len} bytes") };
+        assert_eq!(new.len(), old.len());
+        assert_eq!(new[0], len);
+        assert!(len == 1 || new[1..] != old[1..] && new[1..] != vec![0; usize::from(len)]);
+        assert_eq!(output.wasm, with_custom("build_id", &old).wasm, "same in, same out");
+        let other = [&[len], vec![0xbb; usize::from(len)].as_slice()].concat();
+        assert_eq!(output.wasm, with_custom("build_id", &other).wasm, "made from all other bytes");
+    }
+}
+
+#[test]
+fn what_speaks_of_code_elsewhere_is_left_out() {
+    for (name, contents) in [
+        ("build_id", &b"\x05short"[..4]),
+        ("debug_id", b"0123456789abcdef"),
+        ("external_debug_info", b"\x06x.wasm"),
+        ("sourceMappingURL", b"\x05x.map"),
+    ] {
+        let output = with_custom(name, contents);
+        assert!(customs(&find(&output.wasm), name).is_empty(), "{name}");
+        let about: Vec<_> = output.warnings.iter().filter(|text| text.contains(name)).collect();
+        assert_eq!(about.len(), 1, "{name}: {:?}", output.warnings);
     }
 }

@@ -8,6 +8,7 @@ mod fixtures;
 mod forms;
 mod guards;
 mod hosts;
+mod limits;
 mod random;
 mod shims;
 mod stats;

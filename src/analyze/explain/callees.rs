@@ -65,6 +65,10 @@ impl<'a> Targets<'a> {
                 (Some((table, evidence::slots_known(self.model, table))), ty)
             }
         };
+        let foreign = match dynamic {
+            Dynamic::Ref { .. } => known.is_none(),
+            Dynamic::Table { table, .. } => self.holds_foreign(table),
+        };
         let index = known.filter(|_| table.is_some()).map(|known| evidence::ints(&known));
         let slots = match (table, &index) {
             (Some((table, SlotsKnown::Yes)), Some(index)) => {
@@ -72,7 +76,23 @@ impl<'a> Targets<'a> {
             }
             _ => Vec::new(),
         };
-        DynamicCallees { offsets, table, ty, index, slots, targets }
+        DynamicCallees { offsets, table, ty, index, slots, targets, foreign }
+    }
+
+    /// Whether functions of others can get into a table: by the host, or by a reference that can't be followed.
+    fn holds_foreign(&self, table: TableIdx) -> bool {
+        let (mut pending, mut seen) = (vec![table], BTreeSet::from([table]));
+        while let Some(table) = pending.pop() {
+            match &self.model.tables.tables[table].contents {
+                Contents::Open => return true,
+                Contents::Known(slots) if slots.has_unknown() => return true,
+                Contents::Known(slots) => {
+                    pending
+                        .extend(slots.copies().iter().copied().filter(|from| seen.insert(*from)));
+                }
+            }
+        }
+        false
     }
 
     /// What a call of type `ty` finds at slot `number`.

@@ -228,8 +228,10 @@ pub struct DynamicCallees {
     pub index: Option<Vec<u64>>,
     /// What is in the slots that a known index means, where that counts.
     pub slots: Vec<(u64, Held)>,
-    /// All possible targets, in index order.
+    /// All functions of the module that can be the target, in index order.
     pub targets: Vec<FuncIdx>,
+    /// Whether functions that are not the module's can be: the host's, or another instance's.
+    pub foreign: bool,
 }
 
 /// What a slot holds, as a call of a certain type meets it.

@@ -69,7 +69,7 @@ fn classes_say_how_many_targets_they_have() {
             "a"
         ),
         "calls at @ by a reference of type 0 () -> (): \
-         the one function that can be their target is not in the closure"
+         the one function of the module that can be their target is not in the closure"
     );
 }
 
@@ -80,6 +80,28 @@ fn like_calls_are_told_together() {
     assert_eq!(
         path(fields, "a"),
         "calls at @, @ through table 0, type 0 () -> (), any index: \
-         the one function that can be their target is not in the closure"
+         the one function of the module that can be their target is not in the closure"
     );
+}
+
+/// A call finds what the host puts there, and what the module takes from the host: it need not trap.
+#[test]
+fn functions_of_the_host_are_targets_too() {
+    let told = |fields: &str| path(fields, "a").split(": ").last().unwrap().to_owned();
+    let foreign =
+        "no function of the module can be their target, only one of the host or of another module";
+    let call = "(func $a (param i32) (call_indirect (param f32) (f32.const 0) (local.get 0)))";
+    let exported = "(table (export \"t\") 5 funcref)";
+    let passed = "(table 5 funcref) (func (export \"set\") (param funcref)
+        (table.set (i32.const 0) (local.get 0)))";
+    let copied = "(table 5 funcref) (table (export \"t\") 5 funcref)
+        (func (table.copy 0 1 (i32.const 0) (i32.const 0) (i32.const 5)))";
+    for table in [exported, passed, copied] {
+        assert_eq!(told(&format!("{table} {call}")), foreign, "{table}");
+    }
+    let closed = "(table 5 funcref) (elem (i32.const 1) $g) (func $g)";
+    assert_eq!(told(&format!("{closed} {call}")), "no function can be their target, so they trap");
+    let by_reference = "(type $t (func (param f32)))
+        (func $a (param (ref $t)) (call_ref $t (f32.const 0) (local.get 0)))";
+    assert_eq!(told(by_reference), foreign);
 }

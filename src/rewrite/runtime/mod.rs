@@ -258,8 +258,8 @@ impl Runtime {
         self.types.val_type(self.memory.address.val_type())
     }
 
-    /// Everything that is appended, as the sections take it.
-    pub fn into_additions(self, module: &Module<'_>, resume_bodies: Vec<Vec<u8>>) -> Additions {
+    /// Everything that is appended, as the sections take it, but for the resume functions.
+    pub fn take_additions(&mut self, module: &Module<'_>) -> Additions {
         let mut additions = Additions::default();
         additions.types(&self.types);
         if self.any_tag.is_some() {
@@ -278,7 +278,7 @@ impl Runtime {
             });
             additions.names.globals.push((global, self.abi.private_name(name)));
         }
-        for (index, func) in (self.first.0..).zip(self.funcs) {
+        for (index, func) in (self.first.0..).zip(std::mem::take(&mut self.funcs)) {
             if func.exported {
                 additions.entry(SectionId::Export, |out| {
                     func.name.as_str().encode(out);
@@ -289,13 +289,22 @@ impl Runtime {
             additions.func(func.ty, func.body.into_raw_body());
             additions.names.funcs.push((index, func.name));
         }
-        let resumes = self.resumes.iter().zip(self.resume_types).zip(resume_bodies);
+        additions
+    }
+
+    /// How many functions are rewritten apart.
+    pub fn resume_count(&self) -> usize {
+        self.resumes.len()
+    }
+
+    /// Appends the resume functions, whose bodies are given in their order.
+    pub fn add_resumes(self, module: &Module<'_>, bodies: Vec<Vec<u8>>, additions: &mut Additions) {
+        let resumes = self.resumes.iter().zip(self.resume_types).zip(bodies);
         for (((func, resume), ty), body) in resumes {
             additions.func(ty, body);
             if let Some(name) = module.names.func(*func) {
                 additions.names.funcs.push((resume.0, format!("{name} [resume]")));
             }
         }
-        additions
     }
 }

@@ -77,9 +77,7 @@ fn check(wasm: &[u8]) -> Result<&'static str, String> {
     let output = match wasm_fork::instrument(wasm, &options()) {
         Ok(output) => output,
         Err(Error::MissingEntry { .. }) => return Ok("no entry"),
-        Err(Error::NoMemory) => return Ok("no memory"),
-        Err(Error::Unsupported { .. }) => return Ok("unsupported instruction"),
-        Err(Error::UnsupportedModule { .. }) => return Ok("unsupported module"),
+        Err(Error::Refused(_)) => return Ok("refused"),
         Err(error) => return Err(error.to_string()),
     };
     structure::check(wasm, &output)?;

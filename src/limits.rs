@@ -1,0 +1,174 @@
+//! What a module may have at most: the limits that engines share, for input and output alike.
+//!
+//! The numbers are those of "Implementation-defined limits" in the WebAssembly JavaScript interface, which
+//! engines outside browsers keep too; [`Limit::Interface`] is one of this tool's own validator.
+
+use crate::read::Module;
+
+/// Something that there may be only so much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Limit {
+    /// The size of a module.
+    ModuleBytes,
+    /// The type index space.
+    Types,
+    /// Imports of all kinds.
+    Imports,
+    /// The function index space.
+    Functions,
+    /// The table index space.
+    Tables,
+    /// The memory index space.
+    Memories,
+    /// The tag index space.
+    Tags,
+    /// The global index space.
+    Globals,
+    /// Exports of all kinds.
+    Exports,
+    /// The element segments.
+    ElementSegments,
+    /// The items of one element segment.
+    Elements,
+    /// The data segments.
+    DataSegments,
+    /// The types of all imports and exports, written out: one for each table, memory and global; for each
+    /// function and tag two, and one more for each parameter and result.
+    Interface,
+    /// The parameters of one type.
+    Params,
+    /// The results of one type.
+    Results,
+    /// The fields of one structure type.
+    Fields,
+    /// A name in bytes.
+    NameBytes,
+    /// The body of one function in bytes.
+    BodyBytes,
+    /// The locals of one function, parameters included.
+    Locals,
+    /// The handlers of one `try_table`.
+    Catches,
+}
+
+impl Limit {
+    /// The largest number that is accepted.
+    pub const fn max(self) -> u64 {
+        match self {
+            Limit::ModuleBytes => 1 << 30,
+            Limit::Types
+            | Limit::Imports
+            | Limit::Functions
+            | Limit::Tags
+            | Limit::Globals
+            | Limit::Exports => 1_000_000,
+            Limit::Interface => 999_999,
+            Limit::Tables | Limit::ElementSegments | Limit::DataSegments | Limit::NameBytes => {
+                100_000
+            }
+            Limit::Memories => 100,
+            Limit::Elements => 10_000_000,
+            Limit::Params | Limit::Results => 1_000,
+            Limit::Fields | Limit::Catches => 10_000,
+            Limit::BodyBytes => 7_654_321,
+            Limit::Locals => 50_000,
+        }
+    }
+
+    /// What is counted, in the plural.
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Limit::ModuleBytes => "bytes",
+            Limit::Types => "types",
+            Limit::Imports => "imports",
+            Limit::Functions => "functions",
+            Limit::Tables => "tables",
+            Limit::Memories => "memories",
+            Limit::Tags => "tags",
+            Limit::Globals => "globals",
+            Limit::Exports => "exports",
+            Limit::ElementSegments => "element segments",
+            Limit::Elements => "items in one element segment",
+            Limit::DataSegments => "data segments",
+            Limit::Interface => "types, parameters and results of imports and exports",
+            Limit::Params => "parameters of one type",
+            Limit::Results => "results of one type",
+            Limit::Fields => "fields of one structure type",
+            Limit::NameBytes => "bytes in one name",
+            Limit::BodyBytes => "bytes in one function body",
+            Limit::Locals => "locals in one function",
+            Limit::Catches => "handlers of one `try_table`",
+        }
+    }
+
+    /// Whether so many are too many.
+    pub const fn is_exceeded_by(self, number: u64) -> bool {
+        number > self.max()
+    }
+
+    /// `1000003 globals, more than the 1000000 that engines accept`
+    pub fn exceeded(self, number: u64) -> String {
+        format!("{number} {}, more than the {} that engines accept", self.noun(), self.max())
+    }
+}
+
+/// How many of each thing a module has, of those that rewriting adds to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    pub(crate) types: u64,
+    pub(crate) functions: u64,
+    pub(crate) tables: u64,
+    pub(crate) tags: u64,
+    pub(crate) globals: u64,
+    pub(crate) exports: u64,
+    pub(crate) element_segments: u64,
+    pub(crate) interface: u64,
+}
+
+impl Sizes {
+    pub(crate) fn of(module: &Module<'_>) -> Sizes {
+        let types = module.types();
+        Sizes {
+            types: types.core_type_count_in_module().into(),
+            functions: module.funcs.len() as u64,
+            tables: module.tables.len() as u64,
+            tags: module.tags.len() as u64,
+            globals: module.globals.len() as u64,
+            exports: module.exports.len() as u64,
+            element_segments: module.elements.len() as u64,
+            interface: module.interface_size(),
+        }
+    }
+
+    /// The first limit that is exceeded, and by which number.
+    pub(crate) fn exceeded(&self) -> Option<(Limit, u64)> {
+        let all = [
+            (Limit::Types, self.types),
+            (Limit::Functions, self.functions),
+            (Limit::Tables, self.tables),
+            (Limit::Tags, self.tags),
+            (Limit::Globals, self.globals),
+            (Limit::Exports, self.exports),
+            (Limit::ElementSegments, self.element_segments),
+            (Limit::Interface, self.interface),
+        ];
+        all.into_iter().find(|(limit, number)| limit.is_exceeded_by(*number))
+    }
+}
+
+impl std::ops::Add for Sizes {
+    type Output = Sizes;
+    fn add(self, more: Sizes) -> Sizes {
+        Sizes {
+            types: self.types + more.types,
+            functions: self.functions + more.functions,
+            tables: self.tables + more.tables,
+            tags: self.tags + more.tags,
+            globals: self.globals + more.globals,
+            exports: self.exports + more.exports,
+            element_segments: self.element_segments + more.element_segments,
+            interface: self.interface + more.interface,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! All that a module is refused for is told at once, by `instrument` and by `analyze`.
+
+use super::{Sandbox, assert_done, text};
+
+/// Two tail calls in the closure, and a memory that frames can't be written to.
+const REFUSED: &str = r#"(module
+    (import "kernel" "kernel_fork" (func $fork (result i32)))
+    (memory i64 1)
+    (func $one (export "one") (result i32) (return_call $fork))
+    (func $two (export "two") (result i32) (return_call $one)))"#;
+
+const LINES: [&str; 2] = [
+    "error: unsupported: a 64-bit memory (the memory64 proposal); build for wasm32",
+    "error: unsupported: tail calls (`return_call`) that may reach an entry: 2 in 2 functions: \
+     function 1 (one) at offset ",
+];
+
+#[track_caller]
+fn assert_told(stderr: &str) {
+    let lines: Vec<_> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(lines.len(), LINES.len(), "{stderr}");
+    for (line, start) in lines.iter().zip(LINES) {
+        assert!(line.starts_with(start), "{line}");
+    }
+}
+
+#[test]
+fn instrument_tells_all_refusals() {
+    let sandbox = Sandbox::with("in.wasm", REFUSED);
+    let output = sandbox.run(&["instrument", "in.wasm", "-o", "out.wasm"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_told(&text(&output.stderr));
+    assert_eq!(text(&output.stderr).lines().count(), 2);
+    assert_eq!(sandbox.names(), ["in.wasm"]);
+}
+
+#[test]
+fn analyze_prints_the_closure_and_then_the_refusals() {
+    let sandbox = Sandbox::with("in.wasm", REFUSED);
+    for command in [&["analyze", "in.wasm"][..], &["instrument", "in.wasm", "--discover-only"]] {
+        let output = sandbox.run(command);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stdout).starts_with("3 (2, 1) total (local, import)\n"));
+        assert_told(&text(&output.stderr));
+    }
+}
+
+#[test]
+fn json_has_every_place() {
+    let sandbox = Sandbox::with("in.wasm", REFUSED);
+    let output = sandbox.run(&["analyze", "in.wasm", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let refusals = json["refusals"].as_array().unwrap();
+    assert_eq!(refusals[0]["kind"], "memory64");
+    assert_eq!(refusals[0]["count"], 1);
+    assert_eq!(refusals[1]["kind"], "tail-call");
+    assert_eq!(refusals[1]["count"], 2);
+    let places = refusals[1]["places"].as_array().unwrap();
+    assert_eq!((&places[1]["function"], &places[1]["name"]), (&2.into(), &"two".into()));
+    assert!(places[1]["offset"].as_u64().unwrap() > places[0]["offset"].as_u64().unwrap());
+}
+
+#[test]
+fn nothing_is_refused_where_nothing_is_instrumented() {
+    let sandbox = Sandbox::with("in.wasm", REFUSED);
+    let flags = ["--entry", "no.entry", "--allow-missing-entry"];
+    assert_done(&sandbox.run(&[&["analyze", "in.wasm"][..], &flags].concat()));
+    let direct = ["analyze", "in.wasm", "--precision", "asyncify"];
+    assert_done(&sandbox.run(&direct));
+}
