@@ -4,6 +4,7 @@
 //! what the command makes on one way with what it makes on another.
 
 mod assumptions;
+mod examples;
 mod explain;
 mod forms;
 mod names;
