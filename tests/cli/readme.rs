@@ -36,6 +36,7 @@ fn only_flags_that_exist_are_named() {
         &["instrument"][..],
         &["analyze"],
         &["explain"],
+        &["imports"],
         &["plan"],
         &["shim"],
         &["profile", "merge"],
