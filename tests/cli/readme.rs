@@ -36,6 +36,7 @@ fn only_flags_that_exist_are_named() {
         &["instrument"][..],
         &["analyze"],
         &["explain"],
+        &["imports"],
         &["plan"],
         &["shim"],
         &["profile", "merge"],
@@ -61,7 +62,7 @@ fn without_other_tools(text: &str) -> String {
     let is_other = |line: &&str| line.starts_with("$ ") && !line.starts_with("$ wasm-fork ");
     let lines: Vec<_> = text.lines().filter(|line| !is_other(line)).collect();
     let is_other = |code: &&str| {
-        ["cargo ", "scripts/"]
+        ["cargo ", "node ", "scripts/"]
             .iter()
             .any(|start| code.trim_start_matches("BLESS=1 ").starts_with(start))
     };
