@@ -58,10 +58,10 @@ impl Saved {
 
     /// What all sites save together.
     pub fn union(&self) -> BitSet {
-        let mut all = self.0[0].clone();
-        for set in &self.0[1..] {
-            all.union(set);
-        }
+        // Without sites the function is refused, and looked at only for what else it is refused for.
+        let mut sets = self.0.iter();
+        let mut all = sets.next().cloned().unwrap_or_default();
+        sets.for_each(|set| _ = all.union(set));
         all
     }
 }
