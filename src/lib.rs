@@ -4,6 +4,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod abi;
 pub mod advice;
 pub mod analyze;
 pub mod cpu_profile;
@@ -63,12 +64,12 @@ pub fn analyze(input: &[u8], options: &Options) -> Result<Report> {
     let module = read::Module::read(&bytes)?;
     stage("analyze");
     let analysis = analyze::Analysis::run(&module, options)?;
-    report(&module, &analysis)
+    report(&module, &analysis, options.abi)
 }
 
 /// The report, with what guards cost, as the rewriter would write them.
-fn report(module: &read::Module<'_>, analysis: &analyze::Analysis) -> Result<Report> {
-    let guards = rewrite::guard_costs(module, &plan::guards(module, analysis)?)?;
+fn report(module: &read::Module<'_>, analysis: &analyze::Analysis, abi: Abi) -> Result<Report> {
+    let guards = rewrite::guard_costs(module, abi, &plan::guards(module, analysis)?)?;
     Ok(Report::new(module, analysis, &guards))
 }
 
@@ -83,7 +84,7 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
     let module = read::Module::read(&bytes)?;
     stage("analyze");
     let analysis = analyze::Analysis::run(&module, options)?;
-    let report = report(&module, &analysis)?;
+    let report = report(&module, &analysis, options.abi)?;
     if analysis.entries.is_empty() {
         let (warnings, summary) = (report.warnings.clone(), Summary::untouched(&module));
         return Ok(Output { wasm: bytes.into_owned(), report, summary, warnings });
@@ -94,7 +95,7 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
     stage("rewrite");
     let rewritten = rewrite::rewrite(&module, plan)?;
     stage("verify");
-    verify::verify(&module, &analysis, &rewritten.wasm)?;
+    verify::verify(&module, &analysis, options.abi, &rewritten.wasm)?;
     summary.bytes_after = rewritten.wasm.len();
     let mut warnings = report.warnings.clone();
     warnings.extend(emit::left_out(&rewritten.dropped));

@@ -1,5 +1,6 @@
 //! What a caller may ask for, resolved and typed: the command line is parsed elsewhere.
 
+pub use crate::abi::Abi;
 use crate::cpu_profile::CpuProfile;
 use crate::error::{Error, Result};
 use crate::pattern::Pattern;
@@ -7,24 +8,6 @@ use crate::profile::Profile;
 use crate::text::count;
 use std::collections::BTreeMap;
 use std::fmt;
-
-/// The protocol between the instrumented module and its host.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Abi {
-    /// `wpk_fork_*`: state in six exports, frames in a buffer that the host provides.
-    #[default]
-    WpkFork,
-}
-
-impl Abi {
-    /// The name as `--abi` spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Abi::WpkFork => "wpk-fork",
-        }
-    }
-}
 
 /// Which function imports are meant: a pattern of the module name and one of the field name.
 ///

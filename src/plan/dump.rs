@@ -18,7 +18,8 @@ pub fn dump(module: &Module<'_>, plan: &Plan) -> String {
 }
 
 fn write_plan(out: &mut String, module: &Module<'_>, plan: &Plan) -> fmt::Result {
-    let globals: Vec<_> = plan.saved_globals.iter().map(ToString::to_string).collect();
+    let globals: Vec<_> =
+        plan.buffer.globals.iter().map(|global| global.index.to_string()).collect();
     writeln!(out, "saved globals: [{}]", globals.join(" "))?;
     writeln!(out, "multi-value helpers: {}", plan.multi_value)?;
     for guard in &plan.guards {

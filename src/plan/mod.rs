@@ -101,6 +101,7 @@ mod exits;
 mod form;
 mod hot;
 mod liveness;
+mod memory;
 mod operands;
 mod prune;
 mod refuse;
@@ -113,14 +114,13 @@ mod temps;
 mod walk;
 
 pub use dump::dump;
-pub(crate) use exits::type_ordinal;
-pub use exits::{Exit, Exits, Frame, SLOT_TYPES, Slot, runs, slot_bytes};
-pub use refuse::WPK_FORK_EXPORTS;
+pub use exits::{Exit, Exits, Frame, Slot, runs};
 pub use regions::{Dispatch, HandlerEntry, Region, Reset};
 
+use crate::abi::{self, Abi, Buffer, FrameMemory};
 use crate::analyze::{Analysis, Guard, Site, Target};
 use crate::error::Result;
-use crate::index::{FuncIdx, GlobalIdx, LocalIdx};
+use crate::index::{FuncIdx, LocalIdx};
 use crate::options::{Form, Options};
 use crate::read::Module;
 use rayon::prelude::*;
@@ -149,8 +149,12 @@ pub struct Plan {
     pub funcs: Vec<FuncPlan>,
     /// The functions that only get guards, in index order.
     pub guards: Vec<GuardPlan>,
-    /// The mutable numeric and vector globals that the module defines, which an unwind saves.
-    pub saved_globals: Vec<GlobalIdx>,
+    /// The protocol with the host.
+    pub abi: Abi,
+    /// Where frames go.
+    pub memory: FrameMemory,
+    /// What lies there in front of the frames.
+    pub buffer: Buffer,
     /// Whether helpers may return several values: only where the input may already.
     pub multi_value: bool,
     /// The imports that sites call directly, in index order.
@@ -292,7 +296,8 @@ impl Plan {
     /// Names what can't be preserved: see [`crate::Error`].
     pub fn make(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Plan> {
         analysis.precision.require_proof()?;
-        refuse::module(module)?;
+        abi::refuse_instrumented(module, options.abi)?;
+        let memory = memory::choose(module)?;
         let funcs: Vec<_> =
             module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty()).collect();
         let forms = form::Forms::new(module, analysis, options)?;
@@ -313,9 +318,11 @@ impl Plan {
             "planned the frames"
         );
         Ok(Plan {
-            funcs,
             guards: guards(module, analysis)?,
-            saved_globals: saved_globals(module),
+            abi: options.abi,
+            memory,
+            buffer: memory::buffer(module, options.abi, memory, &funcs),
+            funcs,
             multi_value: uses_multi_value(module),
             called_imports: called_imports(analysis),
         })
@@ -455,20 +462,6 @@ pub fn guards(module: &Module<'_>, analysis: &Analysis) -> Result<Vec<GuardPlan>
 fn shrunk<T>(mut items: Vec<T>) -> Vec<T> {
     items.shrink_to_fit();
     items
-}
-
-/// Imported globals belong to the host, and references can't be put into memory.
-fn saved_globals(module: &Module<'_>) -> Vec<GlobalIdx> {
-    module
-        .globals
-        .iter_enumerated()
-        .filter(|(_, global)| {
-            global.init.is_some()
-                && global.ty.mutable
-                && !global.ty.content_type.is_reference_type()
-        })
-        .map(|(index, _)| index)
-        .collect()
 }
 
 /// Whether the input uses the multi-value proposal, or declares it among its target features.
