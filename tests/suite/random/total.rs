@@ -30,6 +30,10 @@ fn total(output: Result<Vec<u8>, Error>) {
                 .expect("the output is valid");
         }
         Err(Error::Internal(message)) => panic!("internal error: {message}"),
+        // Those have a line each.
+        Err(Error::Refused(refusals)) => {
+            assert!(refusals.lines().all(|line| !line.contains('\n')), "{refusals:?}");
+        }
         Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
     }
 }
