@@ -62,6 +62,7 @@ fn once() -> u64 {
     1
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
@@ -139,7 +140,9 @@ fn is_digest(text: &str) -> bool {
 
 /// The functions in order, each index and name once.
 fn unite(functions: impl IntoIterator<Item = Seen>) -> Vec<Seen> {
-    let mut sums: BTreeMap<(bool, Option<u32>, Option<String>), (u64, u64)> = BTreeMap::new();
+    /// Those without an index last.
+    type Key = (bool, Option<u32>, Option<String>);
+    let mut sums: BTreeMap<Key, (u64, u64)> = BTreeMap::new();
     for Seen { index, name, count, self_time } in functions {
         let (counts, times) = sums.entry((index.is_none(), index, name)).or_default();
         *counts = counts.saturating_add(count);

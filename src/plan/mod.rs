@@ -15,7 +15,7 @@
 //!   (local.get $n))
 //! ```
 //!
-//! A function has one of two forms; [`form`] chooses. *In place*, a rewind enters its own body:
+//! A function has one of two forms; `form` chooses. *In place*, a rewind enters its own body:
 //!
 //! ```wat
 //! (func $f (param $n i32) (result i32) (local $resume i32)
@@ -42,7 +42,7 @@
 //!   i32.const 0)
 //! ```
 //!
-//! *Apart*, nothing branches into its own body, which saves at each site exactly what is live there ([`exits`]):
+//! *Apart*, nothing branches into its own body, which saves at each site exactly what is live there (`exits`):
 //!
 //! ```wat
 //! (func $f (param $n i32) (result i32)
@@ -61,7 +61,7 @@
 //! ```
 //!
 //! and `$f.resume : [] -> [i32]`, its *resume function*, is what the function would be in place, but always rewinds at its
-//! start, and lacks what no landing leads to ([`prune`]): here the `br_if`. Its own sites can be unwound from in turn. Both
+//! start, and lacks what no landing leads to (`prune`): here the `br_if`. Its own sites can be unwound from in turn. Both
 //! write the same frames.
 //!
 //! Why two: an edge from a dispatch into normal code, and values that are kept alive for another site's frame, are what costs
