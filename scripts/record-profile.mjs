@@ -42,8 +42,11 @@ const record = (digest) => {
     if (index === undefined || url !== (module ??= url)) continue;
     // A module that has a name puts it in front of its functions'.
     const prefix = url.replace(/-?[0-9a-f]+$/, '') + '.';
-    const name = site.getFunctionName() ?? undefined;
-    seen.set(Number(index), name?.startsWith(prefix) ? name.slice(prefix.length) : name);
+    const full = site.getFunctionName() ?? undefined;
+    const name = full?.startsWith(prefix) ? full.slice(prefix.length) : full;
+    // What instrumenting added is no function of the program; a resume function's own is on the stack too.
+    if (name?.startsWith('wpk_fork_') || name?.endsWith(' [resume]')) continue;
+    seen.set(Number(index), name);
   }
   if (module === undefined) return;
   if (!records.has(module)) records.set(module, { digest, stacks: 0, functions: new Map() });
