@@ -33,6 +33,7 @@ mod mismatch;
 mod options;
 mod plan;
 mod report;
+mod resume;
 mod select;
 mod shape;
 mod tables;

@@ -2,6 +2,7 @@
 
 use super::mismatch::{Mismatches, Strangers};
 use super::options::{Mechanism, ShimOptions, SitePattern};
+use super::resume;
 use super::shape;
 use super::trace::Frame;
 use crate::analyze::{FuncNames, IndirectCall};
@@ -32,6 +33,7 @@ pub(super) fn select<'a>(
     for pattern in &options.sites {
         chosen.add(pattern)?;
     }
+    chosen.add_resume_functions()?;
     let repaired = shape::repaired(mismatches.module, &mismatches.indirect.calls)?;
     let mut sites = Vec::new();
     for call in &mismatches.indirect.calls {
@@ -98,6 +100,23 @@ impl Chosen<'_, '_> {
             return Err(missing(pattern, "the function makes no indirect calls"));
         }
         self.callers.extend(funcs);
+        Ok(())
+    }
+
+    /// Where a function's calls are chosen, so are those of its resume function, which makes them once more: of a call that
+    /// is chosen by its offset, all of its type through its table.
+    fn add_resume_functions(&mut self) -> Result<()> {
+        let resumes = resume::functions(self.mismatches.module)?;
+        let of_callers = self.callers.iter().filter_map(|caller| resumes.get(caller).copied());
+        let callers: Vec<_> = of_callers.collect();
+        self.callers.extend(callers);
+        let calls = &self.mismatches.indirect.calls;
+        let chosen = calls.iter().filter(|call| self.offsets.contains(&call.offset));
+        let alike: BTreeSet<_> = chosen
+            .filter_map(|call| Some((*resumes.get(&call.caller)?, call.table, call.ty)))
+            .collect();
+        let again = calls.iter().filter(|call| alike.contains(&(call.caller, call.table, call.ty)));
+        self.offsets.extend(again.map(|call| call.offset));
         Ok(())
     }
 

@@ -64,7 +64,7 @@ fn unprepared(module: &Module<'_>, site: &Site<'_>, func: Option<FuncIdx>) -> Er
 }
 
 /// The global that holds the state; `None` if the module is not instrumented.
-fn state_global(module: &Module<'_>) -> Result<Option<GlobalIdx>> {
+pub(super) fn state_global(module: &Module<'_>) -> Result<Option<GlobalIdx>> {
     let Some(func) = abi::state_getter(module) else { return Ok(None) };
     let operators = operators(module, func)?;
     Ok(match operators.first() {

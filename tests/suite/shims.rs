@@ -52,7 +52,9 @@ fn shim(wasm: &[u8], mechanism: Mechanism) -> Result<Vec<u8>, Error> {
 }
 
 fn instrument(wasm: &[u8]) -> Vec<u8> {
-    let options = Options { entries: spec().entries, ..Options::default() };
+    // With resume functions, which make repaired calls once more.
+    let optimize = wasm_fork::Optimize::Speed;
+    let options = Options { entries: spec().entries, optimize, ..Options::default() };
     wasm_fork::instrument(wasm, &options).unwrap().wasm
 }
 

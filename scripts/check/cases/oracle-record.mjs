@@ -53,7 +53,10 @@ const functionName = (frame, script) => {
 };
 
 const note = (seen, { index, script }, frame) => {
-  if (!seen.has(index)) seen.set(index, { index, name: functionName(frame, script), count: 0 });
+  const name = functionName(frame, script);
+  // What instrumenting added is no function of the program; a resume function's own is on the stack too.
+  if (name?.startsWith('wpk_fork_') || name?.endsWith(' [resume]')) return;
+  if (!seen.has(index)) seen.set(index, { index, name, count: 0 });
   seen.get(index).count++;
 };
 
