@@ -366,7 +366,11 @@ impl FuncPlan {
         let refusals = refuse::function(module, func, sites);
         if !refusals.is_empty() {
             let rest: Vec<_> = sites.iter().filter(|site| !site.tail).copied().collect();
-            return refuse::also(refusals, || FuncPlan::of(module, func, &rest, forms, scratch));
+            return refuse::also(refusals, || {
+                (!rest.is_empty())
+                    .then(|| FuncPlan::of(module, func, &rest, forms, scratch))
+                    .transpose()
+            });
         }
         FuncPlan::of(module, func, sites, forms, scratch)
     }
