@@ -14,7 +14,8 @@
 //! | `functions` | array, not empty | the functions, each at most once by index and name |
 //! | `functions[].index` | u32 | in the function index space, the same before and after instrumentation |
 //! | `functions[].name` | string | as the name section or an export has it |
-//! | `functions[].count` | u64, not 0 | on how many stacks it was seen; 1 if absent |
+//! | `functions[].count` | u64 | on how many stacks it was seen; 1 if absent; 0 only beside a `self_time` |
+//! | `functions[].self_time` | u64, optional | the time spent in it, for [`crate::cpu_profile`] |
 //! | `stacks` | u64, optional | how many stacks were recorded |
 //! | `module` | string, optional | SHA-256 of the module's bytes, in hexadecimal |
 //!
@@ -41,6 +42,7 @@ pub struct Profile {
 
 /// A function that was seen on a stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(expecting = "an object with an index or a name")]
 pub struct Seen {
     /// Its index in the function index space.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -51,14 +53,23 @@ pub struct Seen {
     /// On how many stacks it was seen.
     #[serde(default = "once")]
     pub count: u64,
+    /// The time spent in the function itself, in whatever unit; 0 where it isn't known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub self_time: u64,
 }
 
 fn once() -> u64 {
     1
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// The file as it is read.
 #[derive(Deserialize)]
+#[serde(expecting = "an object with functions")]
 struct File {
     functions: Vec<Seen>,
     stacks: Option<u64>,
@@ -67,6 +78,7 @@ struct File {
 
 /// What every version of the format has.
 #[derive(Deserialize)]
+#[serde(expecting = "an object with a version")]
 struct Versioned {
     version: u64,
 }
@@ -93,15 +105,17 @@ impl Profile {
             if seen.index.is_none() && seen.name.is_none() {
                 return Err(bad(format!("function {position} of it has neither index nor name")));
             }
-            if seen.count == 0 {
+            if seen.count == 0 && seen.self_time == 0 {
                 return Err(bad(format!("function {position} of it was seen on 0 stacks")));
             }
         }
-        Ok(Profile {
-            functions: unite(file.functions),
-            stacks: file.stacks,
-            module: file.module.map(|module| module.to_ascii_lowercase()),
-        })
+        let module = file.module.map(|module| module.to_ascii_lowercase());
+        if let Some(module) = module.as_deref().filter(|module| !is_digest(module)) {
+            return Err(bad(format!(
+                "its module is `{module}`, which is no SHA-256: 64 hexadecimal digits"
+            )));
+        }
+        Ok(Profile { functions: unite(file.functions), stacks: file.stacks, module })
     }
 
     /// Unites profiles of one module: counts are summed. The number of stacks is left out where it
@@ -119,15 +133,24 @@ impl Profile {
     }
 }
 
+/// Whether a text is a SHA-256 in hexadecimal.
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// The functions in order, each index and name once.
 fn unite(functions: impl IntoIterator<Item = Seen>) -> Vec<Seen> {
-    let mut counts: BTreeMap<(bool, Option<u32>, Option<String>), u64> = BTreeMap::new();
-    for Seen { index, name, count } in functions {
-        let sum = counts.entry((index.is_none(), index, name)).or_default();
-        *sum = sum.saturating_add(count);
+    /// Those without an index last.
+    type Key = (bool, Option<u32>, Option<String>);
+    let mut sums: BTreeMap<Key, (u64, u64)> = BTreeMap::new();
+    for Seen { index, name, count, self_time } in functions {
+        let (counts, times) = sums.entry((index.is_none(), index, name)).or_default();
+        *counts = counts.saturating_add(count);
+        *times = times.saturating_add(self_time);
     }
-    let functions = counts.into_iter();
-    functions.map(|((_, index, name), count)| Seen { index, name, count }).collect()
+    sums.into_iter()
+        .map(|((_, index, name), (count, self_time))| Seen { index, name, count, self_time })
+        .collect()
 }
 
 /// The profile in its format, a function a line.
@@ -183,12 +206,12 @@ mod tests {
         let profile = parse(
             r#"{"version": 1, "tool": "x", "functions": [{"name": "a\"b"},
                 {"index": 9, "name": "m", "count": 2, "self": 1}, {"index": 9, "name": "m"}, {"index": 3}],
-                "stacks": 3, "module": "AB"}"#,
+                "stacks": 3, "module": "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef"}"#,
         );
         let text = profile.to_string();
         assert_eq!(
             text,
-            r#"{"version": 1, "stacks": 3, "module": "ab", "functions": [
+            r#"{"version": 1, "stacks": 3, "module": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "functions": [
   {"index":3,"count":1},
   {"index":9,"name":"m","count":3},
   {"name":"a\"b","count":1}
@@ -196,6 +219,9 @@ mod tests {
 "#
         );
         assert_eq!(parse(&text), profile);
+        let hot =
+            parse(r#"{"version": 1, "functions": [{"index": 3, "count": 0, "self_time": 7}]}"#);
+        assert_eq!(parse(&hot.to_string()), hot);
     }
 
     #[test]
@@ -208,21 +234,28 @@ mod tests {
         refused(r#"{"version": 1, "functions": [{"index": -1}]}"#, "expected u32");
         refused(r#"{"version": 1, "functions": [{"index": 1}, {"count": 2}]}"#, "function 1 of it");
         refused(r#"{"version": 1, "functions": [{"index": 1, "count": 0}]}"#, "0 stacks");
+        refused("7", "expected an object with a version");
+        refused(
+            r#"{"version": 1, "functions": [7]}"#,
+            "expected an object with an index or a name",
+        );
+        for module in ["", "ab", &"g".repeat(64), &"0".repeat(65)] {
+            let text =
+                format!(r#"{{"version": 1, "functions": [{{"index": 1}}], "module": "{module}"}}"#);
+            refused(&text, "which is no SHA-256");
+        }
     }
 
     #[test]
     fn merging_sums_and_does_not_depend_on_the_order() {
-        let a = parse(
-            r#"{"version": 1, "functions": [{"index": 1}, {"index": 2, "count": 4}], "stacks": 5,
-                "module": "ab"}"#,
-        );
-        let b = parse(
-            r#"{"version": 1, "functions": [{"index": 2}, {"name": "f"}], "stacks": 7,
-                "module": "ab"}"#,
-        );
+        let digest = "ab".repeat(32);
+        let of_module =
+            |fields: &str| parse(&format!(r#"{{"version": 1, {fields}, "module": "{digest}"}}"#));
+        let a = of_module(r#""functions": [{"index": 1}, {"index": 2, "count": 4}], "stacks": 5"#);
+        let b = of_module(r#""functions": [{"index": 2}, {"name": "f"}], "stacks": 7"#);
         let merged = Profile::merge(&[a.clone(), b.clone()]);
         assert_eq!(merged, Profile::merge(&[b, a.clone()]));
-        assert_eq!((merged.stacks, merged.module.as_deref()), (Some(12), Some("ab")));
+        assert_eq!((merged.stacks, merged.module.as_deref()), (Some(12), Some(&*digest)));
         let counts: Vec<_> = merged.functions.iter().map(|seen| seen.count).collect();
         assert_eq!(counts, [1, 5, 1]);
         let other = parse(r#"{"version": 1, "functions": [{"index": 1}]}"#);

@@ -7,7 +7,7 @@
 //! A large module has over a million calls, so a call takes twelve bytes.
 
 use super::decode::{Visitor, decode};
-use super::memories;
+use super::host;
 use super::origin::{LocalUses, Origin, Traceable};
 use crate::error::Result;
 use crate::index::{ElemIdx, FuncIdx, IndexType, IndexVec, TableIdx, TypeIdx};
@@ -153,7 +153,7 @@ impl<'a> Collector<'a> {
         Collector {
             module,
             host_written,
-            load: Origin::Loaded { followed: memories::any_private(module) },
+            load: Origin::Loaded { followed: host::any_private_memory(module) },
             func: FuncIdx(0),
             facts: BodyFacts::default(),
             liveness: Liveness::default(),

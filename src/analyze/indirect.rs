@@ -5,10 +5,11 @@
 //! Whether the host can write to a table too is said beside it.
 
 use super::constants::Constant;
-use super::evidence;
+use super::explain::evidence;
 use super::facts::{Callee, Dynamic};
+use super::host;
 use super::model::Model;
-use super::tables::{self, Contents, Slot, Slots, host_visible};
+use super::tables::{self, Contents, Slot, Slots};
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec, TableIdx, TypeIdx};
 use crate::options::Options;
@@ -61,7 +62,7 @@ impl<'m> Indirect<'m> {
             Options { entries: Vec::new(), allow_missing_entry: true, ..Options::default() };
         let all = module.tables.indices().collect();
         let model = Model::with_private_tables(module, &no_entry, &all)?;
-        Ok(Indirect { calls: calls(&model), host_visible: host_visible(module), model })
+        Ok(Indirect { calls: calls(&model), host_visible: host::visible_tables(module), model })
     }
 
     /// Whether the host can write to the table.

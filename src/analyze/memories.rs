@@ -6,12 +6,10 @@
 
 use super::constants::{Constant, Constants};
 use super::facts::Facts;
-use super::tables::first_escape;
+use super::host;
 use crate::index::{IndexVec, MemoryIdx};
 use crate::read::Module;
-use wasmparser::{
-    BinaryReader, Data, DataKind, DataSectionReader, ExternalKind, MemArg, MemArgTarget, Operator,
-};
+use wasmparser::{BinaryReader, Data, DataKind, DataSectionReader, MemArg, MemArgTarget, Operator};
 
 /// The section id of data segments.
 const DATA_SECTION: u8 = 11;
@@ -34,28 +32,17 @@ impl Segment<'_> {
     }
 }
 
-/// Whether there is a memory that the host does not see.
-pub(super) fn any_private(module: &Module<'_>) -> bool {
-    private(module).iter().any(|private| *private)
-}
-
-fn private(module: &Module<'_>) -> IndexVec<MemoryIdx, bool> {
-    let mut private: IndexVec<MemoryIdx, bool> =
-        module.memories.iter().map(|memory| !memory.imported).collect();
-    for export in module.exports.iter().filter(|export| export.kind == ExternalKind::Memory) {
-        private[MemoryIdx(export.index)] = false;
-    }
-    private
-}
-
 impl<'m> Memories<'m> {
     pub(super) fn new(module: &Module<'m>, facts: &Facts, constants: &Constants) -> Self {
         // What is left half instantiated may run before its data is there.
-        if facts.writes_memory || !any_private(module) || first_escape(module).is_some() {
+        if facts.writes_memory
+            || !host::any_private_memory(module)
+            || host::first_escape(module).is_some()
+        {
             return Memories::default();
         }
         let mut contents: IndexVec<MemoryIdx, _> =
-            private(module).iter().map(|private| private.then(Vec::new)).collect();
+            host::private_memories(module).iter().map(|private| private.then(Vec::new)).collect();
         for data in segments(module) {
             let DataKind::Active { memory_index, offset_expr } = &data.kind else { continue };
             let held = &mut contents[MemoryIdx(*memory_index)];

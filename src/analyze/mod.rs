@@ -4,16 +4,17 @@
 //! Input: a [`Module`] and the options. Output: an [`Analysis`].
 //!
 //! 1. `entries`: the imports that the options name.
-//! 2. `facts`: what live code does: calls, references taken, tables changed. One decode pass.
-//! 3. `constants`, `memories`, `flow`: which values reach the operands that choose a target.
-//! 4. `tables`, `taken`: which references exist, and where they can be.
-//! 5. `graph`: the call graph, from callees to callers; its nodes reached from the entries are the
+//! 2. `host`: what it sees of tables and memories.
+//! 3. `facts`: what live code does: calls, references taken, tables changed. One decode pass.
+//! 4. `constants`, `memories`, `flow`: which values reach the operands that choose a target.
+//! 5. `tables`, `taken`: which references exist, and where they can be.
+//! 6. `graph`: the call graph, from callees to callers; its nodes reached from the entries are the
 //!    closure.
-//! 6. `assume`: what the user's assumptions take away from it, and which calls are guarded for that.
-//! 7. `certificate`: the closure is checked against the calls, without the graph.
+//! 7. `assume`: what the user's assumptions take away from it, and which calls are guarded for that.
+//! 8. `certificate`: the closure is checked against the calls, without the graph.
 //!
-//! The options say how far step 3 goes; at the two levels that only serve to compare closures, step 5
-//! is another, and there is no step 6.
+//! The options say how far step 4 goes; at the two levels that only serve to compare closures, step 6
+//! is another, and there is no step 7.
 //!
 //! Two more modules answer questions about a closure: `explain`, why a function is in it, and `advise`,
 //! what it would be smaller without.
@@ -25,38 +26,35 @@
 mod advise;
 mod assume;
 mod assumptions;
-mod callees;
 mod certificate;
 mod constants;
 mod decode;
-mod dominators;
-mod edge;
 mod entries;
-mod evidence;
 mod explain;
 mod facts;
 mod flow;
 mod graph;
+mod host;
 mod indirect;
 mod memories;
 mod model;
-mod operator;
 mod origin;
 mod tables;
 mod taken;
 #[cfg(test)]
 mod tests;
 mod types;
-mod why;
+mod uses;
 
 pub use advise::{Called, Extent, Imports, OnlyCall, Support, What, supports};
-pub(crate) use assume::FuncNames;
-pub use edge::{
+pub(crate) use assume::{FuncNames, recorded_function};
+pub use explain::Explainer;
+pub use explain::edge::{
     Callees, DirectCallee, DynamicCallees, Edge, GlobalKind, Held, Means, Operand, Reason,
     SlotsKnown, Source, Unfollowed, Writer,
 };
-pub use explain::Explainer;
 pub use indirect::{Entry, Indirect, IndirectCall, Placed, segment_entries};
+pub use uses::Uses;
 
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec};
@@ -85,6 +83,8 @@ pub struct Analysis {
     pub assumptions: Vec<String>,
     /// What the analysis took care of unasked, one sentence each.
     pub notes: Vec<String>,
+    /// What the user should know before using the closure, one sentence each.
+    pub warnings: Vec<String>,
     /// For each function outside the closure the calls that would lead into it if an assumption of
     /// the options were wrong, in order of offset. There are none without such assumptions.
     pub guards: IndexVec<FuncIdx, Vec<Guard>>,
@@ -177,6 +177,8 @@ impl Analysis {
         analysis.assumptions = assumptions::find(&model, &analysis);
         analysis.notes = assumptions::notes(&model, &analysis);
         analysis.notes.extend(assumed.notes);
+        analysis.warnings.extend(assumed.warnings);
+        analysis.warnings.extend(assumptions::emptied(module, &analysis));
         if proves {
             certificate::check(&model, &analysis)?;
         }
@@ -208,6 +210,7 @@ impl Analysis {
             precision: model.precision,
             assumptions: Vec::new(),
             notes: Vec::new(),
+            warnings: Vec::new(),
             guards: IndexVec::default(),
             savings: Vec::new(),
         }

@@ -4,6 +4,7 @@ use super::constants::Constants;
 use super::entries;
 use super::facts::Facts;
 use super::flow::{self, Flows};
+use super::host;
 use super::memories::Memories;
 use super::tables::{self, Tables};
 use super::taken;
@@ -57,7 +58,7 @@ impl<'m> Model<'m> {
         let clock = Instant::now();
         let entries = entries::find(module, options)?;
         let reentrant = entries::find_reentrant(module, options)?;
-        let host_visible = tables::host_visible(module);
+        let host_visible = host::visible_tables(module);
         let mut host_written = host_visible.clone();
         private.iter().for_each(|table| host_written[*table] = false);
         let facts = Facts::collect(module, &host_written)?;

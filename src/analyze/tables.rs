@@ -15,11 +15,12 @@ mod writes;
 use super::constants::{Constant, Constants};
 use super::facts::Uses;
 use super::flow::{Flows, Known};
+use super::host;
 use super::types::{Bound, TypeIds};
 use crate::index::{ElemIdx, FuncIdx, IndexVec, TableIdx};
 use crate::read::{Module, Table};
 use std::collections::{BTreeMap, BTreeSet};
-use wasmparser::{ElementItems, ElementKind, ExternalKind};
+use wasmparser::{ElementItems, ElementKind};
 
 /// All tables of a module.
 pub(super) struct Tables {
@@ -79,18 +80,6 @@ impl From<Constant> for Slot {
     }
 }
 
-/// For each table whether the host can read its slots and write to them.
-pub(super) fn host_visible(module: &Module<'_>) -> IndexVec<TableIdx, bool> {
-    let imported = module.tables.iter().map(|table| table.import.is_some());
-    let mut visible: IndexVec<TableIdx, bool> = imported.collect();
-    for export in &module.exports {
-        if export.kind == ExternalKind::Table {
-            visible[TableIdx(export.index)] = true;
-        }
-    }
-    visible
-}
-
 /// What the contents of tables follow from.
 pub(super) struct Inputs<'a> {
     pub(super) module: &'a Module<'a>,
@@ -148,19 +137,6 @@ fn active_segments(module: &Module<'_>) -> BTreeMap<TableIdx, Vec<ElemIdx>> {
     segments
 }
 
-/// The first active segment for an imported table: from here on the host may hold functions of this
-/// module, though its instantiation may still fail.
-pub(super) fn first_escape(module: &Module<'_>) -> Option<ElemIdx> {
-    let mut segments = module.elements.iter_enumerated();
-    let first = segments.find(|(_, element)| match element.kind {
-        ElementKind::Active { table_index, .. } => {
-            module.tables[TableIdx(table_index.unwrap_or(0))].import.is_some()
-        }
-        ElementKind::Passive | ElementKind::Declared => false,
-    });
-    first.map(|(index, _)| index)
-}
-
 /// How many slots the table has, at most. An imported one may have more than its type asks for.
 fn size(table: &Table<'_>) -> u64 {
     if table.import.is_some() { table.ty.maximum.unwrap_or(u64::MAX) } else { table.ty.initial }
@@ -183,7 +159,7 @@ impl Slots {
             placed: true,
             has_unknown: false,
         };
-        let escape = first_escape(module);
+        let escape = host::first_escape(module);
         for segment in segments {
             let element = &module.elements[*segment];
             let ElementKind::Active { offset_expr, .. } = &element.kind else {

@@ -16,6 +16,7 @@ mod types;
 
 pub use custom::Dropped;
 pub(crate) use custom::NewNames;
+pub(crate) use custom::left_out;
 pub(crate) use types::{NewTypes, Signature};
 
 use crate::error::{Error, Result};
@@ -108,10 +109,10 @@ impl Additions {
         for (position, body) in self.bodies.iter().enumerate() {
             let bytes = body.len() as u64;
             if Limit::BodyBytes.is_exceeded_by(bytes) {
-                let names = self.names.funcs.iter();
                 let index = (module.funcs.len() + position) as u32;
-                let name = names.filter(|(func, _)| *func == index).map(|(_, name)| name.as_str());
-                let name = name.last().unwrap_or("-");
+                let mut names = self.names.funcs.iter().rev();
+                let name = names.find(|(func, _)| *func == index);
+                let name = name.map_or("-", |(_, name)| name.as_str());
                 let exceeded = Limit::BodyBytes.exceeded(bytes);
                 return Err(refused(format!("the added function `{name}` would have {exceeded}")));
             }

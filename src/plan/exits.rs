@@ -26,13 +26,10 @@
 //! ```
 
 use super::bitset::BitSet;
+use crate::abi::{SITE_BYTES, slot_bytes, type_ordinal};
 use crate::index::LocalIdx;
 use std::collections::HashMap;
 use wasmparser::ValType;
-
-/// The numeric and vector types in the order in which a frame holds them.
-pub const SLOT_TYPES: [ValType; 5] =
-    [ValType::I32, ValType::I64, ValType::F32, ValType::F64, ValType::V128];
 
 /// The most exits of a body. Each is a label around all of it.
 pub const MOST_EXITS: usize = 1024;
@@ -42,9 +39,6 @@ const CANDIDATES: usize = 256;
 
 /// The most values that one call of a helper saves.
 const MOST_AT_ONCE: usize = 16;
-
-/// Size of a site's number in its frame, in bytes.
-const NUMBER_BYTES: u32 = 4;
 
 /// What a function's frame holds.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -60,7 +54,7 @@ pub struct Frame {
 pub struct Slot {
     /// The local.
     pub local: LocalIdx,
-    /// Its type: one of [`SLOT_TYPES`].
+    /// Its type: one of [`SLOT_TYPES`](crate::abi::SLOT_TYPES).
     pub ty: ValType,
     /// Where it lies in the frame, in bytes.
     pub offset: u32,
@@ -84,15 +78,6 @@ pub struct Exit {
     pub next: Option<u32>,
 }
 
-/// Size of a slot in bytes.
-pub fn slot_bytes(ty: ValType) -> u32 {
-    match ty {
-        ValType::I32 | ValType::F32 => 4,
-        ValType::I64 | ValType::F64 => 8,
-        _ => 16,
-    }
-}
-
 /// `slots`, which are in layout order, as the calls of save helpers take them: neighbours of one type.
 pub fn runs(slots: &[Slot]) -> impl Iterator<Item = &[Slot]> {
     slots
@@ -110,7 +95,7 @@ impl Frame {
             slot.offset = offset;
             offset += slot_bytes(slot.ty);
         }
-        Frame { slots, bytes: offset + NUMBER_BYTES }
+        Frame { slots, bytes: offset + SITE_BYTES }
     }
 
     /// The frame for the locals in `set`.
@@ -182,11 +167,6 @@ impl Exits {
     pub fn roots(&self) -> usize {
         self.exits.iter().filter(|exit| exit.next.is_none()).count()
     }
-}
-
-/// The position of a slot's type among [`SLOT_TYPES`].
-pub fn type_ordinal(ty: ValType) -> usize {
-    SLOT_TYPES.iter().position(|slot| *slot == ty).expect("slots are numeric or vectors")
 }
 
 /// The different ones among `sets`, in order of their first appearance, and for each of `sets` its position among them.

@@ -1,10 +1,13 @@
 //! Which form each function gets.
 
+use super::hot;
 use super::skeleton::Skeleton;
 use crate::analyze::{Analysis, Target};
+use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec};
 use crate::options::{Form, Optimize, Options};
 use crate::read::Module;
+use std::collections::BTreeSet;
 
 /// A function that is called directly from as many sites is put apart: measured on interpreters and shells, that
 /// tells better than anything but a profile where time is spent.
@@ -18,17 +21,27 @@ pub(super) struct Forms<'a> {
     options: &'a Options,
     /// For each function how many sites call it directly.
     called_from: IndexVec<FuncIdx, u32>,
+    /// Those that a CPU profile puts apart, if there is one.
+    hot: Option<BTreeSet<FuncIdx>>,
 }
 
 impl<'a> Forms<'a> {
-    pub fn new(module: &Module<'_>, analysis: &Analysis, options: &'a Options) -> Forms<'a> {
+    /// # Errors
+    /// As [`super::FuncPlan::make`], for the functions of a CPU profile.
+    pub fn new(
+        module: &Module<'_>,
+        analysis: &Analysis,
+        options: &'a Options,
+    ) -> Result<Forms<'a>> {
         let mut called_from = IndexVec::filled(0, module.funcs.len());
         for site in analysis.sites.iter().flatten() {
             if let Target::Defined(func) = site.target {
                 called_from[func] += 1;
             }
         }
-        Forms { options, called_from }
+        let hot = options.cpu_profile.as_ref();
+        let hot = hot.map(|profile| hot::functions(module, analysis, profile)).transpose()?;
+        Ok(Forms { options, called_from, hot })
     }
 
     /// The form of a function that may have either.
@@ -37,6 +50,7 @@ impl<'a> Forms<'a> {
             return *form;
         }
         let apart = match self.options.optimize {
+            _ if self.hot.is_some() => self.hot.iter().any(|hot| hot.contains(&func)),
             Optimize::Size => false,
             Optimize::Speed => true,
             Optimize::Balanced => {

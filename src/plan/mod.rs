@@ -11,39 +11,65 @@
 //! (func $f (param $n i32) (result i32)
 //!   (block $done
 //!     (br_if $done (i32.eqz (local.get $n)))
-//!     (drop (call $fork)))
+//!     (drop (call $g)))
 //!   (local.get $n))
 //! ```
 //!
-//! After (a function that calls an import; others go without the loop, see [`Undo`]):
+//! A function has one of two forms; `form` chooses. *In place*, a rewind enters its own body:
 //!
 //! ```wat
 //! (func $f (param $n i32) (result i32) (local $resume i32)
-//!   loop $retry
-//!     block $unwind (result i32)
-//!       block $done                 ;; hoisted: opened at the start of its region
-//!         block $landing1
-//!           global.get $state
-//!           if                      ;; rewinding
-//!             (if (i32.eqz (local.get $resume))
-//!               (then (local.set $resume (call $pop …)) (local.set $n (call $load …))))
-//!             br $landing1          ;; the dispatch
-//!           end
-//!           (br_if $done (i32.eqz (local.get $n)))
+//!   block $exit (result i32)
+//!     block $done                 ;; hoisted: opened at the start of its region
+//!       block $landing1
+//!         global.get $state
+//!         if                      ;; rewinding
+//!           (local.set $resume (call $pop …))  (local.set $n (call $load))
+//!           br $landing1          ;; the dispatch
 //!         end
-//!         call $fork
-//!         i32.const 1  global.get $state  br_if $unwind  drop
-//!         drop
+//!         (br_if $done (i32.eqz (local.get $n)))
 //!       end
-//!       local.get $n
-//!       return
+//!       call $g
+//!       i32.const 1  global.get $state  br_if $exit  drop
+//!       drop
 //!     end
-//!     local.tee $resume  i32.const 8  call $push
-//!     br_if $retry                  ;; no room: undo
-//!   end
-//!   (call $save (local.get $n))
+//!     local.get $n
+//!     return
+//!   end                           ;; unwinding: the site's ordinal is on the stack
+//!   (call $save (i32.const 0) (local.get $n))
+//!   i32.const before  i32.const 8  call $seal
+//!   (if (then (return (call $f (i32.const 0)))))   ;; no room: undo
 //!   i32.const 0)
 //! ```
+//!
+//! *Apart*, nothing branches into its own body, which saves at each site exactly what is live there (`exits`):
+//!
+//! ```wat
+//! (func $f (param $n i32) (result i32)
+//!   (if (global.get $state) (then (return (call $f.resume))))
+//!   block $exit (result i32)
+//!     block $done
+//!       (br_if $done (i32.eqz (local.get $n)))
+//!       call $g
+//!       i32.const 1  global.get $state  br_if $exit  drop
+//!       drop
+//!     end
+//!     local.get $n
+//!     return
+//!   end
+//!   …as above, but for `call $f.resume` where there is no room…)
+//! ```
+//!
+//! and `$f.resume : [] -> [i32]`, its *resume function*, is what the function would be in place, but always rewinds at its
+//! start, and lacks what no landing leads to (`prune`): here the `br_if`. Its own sites can be unwound from in turn. Both
+//! write the same frames.
+//!
+//! Why two: an edge from a dispatch into normal code, and values that are kept alive for another site's frame, are what costs
+//! interpreters a fifth to a third of their speed; tests after calls cost next to nothing. But a resume function is about as large
+//! as the original, so that only functions in which time is spent should have one.
+//!
+//! Imports are called by way of a function that calls them once more where an unwind had no room even to begin, so that this
+//! needs nothing in the caller.
 //!
 //! # Regions
 //!
@@ -73,7 +99,9 @@ mod dump;
 mod events;
 mod exits;
 mod form;
+mod hot;
 mod liveness;
+mod memory;
 mod operands;
 mod prune;
 mod refuse;
@@ -87,14 +115,13 @@ mod temps;
 mod walk;
 
 pub use dump::dump;
-pub(crate) use exits::type_ordinal;
-pub use exits::{Exit, Exits, Frame, SLOT_TYPES, Slot, runs, slot_bytes};
-pub use refuse::WPK_FORK_EXPORTS;
+pub use exits::{Exit, Exits, Frame, Slot, runs};
 pub use regions::{Dispatch, HandlerEntry, Region, Reset};
 
+use crate::abi::{Abi, Buffer, FrameMemory};
 use crate::analyze::{Analysis, Guard, Site, Target};
 use crate::error::{Error, Result};
-use crate::index::{FuncIdx, GlobalIdx, LocalIdx};
+use crate::index::{FuncIdx, LocalIdx};
 use crate::options::{Form, Options};
 use crate::read::Module;
 use crate::refusal::Refusals;
@@ -125,8 +152,12 @@ pub struct Plan {
     pub funcs: Vec<FuncPlan>,
     /// The functions that only get guards, in index order.
     pub guards: Vec<GuardPlan>,
-    /// The mutable numeric and vector globals that the module defines, which an unwind saves.
-    pub saved_globals: Vec<GlobalIdx>,
+    /// The protocol with the host.
+    pub abi: Abi,
+    /// Where frames go.
+    pub memory: FrameMemory,
+    /// What lies there in front of the frames.
+    pub buffer: Buffer,
     /// Whether helpers may return several values: only where the input may already.
     pub multi_value: bool,
     /// The imports that sites call directly, in index order.
@@ -268,16 +299,18 @@ impl Plan {
     /// Names what can't be preserved: see [`crate::Error`].
     pub fn make(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Plan> {
         analysis.precision.require_proof()?;
-        let mut found = Found::in_module(module)?;
-        let forms = form::Forms::new(module, analysis, options);
+        let mut found = Found::in_module(module, options.abi)?;
+        let forms = form::Forms::new(module, analysis, options)?;
+        let choose = |func, skeleton: &Skeleton| forms.choose(func, skeleton);
         let funcs = functions_with_sites(module, analysis);
         let plans = each(funcs, |func, scratch| {
-            FuncPlan::make(module, func, &analysis.sites[func], &forms, scratch)
+            FuncPlan::make(module, func, &analysis.sites[func], &choose, scratch)
         });
         let mut funcs = found.sift(plans)?;
         let guards = guards(analysis);
         found.in_guards(module, &guards)?;
         found.nothing()?;
+        let memory = memory::the_only(module)?;
         number_sites(&mut funcs);
         tracing::info!(
             functions = funcs.len(),
@@ -286,9 +319,11 @@ impl Plan {
             "planned the frames"
         );
         Ok(Plan {
-            funcs,
             guards,
-            saved_globals: saved_globals(module),
+            abi: options.abi,
+            memory,
+            buffer: memory::buffer(module, options.abi, memory, &funcs),
+            funcs,
             multi_value: uses_multi_value(module),
             called_imports: called_imports(analysis),
         })
@@ -304,16 +339,17 @@ pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
     if analysis.entries.is_empty() || analysis.precision.only_compares() {
         return Ok(Refusals::default());
     }
-    let forms = form::Forms::new(module, analysis, options);
+    let forms = form::Forms::new(module, analysis, options)?;
+    let choose = |func, skeleton: &Skeleton| forms.choose(func, skeleton);
     let check = |func, scratch: &mut walk::Scratch| {
         let sites = &analysis.sites[func];
         let suspect = suspects::is_suspect(module, func)?;
         if suspect || !refuse::function(module, func, sites).is_empty() {
-            FuncPlan::make(module, func, sites, &forms, scratch)?;
+            FuncPlan::make(module, func, sites, &choose, scratch)?;
         }
         Ok(())
     };
-    let found = Found::in_module(module).and_then(|mut found| {
+    let found = Found::in_module(module, options.abi).and_then(|mut found| {
         found.sift(each(functions_with_sites(module, analysis), check))?;
         found.in_guards(module, &guards(analysis))?;
         found.nothing()
@@ -349,6 +385,9 @@ impl RewindEntry {
     }
 }
 
+/// Says which form a function gets that may have either.
+type Choose<'a> = dyn Fn(FuncIdx, &Skeleton) -> Form + Sync + 'a;
+
 impl FuncPlan {
     /// The body that a rewind enters, and how.
     pub fn entered(&self) -> (&BodyPlan, &RewindEntry) {
@@ -360,7 +399,7 @@ impl FuncPlan {
         module: &Module<'_>,
         func: FuncIdx,
         sites: &[Site],
-        forms: &form::Forms<'_>,
+        choose: &Choose<'_>,
         scratch: &mut walk::Scratch,
     ) -> Result<FuncPlan> {
         let refusals = refuse::function(module, func, sites);
@@ -368,18 +407,18 @@ impl FuncPlan {
             let rest: Vec<_> = sites.iter().filter(|site| !site.tail).copied().collect();
             return refuse::also(refusals, || {
                 (!rest.is_empty())
-                    .then(|| FuncPlan::of(module, func, &rest, forms, scratch))
+                    .then(|| FuncPlan::of(module, func, &rest, choose, scratch))
                     .transpose()
             });
         }
-        FuncPlan::of(module, func, sites, forms, scratch)
+        FuncPlan::of(module, func, sites, choose, scratch)
     }
 
     fn of(
         module: &Module<'_>,
         func: FuncIdx,
         sites: &[Site],
-        forms: &form::Forms<'_>,
+        choose: &Choose<'_>,
         scratch: &mut walk::Scratch,
     ) -> Result<FuncPlan> {
         walk::walk(module, func, sites, scratch)?;
@@ -394,13 +433,14 @@ impl FuncPlan {
         let undo = undo(module, func, sites);
         let form = match undo {
             Undo::Loop => Form::InPlace,
-            Undo::Call => forms.choose(func, skeleton),
+            Undo::Call => choose(func, skeleton),
         };
-        let type_of = |local| saved.type_of(local);
+        let types = saved::Types { skeleton, temps: &steps.temps };
+        let type_of = |local| types.of(local);
         let (frame, exits) = match form {
             Form::InPlace => (Frame::of(&saved.union(), type_of), None),
             Form::Apart => {
-                let sets = layout.by_ordinal(saved.sets.clone());
+                let sets = layout.by_ordinal(saved.0);
                 let (frame, exits) = Exits::exact(&sets, type_of);
                 (frame, Some(exits))
             }
@@ -481,20 +521,6 @@ pub fn guards(analysis: &Analysis) -> Vec<GuardPlan> {
 fn shrunk<T>(mut items: Vec<T>) -> Vec<T> {
     items.shrink_to_fit();
     items
-}
-
-/// Imported globals belong to the host, and references can't be put into memory.
-fn saved_globals(module: &Module<'_>) -> Vec<GlobalIdx> {
-    module
-        .globals
-        .iter_enumerated()
-        .filter(|(_, global)| {
-            global.init.is_some()
-                && global.ty.mutable
-                && !global.ty.content_type.is_reference_type()
-        })
-        .map(|(index, _)| index)
-        .collect()
 }
 
 /// Whether the input uses the multi-value proposal, or declares it among its target features.

@@ -200,7 +200,7 @@ impl<'a> Pass<'a> {
     }
 
     /// The steps of a site, or of a region, from its first landing on; what only a rewind enters is noted.
-    fn from_landing(&mut self, here: &'a [(u32, Step)]) -> &'a [(u32, Step)] {
+    fn after_landing(&mut self, here: &'a [(u32, Step)]) -> &'a [(u32, Step)] {
         if self.live {
             return here;
         }
@@ -216,7 +216,7 @@ impl<'a> Pass<'a> {
 
     /// The start of a loop or a try.
     fn region(&mut self, here: &'a [(u32, Step)], start_live: bool) {
-        let here = self.from_landing(here);
+        let here = self.after_landing(here);
         let own = here.iter().rposition(|(_, step)| matches!(step, Step::Open(_)));
         let own = own.expect("a region is opened where it starts");
         if let Step::Open(region) = here[own].1 {
@@ -232,7 +232,7 @@ impl<'a> Pass<'a> {
             self.kept.extend_from_slice(here);
             return;
         }
-        self.from_landing(here);
+        self.after_landing(here);
         let needed = here
             .iter()
             .filter(|(_, step)| matches!(step, Step::Land(_) | Step::Open(_) | Step::Hoist(_)));
@@ -311,7 +311,7 @@ impl<'a> Pass<'a> {
         self.next_node += 1;
         let here = self.steps_at(landing);
         self.close_dead(landing);
-        let here = self.from_landing(here);
+        let here = self.after_landing(here);
         self.kept.extend_from_slice(here);
         self.live = true;
     }

@@ -2,24 +2,14 @@
 
 use super::GuardPlan;
 use super::skeleton::Skeleton;
+use crate::abi::{self, Abi};
 use crate::analyze::Site;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, LocalIdx};
 use crate::limits::{Limit, Sizes};
 use crate::read::Module;
 use crate::refusal::{Refusal, RefusalKind};
-use crate::text::escape;
 use wasmparser::{Operator, ValType};
-
-/// The export names that the `wpk-fork` ABI adds.
-pub const WPK_FORK_EXPORTS: [&str; 6] = [
-    "wpk_fork_unwind_begin",
-    "wpk_fork_unwind_end",
-    "wpk_fork_rewind_begin",
-    "wpk_fork_resume_begin",
-    "wpk_fork_rewind_end",
-    "wpk_fork_state",
-];
 
 /// All that was found so far that a module is refused for.
 #[derive(Default)]
@@ -30,9 +20,9 @@ impl Found {
     ///
     /// # Errors
     /// [`Error::Refused`] at once if it was instrumented before: then nothing else counts.
-    pub(super) fn in_module(module: &Module<'_>) -> Result<Found> {
-        match already_instrumented(module) {
-            None => Ok(Found(of_module(module))),
+    pub(super) fn in_module(module: &Module<'_>, abi: Abi) -> Result<Found> {
+        match abi::instrumented(module) {
+            None => Ok(Found(of_module(module, abi))),
             Some(evidence) => {
                 let refusal = Refusal::of_module(RefusalKind::AlreadyInstrumented, evidence);
                 Err(Error::Refused(refusal.into()))
@@ -88,8 +78,8 @@ pub(super) fn also<T>(
     }
 }
 
-fn of_module(module: &Module<'_>) -> Vec<Refusal> {
-    let mut refusals = reserved_names(module);
+fn of_module(module: &Module<'_>, abi: Abi) -> Vec<Refusal> {
+    let mut refusals = reserved_names(module, abi);
     refusals.extend(module.object_section().map(Refusal::of_object));
     match module.memories.as_slice() {
         [] => refusals.push(Refusal::of_module(
@@ -118,56 +108,11 @@ fn limit(module: &Module<'_>) -> Option<Refusal> {
     Some(Refusal::of_module(RefusalKind::Limit, what))
 }
 
-fn exports(module: &Module<'_>, name: &str) -> bool {
-    module.exports.iter().any(|export| export.name == name)
-}
-
-fn reserved_names(module: &Module<'_>) -> Vec<Refusal> {
-    let taken = WPK_FORK_EXPORTS.iter().filter(|name| exports(module, name));
-    let what = |name| format!("the export name `{name}` is reserved for the wpk-fork ABI");
+fn reserved_names(module: &Module<'_>, abi: Abi) -> Vec<Refusal> {
+    let exported = |name: &str| module.exports.iter().any(|export| export.name == name);
+    let taken = abi.exports().iter().map(|export| export.name).filter(|name| exported(name));
+    let what = |name| format!("the export name `{name}` is reserved for the {} ABI", abi.name());
     taken.map(|name| Refusal::of_module(RefusalKind::ReservedName, what(name))).collect()
-}
-
-/// What shows that the module was rewritten by a tool of this kind before.
-fn already_instrumented(module: &Module<'_>) -> Option<String> {
-    let exported = |name: &str| exports(module, name);
-    let wpk = ["wpk_fork_unwind_begin", "wpk_fork_rewind_begin"].map(exported);
-    let asyncify = ["asyncify_start_unwind", "asyncify_start_rewind"].map(exported);
-    if wpk == [true, true] {
-        return Some("it exports the functions of the wpk-fork ABI".into());
-    }
-    if asyncify == [true, true] {
-        return Some("it exports the functions of the asyncify ABI".into());
-    }
-    let mut exported = module.exported_funcs();
-    let (name, func) = exported.find(|(_, func)| starts_unwind(module, *func))?;
-    let name = escape(name);
-    Some(format!("function {func}, exported as `{name}`, starts an unwind as Asyncify does"))
-}
-
-/// Whether an exported function is Asyncify's `start_unwind` under another name, as minifiers
-/// leave it: it sets a global to 1, keeps its parameter in another, and traps if the position it
-/// points at is beyond the end.
-fn starts_unwind(module: &Module<'_>, func: FuncIdx) -> bool {
-    use wasmparser::Operator as O;
-    let Some(body) = module.body(func) else {
-        return false;
-    };
-    let ty = module.func_type(func);
-    let pointer = matches!(ty.params(), [ValType::I32 | ValType::I64]) && ty.results().is_empty();
-    if !pointer || body.as_bytes().len() > 64 {
-        return false;
-    }
-    let Ok(reader) = body.get_operators_reader() else {
-        return false;
-    };
-    let ops: Vec<_> = reader.into_iter().map_while(std::result::Result::ok).collect();
-    let starts = matches!(
-        ops.as_slice(),
-        [O::I32Const { value: 1 }, O::GlobalSet { .. }, O::LocalGet { local_index: 0 }, ..]
-    );
-    let compares = ops.iter().any(|op| matches!(op, O::I32GtU | O::I64GtU));
-    starts && compares && ops.iter().any(|op| matches!(op, O::Unreachable))
 }
 
 /// Whether there is no value of the type that could stand in for another.

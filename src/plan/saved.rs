@@ -10,23 +10,33 @@ use crate::index::{FuncIdx, LocalIdx};
 use crate::read::Module;
 use wasmparser::ValType;
 
-/// The saved locals of a function.
-pub(super) struct Saved<'a> {
-    skeleton: &'a Skeleton,
-    temps: &'a [ValType],
-    /// For each site, in program order.
-    pub sets: Vec<BitSet>,
+/// The saved locals of a function: a set for each site, in program order.
+pub(super) struct Saved(pub Vec<BitSet>);
+
+/// The types of a function's locals and temporaries.
+#[derive(Clone, Copy)]
+pub(super) struct Types<'a> {
+    pub skeleton: &'a Skeleton,
+    pub temps: &'a [ValType],
 }
 
-impl<'a> Saved<'a> {
+impl Types<'_> {
+    pub fn of(self, local: LocalIdx) -> ValType {
+        let index = local.0 as usize;
+        let declared = self.skeleton.locals.get(index);
+        *declared.unwrap_or_else(|| &self.temps[index - self.skeleton.locals.len()])
+    }
+}
+
+impl Saved {
     /// # Errors
     /// [`crate::Error::Unsupported`] for a reference that would have to be saved.
     pub fn find(
         module: &Module<'_>,
         func: FuncIdx,
-        skeleton: &'a Skeleton,
-        steps: &'a Steps,
-    ) -> Result<Saved<'a>> {
+        skeleton: &Skeleton,
+        steps: &Steps,
+    ) -> Result<Saved> {
         let mut sets = liveness::live_at_sites(skeleton);
         if skeleton.locals.iter().any(|ty| ty.is_reference_type()) {
             for ((offset, _), set) in skeleton.needed.iter().zip(&sets) {
@@ -43,22 +53,15 @@ impl<'a> Saved<'a> {
             set.grow(locals);
             held.iter().for_each(|local| set.insert(local.0 as usize));
         }
-        Ok(Saved { skeleton, temps: &steps.temps, sets })
+        Ok(Saved(sets))
     }
 
     /// What all sites save together.
     pub fn union(&self) -> BitSet {
-        let mut all = self.sets[0].clone();
-        for set in &self.sets[1..] {
-            all.union(set);
-        }
+        // Without sites the function is refused, and looked at only for what else it is refused for.
+        let mut sets = self.0.iter();
+        let mut all = sets.next().cloned().unwrap_or_default();
+        sets.for_each(|set| _ = all.union(set));
         all
-    }
-
-    /// The type of a local or temporary.
-    pub fn type_of(&self, local: LocalIdx) -> ValType {
-        let index = local.0 as usize;
-        let declared = self.skeleton.locals.get(index);
-        *declared.unwrap_or_else(|| &self.temps[index - self.skeleton.locals.len()])
     }
 }

@@ -22,6 +22,7 @@
 //! The ordinal arrives with the branch; nothing of the frame is final before `seal`, which has been told its size.
 
 use super::body::Emitter;
+use super::runtime::AddressSink;
 use crate::plan::{Exits, Slot, Undo, runs};
 use wasm_encoder::{BlockType, ValType};
 
@@ -67,8 +68,8 @@ impl Emitter<'_, '_> {
 
     /// What the exits do; behind it nothing is left but to return a dummy.
     pub(super) fn close_exits(&mut self) {
-        let (before, bytes) = (self.plan.sites_before as i32, self.plan.frame.bytes as i32);
-        let plan = self.plan;
+        let (plan, memory) = (self.plan, self.runtime.memory);
+        let (before, bytes) = (plan.sites_before as i32, u64::from(plan.frame.bytes));
         if self.body.entry.is_none()
             && let Some(exits) = &plan.exits
         {
@@ -77,14 +78,14 @@ impl Emitter<'_, '_> {
             self.close_exit();
             if plan.undo == Undo::Loop {
                 let (resume, probe) = (self.resume().0, self.runtime.probe.0);
-                self.sink().local_set(resume).i32_const(bytes).call(probe).br_if(0).end();
+                self.sink().local_set(resume).at_const(memory, bytes).call(probe).br_if(0).end();
                 self.depth -= 1;
                 self.sink().local_get(resume);
             }
             self.save(&plan.frame.slots);
         }
         let seal = self.runtime.seal.0;
-        self.sink().i32_const(before).i32_const(bytes).call(seal);
+        self.sink().i32_const(before).at_const(memory, bytes).call(seal);
         match (plan.undo, self.runtime.resume_of(plan.func)) {
             (Undo::Loop, _) => _ = self.sink().drop(),
             (Undo::Call, Some(resume)) => {
@@ -129,8 +130,8 @@ impl Emitter<'_, '_> {
             self.sink().local_get(resume).i32_eqz().if_(BlockType::Empty);
         }
         let (before, sites) = (self.plan.sites_before as i32, self.plan.sites as i32);
-        let frame = &self.plan.frame;
-        self.sink().i32_const(frame.bytes as i32).i32_const(before).i32_const(sites);
+        let (frame, memory) = (&self.plan.frame, self.runtime.memory);
+        self.sink().at_const(memory, u64::from(frame.bytes)).i32_const(before).i32_const(sites);
         self.sink().call(pop).local_set(resume);
         for slots in self.runtime.load_chunks(frame) {
             let load = self.runtime.load_helper(slots[0].ty, slots.len());
@@ -146,7 +147,8 @@ impl Emitter<'_, '_> {
 
     fn save(&mut self, slots: &[Slot]) {
         for slots in runs(slots) {
-            self.sink().i32_const(slots[0].offset as i32);
+            let memory = self.runtime.memory;
+            self.sink().at_const(memory, u64::from(slots[0].offset));
             for slot in slots {
                 self.sink().local_get(slot.local.0);
             }

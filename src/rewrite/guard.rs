@@ -15,6 +15,7 @@
 //! the operands below the results.
 
 use super::runtime;
+use crate::abi::Abi;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, GlobalIdx};
 use crate::plan::GuardPlan;
@@ -38,8 +39,8 @@ pub(super) struct Guarded {
 }
 
 impl Guard {
-    pub(super) fn new(module: &Module<'_>) -> Guard {
-        Guard { state: runtime::state(module), unprepared: runtime::unprepared(module) }
+    pub(super) fn new(module: &Module<'_>, abi: Abi) -> Guard {
+        Guard { state: runtime::state(module), unprepared: runtime::unprepared(module, abi) }
     }
 
     fn write(&self, out: &mut Vec<u8>) {

@@ -9,9 +9,9 @@ mod body;
 mod dispatch;
 mod exits;
 mod guard;
-mod helpers;
 mod runtime;
 
+use crate::abi::Abi;
 use crate::emit::{self, Emitted};
 use crate::error::Result;
 use crate::index::FuncIdx;
@@ -35,8 +35,8 @@ pub struct GuardCost {
 ///
 /// # Errors
 /// [`crate::Error::Internal`] if a body can't be read again.
-pub fn guard_costs(module: &Module<'_>, plans: &[GuardPlan]) -> Result<Vec<GuardCost>> {
-    let guard = Guard::new(module);
+pub fn guard_costs(module: &Module<'_>, abi: Abi, plans: &[GuardPlan]) -> Result<Vec<GuardCost>> {
+    let guard = Guard::new(module, abi);
     let mut costs = Vec::new();
     for plan in plans {
         let func = plan.func;
@@ -71,7 +71,7 @@ pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Emitted> {
         bodies.push((func, body));
         resume_bodies.extend(resume);
     }
-    let guard = Guard::new(module);
+    let guard = Guard::new(module, plan.abi);
     for plan in &plan.guards {
         bodies.push((plan.func, guard.rewrite(module, plan)?.body));
     }

@@ -15,9 +15,9 @@
 use super::operators;
 use super::plan::Plan;
 use super::select::Site;
+use crate::abi;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, GlobalIdx};
-use crate::plan::WPK_FORK_EXPORTS;
 use crate::read::Module;
 use crate::text::escape;
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,10 +65,7 @@ fn unprepared(module: &Module<'_>, site: &Site<'_>, func: Option<FuncIdx>) -> Er
 
 /// The global that holds the state; `None` if the module is not instrumented.
 fn state_global(module: &Module<'_>) -> Result<Option<GlobalIdx>> {
-    let [.., state] = WPK_FORK_EXPORTS;
-    let Some((_, func)) = module.exported_funcs().find(|(name, _)| *name == state) else {
-        return Ok(None);
-    };
+    let Some(func) = abi::state_getter(module) else { return Ok(None) };
     let operators = operators(module, func)?;
     Ok(match operators.first() {
         Some((Operator::GlobalGet { global_index }, _)) => Some(GlobalIdx(*global_index)),

@@ -2,7 +2,7 @@
 //!
 //! ```wat
 //! call $f                ;; as it was; a tail call has become a call
-//! global.get $state      ;; the global that the export `wpk_fork_state` gives
+//! global.get $state      ;; the global that the export for the state gives
 //! if
 //!   call $trap           ;; a function that does nothing but trap
 //! end
@@ -10,6 +10,7 @@
 //! ```
 
 use super::internal;
+use crate::abi::{Abi, Operation};
 use crate::analyze::Guard;
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
@@ -22,11 +23,12 @@ use wasmparser::{BlockType, Operator, OperatorsReader};
 /// [`Error::Internal`] if anything but the guards was added, changed or left out.
 pub(super) fn check(
     module: &Module<'_>,
+    abi: Abi,
     output: &Module<'_>,
     func: FuncIdx,
     guards: &[Guard],
 ) -> Result<()> {
-    let is_right = compare(module, output, func, guards).map_err(|e| Error::misread(&e))?;
+    let is_right = compare(module, abi, output, func, guards).map_err(|e| Error::misread(&e))?;
     match is_right {
         Some(()) => Ok(()),
         None => Err(internal(&format!("function {func} differs by more or less than its guards"))),
@@ -36,6 +38,7 @@ pub(super) fn check(
 /// `None` if there is a difference.
 fn compare(
     module: &Module<'_>,
+    abi: Abi,
     output: &Module<'_>,
     func: FuncIdx,
     guards: &[Guard],
@@ -49,7 +52,7 @@ fn compare(
     if locals(&before)? != locals(&after)? {
         return Ok(None);
     }
-    let mut copy = Copy { output, operators: after.get_operators_reader()? };
+    let mut copy = Copy { output, abi, operators: after.get_operators_reader()? };
     let mut guards = guards.iter().peekable();
     let mut original = before.get_operators_reader()?;
     while !original.eof() {
@@ -86,6 +89,7 @@ fn plain_call<'a>(operator: &Operator<'a>) -> Option<Operator<'a>> {
 /// The operators of the output's function that are still to be compared.
 struct Copy<'m, 'a> {
     output: &'m Module<'a>,
+    abi: Abi,
     operators: OperatorsReader<'a>,
 }
 
@@ -110,7 +114,8 @@ impl<'a> Copy<'_, 'a> {
 
     fn is_state(&self, global_index: u32) -> wasmparser::Result<bool> {
         let mut exports = self.output.exported_funcs();
-        let Some((_, getter)) = exports.find(|(name, _)| *name == "wpk_fork_state") else {
+        let name = self.abi.export(Operation::GetState);
+        let Some((_, getter)) = exports.find(|(export, _)| Some(*export) == name) else {
             return Ok(false);
         };
         Ok(self.body(getter)? == [Operator::GlobalGet { global_index }, Operator::End])
@@ -157,7 +162,7 @@ mod tests {
         let text = wasmprinter::print_bytes(&output).unwrap();
         let changed = change(text.clone());
         let changed = wat::parse_str(&changed).unwrap();
-        verify(&module, &analysis, &changed).is_ok()
+        verify(&module, &analysis, options.abi, &changed).is_ok()
     }
 
     /// Whether it passes with a part of the guarded function replaced, once.

@@ -11,6 +11,7 @@
 
 mod guards;
 
+use crate::abi::Abi;
 use crate::analyze::Analysis;
 use crate::error::{Error, Result};
 use crate::read::{FuncKind, Module};
@@ -19,11 +20,11 @@ use crate::read::{FuncKind, Module};
 ///
 /// # Errors
 /// [`Error::Internal`] with what is wrong.
-pub fn verify(module: &Module<'_>, analysis: &Analysis, wasm: &[u8]) -> Result<()> {
+pub fn verify(module: &Module<'_>, analysis: &Analysis, abi: Abi, wasm: &[u8]) -> Result<()> {
     let output = Module::read(wasm)
         .map_err(|error| Error::Internal(format!("the output is refused: {error}")))?;
     imports_and_exports(module, &output)?;
-    functions(module, analysis, &output)
+    functions(module, analysis, abi, &output)
 }
 
 fn imports_and_exports(module: &Module<'_>, output: &Module<'_>) -> Result<()> {
@@ -37,7 +38,12 @@ fn imports_and_exports(module: &Module<'_>, output: &Module<'_>) -> Result<()> {
     Ok(())
 }
 
-fn functions(module: &Module<'_>, analysis: &Analysis, output: &Module<'_>) -> Result<()> {
+fn functions(
+    module: &Module<'_>,
+    analysis: &Analysis,
+    abi: Abi,
+    output: &Module<'_>,
+) -> Result<()> {
     for (index, func) in module.funcs.iter_enumerated() {
         let Some(copy) = output.funcs.get(index) else {
             return Err(internal("functions are missing"));
@@ -54,7 +60,7 @@ fn functions(module: &Module<'_>, analysis: &Analysis, output: &Module<'_>) -> R
             (FuncKind::Defined { body }, FuncKind::Defined { body: copied }) => {
                 let guards = analysis.guards.get(index).filter(|guards| !guards.is_empty());
                 if let Some(guards) = guards {
-                    guards::check(module, output, index, guards)?;
+                    guards::check(module, abi, output, index, guards)?;
                 } else if !analysis.closure[index]
                     && module.bytes[body.clone()] != output.bytes[copied.clone()]
                 {

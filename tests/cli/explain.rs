@@ -61,14 +61,17 @@ fn debug_information_adds_lines() {
     let sandbox = shell();
     let wasm = with_dwarf(&sandbox.read("in.wasm"), 4, &source);
     fs::write(sandbox.path("in.wasm"), wasm).unwrap();
+    let path = explain(&sandbox, &["run"]);
     assert_eq!(
-        explain(&sandbox, &["run"]),
+        path,
         "3 (shell::run()) is in the closure (src/work.c:20)\n  \
          3 (shell::run()) calls 1 (spawn) at 0x70 (src/work.c:22) through table 0, type 0 (i32) -> i32, \
          index unknown: what i32.load at 0x6d (src/work.c:21:3) loads from memory 0, where the host and \
          any store may write; element segment 0 puts it into slot 2\n  \
          1 (spawn) calls 0 (fork) at 0x5f (src/work.c:11:3) directly\n"
     );
+    let guide = include_str!("../../src/guide/closure.md");
+    assert!(guide.contains(&format!("$ wasm-fork explain shell.wasm run\n{path}```\n")));
 }
 
 #[test]

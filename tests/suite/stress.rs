@@ -4,7 +4,7 @@
 use crate::exec::differential;
 use crate::exec::program::{Effort, Invoke, Spec};
 use std::fmt::Write;
-use wasm_fork::{EntryPattern, Options};
+use wasm_fork::{EntryPattern, Optimize, Options};
 
 const HEAD: &str = r#"
 (module
@@ -21,9 +21,12 @@ fn module(locals: &str, body: &str) -> Vec<u8> {
     wat::parse_str(&text).expect("the text parses")
 }
 
-fn instrument(wasm: &[u8]) -> Vec<u8> {
-    let options =
-        Options { entries: vec![EntryPattern::exact("env", "fork")], ..Options::default() };
+/// Both forms of functions: most of these modules are in place unless they are asked to be apart.
+const WAYS: [Optimize; 2] = [Optimize::Size, Optimize::Speed];
+
+fn instrument(wasm: &[u8], optimize: Optimize) -> Vec<u8> {
+    let entries = vec![EntryPattern::exact("env", "fork")];
+    let options = Options { entries, optimize, ..Options::default() };
     wasm_fork::instrument(wasm, &options).expect("it can be instrumented").wasm
 }
 
@@ -34,21 +37,27 @@ fn check_runs(wasm: &[u8], buffer_pages: usize) {
         effort: Effort::Low,
         ..Spec::default()
     };
-    let frame_bytes = differential::check(wasm, &instrument(wasm), &spec).unwrap();
-    assert!(frame_bytes.iter().all(|bytes| *bytes > 0));
+    for optimize in WAYS {
+        let output = instrument(wasm, optimize);
+        let frame_bytes = differential::check(wasm, &output, &spec).unwrap();
+        assert!(frame_bytes.iter().all(|bytes| *bytes > 0));
+    }
 }
 
 /// Twice the input may add at most twice the output, and a little.
 fn check_linear(make: impl Fn(usize) -> Vec<u8>, size: usize) {
-    let added = |size: usize| {
-        let wasm = make(size);
-        instrument(&wasm).len() - wasm.len()
-    };
-    let (once, twice) = (added(size), added(2 * size));
-    assert!(
-        twice < once * 5 / 2,
-        "{once} bytes are added for size {size}, {twice} bytes for twice that"
-    );
+    for optimize in WAYS {
+        let added = |size: usize| {
+            let wasm = make(size);
+            instrument(&wasm, optimize).len() - wasm.len()
+        };
+        let (once, twice) = (added(size), added(2 * size));
+        assert!(
+            twice < once * 5 / 2,
+            "{once} bytes are added for size {size}, {twice} bytes for twice that, for {}",
+            optimize.name()
+        );
+    }
 }
 
 fn repeat(count: usize, mut line: impl FnMut(usize) -> String) -> String {
@@ -232,7 +241,7 @@ fn block_parameters_1000_times_300() {
     check_runs(&block_parameters("block", 300), 1);
     let added = |open: &str, depth: usize| {
         let wasm = block_parameters(open, depth);
-        instrument(&wasm).len() - wasm.len()
+        instrument(&wasm, Optimize::Speed).len() - wasm.len()
     };
     assert!(added("block", 300) < added("block", 1) + 300 * 8);
     // A loop and an arm take theirs from locals, each in its turn.

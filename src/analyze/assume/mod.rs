@@ -10,6 +10,7 @@
 //!
 //! So an unwind that an assumption rules out comes either to code that is prepared for it, or to a guard.
 
+mod contradictions;
 mod guards;
 mod loops;
 mod narrow;
@@ -19,8 +20,9 @@ mod recorded;
 pub(super) use guards::guards;
 pub(super) use narrow::{Narrowed, Narrowing, Sound, savings};
 pub(crate) use patterns::FuncNames;
+pub(crate) use recorded::function as recorded_function;
 
-use super::tables;
+use super::host;
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec, TableIdx};
 use crate::options::{Assumption, Options};
@@ -33,6 +35,8 @@ pub(super) struct Assumed {
     each: Vec<Meaning>,
     /// What is to be said about them.
     pub(super) notes: Vec<String>,
+    /// What the user should know before using the closure.
+    pub(super) warnings: Vec<String>,
 }
 
 /// What an assumption comes to in a module.
@@ -52,7 +56,7 @@ impl Assumed {
     /// [`crate::Error::NoSuchFunction`] or [`crate::Error::NoSuchTable`] for a pattern that matches
     /// nothing, [`crate::Error::StaleProfile`] for a profile of another build.
     pub(super) fn resolve(module: &Module<'_>, options: &Options) -> Result<Assumed> {
-        let mut assumed = Assumed { each: Vec::new(), notes: Vec::new() };
+        let mut assumed = Assumed { each: Vec::new(), notes: Vec::new(), warnings: Vec::new() };
         if options.assumptions.is_empty() {
             return Ok(assumed);
         }
@@ -61,6 +65,7 @@ impl Assumed {
             let meaning = assumed.meaning(module, &names, assumption)?;
             assumed.each.push(meaning);
         }
+        assumed.warnings.extend(contradictions::warning(module, &assumed.each));
         Ok(assumed)
     }
 
@@ -90,7 +95,7 @@ impl Assumed {
                 Meaning::Listed(listed)
             }
             Assumption::TablePrivate(pattern) => {
-                let visible = tables::host_visible(module);
+                let visible = host::visible_tables(module);
                 let (private, unseen) = patterns::tables(module, pattern)?
                     .into_iter()
                     .partition::<BTreeSet<_>, _>(|table| visible[*table]);

@@ -27,7 +27,9 @@ pub(super) fn functions(
     profile: &Profile,
 ) -> Result<Vec<FuncIdx>> {
     let mut found = Vec::new();
-    for seen in profile.functions.iter().filter(|seen| !is_import(module, seen)) {
+    // Those without a count are there for the time that they took.
+    let seen = profile.functions.iter().filter(|seen| seen.count > 0);
+    for seen in seen.filter(|seen| !is_import(module, seen)) {
         let func = function(module, names, seen).map_err(|reason| Error::StaleProfile {
             function: seen.to_string(),
             reason: reason.into(),
@@ -44,7 +46,7 @@ fn is_import(module: &Module<'_>, seen: &Seen) -> bool {
 }
 
 /// The function that was seen, or why there is none.
-fn function(
+pub(crate) fn function(
     module: &Module<'_>,
     names: &FuncNames<'_>,
     seen: &Seen,

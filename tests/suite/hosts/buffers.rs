@@ -129,7 +129,7 @@ fn leaving(pos: u32, end: u32) -> Host {
 #[test]
 fn a_pos_at_or_beyond_end_has_no_room() {
     // Swapped; equal; at the top of the address range, where adding to it wraps.
-    for (pos, end) in [(8192, BUFFER + 32), (8192, 8192), (u32::MAX, 8192), (u32::MAX - 3, 0)] {
+    for (pos, end) in [(8192, BUFFER + 128), (8192, 8192), (u32::MAX, 8192), (u32::MAX - 3, 0)] {
         let mut host = leaving(pos, end);
         let what = format!("pos {pos:#x}, end {end:#x}");
         assert!(!run(&mut host, BUFFER, BUFFER..8192, &what));
@@ -148,9 +148,12 @@ fn a_pos_below_the_first_frame_traps() {
 }
 
 #[test]
-fn an_end_moved_below_the_reserve_writes_nothing_beyond_it() {
+fn an_end_moved_below_the_reserve_traps() {
     for end in [1, BUFFER, BUFFER + 8, BUFFER + 25] {
         let mut host = leaving(BUFFER + 100, end);
-        assert!(!run(&mut host, BUFFER, BUFFER..BUFFER + 100, &format!("end {end:#x}")));
+        assert_traps(host.call("run", &[]), &format!("end {end:#x}"));
+        let buffer = BUFFER as usize;
+        assert!(host.is_filled(0..buffer, POISON), "end {end:#x}: written below the buffer");
+        assert!(host.is_filled(buffer + 100..65536, POISON), "end {end:#x}: written at pos");
     }
 }

@@ -1,6 +1,6 @@
 //! What holds the closure up: what it would be smaller without, and by how much.
 //!
-//! Input: a module and the options, as for [`Analysis`](super::Analysis). Output: [`Support`]s.
+//! Input: a module and the options, as for [`Analysis`](crate::analyze::Analysis). Output: [`Support`]s.
 //!
 //! What a closure loses without a node of the graph is what the node *dominates*: what is reached from
 //! the entries through it alone. One dominator tree so answers for all functions at once, and for all
@@ -14,19 +14,21 @@
 //!
 //! What is no node is answered by a search or an analysis of its own: there are few of these.
 
-use super::assume::{Assumed, Narrowing};
-use super::dominators::{Digraph, Dominators};
-use super::entries;
-use super::facts::{Call, Callee, Dynamic};
-use super::graph::{Graph, Node, Reached};
-use super::model::Model;
-use super::tables::Contents;
-use super::taken;
-use super::types::{TypeId, TypeIds};
+pub(in crate::analyze) mod dominators;
+
+use crate::analyze::assume::{Assumed, Narrowing};
+use crate::analyze::entries;
+use crate::analyze::facts::{Call, Callee, Dynamic};
+use crate::analyze::graph::{Graph, Node, Reached};
+use crate::analyze::model::Model;
+use crate::analyze::tables::Contents;
+use crate::analyze::taken;
+use crate::analyze::types::{TypeId, TypeIds};
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec, TableIdx, TypeIdx};
 use crate::options::{EntryPattern, Options};
 use crate::read::{FuncKind, Module};
+use dominators::{Digraph, Dominators};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
@@ -120,7 +122,7 @@ pub enum Called {
 /// entries, calls, and functions. Calls and exports that hold nothing are left out.
 ///
 /// # Errors
-/// As [`Analysis::run`](super::Analysis::run), but for assumptions that can't be guarded.
+/// As [`Analysis::run`](crate::analyze::Analysis::run), but for assumptions that can't be guarded.
 pub fn supports(module: &Module<'_>, options: &Options) -> Result<(Extent, Vec<Support>)> {
     let clock = Instant::now();
     let Narrowing { removed, private } = Assumed::resolve(module, options)?.narrowing(module);

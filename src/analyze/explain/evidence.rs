@@ -1,18 +1,18 @@
 //! Looks up the evidence for one edge of the call graph. Nothing here is kept from the analysis:
 //! an explanation asks for few edges, and an analysis has millions.
 
-use super::constants::{Constant, funcs_in};
 use super::edge::{Means, Operand, Reason, SlotsKnown, Source};
-use super::facts::{Callee, Dynamic};
-use super::flow::Known;
-use super::model::Model;
-use super::tables::{Contents, Slot, items};
+use crate::analyze::constants::{Constant, funcs_in};
+use crate::analyze::facts::{Callee, Dynamic};
+use crate::analyze::flow::Known;
+use crate::analyze::model::Model;
+use crate::analyze::tables::{Contents, Slot, items};
 use crate::index::{FuncIdx, TableIdx};
 use wasmparser::{ConstExpr, ElementItems, ElementKind};
 
 /// How a call can have `target` as its target, which it is known to have. `why` tells the reason that an
 /// operand is unknown, where it is asked for.
-pub(super) fn means(
+pub(in crate::analyze) fn means(
     model: &Model<'_>,
     call: Callee,
     target: FuncIdx,
@@ -44,11 +44,11 @@ pub(super) fn means(
 }
 
 /// The integers among the values.
-pub(super) fn ints(known: &[Known]) -> Vec<u64> {
+pub(in crate::analyze) fn ints(known: &[Known]) -> Vec<u64> {
     known.iter().filter_map(Known::int).collect()
 }
 
-pub(super) fn slots_known(model: &Model<'_>, table: TableIdx) -> SlotsKnown {
+pub(in crate::analyze) fn slots_known(model: &Model<'_>, table: TableIdx) -> SlotsKnown {
     match &model.tables.tables[table].contents {
         Contents::Open => SlotsKnown::HostWrites,
         Contents::Known(slots) if slots.placed() => SlotsKnown::Yes,
@@ -109,7 +109,7 @@ fn positions(model: &Model<'_>, elements: &ElementItems<'_>, target: FuncIdx) ->
 }
 
 /// How a reference to `target` exists outside known tables.
-pub(super) fn taken(model: &Model<'_>, target: FuncIdx) -> Source {
+pub(in crate::analyze) fn taken(model: &Model<'_>, target: FuncIdx) -> Source {
     let module = model.module;
     if let Some((name, _)) = module.exported_funcs().find(|(_, func)| *func == target) {
         return Source::Export(name.into());

@@ -3,17 +3,17 @@
 
 use super::edge::{Callees, DirectCallee, DynamicCallees, Held, SlotsKnown};
 use super::evidence;
-use super::facts::{Callee, Dynamic};
-use super::flow::Known;
-use super::graph::{Graph, Node};
-use super::model::Model;
-use super::tables::{Contents, Slot};
+use crate::analyze::facts::{Callee, Dynamic};
+use crate::analyze::flow::Known;
+use crate::analyze::graph::{Graph, Node};
+use crate::analyze::model::Model;
+use crate::analyze::tables::{Contents, Slot};
 use crate::index::{FuncIdx, TableIdx, TypeIdx};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Looks up the callees of functions.
-pub(super) struct Targets<'a> {
+pub(in crate::analyze) struct Targets<'a> {
     model: &'a Model<'a>,
     graph: &'a Graph,
     /// For each node that stands for calls, what leads there. Found when it is first needed.
@@ -24,12 +24,12 @@ pub(super) struct Targets<'a> {
 type Kind = (Dynamic, Option<Vec<Known>>);
 
 impl<'a> Targets<'a> {
-    pub(super) fn new(model: &'a Model<'a>, graph: &'a Graph) -> Targets<'a> {
+    pub(in crate::analyze) fn new(model: &'a Model<'a>, graph: &'a Graph) -> Targets<'a> {
         Targets { model, graph, members: OnceCell::new() }
     }
 
     /// What `func` calls; nothing for an import.
-    pub(super) fn of(&self, func: FuncIdx) -> Callees {
+    pub(in crate::analyze) fn of(&self, func: FuncIdx) -> Callees {
         let mut direct: BTreeMap<FuncIdx, Vec<u32>> = BTreeMap::new();
         let mut kinds: Vec<(Kind, Callee, Vec<u32>)> = Vec::new();
         for call in self.model.facts.calls.get(func).into_iter().flatten() {

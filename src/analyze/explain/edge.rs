@@ -1,4 +1,4 @@
-//! Calls and their evidence as plain data: what [`Explainer`](super::Explainer) answers with.
+//! Calls and their evidence as plain data: what [`Explainer`](crate::analyze::Explainer) answers with.
 
 use crate::index::{ElemIdx, FuncIdx, GlobalIdx, MemoryIdx, TableIdx, TypeIdx};
 

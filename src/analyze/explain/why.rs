@@ -3,16 +3,16 @@
 
 use super::edge::{GlobalKind, Reason, Unfollowed, Writer};
 use super::evidence;
-use super::flow::{self, Cause, Provenance, Step};
-use super::model::Model;
 use super::operator;
+use crate::analyze::flow::{self, Cause, Provenance, Step};
+use crate::analyze::model::Model;
 use crate::index::{FuncIdx, GlobalIdx, IndexVec, MemoryIdx};
 use crate::read::Module;
 use std::cell::OnceCell;
 use wasmparser::ExternalKind;
 
 /// Explains unknown operands of one module.
-pub(super) struct Why<'a> {
+pub(in crate::analyze) struct Why<'a> {
     model: &'a Model<'a>,
     provenance: Provenance<'a>,
     stores: OnceCell<bool>,
@@ -20,7 +20,10 @@ pub(super) struct Why<'a> {
 
 impl<'a> Why<'a> {
     /// `mentioned`: for each function whether its reference exists.
-    pub(super) fn new(model: &'a Model<'a>, mentioned: &'a IndexVec<FuncIdx, bool>) -> Why<'a> {
+    pub(in crate::analyze) fn new(
+        model: &'a Model<'a>,
+        mentioned: &'a IndexVec<FuncIdx, bool>,
+    ) -> Why<'a> {
         let Model { module, facts, constants, memories, .. } = model;
         let inputs = flow::Inputs {
             module,
@@ -35,7 +38,7 @@ impl<'a> Why<'a> {
 
     /// Why the operand that chooses the target of a dynamic call of `func` is unknown. `position`: which of
     /// the function's dynamic calls, in order of offset.
-    pub(super) fn unknown(&self, func: FuncIdx, position: usize) -> Vec<Reason> {
+    pub(in crate::analyze) fn unknown(&self, func: FuncIdx, position: usize) -> Vec<Reason> {
         let steps = self.provenance.why(func, position);
         steps.into_iter().map(|step| self.reason(step)).collect()
     }

@@ -9,12 +9,12 @@ use wasmparser::{
 
 /// The name of the instruction at `offset`, in bytes from the start of the module, as the
 /// specification spells it.
-pub(super) fn name(module: &Module<'_>, offset: u32) -> Option<String> {
+pub(in crate::analyze) fn name(module: &Module<'_>, offset: u32) -> Option<String> {
     reader(module, offset)?.visit_operator(&mut Methods).ok().map(spell)
 }
 
 /// The memory that the instruction at `offset` reads and does not write, if it is a load.
-pub(super) fn loaded_memory(module: &Module<'_>, offset: u32) -> Option<MemoryIdx> {
+pub(in crate::analyze) fn loaded_memory(module: &Module<'_>, offset: u32) -> Option<MemoryIdx> {
     let operator = reader(module, offset)?.read().ok()?;
     match operator {
         Operator::I32Load { memarg }
@@ -49,7 +49,7 @@ fn reader<'m>(module: &Module<'m>, offset: u32) -> Option<OperatorsReader<'m>> {
 }
 
 /// Whether an instruction of the module, live or not, may write to a memory.
-pub(super) fn writes_memory(module: &Module<'_>) -> bool {
+pub(in crate::analyze) fn writes_memory(module: &Module<'_>) -> bool {
     module.defined_funcs().collect::<Vec<_>>().into_par_iter().any(|func| {
         let operators = module.body(func).and_then(|body| body.get_operators_reader().ok());
         let Some(mut reader) = operators else { return true };

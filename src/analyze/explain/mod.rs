@@ -1,29 +1,34 @@
 //! Why a function is in the closure: the calls that lead from it to an entry, each with the
 //! evidence for it.
 //!
-//! Input: a module and the options, as for [`Analysis`](super::Analysis). Output: [`Edge`]s. A path
+//! Input: a module and the options, as for [`Analysis`](crate::analyze::Analysis). Output: [`Edge`]s. A path
 //! is a shortest one, and of several the same one each time.
 //!
 //! ```text
 //!   main ──call──► run ──call_indirect, slot 3, from element segment 0──► child ──call──► fork
 //! ```
 
-use super::Analysis;
-use super::assume::FuncNames;
-use super::callees::Targets;
-use super::edge::{Callees, Edge, Means};
-use super::evidence;
-use super::facts::{Call, Callee};
-use super::graph::{Graph, Node};
-use super::model::Model;
-use super::taken;
-use super::why::Why;
+pub(in crate::analyze) mod callees;
+pub(in crate::analyze) mod edge;
+pub(in crate::analyze) mod evidence;
+pub(in crate::analyze) mod operator;
+pub(in crate::analyze) mod why;
+
+use crate::analyze::Analysis;
+use crate::analyze::assume::FuncNames;
+use crate::analyze::facts::{Call, Callee};
+use crate::analyze::graph::{Graph, Node};
+use crate::analyze::model::Model;
+use crate::analyze::taken;
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec};
 use crate::options::{FuncPattern, Options};
 use crate::read::Module;
+use callees::Targets;
+use edge::{Callees, Edge, Means};
 use std::cell::OnceCell;
 use std::collections::VecDeque;
+use why::Why;
 
 /// Explains the closure of a module's entries.
 pub struct Explainer<'m> {
@@ -39,7 +44,7 @@ impl<'m> Explainer<'m> {
     /// Analyzes `module`.
     ///
     /// # Errors
-    /// As [`Analysis::run`](super::Analysis::run), and [`crate::Error::OnlyCompares`].
+    /// As [`Analysis::run`](crate::analyze::Analysis::run), and [`crate::Error::OnlyCompares`].
     pub fn new(module: &'m Module<'m>, options: &Options) -> Result<Explainer<'m>> {
         options.precision.require_proof()?;
         // What assumptions leave of the closure is the analysis' business.

@@ -12,7 +12,7 @@
 const NONE: u32 = u32::MAX;
 
 /// A directed graph: the successors of each node, one behind the other.
-pub(super) struct Digraph {
+pub(in crate::analyze) struct Digraph {
     /// Where each node's successors begin; one more than there are nodes.
     starts: Vec<u32>,
     successors: Vec<u32>,
@@ -21,7 +21,10 @@ pub(super) struct Digraph {
 impl Digraph {
     /// The graph of `nodes` nodes with the edges that `each_edge` gives, the same ones each time it is
     /// called.
-    pub(super) fn new(nodes: usize, each_edge: impl Fn(&mut dyn FnMut(u32, u32))) -> Digraph {
+    pub(in crate::analyze) fn new(
+        nodes: usize,
+        each_edge: impl Fn(&mut dyn FnMut(u32, u32)),
+    ) -> Digraph {
         let mut starts = vec![0_u32; nodes + 1];
         each_edge(&mut |from, _| starts[from as usize + 1] += 1);
         for at in 0..nodes {
@@ -38,7 +41,7 @@ impl Digraph {
     }
 
     /// Which nodes `root` leads to, by nodes that `enter` admits.
-    pub(super) fn reached(&self, root: u32, enter: impl Fn(u32) -> bool) -> Vec<bool> {
+    pub(in crate::analyze) fn reached(&self, root: u32, enter: impl Fn(u32) -> bool) -> Vec<bool> {
         let mut reached = vec![false; self.nodes()];
         let mut pending = vec![root];
         while let Some(node) = pending.pop() {
@@ -60,7 +63,7 @@ impl Digraph {
 }
 
 /// The dominator tree of the nodes that can be reached from the root.
-pub(super) struct Dominators {
+pub(in crate::analyze) struct Dominators {
     /// For each node its number, in the order of a depth-first search; [`NONE`] if it isn't reached.
     numbers: Vec<u32>,
     /// For each number its node.
@@ -74,7 +77,7 @@ pub(super) struct Dominators {
 }
 
 impl Dominators {
-    pub(super) fn new(graph: &Digraph, root: u32) -> Dominators {
+    pub(in crate::analyze) fn new(graph: &Digraph, root: u32) -> Dominators {
         let search = Search::run(graph, root);
         let parents = Solver::new(&search).solve(&search);
         let count = search.nodes.len();
@@ -94,7 +97,7 @@ impl Dominators {
     }
 
     /// Whether every path from the root to `below` leads through `above`. Both must be reached.
-    pub(super) fn dominates(&self, above: u32, below: u32) -> bool {
+    pub(in crate::analyze) fn dominates(&self, above: u32, below: u32) -> bool {
         let (above, below) = (self.numbers[above as usize], self.numbers[below as usize]);
         let start = self.places[above as usize];
         (start..start + self.sizes[above as usize]).contains(&self.places[below as usize])
@@ -102,7 +105,7 @@ impl Dominators {
 
     /// For each node the sum of `weight` over all nodes that it dominates, itself included; nothing
     /// for a node that isn't reached.
-    pub(super) fn sums(&self, weight: impl Fn(u32) -> u64) -> Vec<u64> {
+    pub(in crate::analyze) fn sums(&self, weight: impl Fn(u32) -> u64) -> Vec<u64> {
         let mut by_number: Vec<u64> = self.nodes.iter().map(|node| weight(*node)).collect();
         for number in (1..by_number.len()).rev() {
             by_number[self.parents[number] as usize] += by_number[number];

@@ -1,0 +1,82 @@
+//! What is where in the buffer.
+//!
+//! For `wpk-fork`, with addresses of P bytes:
+//!
+//! | offset | size | type | meaning |
+//! |-------:|-----:|------|---------|
+//! | 0 | P | address | `pos`: address behind the last frame |
+//! | P | P | address | `end`: first address that must not be written; 0: the end of the memory |
+//! | 2P | | | the saved globals in declaration order, each aligned to its size, relative to the buffer |
+//! | | | | the reserve: room for the largest frame, where one is put for which there is none at `pos` |
+//! | | | | the frames, the innermost function's first |
+
+use super::{Abi, AddressType, slot_bytes};
+use crate::index::GlobalIdx;
+use wasmparser::ValType;
+
+/// The offsets of everything in the buffer but frames.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buffer {
+    /// Where `pos` is.
+    pub pos: u64,
+    /// Where `end` is.
+    pub end: u64,
+    /// The saved globals, in index order.
+    pub globals: Vec<SavedGlobal>,
+    /// Where the reserve begins.
+    pub reserve: u64,
+    /// Where the first frame goes: behind the reserve.
+    pub frames: u64,
+}
+
+/// A saved global and where it is in the buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SavedGlobal {
+    /// The global.
+    pub index: GlobalIdx,
+    /// Its type, numeric or a vector.
+    pub ty: ValType,
+    /// Its place in the buffer.
+    pub offset: u64,
+}
+
+impl Buffer {
+    /// Places `globals`, and a reserve of so many bytes; none of either if the protocol has none.
+    pub fn lay_out(
+        abi: Abi,
+        address: AddressType,
+        globals: impl IntoIterator<Item = (GlobalIdx, ValType)>,
+        reserve_bytes: u64,
+    ) -> Buffer {
+        let (pos, end) = (0, address.bytes());
+        let mut offset = 2 * address.bytes();
+        let globals = globals.into_iter().filter(|_| abi.saves_globals());
+        let globals = globals.map(|(index, ty)| {
+            let bytes = u64::from(slot_bytes(ty));
+            let at = offset.next_multiple_of(bytes);
+            offset = at + bytes;
+            SavedGlobal { index, ty, offset: at }
+        });
+        let globals = globals.collect();
+        let reserve_bytes = if abi.has_reserve() { reserve_bytes } else { 0 };
+        Buffer { pos, end, globals, reserve: offset, frames: offset + reserve_bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globals_are_aligned_to_their_size_behind_two_addresses() {
+        let types = [ValType::I32, ValType::I64, ValType::F32, ValType::V128];
+        let globals = || (0..).map(GlobalIdx).zip(types);
+        let offsets = |address| {
+            let buffer = Buffer::lay_out(Abi::WpkFork, address, globals(), 20);
+            let offsets: Vec<_> = buffer.globals.iter().map(|global| global.offset).collect();
+            (buffer.pos, buffer.end, offsets, buffer.frames)
+        };
+        assert_eq!(offsets(AddressType::I32), (0, 4, vec![8, 16, 24, 32], 68));
+        assert_eq!(offsets(AddressType::I64), (0, 8, vec![16, 24, 32, 48], 84));
+    }
+}

@@ -1,0 +1,310 @@
+//! What is appended to the module: the state, the protocol's functions, and the helpers that all frames
+//! are saved and restored through.
+//!
+//! | global | type | meaning |
+//! |--------|------|---------|
+//! | state | i32 | a [`State`](crate::abi::State) |
+//! | buffer | address | the address that the last unwind or rewind began with |
+//! | cursor | address | the address of the next slot to load, within the frame that a rewind restores |
+//!
+//! | functions | where |
+//! |---|---|
+//! | those that the host calls | `protocol` |
+//! | `limit`, `room`, `seal`, `probe`, `pop`, and `call …` in front of imports | `frames` |
+//! | `save_…`, `load_…` | `slots` |
+//! | `unprepared`, which traps, where there are guards; the numbers of resume functions | here |
+//!
+//! What is where in the buffer is said in [`abi`](crate::abi). `pos` and `end` are read from memory each
+//! time, and `pos` is written back with every frame, so a host may look at them, fill or move them
+//! whenever no instrumented code is running. No frame reaches beyond `end`, the memory's end or 2^32 - 1,
+//! the largest `pos`. What is popped lies between the end of the reserve and that limit, and its site
+//! belongs to the function; else a trap.
+
+mod address;
+mod frames;
+mod protocol;
+mod slots;
+#[cfg(test)]
+mod tests;
+
+use crate::abi::{Abi, Buffer, FrameMemory, Operation};
+use crate::emit::{Additions, NewTypes, Signature};
+use crate::index::{FuncIdx, GlobalIdx, IndexType, TagIdx};
+use crate::plan::{LabelType, Plan};
+use crate::read::{FuncKind, Module};
+pub(super) use address::AddressSink;
+use slots::Helpers;
+use std::collections::BTreeMap;
+use wasm_encoder::{
+    BlockType, ConstExpr, Encode, ExportKind, Function, GlobalType, SectionId, TagKind, TagType,
+    ValType,
+};
+
+/// A function that is appended.
+struct NewFunc {
+    name: String,
+    ty: u32,
+    body: Function,
+    /// Whether it is exported, under its name.
+    exported: bool,
+}
+
+/// Everything that is appended, with its indices.
+pub(super) struct Runtime {
+    pub types: NewTypes,
+    pub state: GlobalIdx,
+    buffer: GlobalIdx,
+    cursor: GlobalIdx,
+    /// Where frames go.
+    pub memory: FrameMemory,
+    layout: Buffer,
+    begin_resume: FuncIdx,
+    limit: FuncIdx,
+    /// Gives the address of the frame that is being written.
+    room: FuncIdx,
+    /// Ends a frame.
+    pub seal: FuncIdx,
+    /// Asks whether there is room for a frame, for functions that are undone by a loop.
+    pub probe: FuncIdx,
+    pub pop: FuncIdx,
+    /// For each import that sites call directly, the function that they call instead.
+    callers: BTreeMap<FuncIdx, FuncIdx>,
+    /// The resume functions, by the functions that they belong to.
+    resumes: BTreeMap<FuncIdx, FuncIdx>,
+    /// Their types, in order.
+    resume_types: Vec<u32>,
+    /// A tag without values, for handlers that catch all; where there are any.
+    pub any_tag: Option<TagIdx>,
+    any_tag_type: u32,
+    multi_value: bool,
+    helpers: BTreeMap<(usize, usize), Helpers>,
+    abi: Abi,
+    /// The index of the first function that is appended.
+    first: FuncIdx,
+    funcs: Vec<NewFunc>,
+}
+
+/// The private functions that every module gets, behind those of the protocol and in this order.
+const PRIVATE: [&str; 5] = ["limit", "room", "seal", "probe", "pop"];
+
+/// The global that holds the state: the first that is appended.
+pub(super) fn state(module: &Module<'_>) -> GlobalIdx {
+    GlobalIdx::from_usize(module.globals.len())
+}
+
+/// The function that traps, which is appended where there are guards.
+pub(super) fn unprepared(module: &Module<'_>, abi: Abi) -> FuncIdx {
+    private(module, abi, PRIVATE.len())
+}
+
+/// The index of one of the private functions.
+fn private(module: &Module<'_>, abi: Abi, position: usize) -> FuncIdx {
+    FuncIdx::from_usize(module.funcs.len() + abi.exports().len() + position)
+}
+
+impl Runtime {
+    /// Lays out what `plan` needs.
+    pub fn layout(module: &Module<'_>, plan: &Plan) -> Runtime {
+        let mut types = NewTypes::new(module);
+        for (_, label) in plan.funcs.iter().flat_map(|func| &func.entered().1.label_types) {
+            if let LabelType::Results(results) = label {
+                let results = results.iter().map(|ty| types.val_type(*ty)).collect();
+                types.add(Signature { params: Vec::new(), results });
+            }
+        }
+        let global = |position| GlobalIdx(state(module).0 + position);
+        let private = |position| private(module, plan.abi, position);
+        let exports = plan.abi.exports();
+        let resume = exports.iter().position(|export| export.operation == Operation::BeginResume);
+        let mut runtime = Runtime {
+            types,
+            state: global(0),
+            buffer: global(1),
+            cursor: global(2),
+            memory: plan.memory,
+            layout: plan.buffer.clone(),
+            begin_resume: FuncIdx::from_usize(module.funcs.len() + resume.unwrap_or(0)),
+            limit: private(0),
+            room: private(1),
+            seal: private(2),
+            probe: private(3),
+            pop: private(4),
+            callers: BTreeMap::new(),
+            resumes: BTreeMap::new(),
+            resume_types: Vec::new(),
+            any_tag: None,
+            any_tag_type: 0,
+            multi_value: plan.multi_value,
+            helpers: BTreeMap::new(),
+            abi: plan.abi,
+            first: FuncIdx::from_usize(module.funcs.len()),
+            funcs: Vec::new(),
+        };
+        let regions = plan.funcs.iter().flat_map(|func| &func.entered().1.regions);
+        let mut handlers = regions.flat_map(|region| &region.dispatch.handlers);
+        if handlers.any(|handler| handler.tag.is_none()) {
+            runtime.any_tag = Some(TagIdx(module.types().tag_count()));
+            let nothing = Signature { params: Vec::new(), results: Vec::new() };
+            runtime.any_tag_type = runtime.types.add(nothing);
+        }
+        runtime.append(module, plan);
+        runtime
+    }
+
+    fn append(&mut self, module: &Module<'_>, plan: &Plan) {
+        for export in plan.abi.exports() {
+            let (params, results) = export.operation.signature(self.memory.address);
+            let [params, results] = [params, results]
+                .map(|types| types.into_iter().map(|ty| self.types.val_type(ty)).collect());
+            let body = self.operation(plan.abi, export.operation);
+            self.add(export.name.into(), params, results, body);
+        }
+        self.funcs.iter_mut().for_each(|func| func.exported = true);
+        let (i32, address) = (ValType::I32, self.address_type());
+        let bodies = [
+            (vec![], vec![address], self.limit_body()),
+            (vec![address], vec![address], self.room_body()),
+            (vec![i32, i32, address], vec![i32], self.seal_body()),
+            (vec![address], vec![i32], self.probe_body()),
+            (vec![address, i32, i32], vec![i32], self.pop_body()),
+        ];
+        for (name, (params, results, body)) in PRIVATE.into_iter().zip(bodies) {
+            self.add_private(name, params, results, body);
+        }
+        if !plan.guards.is_empty() {
+            let mut trap = Function::new([]);
+            trap.instructions().unreachable().end();
+            let index = self.add_private("unprepared", vec![], vec![], trap);
+            assert_eq!(index, unprepared(module, plan.abi), "it comes after what all modules get");
+        }
+        self.append_callers(module, plan);
+        self.append_slot_helpers(plan);
+        self.number_resumes(module, plan);
+    }
+
+    /// For each import that sites call directly, a function that calls it, and calls it again where the unwind that it
+    /// began had no room at all.
+    fn append_callers(&mut self, module: &Module<'_>, plan: &Plan) {
+        for import in &plan.called_imports {
+            let ty = module.func_type(*import);
+            let [params, results]: [Vec<_>; 2] = [ty.params(), ty.results()]
+                .map(|types| types.iter().map(|ty| self.types.val_type(*ty)).collect());
+            let block = match results[..] {
+                [] => BlockType::Empty,
+                [result] => BlockType::Result(result),
+                _ => {
+                    let results = results.clone();
+                    BlockType::FunctionType(self.types.add(Signature { params: vec![], results }))
+                }
+            };
+            let body = self.caller_body(*import, params.len() as u32, block);
+            let name = match &module.funcs[*import].kind {
+                FuncKind::Import { name, .. } => format!("call {name}"),
+                FuncKind::Defined { .. } => unreachable!("only imports are called so"),
+            };
+            let caller = self.add_private(&name, params, results, body);
+            self.callers.insert(*import, caller);
+        }
+    }
+
+    /// Resume functions come last; their bodies are written with all others.
+    fn number_resumes(&mut self, module: &Module<'_>, plan: &Plan) {
+        let first = self.first.0 + self.funcs.len() as u32;
+        let apart = plan.funcs.iter().filter(|func| func.resume.is_some());
+        self.resumes = apart.map(|func| func.func).zip((first..).map(FuncIdx)).collect();
+        for func in self.resumes.keys() {
+            let results = module.func_type(*func).results();
+            let results = results.iter().map(|ty| self.types.val_type(*ty)).collect();
+            let ty = self.types.add(Signature { params: vec![], results });
+            self.resume_types.push(ty);
+        }
+    }
+
+    /// The function to call instead of an import.
+    pub fn caller_of(&self, import: FuncIdx) -> FuncIdx {
+        self.callers[&import]
+    }
+
+    /// The resume function of `func`, if it has one.
+    pub fn resume_of(&self, func: FuncIdx) -> Option<FuncIdx> {
+        self.resumes.get(&func).copied()
+    }
+
+    /// Appends a function that is not exported.
+    fn add_private(
+        &mut self,
+        name: &str,
+        params: Vec<ValType>,
+        results: Vec<ValType>,
+        body: Function,
+    ) -> FuncIdx {
+        self.add(self.abi.private_name(name), params, results, body)
+    }
+
+    fn add(
+        &mut self,
+        name: String,
+        params: Vec<ValType>,
+        results: Vec<ValType>,
+        body: Function,
+    ) -> FuncIdx {
+        let ty = self.types.add(Signature { params, results });
+        self.funcs.push(NewFunc { name, ty, body, exported: false });
+        FuncIdx::from_usize(self.first.0 as usize + self.funcs.len() - 1)
+    }
+
+    /// The type of addresses, as the encoder names it.
+    fn address_type(&self) -> ValType {
+        self.types.val_type(self.memory.address.val_type())
+    }
+
+    /// Everything that is appended, as the sections take it, but for the resume functions.
+    pub fn take_additions(&mut self, module: &Module<'_>) -> Additions {
+        let mut additions = Additions::default();
+        additions.types(&self.types);
+        if self.any_tag.is_some() {
+            let tag = TagType { kind: TagKind::Exception, func_type_idx: self.any_tag_type };
+            additions.entry(SectionId::Tag, |out| tag.encode(out));
+        }
+        let address = self.address_type();
+        let globals = [("state", ValType::I32), ("buffer", address), ("cursor", address)];
+        for (global, (name, val_type)) in (module.globals.len() as u32..).zip(globals) {
+            additions.entry(SectionId::Global, |out| {
+                GlobalType { val_type, mutable: true, shared: false }.encode(out);
+                match val_type {
+                    ValType::I64 => ConstExpr::i64_const(0).encode(out),
+                    _ => ConstExpr::i32_const(0).encode(out),
+                }
+            });
+            additions.names.globals.push((global, self.abi.private_name(name)));
+        }
+        for (index, func) in (self.first.0..).zip(std::mem::take(&mut self.funcs)) {
+            if func.exported {
+                additions.entry(SectionId::Export, |out| {
+                    func.name.as_str().encode(out);
+                    ExportKind::Func.encode(out);
+                    index.encode(out);
+                });
+            }
+            additions.func(func.ty, func.body.into_raw_body());
+            additions.names.funcs.push((index, func.name));
+        }
+        additions
+    }
+
+    /// How many functions are rewritten apart.
+    pub fn resume_count(&self) -> usize {
+        self.resumes.len()
+    }
+
+    /// Appends the resume functions, whose bodies are given in their order.
+    pub fn add_resumes(self, module: &Module<'_>, bodies: Vec<Vec<u8>>, additions: &mut Additions) {
+        let resumes = self.resumes.iter().zip(self.resume_types).zip(bodies);
+        for (((func, resume), ty), body) in resumes {
+            additions.func(ty, body);
+            if let Some(name) = module.names.func(*func) {
+                additions.names.funcs.push((resume.0, format!("{name} [resume]")));
+            }
+        }
+    }
+}
