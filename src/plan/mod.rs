@@ -405,7 +405,11 @@ impl FuncPlan {
         let refusals = refuse::function(module, func, sites);
         if !refusals.is_empty() {
             let rest: Vec<_> = sites.iter().filter(|site| !site.tail).copied().collect();
-            return refuse::also(refusals, || FuncPlan::of(module, func, &rest, choose, scratch));
+            return refuse::also(refusals, || {
+                (!rest.is_empty())
+                    .then(|| FuncPlan::of(module, func, &rest, choose, scratch))
+                    .transpose()
+            });
         }
         FuncPlan::of(module, func, sites, choose, scratch)
     }

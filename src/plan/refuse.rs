@@ -61,11 +61,14 @@ impl Found {
     }
 }
 
-/// These refusals of a function, and what else it is refused for.
+/// These refusals of a function, and what else it is refused for, by what its plan without those would be.
 ///
 /// # Errors
 /// Always: [`Error::Refused`] with all of that, or another error of `rest`.
-pub(super) fn also<T>(refusals: Vec<Refusal>, rest: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) fn also<T>(
+    refusals: Vec<Refusal>,
+    rest: impl FnOnce() -> Result<Option<T>>,
+) -> Result<T> {
     match rest() {
         Ok(_) => Err(Error::Refused(refusals.into_iter().collect())),
         Err(Error::Refused(more)) => {
