@@ -2,10 +2,10 @@
 
 use crate::analyze::{self, Called, Extent, Imports, OnlyCall, What};
 use crate::error::Result;
-use crate::index::{FuncIdx, TypeIdx};
-use crate::options::{EntryPattern, Options};
+use crate::index::FuncIdx;
+use crate::options::Options;
 use crate::read::{FuncKind, Module, text_to_binary};
-use crate::text::{Named, escape};
+use crate::text::{Named, escape, signature};
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::fmt;
@@ -141,7 +141,7 @@ pub fn advise(input: &[u8], options: &Options) -> Result<Advice> {
 fn flags(what: &What) -> (Option<String>, Option<String>) {
     let pattern = |flag: &str, imports: &Imports| {
         let pattern = imports.pattern.as_ref()?;
-        Some(format!("{flag} {}", shell_word(&spelled(pattern))))
+        Some(format!("{flag} {}", shell_word(&pattern.to_string())))
     };
     match what {
         What::VisibleTable(table) => (Some(format!("--assume-table-private {table}")), None),
@@ -149,18 +149,6 @@ fn flags(what: &What) -> (Option<String>, Option<String>) {
         What::Reentry(imports) => (None, pattern("--reentrant", imports)),
         What::Entries(imports) => (None, pattern("--entry", imports)),
         What::Exports | What::Calls { .. } => (None, None),
-    }
-}
-
-/// The pattern as it is read again.
-fn spelled(pattern: &EntryPattern) -> String {
-    let plain = pattern.to_string();
-    match EntryPattern::parse(&plain) {
-        Ok(read) if read == *pattern => plain,
-        _ => {
-            let star = if pattern.name_prefix { "*" } else { "" };
-            format!("\"{}\".{}{star}", pattern.module, pattern.name)
-        }
     }
 }
 
@@ -187,12 +175,12 @@ impl Without {
             What::Calls { table, ty, calls } => Without::Calls {
                 table: table.map(|table| table.0),
                 r#type: ty.map(|ty| ty.0),
-                signature: ty.map(|ty| signature(module, ty)),
+                signature: ty.map(|ty| signature(module.func_type_at(ty))),
                 calls: *calls,
             },
             What::Function { func, only_call } => Without::Function {
                 index: func.0,
-                name: module.names.func(*func).map(str::to_owned),
+                name: module.func_name(*func).map(Into::into),
                 only_call: only_call.as_ref().map(|call| Call::new(module, call)),
             },
         }
@@ -219,22 +207,10 @@ impl Call {
         Call {
             offset: call.offset,
             callee: callee.map(|func| func.0),
-            callee_name: callee.and_then(|func| module.names.func(func)).map(str::to_owned),
+            callee_name: callee.and_then(|func| module.func_name(func)).map(Into::into),
             table,
             r#type: ty,
         }
-    }
-}
-
-/// `(i32, i32) -> i64`.
-fn signature(module: &Module<'_>, ty: TypeIdx) -> String {
-    let ty = module.func_type_at(ty);
-    let list = |types: &[wasmparser::ValType]| {
-        types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
-    match ty.results() {
-        [result] => format!("({}) -> {result}", list(ty.params())),
-        results => format!("({}) -> ({})", list(ty.params()), list(results)),
     }
 }
 
@@ -333,10 +309,11 @@ fn write_imports(f: &mut fmt::Formatter<'_>, imports: &[Import], role: &str) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::EntryPattern;
 
     #[test]
     fn a_flag_can_be_pasted_into_a_shell() {
-        let word = |text: &str| shell_word(&spelled(&EntryPattern::parse(text).unwrap()));
+        let word = |text: &str| shell_word(&EntryPattern::parse(text).unwrap().to_string());
         assert_eq!(word("kernel.kernel_fork"), "kernel.kernel_fork");
         assert_eq!(word("env.sleep*"), "'env.sleep*'");
         assert_eq!(word("\"env\".sleep.ms"), "'\"env\".sleep.ms'");

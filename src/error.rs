@@ -72,8 +72,8 @@ pub enum Error {
     },
     /// No function import matches an entry pattern.
     #[error(
-        "the module does not import the entry `{entry}`{}; name one with --entry, or pass \
-         --allow-missing-entry to accept a module without it",
+        "the module does not import the entry `{entry}`{}; `wasm-fork imports IN` lists what it imports; \
+         name one with --entry, or pass --allow-missing-entry to accept a module without it",
         near_names(.near)
     )]
     MissingEntry {
@@ -106,6 +106,19 @@ pub enum Error {
         /// Functions with similar names, most similar first.
         near: Vec<String>,
     },
+    /// No function that could be meant has this index.
+    #[error(
+        "no function that the module defines has the index {index}; it defines {}",
+        defined(*.imported, *.functions)
+    )]
+    NoSuchIndex {
+        /// The index as the user gave it.
+        index: String,
+        /// How many functions the module imports: these have the first indices.
+        imported: usize,
+        /// How many functions there are.
+        functions: usize,
+    },
     /// A pattern means no indirect call.
     #[error(
         "`{pattern}` means no indirect call that could be repaired: {reason}; `wasm-fork shim IN --report` lists them"
@@ -133,13 +146,13 @@ pub enum Error {
         tables: Vec<String>,
     },
     /// A file that lists functions has none.
-    #[error("the list {path} has no functions; write one a line")]
+    #[error("the list in {path} has no functions; write one a line")]
     EmptyList {
         /// The path.
         path: String,
     },
     /// A profile can't be read.
-    #[error("the profile {origin} can't be used: {reason}")]
+    #[error("the profile in {origin} can't be used: {reason}")]
     BadProfile {
         /// Where it comes from: a path.
         origin: String,
@@ -241,10 +254,21 @@ pub enum Error {
 }
 
 fn tables_there(tables: &[String]) -> String {
-    if tables.is_empty() {
-        "the module has no tables".into()
-    } else {
-        format!("give an index or a name of {}", escape(&tables.join(" or ")))
+    match tables {
+        [] => "the module has no tables".into(),
+        [only] => format!("the module has table {}", escape(only)),
+        tables => format!("the module has the tables {}", escape(&tables.join(", "))),
+    }
+}
+
+fn defined(imported: usize, functions: usize) -> String {
+    match functions.checked_sub(imported + 1) {
+        None => "none".into(),
+        Some(0) => format!("function {imported} alone"),
+        Some(_) => {
+            let imports = if imported > 0 { ", and imports those before" } else { "" };
+            format!("the functions {imported} to {}{imports}", functions - 1)
+        }
     }
 }
 

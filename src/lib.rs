@@ -12,8 +12,10 @@ pub mod emit;
 pub mod error;
 pub mod explanation;
 pub mod guide;
+pub mod imports;
 pub mod index;
 pub mod options;
+mod pattern;
 pub mod plan;
 pub mod profile;
 pub mod read;
@@ -28,11 +30,12 @@ pub use advice::{Advice, advise};
 pub use cpu_profile::CpuProfile;
 pub use error::{Error, Result};
 pub use explanation::{Answer, Explanation, Question, explain};
+pub use imports::{Imports, imports};
 pub use options::{
     Abi, Assumption, EntryPattern, Form, FuncPattern, Optimize, Options, Precision, TablePattern,
 };
 pub use profile::Profile;
-pub use report::Report;
+pub use report::{Report, Summary};
 pub use shim::{shim, shim_report};
 pub use stats::{Stats, stats};
 
@@ -43,6 +46,8 @@ pub struct Output {
     pub wasm: Vec<u8>,
     /// The closure that was instrumented.
     pub report: Report,
+    /// What was done, in figures.
+    pub summary: Summary,
     /// What the user should know, one sentence each: dropped sections, for example.
     pub warnings: Vec<String>,
 }
@@ -81,33 +86,25 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
     let analysis = analyze::Analysis::run(&module, options)?;
     let report = report(&module, &analysis, options.abi)?;
     if analysis.entries.is_empty() {
-        return Ok(Output { wasm: bytes.into_owned(), report, warnings: Vec::new() });
+        let (warnings, summary) = (report.warnings.clone(), Summary::untouched(&module));
+        return Ok(Output { wasm: bytes.into_owned(), report, summary, warnings });
     }
     stage("plan");
     let plan = plan::Plan::make(&module, &analysis, options)?;
+    let mut summary = Summary::new(&module, &plan);
     stage("rewrite");
     let rewritten = rewrite::rewrite(&module, plan)?;
     stage("verify");
     verify::verify(&module, &analysis, options.abi, &rewritten.wasm)?;
-    Ok(Output { wasm: rewritten.wasm, report, warnings: warnings(&rewritten.dropped) })
+    summary.bytes_after = rewritten.wasm.len();
+    let mut warnings = report.warnings.clone();
+    warnings.extend(emit::left_out(&rewritten.dropped));
+    Ok(Output { wasm: rewritten.wasm, report, summary, warnings })
 }
 
 /// Announces a stage to whoever shows progress: an event of its own target, with the stage's name.
 fn stage(name: &str) {
     tracing::info!(target: "wasm_fork::stage", "{name}");
-}
-
-fn warnings(dropped: &[emit::Dropped]) -> Vec<String> {
-    dropped
-        .iter()
-        .map(|section| {
-            format!(
-                "the custom section `{}` ({} bytes) speaks of code that moved, and was left out",
-                text::escape(&section.name),
-                section.bytes
-            )
-        })
-        .collect()
 }
 
 /// The plan for a module (binary or text) as stable text, one line a decision.

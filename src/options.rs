@@ -3,85 +3,69 @@
 pub use crate::abi::Abi;
 use crate::cpu_profile::CpuProfile;
 use crate::error::{Error, Result};
+use crate::pattern::Pattern;
 use crate::profile::Profile;
+use crate::text::count;
 use std::collections::BTreeMap;
+use std::fmt;
 
-/// Which function imports are entries: a module name and a field name, the latter or both with
-/// an optional trailing `*`.
+/// Which function imports are meant: a pattern of the module name and one of the field name.
+///
+/// In both, a `*` stands for any text, and `\*` for a star.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryPattern {
-    /// The import's module name, exact unless `module_prefix`.
-    pub module: String,
-    /// The import's field name, exact unless `name_prefix`.
-    pub name: String,
-    /// Whether `module` matches as a prefix.
-    pub module_prefix: bool,
-    /// Whether `name` matches as a prefix.
-    pub name_prefix: bool,
+    pub(crate) module: Pattern,
+    pub(crate) name: Pattern,
 }
 
 impl EntryPattern {
     /// The pattern for exactly this module and field name.
     pub fn exact(module: impl Into<String>, name: impl Into<String>) -> Self {
-        EntryPattern {
-            module: module.into(),
-            name: name.into(),
-            module_prefix: false,
-            name_prefix: false,
-        }
+        EntryPattern { module: Pattern::exact(module), name: Pattern::exact(name) }
     }
 
-    /// Reads `MODULE.NAME` or `"MODULE".NAME`; splits at the last dot unless the module is quoted;
-    /// a trailing `*` of the name (or of an unquoted module) matches any ending.
+    /// The pattern for the fields of exactly this module that the pattern `name` matches.
+    pub fn of_module(module: impl Into<String>, name: &str) -> Self {
+        EntryPattern { module: Pattern::exact(module), name: Pattern::parse(name) }
+    }
+
+    /// Reads `MODULE.NAME` or `"MODULE".NAME`; splits at the last dot unless the module is quoted. What is
+    /// in quotes stands for itself; elsewhere a `*` matches any text, unless a backslash is in front of it.
     ///
     /// # Errors
     /// [`Error::BadEntry`] if there is no dot, no name, or a quote is left open.
     pub fn parse(text: &str) -> Result<Self> {
         let bad = |reason: &str| Error::BadEntry { entry: text.into(), reason: reason.into() };
-        let (module, name, quoted) = if let Some(rest) = text.strip_prefix('"') {
+        let (module, name) = if let Some(rest) = text.strip_prefix('"') {
             let (module, rest) =
                 rest.split_once('"').ok_or_else(|| bad("the quote is not closed"))?;
             let name =
                 rest.strip_prefix('.').ok_or_else(|| bad("a dot must follow the quoted module"))?;
-            (module, name, true)
+            (Pattern::exact(module), name)
         } else {
             let (module, name) = text.rsplit_once('.').ok_or_else(|| bad("it has no dot"))?;
-            (module, name, false)
+            (Pattern::parse(module), name)
         };
         if name.is_empty() {
             return Err(bad("the name after the dot is empty"));
         }
-        let (name, name_prefix) = match name.strip_suffix('*') {
-            Some(prefix) => (prefix, true),
-            None => (name, false),
-        };
-        let (module, module_prefix) = match module.strip_suffix('*') {
-            Some(prefix) if !quoted => (prefix, true),
-            _ => (module, false),
-        };
-        Ok(EntryPattern { module: module.into(), name: name.into(), module_prefix, name_prefix })
+        Ok(EntryPattern { module, name: Pattern::parse(name) })
     }
 
     /// Whether the import `module`.`name` is meant.
     pub fn matches(&self, module: &str, name: &str) -> bool {
-        let part = |pattern: &str, prefix: bool, text: &str| {
-            if prefix { text.starts_with(pattern) } else { text == pattern }
-        };
-        part(&self.module, self.module_prefix, module) && part(&self.name, self.name_prefix, name)
+        self.module.matches(module) && self.name.matches(name)
     }
 }
 
-impl std::fmt::Display for EntryPattern {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let star = |prefix: bool| if prefix { "*" } else { "" };
-        write!(
-            f,
-            "{}{}.{}{}",
-            self.module,
-            star(self.module_prefix),
-            self.name,
-            star(self.name_prefix)
-        )
+/// As [`EntryPattern::parse`] reads it.
+impl fmt::Display for EntryPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = format!("{}.{}", self.module, self.name);
+        match EntryPattern::parse(&plain) {
+            Ok(read) if read == *self => f.write_str(&plain),
+            _ => write!(f, "\"{}\".{}", self.module.literal(), self.name),
+        }
     }
 }
 
@@ -103,41 +87,51 @@ pub enum Assumption {
     TablePrivate(TablePattern),
 }
 
-/// Which functions are meant: an index, or a name with an optional trailing `*`.
+/// Which functions are meant: an index, or a pattern of names. A `*` stands for any text, and `\*` for a
+/// star.
 ///
 /// Names are export names, names of the name section as they stand there, and these demangled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FuncPattern(pub String);
 
-/// Which tables are meant: an index, or the name of an export or import with an optional trailing `*`.
+impl FuncPattern {
+    /// The functions of exactly this name.
+    pub fn exact(name: &str) -> FuncPattern {
+        FuncPattern(Pattern::exact(name).to_string())
+    }
+}
+
+/// Which tables are meant: an index, or a pattern of the names of exports and imports, as for functions.
 ///
 /// An import's name is its field name, or both names with a dot between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TablePattern(pub String);
 
-impl std::fmt::Display for TablePattern {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for TablePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl std::fmt::Display for FuncPattern {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for FuncPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl std::fmt::Display for Assumption {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Assumption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Assumption::NoFork(pattern) => write!(f, "no entry is ever called below `{pattern}`"),
             Assumption::NotCalled(pattern) => write!(f, "`{pattern}` is never called"),
             Assumption::Only(patterns) => {
-                write!(f, "an entry is only called below {} listed functions", patterns.len())
+                let listed = count(patterns.len(), "listed function");
+                write!(f, "an entry is only called below {listed}")
             }
             Assumption::Profile(profile) => {
                 let seen = profile.functions.iter().filter(|seen| seen.count > 0).count();
-                write!(f, "an entry is only called below the {seen} functions of a profile")
+                let seen = count(seen, "function");
+                write!(f, "an entry is only called below the {seen} of a profile")
             }
             Assumption::TablePrivate(pattern) => {
                 write!(f, "the host writes no slot of the table `{pattern}`")
@@ -298,11 +292,24 @@ mod tests {
     }
 
     #[test]
-    fn a_trailing_star_matches_any_ending() {
+    fn a_star_matches_any_text() {
         let entry = EntryPattern::parse("env.invoke_*").unwrap();
         assert!(entry.matches("env", "invoke_vii"));
         assert!(!entry.matches("env", "other"));
+        let entry = EntryPattern::parse(r"wasi*.*_\*rite").unwrap();
+        assert!(entry.matches("wasi_snapshot_preview1", "fd_*rite"));
+        assert!(!entry.matches("wasi_snapshot_preview1", "fd_write"));
         assert!(EntryPattern::parse("nodot").is_err());
         assert!(EntryPattern::parse("a.").is_err());
+    }
+
+    #[test]
+    fn an_entry_is_read_as_it_is_written() {
+        let read =
+            ["kernel.fork", "a.b.c", "\"a.b\".c.d", "\"a*\".b", r"env.a\*b*", "*.*", "\"\".a.b"];
+        for entry in read.map(|text| EntryPattern::parse(text).unwrap()) {
+            assert_eq!(EntryPattern::parse(&entry.to_string()).unwrap(), entry, "{entry}");
+        }
+        assert_eq!(EntryPattern::of_module("a.b", "c.*").to_string(), "\"a.b\".c.*");
     }
 }

@@ -42,6 +42,7 @@ pub struct Profile {
 
 /// A function that was seen on a stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(expecting = "an object with an index or a name")]
 pub struct Seen {
     /// Its index in the function index space.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -67,6 +68,7 @@ fn is_zero(number: &u64) -> bool {
 
 /// The file as it is read.
 #[derive(Deserialize)]
+#[serde(expecting = "an object with functions")]
 struct File {
     functions: Vec<Seen>,
     stacks: Option<u64>,
@@ -75,6 +77,7 @@ struct File {
 
 /// What every version of the format has.
 #[derive(Deserialize)]
+#[serde(expecting = "an object with a version")]
 struct Versioned {
     version: u64,
 }
@@ -105,11 +108,13 @@ impl Profile {
                 return Err(bad(format!("function {position} of it was seen on 0 stacks")));
             }
         }
-        Ok(Profile {
-            functions: unite(file.functions),
-            stacks: file.stacks,
-            module: file.module.map(|module| module.to_ascii_lowercase()),
-        })
+        let module = file.module.map(|module| module.to_ascii_lowercase());
+        if let Some(module) = module.as_deref().filter(|module| !is_digest(module)) {
+            return Err(bad(format!(
+                "its module is `{module}`, which is no SHA-256: 64 hexadecimal digits"
+            )));
+        }
+        Ok(Profile { functions: unite(file.functions), stacks: file.stacks, module })
     }
 
     /// Unites profiles of one module: counts are summed. The number of stacks is left out where it
@@ -125,6 +130,11 @@ impl Profile {
             module: module.filter(|_| same).cloned(),
         }
     }
+}
+
+/// Whether a text is a SHA-256 in hexadecimal.
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The functions in order, each index and name once.
@@ -193,12 +203,12 @@ mod tests {
         let profile = parse(
             r#"{"version": 1, "tool": "x", "functions": [{"name": "a\"b"},
                 {"index": 9, "name": "m", "count": 2, "self": 1}, {"index": 9, "name": "m"}, {"index": 3}],
-                "stacks": 3, "module": "AB"}"#,
+                "stacks": 3, "module": "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef"}"#,
         );
         let text = profile.to_string();
         assert_eq!(
             text,
-            r#"{"version": 1, "stacks": 3, "module": "ab", "functions": [
+            r#"{"version": 1, "stacks": 3, "module": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "functions": [
   {"index":3,"count":1},
   {"index":9,"name":"m","count":3},
   {"name":"a\"b","count":1}
@@ -221,21 +231,28 @@ mod tests {
         refused(r#"{"version": 1, "functions": [{"index": -1}]}"#, "expected u32");
         refused(r#"{"version": 1, "functions": [{"index": 1}, {"count": 2}]}"#, "function 1 of it");
         refused(r#"{"version": 1, "functions": [{"index": 1, "count": 0}]}"#, "0 stacks");
+        refused("7", "expected an object with a version");
+        refused(
+            r#"{"version": 1, "functions": [7]}"#,
+            "expected an object with an index or a name",
+        );
+        for module in ["", "ab", &"g".repeat(64), &"0".repeat(65)] {
+            let text =
+                format!(r#"{{"version": 1, "functions": [{{"index": 1}}], "module": "{module}"}}"#);
+            refused(&text, "which is no SHA-256");
+        }
     }
 
     #[test]
     fn merging_sums_and_does_not_depend_on_the_order() {
-        let a = parse(
-            r#"{"version": 1, "functions": [{"index": 1}, {"index": 2, "count": 4}], "stacks": 5,
-                "module": "ab"}"#,
-        );
-        let b = parse(
-            r#"{"version": 1, "functions": [{"index": 2}, {"name": "f"}], "stacks": 7,
-                "module": "ab"}"#,
-        );
+        let digest = "ab".repeat(32);
+        let of_module =
+            |fields: &str| parse(&format!(r#"{{"version": 1, {fields}, "module": "{digest}"}}"#));
+        let a = of_module(r#""functions": [{"index": 1}, {"index": 2, "count": 4}], "stacks": 5"#);
+        let b = of_module(r#""functions": [{"index": 2}, {"name": "f"}], "stacks": 7"#);
         let merged = Profile::merge(&[a.clone(), b.clone()]);
         assert_eq!(merged, Profile::merge(&[b, a.clone()]));
-        assert_eq!((merged.stacks, merged.module.as_deref()), (Some(12), Some("ab")));
+        assert_eq!((merged.stacks, merged.module.as_deref()), (Some(12), Some(&*digest)));
         let counts: Vec<_> = merged.functions.iter().map(|seen| seen.count).collect();
         assert_eq!(counts, [1, 5, 1]);
         let other = parse(r#"{"version": 1, "functions": [{"index": 1}]}"#);

@@ -2,8 +2,10 @@
 
 use crate::analyze::Analysis;
 use crate::index::FuncIdx;
+use crate::plan::Plan;
 use crate::read::{FuncKind, Module};
 use crate::rewrite::GuardCost;
+use crate::shim::ShimOutput;
 use crate::text::{count, escape};
 use serde::Serialize;
 use std::fmt;
@@ -21,6 +23,9 @@ pub struct Report {
     pub assumptions: Vec<String>,
     /// What the analysis took care of unasked, one sentence each.
     pub notes: Vec<String>,
+    /// What the user should know before using the closure, one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// What the user assumed beyond that, with what each assumption saves.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub assumed: Vec<Assumed>,
@@ -58,6 +63,75 @@ impl fmt::Display for Guards {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Guards { guards, guard_bytes } = self;
         write!(f, "{} ({guard_bytes} bytes)", count(*guards, "guard"))
+    }
+}
+
+/// What instrumenting did to a module, in figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// How many functions the module defines.
+    pub functions: usize,
+    /// How many of them were rewritten, so that they can be unwound.
+    pub instrumented: usize,
+    /// How many sites these have.
+    pub sites: usize,
+    /// How many calls are guarded.
+    pub guards: usize,
+    /// The size of the module in bytes.
+    pub bytes_before: usize,
+    /// The size of what became of it.
+    pub bytes_after: usize,
+}
+
+impl Summary {
+    /// What `plan` will do; the size of the output is not known yet.
+    pub(crate) fn new(module: &Module<'_>, plan: &Plan) -> Summary {
+        Summary {
+            instrumented: plan.funcs.len(),
+            sites: plan.funcs.iter().map(|func| func.sites as usize).sum(),
+            guards: plan.guards.iter().map(|guarded| guarded.calls.len()).sum(),
+            ..Summary::untouched(module)
+        }
+    }
+
+    /// That nothing was done.
+    pub(crate) fn untouched(module: &Module<'_>) -> Summary {
+        Summary {
+            functions: module.defined_funcs().len(),
+            instrumented: 0,
+            sites: 0,
+            guards: 0,
+            bytes_before: module.bytes.len(),
+            bytes_after: module.bytes.len(),
+        }
+    }
+}
+
+/// `instrumented 224 of 507 functions, with 1190 sites and no guards: from 246131 to 290652 bytes (1.181×)`.
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Summary { functions, instrumented, sites, guards, bytes_before, bytes_after } = self;
+        write!(f, "instrumented {instrumented} of {}", count(*functions, "function"))?;
+        write!(f, ", with {}", count(*sites, "site"))?;
+        match guards {
+            0 => write!(f, " and no guards: ")?,
+            guards => write!(f, " and {}: ", count(*guards, "guard"))?,
+        }
+        write!(f, "{}", growth(*bytes_before, *bytes_after))
+    }
+}
+
+/// `from 246131 to 290652 bytes (1.181×)`.
+fn growth(before: usize, after: usize) -> String {
+    format!("from {before} to {after} bytes ({:.3}×)", after as f64 / before as f64)
+}
+
+impl ShimOutput {
+    /// `repaired 3 calls with 2 adapters: from 246131 to 246312 bytes (1.001×)`.
+    pub fn summary(&self) -> String {
+        let (calls, adapters) = (count(self.calls, "call"), count(self.adapters, "adapter"));
+        let growth = growth(self.bytes_before, self.wasm.len());
+        format!("repaired {calls} with {adapters}: {growth}")
     }
 }
 
@@ -119,7 +193,7 @@ impl Report {
         let closure: Vec<_> = inside
             .map(|(func, _)| Function {
                 index: func.0,
-                name: module.names.func(func).map(str::to_owned),
+                name: module.func_name(func).map(Into::into),
                 import: module.is_import(func),
                 frames: analysis.sites[func].iter().any(|site| !site.tail),
             })
@@ -131,6 +205,7 @@ impl Report {
             closure,
             assumptions: analysis.assumptions.clone(),
             notes: analysis.notes.clone(),
+            warnings: analysis.warnings.clone(),
             assumed: analysis
                 .savings
                 .iter()
@@ -158,7 +233,7 @@ fn import_name(module: &Module<'_>, func: FuncIdx) -> String {
 /// 3 (2, 1) total (local, import)
 /// 0 import fork
 /// 4 local main
-/// 7 local - (no frame)
+/// 7 local (no frame)
 /// ```
 ///
 /// Assumptions are not part of it: they are for another stream.
@@ -173,8 +248,10 @@ impl fmt::Display for Report {
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.import { "import" } else { "local" };
-        let name = self.name.as_deref().unwrap_or("-");
-        write!(f, "{} {kind} {}", self.index, escape(name))?;
+        write!(f, "{} {kind}", self.index)?;
+        if let Some(name) = &self.name {
+            write!(f, " {}", escape(name))?;
+        }
         if !self.import && !self.frames {
             write!(f, " (no frame)")?;
         }

@@ -169,7 +169,7 @@ fn guarded(module: &Module<'_>, plan: &Plan) -> Vec<Guarded> {
 }
 
 fn name(module: &Module<'_>, func: FuncIdx) -> Option<String> {
-    module.names.func(func).map(str::to_owned)
+    module.func_name(func).map(Into::into)
 }
 
 impl Stats {
@@ -329,8 +329,8 @@ impl fmt::Display for Largest<'_> {
         for function in &self.0 {
             let figures = FIGURES.map(|(_, figure)| figure(function).to_string());
             write_row(f, &function.index.to_string(), figures)?;
-            let name = escape(function.name.as_deref().unwrap_or("-"));
-            writeln!(f, "  {:10}  {name}", function.code_bytes)?;
+            let name = escape(function.name.as_deref().unwrap_or_default());
+            writeln!(f, "{}", format!("  {:10}  {name}", function.code_bytes).trim_end())?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use wasmparser::{FuncType, ValType};
 
 /// The text on one plain line: what is no visible character, or changes how others are shown, is
 /// written as its escape.
@@ -90,8 +91,18 @@ impl fmt::Display for Named<'_> {
     }
 }
 
+/// `(i32, i64) -> i32`.
+pub(crate) fn signature(ty: &FuncType) -> String {
+    let list =
+        |types: &[ValType]| types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match ty.results() {
+        [result] => format!("({}) -> {result}", list(ty.params())),
+        results => format!("({}) -> ({})", list(ty.params()), list(results)),
+    }
+}
+
 /// `1 site`, `2 sites`.
-pub(crate) fn count(number: usize, what: &str) -> String {
+pub fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 

@@ -9,6 +9,7 @@ use super::model::Model;
 use super::tables::{Contents, TableFacts};
 use crate::index::{FuncIdx, IndexType, IndexVec};
 use crate::options::Precision;
+use crate::read::Module;
 use std::collections::BTreeSet;
 
 pub(super) fn find(model: &Model<'_>, analysis: &Analysis) -> Vec<String> {
@@ -43,6 +44,17 @@ pub(super) fn notes(model: &Model<'_>, analysis: &Analysis) -> Vec<String> {
         )
     });
     note.into_iter().chain(start).chain(loads(model, analysis)).collect()
+}
+
+/// A warning of assumptions that leave nothing to unwind.
+pub(super) fn emptied(module: &Module<'_>, analysis: &Analysis) -> Option<String> {
+    let prepared = module.defined_funcs().any(|func| analysis.closure[func]);
+    let guarded = analysis.guards.iter().any(|calls| !calls.is_empty());
+    (guarded && !prepared).then(|| {
+        "the assumptions leave no function of the module in the closure: whatever calls an entry, the \
+         unwind ends at a guard"
+            .into()
+    })
 }
 
 /// Sites whose index comes from memory.

@@ -110,8 +110,12 @@ const NEAR_NAMES: usize = 3;
 
 /// The imports with names most like the pattern's, most similar first.
 fn near(module: &Module<'_>, pattern: &EntryPattern) -> Vec<String> {
+    let wanted = pattern.name.literal();
     let mut ranked: Vec<_> = imports(module)
-        .filter_map(|(_, m, n)| Some((distance(pattern, m, n)?, format!("{m}.{n}"))))
+        .filter_map(|(_, m, n)| {
+            let other_module = usize::from(!pattern.module.matches(m));
+            Some((2 * distance(&wanted, n)? + other_module, format!("{m}.{n}")))
+        })
         .collect();
     ranked.sort();
     ranked.dedup();
@@ -119,29 +123,25 @@ fn near(module: &Module<'_>, pattern: &EntryPattern) -> Vec<String> {
     ranked.into_iter().map(|(_, name)| name).collect()
 }
 
-/// How far an import's names are from the pattern's; `None` if there is no likeness.
-fn distance(pattern: &EntryPattern, module: &str, name: &str) -> Option<usize> {
-    let (wanted, found) = (pattern.name.to_lowercase(), name.to_lowercase());
+/// How far a name is from the one that is wanted; `None` if there is no likeness.
+fn distance(wanted: &str, name: &str) -> Option<usize> {
+    let (wanted, found) = (wanted.to_lowercase(), name.to_lowercase());
     // One edit in three letters is a likeness; more is another word.
     let tolerance = wanted.chars().count().div_ceil(3);
     let edits = edit_distance(&wanted, &found);
     let contains = |outer: &str, inner: &str| inner.len() >= 3 && outer.contains(inner);
-    let by_name = if edits <= tolerance {
-        edits
+    if edits <= tolerance {
+        Some(edits)
     } else if contains(&found, &wanted) || contains(&wanted, &found) {
-        tolerance + 1
+        Some(tolerance + 1)
     } else {
-        return None;
-    };
-    let other_module = usize::from(pattern.module != module);
-    Some(2 * by_name + other_module)
+        None
+    }
 }
 
 /// The names most like `text`, most similar first.
 pub(super) fn nearest<'n>(text: &str, names: impl Iterator<Item = &'n str>) -> Vec<String> {
-    let pattern = EntryPattern::exact("", text);
-    let mut ranked: Vec<_> =
-        names.filter_map(|name| Some((distance(&pattern, "", name)?, name))).collect();
+    let mut ranked: Vec<_> = names.filter_map(|name| Some((distance(text, name)?, name))).collect();
     ranked.sort_unstable();
     ranked.dedup();
     ranked.truncate(NEAR_NAMES);

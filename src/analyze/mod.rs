@@ -47,6 +47,7 @@ mod taken;
 #[cfg(test)]
 mod tests;
 mod types;
+mod uses;
 mod why;
 
 pub use advise::{Called, Extent, Imports, OnlyCall, Support, What, supports};
@@ -57,6 +58,7 @@ pub use edge::{
 };
 pub use explain::Explainer;
 pub use indirect::{Entry, Indirect, IndirectCall, Placed, segment_entries};
+pub use uses::Uses;
 
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec};
@@ -85,6 +87,8 @@ pub struct Analysis {
     pub assumptions: Vec<String>,
     /// What the analysis took care of unasked, one sentence each.
     pub notes: Vec<String>,
+    /// What the user should know before using the closure, one sentence each.
+    pub warnings: Vec<String>,
     /// For each function outside the closure the calls that would lead into it if an assumption of
     /// the options were wrong, in order of offset. There are none without such assumptions.
     pub guards: IndexVec<FuncIdx, Vec<Guard>>,
@@ -177,6 +181,8 @@ impl Analysis {
         analysis.assumptions = assumptions::find(&model, &analysis);
         analysis.notes = assumptions::notes(&model, &analysis);
         analysis.notes.extend(assumed.notes);
+        analysis.warnings.extend(assumed.warnings);
+        analysis.warnings.extend(assumptions::emptied(module, &analysis));
         if proves {
             certificate::check(&model, &analysis)?;
         }
@@ -208,6 +214,7 @@ impl Analysis {
             precision: model.precision,
             assumptions: Vec::new(),
             notes: Vec::new(),
+            warnings: Vec::new(),
             guards: IndexVec::default(),
             savings: Vec::new(),
         }

@@ -5,8 +5,9 @@
 //! directly, once the module is complete in memory. A symbolic link is followed, never replaced.
 //! Nothing is forced to disk: this is as durable as what compilers and linkers write.
 
+use super::replace::{Attributes, replace};
 use std::fmt::Display;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use wasm_fork::{Error, Result};
@@ -14,38 +15,59 @@ use wasm_fork::{Error, Result};
 /// As many symbolic links in a row as Linux follows.
 const MAX_LINKS: usize = 40;
 
-/// A module as it was read.
+/// As much as engines accept of a module. Nothing else that is read here comes near to it.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// A file as it was read.
 pub(super) struct Input {
     pub(super) bytes: Vec<u8>,
-    /// The file's permission bits; `None` for a stream.
-    permissions: Option<Permissions>,
+    /// What else the file has; `None` for a stream.
+    attributes: Option<Attributes>,
 }
 
-/// Reads a file, or stdin for `-`.
+/// Reads a file, or stdin for `-`; as much of it as a module may have.
 pub(super) fn read(path: &Path) -> Result<Input> {
     if is_dash(path) {
-        let mut bytes = Vec::new();
-        let read = io::stdin().lock().read_to_end(&mut bytes);
-        read.map_err(failed("read", &"the standard input"))?;
-        return Ok(Input { bytes, permissions: None });
+        let bytes = read_at_most(MAX_BYTES, io::stdin().lock());
+        let bytes = bytes.map_err(failed("read", &"the standard input"))?;
+        return Ok(Input { bytes, attributes: None });
     }
     let failed = || failed("read", &path.display());
-    let mut file = File::open(path).map_err(failed())?;
+    let file = File::open(path).map_err(failed())?;
     let metadata = file.metadata().map_err(failed())?;
+    if metadata.is_file() && metadata.len() > MAX_BYTES {
+        return Err(failed()(too_large(MAX_BYTES)));
+    }
+    let bytes = read_at_most(MAX_BYTES, file).map_err(failed())?;
+    let attributes = metadata.is_file().then(|| Attributes::of(&metadata));
+    Ok(Input { bytes, attributes })
+}
+
+/// All that `source` has. A source may be endless.
+fn read_at_most(limit: u64, source: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(failed())?;
-    Ok(Input { bytes, permissions: metadata.is_file().then(|| metadata.permissions()) })
+    source.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(too_large(limit));
+    }
+    Ok(bytes)
+}
+
+fn too_large(limit: u64) -> io::Error {
+    io::Error::other(format!("it has more than {limit} bytes, the most that engines accept"))
 }
 
 /// Reads a list, an item a line; empty lines and those that begin with `#` say nothing. A list of
 /// nothing is an error.
 fn read_list(path: &Path) -> Result<Vec<String>> {
-    let text = fs::read_to_string(path).map_err(failed("read", &path.display()))?;
+    let failed = failed("read", &shown(path));
+    let text = String::from_utf8(read(path)?.bytes);
+    let text = text.map_err(|_| failed(io::Error::other("it is not UTF-8")))?;
     let lines = text.lines().map(str::trim);
     let items = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     let items: Vec<_> = items.map(str::to_owned).collect();
     if items.is_empty() {
-        return Err(Error::EmptyList { path: path.display().to_string() });
+        return Err(Error::EmptyList { path: shown(path) });
     }
     Ok(items)
 }
@@ -70,8 +92,8 @@ pub(super) enum Destination {
     /// A regular file, or the free place for one, with no symbolic link left at its end.
     File {
         path: PathBuf,
-        /// The permission bits of the file that is there.
-        permissions: Option<Permissions>,
+        /// What the file that is there has.
+        old: Option<Attributes>,
     },
 }
 
@@ -99,7 +121,7 @@ impl Destination {
         OpenOptions::new().write(true).open(path).map_err(failed())?;
         Ok(Destination::File {
             path: path.canonicalize().map_err(failed())?,
-            permissions: Some(metadata.permissions()),
+            old: Some(Attributes::of(&metadata)),
         })
     }
 
@@ -126,13 +148,15 @@ impl Destination {
         if !fs::metadata(directory(&place))?.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        Ok(Destination::File { path: place, permissions: None })
+        Ok(Destination::File { path: place, old: None })
     }
 
     /// Writes all of `bytes`. A new file gets the permission bits of the input, if that was a
-    /// file; else those of the file that it replaces; else the usual ones.
+    /// file; else those of the file that it replaces; else the usual ones. It belongs to whom the file
+    /// belongs that it replaces, where the system permits; else there are no bits by which it would run as
+    /// somebody else.
     pub(super) fn write(&self, bytes: &[u8], input: &Input) -> Result<()> {
-        self.write_with(bytes, input.permissions.as_ref())
+        self.write_with(bytes, input.attributes.as_ref())
     }
 
     /// As [`Destination::write`], for what no single input has become.
@@ -140,7 +164,7 @@ impl Destination {
         self.write_with(bytes, None)
     }
 
-    fn write_with(&self, bytes: &[u8], permissions: Option<&Permissions>) -> Result<()> {
+    fn write_with(&self, bytes: &[u8], input: Option<&Attributes>) -> Result<()> {
         match self {
             Destination::Stdout => {
                 let mut stdout = io::stdout().lock();
@@ -152,46 +176,28 @@ impl Destination {
                 let written = opened.and_then(|mut stream| stream.write_all(bytes));
                 written.map_err(failed("write", &path.display()))
             }
-            Destination::File { path, permissions: old } => {
-                let permissions = permissions.or(old.as_ref());
-                replace(path, bytes, permissions).map_err(failed("write", &path.display()))
+            Destination::File { path, old } => {
+                let like = input.or(old.as_ref());
+                replace(path, bytes, old.as_ref(), like).map_err(failed("write", &path.display()))
             }
         }
     }
 }
 
-/// Puts a file with these bytes at `path` in one step.
-fn replace(path: &Path, bytes: &[u8], permissions: Option<&Permissions>) -> io::Result<()> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".wasm-fork-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    // `tempfile` adds its file's path to the error, which names no file of the user's.
-    let mut file = builder.tempfile_in(directory(path)).map_err(|error| plain(&error))?;
-    file.as_file_mut().write_all(bytes)?;
-    if let Some(permissions) = permissions {
-        file.as_file().set_permissions(permissions.clone())?;
-    }
-    file.persist(path).map_err(|error| plain(&error.error))?;
-    Ok(())
-}
-
-/// The error without the path that a library wrapped around it.
-fn plain(error: &io::Error) -> io::Error {
-    match error.raw_os_error() {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => error.kind().into(),
-    }
-}
-
-fn directory(path: &Path) -> &Path {
+pub(super) fn directory(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
 }
 
-fn is_dash(path: &Path) -> bool {
+/// What an error calls a file that is read.
+pub(super) fn shown(path: &Path) -> String {
+    if is_dash(path) { "the standard input".into() } else { path.display().to_string() }
+}
+
+/// Whether a path means a standard stream.
+pub(super) fn is_dash(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
@@ -202,4 +208,16 @@ pub(super) fn failed(
 ) -> impl FnOnce(io::Error) -> Error + use<> {
     let path = what.to_string();
     move |source| Error::Io { action, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endless_source_is_refused() {
+        assert_eq!(read_at_most(3, &b"abc"[..]).unwrap(), b"abc");
+        let error = read_at_most(3, io::repeat(0)).unwrap_err().to_string();
+        assert!(error.contains("more than 3 bytes"), "{error}");
+    }
 }

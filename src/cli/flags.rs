@@ -64,6 +64,8 @@ pub(super) enum Command {
     #[command(override_usage = "wasm-fork shim [OPTIONS] <IN> -o <OUT>\n       \
                           wasm-fork shim [OPTIONS] <IN> --report")]
     Shim(Shim),
+    /// List the functions that a module imports: which can be its entry?
+    Imports(Imports),
     /// Print what `instrument` would do to each function; the format is for people and may change
     Plan(Plan),
     /// Work on profiles: records of the functions that were on the stack when an entry was called
@@ -94,7 +96,11 @@ pub(super) struct Global {
     #[arg(short, long, global = true, display_order = 100, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
 
-    /// Use this many threads instead of one per core; the output is the same
+    /// Print warnings and errors alone on stderr, no notes and not what was done
+    #[arg(short, long, global = true, display_order = 100, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+
+    /// Use no more than this many threads, and one per core at most; the output is the same
     #[arg(long, global = true, display_order = 101, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) threads: Option<u16>,
 }
@@ -113,7 +119,7 @@ pub(super) struct Instrument {
     pub(super) forms: Forms,
 
     /// Print the closure as `analyze` does, and write nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "output")]
     pub(super) discover_only: bool,
 
     #[command(flatten)]
@@ -138,18 +144,18 @@ pub(super) struct Shim {
     pub(super) report: bool,
 
     /// How to print the report
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) format: Format,
+    #[arg(long, value_enum, conflicts_with = "output")]
+    pub(super) format: Option<Format>,
 
     /// Repair the indirect calls of FUNCTION, or the one at an offset; may be given several times
     ///
-    /// FUNCTION is an index, an export name, or a name of the name section, mangled or not; a `*` at
-    /// its end matches any ending. OFFSET is in bytes from the start of the module, as the report
-    /// has it. `@FILE` lists them, one a line.
+    /// FUNCTION is an index, an export name, or a name of the name section, mangled or not; a `*`
+    /// matches any text, `\*` a star. OFFSET is in bytes from the start of the module, as the report
+    /// has it. `@FILE` lists them, one a line; `@-` reads them from stdin.
     #[arg(long = "site", value_name = "FUNCTION|0xOFFSET|@FILE")]
     pub(super) sites: Vec<String>,
 
-    /// Repair the calls at which the stack traces in FILE begin, as an engine printed them
+    /// Repair the calls at which the stack traces in FILE begin, as an engine printed them; `-` is stdin
     #[arg(long, value_name = "FILE")]
     pub(super) from_trap: Vec<PathBuf>,
 
@@ -171,23 +177,23 @@ pub(super) struct Shim {
 #[derive(Args, Debug)]
 pub(super) struct ShimFirst {
     /// Before, repair indirect calls as `shim --site` does; may be given several times
-    #[arg(long, value_name = "FUNCTION|0xOFFSET|@FILE")]
+    #[arg(long, value_name = "FUNCTION|0xOFFSET|@FILE", group = "shim_choice")]
     pub(super) shim_site: Vec<String>,
 
     /// Before, repair indirect calls as `shim --from-trap` does
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "shim_choice")]
     pub(super) shim_from_trap: Vec<PathBuf>,
 
     /// Before, repair indirect calls as `shim --all-sites` does
-    #[arg(long)]
+    #[arg(long, group = "shim_choice")]
     pub(super) shim_all_sites: bool,
 
     /// As `shim --mechanism`
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, requires = "shim_choice")]
     pub(super) shim_mechanism: Option<MechanismFlag>,
 
     /// As `shim --allow-bit-casts`
-    #[arg(long)]
+    #[arg(long, requires = "shim_choice")]
     pub(super) shim_allow_bit_casts: bool,
 }
 
@@ -243,7 +249,7 @@ pub(super) struct Explain {
     pub(super) module: ModuleFlags,
 
     /// Which function: an index, an export name, or a name of the name section (or of DWARF, where that
-    /// has none), mangled or not; a `*` at its end matches any ending
+    /// has none), mangled or not; a `*` matches any text, `\*` a star
     #[arg(value_name = "FUNCTION")]
     pub(super) function: String,
 
@@ -258,6 +264,17 @@ pub(super) struct Explain {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct Imports {
+    /// The module, binary (.wasm) or text (.wat); `-` is stdin
+    #[arg(value_name = "IN")]
+    pub(super) input: PathBuf,
+
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: ListFormat,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct Plan {
     #[command(flatten)]
     pub(super) module: ModuleFlags,
@@ -269,13 +286,14 @@ pub(super) struct Plan {
 /// How the functions of the closure are rewritten.
 #[derive(Args, Debug)]
 pub(super) struct Forms {
-    /// What rewritten functions are to be good at while nothing unwinds
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) optimize: OptimizeFlag,
+    /// What rewritten functions are to be good at while nothing unwinds; balanced without
+    #[arg(long, value_enum)]
+    pub(super) optimize: Option<OptimizeFlag>,
 
     /// Where time is spent: puts the functions apart that carry nine tenths of the closure's time, and only these
     ///
-    /// A .cpuprofile of V8, recorded with --no-wasm-inlining, or a list of functions with their self_time.
+    /// A .cpuprofile of V8, recorded with --no-wasm-inlining, or a list of functions with their self_time. `-` is
+    /// stdin.
     #[arg(long, value_name = "FILE", conflicts_with = "optimize")]
     pub(super) cpu_profile: Option<PathBuf>,
 }
@@ -289,8 +307,9 @@ pub(super) struct ModuleFlags {
 
     /// An entry: the function import MODULE.NAME; may be given several times
     ///
-    /// The text is split at its last dot, unless MODULE is in double quotes. A `*` at the end of
-    /// NAME, or of an unquoted MODULE, matches any ending. Default: kernel.kernel_fork.
+    /// The text is split at its last dot, unless MODULE is in double quotes. A `*` in NAME, or in an
+    /// unquoted MODULE, matches any text, `\*` a star. Default: kernel.kernel_fork. `wasm-fork imports`
+    /// lists what there is.
     #[arg(long = "entry", value_name = "MODULE.NAME")]
     pub(super) entries: Vec<String>,
 
@@ -298,7 +317,7 @@ pub(super) struct ModuleFlags {
     #[arg(long, value_name = "MODULE", requires = "entry_name")]
     pub(super) entry_module: Option<String>,
 
-    /// The name that goes with --entry-module; a `*` at its end matches any ending
+    /// The name that goes with --entry-module; a `*` matches any text, `\*` a star
     #[arg(long, value_name = "NAME", requires = "entry_module")]
     pub(super) entry_name: Option<String>,
 
@@ -310,8 +329,8 @@ pub(super) struct ModuleFlags {
 
     /// Assume that FUNCTION never has an entry below it on the stack
     ///
-    /// FUNCTION is an index, an export name, or a name of the name section, mangled or not; a `*` at
-    /// its end matches any ending. The calls that would prove this wrong are guarded: an unwind
+    /// FUNCTION is an index, an export name, or a name of the name section, mangled or not; a `*`
+    /// matches any text, `\*` a star. The calls that would prove this wrong are guarded: an unwind
     /// that comes through one traps before the program has seen anything of it.
     #[arg(long, value_name = "FUNCTION")]
     pub(super) assume_no_fork: Vec<String>,
@@ -322,21 +341,21 @@ pub(super) struct ModuleFlags {
 
     /// Assume that only these functions have an entry below them; `@FILE` lists them, one a line
     ///
-    /// Written and guarded as for --assume-no-fork.
+    /// Written and guarded as for --assume-no-fork. `@-` reads the list from stdin.
     #[arg(long, value_name = "FUNCTION|@FILE")]
     pub(super) only: Vec<String>,
 
     /// Assume that only the functions of a recorded profile have an entry below them
     ///
     /// May be given several times, and beside --only: what any of them lists may have one. Guarded as
-    /// for --assume-no-fork. The guide describes the format, which any host can record.
+    /// for --assume-no-fork. The guide describes the format, which any host can record. `-` is stdin.
     #[arg(long = "profile", value_name = "FILE")]
     pub(super) profiles: Vec<PathBuf>,
 
     /// Assume that the host writes no slot of TABLE, though it is imported or exported
     ///
-    /// TABLE is an index, an export name, or an import's NAME or MODULE.NAME; a `*` at its end matches
-    /// any ending. The host may still read the table and call what is in it. Guarded as for
+    /// TABLE is an index, an export name, or an import's NAME or MODULE.NAME; a `*` matches any text,
+    /// `\*` a star. The host may still read the table and call what is in it. Guarded as for
     /// --assume-no-fork.
     #[arg(long, value_name = "TABLE")]
     pub(super) assume_table_private: Vec<String>,
@@ -395,6 +414,15 @@ pub(super) enum Format {
     #[default]
     Text,
     /// For programs; the closure as one object: entries, counts, closure, assumptions
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum ListFormat {
+    /// For people: a line each
+    #[default]
+    Text,
+    /// For programs: one object
     Json,
 }
 

@@ -1,31 +1,32 @@
 //! The command line: flags in, one call of the library, its result to files and streams.
 //!
-//! [`flags`] is what the user types, [`files`] reads and writes, [`shim`] is the second job, [`profiles`]
-//! is what does without a module, [`progress`] is what stderr shows meanwhile. stdout gets what was asked
-//! for and nothing else; the rest goes to stderr, errors and warnings as one line each. What the library decides is never decided here again.
+//! [`flags`] is what the user types, [`usage`] finds what makes no sense in it, and [`resolve`] makes the
+//! library's options of it; [`files`], [`replace`] and [`signals`] read and write; [`shim`] is the
+//! second job, [`profiles`] is what does without a module; [`console`] and [`progress`] are what the user
+//! sees. stdout gets what was asked for and nothing else; the rest goes to stderr, errors and warnings as
+//! one line each. What the library decides is never decided here again.
 
+mod console;
 mod files;
 mod flags;
 mod profiles;
 mod progress;
+mod replace;
+mod resolve;
 mod shim;
+mod signals;
+mod usage;
 
-use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
-use files::Destination;
+use clap::Parser;
+use console::Console;
+use files::{Destination, Input};
 use flags::{
-    AbiFlag, Analyze, Command, Explain, ExplainFormat, Flags, Format, Global, Instrument,
-    ModuleFlags, PrecisionFlag,
+    Analyze, Command, Explain, ExplainFormat, Flags, Format, Imports, Instrument, ListFormat,
 };
-use progress::Progress;
-use serde::Serialize;
-use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use wasm_fork::text::escape;
-use wasm_fork::{
-    Abi, Assumption, EntryPattern, Error, FuncPattern, Options, Precision, Question, Report,
-    Result, TablePattern,
-};
+use wasm_fork::{FuncPattern, Options, Precision, Question, Report, Result};
 
 /// How many lines of a ranked list are shown, unless `--top` says otherwise.
 const TOP: usize = 20;
@@ -42,267 +43,162 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// Leaves the process as clap does when flags make no sense.
-fn usage_error(error: &Error) -> ! {
-    Flags::command().error(ErrorKind::ValueValidation, escape(&error.to_string())).exit()
-}
-
 fn execute(flags: &Flags) -> Result<()> {
+    usage::check(&flags.command);
+    resolve::limit_threads(&flags.global)?;
+    let mut console = Console::start(&flags.global);
     match &flags.command {
         Command::Instrument(args) => {
-            let (options, progress) = begin(&args.module, &flags.global)?;
-            if args.discover_only {
-                return analyze(&args.module, Format::Text, &options, progress);
+            let options = resolve::options(&args.module, "instrument", &mut console)?;
+            let options = Options { abi: args.abi.into(), ..options };
+            let options = resolve::with_forms(&args.forms, options)?;
+            match &args.output {
+                Some(output) => instrument(args, output, &options, console),
+                None => discover(args, &options, console),
             }
-            let abi = match args.abi {
-                AbiFlag::WpkFork => Abi::WpkFork,
-            };
-            let options = with_forms(&args.forms, Options { abi, ..options })?;
-            instrument(args, &options, progress)
         }
         Command::Analyze(args) => {
-            let (options, progress) = begin(&args.module, &flags.global)?;
-            let options = Options { precision: precision(args.precision), ..options };
-            let options = with_forms(&args.forms, options)?;
+            let options = resolve::options(&args.module, "analyze", &mut console)?;
+            let options = Options { precision: args.precision.into(), ..options };
+            let options = resolve::with_forms(&args.forms, options)?;
+            let input = files::read(&args.module.input)?;
             match (args.stats, args.advise) {
-                (true, _) => stats(args, &options, progress),
-                (_, true) => advise(args, &options, progress),
-                _ => analyze(&args.module, args.format, &options, progress),
+                (true, _) => stats(args, &input, &options, console),
+                (_, true) => advise(args, &input, &options, console),
+                _ => analyze(&input.bytes, args.format, &options, console),
             }
         }
         Command::Explain(args) => {
-            let (options, progress) = begin(&args.module, &flags.global)?;
-            explain(args, &options, progress)
+            let options = resolve::options(&args.module, "explain", &mut console)?;
+            explain(args, &options, console)
         }
         Command::Plan(args) => {
-            let (options, progress) = begin(&args.module, &flags.global)?;
+            let options = resolve::options(&args.module, "plan", &mut console)?;
             let input = files::read(&args.module.input)?;
-            let options = with_forms(&args.forms, options)?;
-            let plan = wasm_fork::plan_text(&input.bytes, &options)?;
-            drop(progress);
-            print(&plan)
+            let options = resolve::with_forms(&args.forms, options)?;
+            console.print(&wasm_fork::plan_text(&input.bytes, &options)?)
         }
-        Command::Shim(args) => {
-            limit_threads(&flags.global)?;
-            shim::shim(args, Progress::start(flags.global.verbose))
-        }
-        Command::Profile(flags::Profile::Merge(args)) => profiles::merge(args),
+        Command::Imports(args) => imports(args, console),
+        Command::Shim(args) => shim::shim(args, console),
+        Command::Profile(flags::Profile::Merge(args)) => profiles::merge(args, console),
     }
 }
 
-/// `options` with what the flags say about forms.
-fn with_forms(forms: &flags::Forms, options: Options) -> Result<Options> {
-    let cpu_profile = forms.cpu_profile.as_deref().map(profiles::read_cpu).transpose()?;
-    Ok(Options { optimize: forms.optimize.into(), cpu_profile, ..options })
-}
-
-/// Resolves the flags of a command on a module, and starts to show progress.
-fn begin(module: &ModuleFlags, global: &Global) -> Result<(Options, Progress)> {
-    let options = match options(module) {
-        Err(error @ (Error::Io { .. } | Error::BadProfile { .. } | Error::EmptyList { .. })) => {
-            return Err(error);
-        }
-        Err(error) => usage_error(&error),
-        Ok(options) => options,
-    };
-    limit_threads(global)?;
-    Ok((options, Progress::start(global.verbose)))
-}
-
-fn analyze(
-    flags: &ModuleFlags,
-    format: Format,
-    options: &Options,
-    progress: Progress,
-) -> Result<()> {
-    let input = files::read(&flags.input)?;
-    let report = wasm_fork::analyze(&input.bytes, options)?;
-    drop(progress);
+fn analyze(input: &[u8], format: Format, options: &Options, mut console: Console) -> Result<()> {
+    let report = wasm_fork::analyze(input, options)?;
     if options.precision == Precision::Direct {
-        eprintln!("warning: functions are missing: this closure is NOT sound, and can't be used");
+        console.warning("functions are missing: this closure is NOT sound, and can't be used");
     }
+    report.warnings.iter().for_each(|warning| console.warning(warning));
     match format {
         Format::Text => {
-            for remark in remarks(&report) {
-                eprintln!("{remark}");
-            }
-            print(&report.to_string())
+            remarks(&report).for_each(|remark| console.note(&remark));
+            console.print(&report.to_string())
         }
-        Format::Json => print_json(&report),
+        Format::Json => console.print_json(&report),
     }
 }
 
-fn advise(args: &Analyze, options: &Options, progress: Progress) -> Result<()> {
+/// `instrument --discover-only`.
+fn discover(args: &Instrument, options: &Options, mut console: Console) -> Result<()> {
     let input = files::read(&args.module.input)?;
+    let shimmed = shim::first(&args.shim, &input, &mut console)?;
+    analyze(shimmed.as_deref().unwrap_or(&input.bytes), Format::Text, options, console)
+}
+
+fn advise(args: &Analyze, input: &Input, options: &Options, mut console: Console) -> Result<()> {
     let mut advice = wasm_fork::advise(&input.bytes, options)?;
-    drop(progress);
     let found = advice.items.len();
     match args.format {
         Format::Text => {
             advice.items.truncate(args.top.unwrap_or(TOP));
-            remark_rest(found - advice.items.len());
-            print(&advice.to_string())
+            note_rest(found - advice.items.len(), &mut console);
+            console.print(&advice.to_string())
         }
         Format::Json => {
             advice.items.truncate(args.top.unwrap_or(found));
-            print_json(&advice)
+            console.print_json(&advice)
         }
     }
 }
 
-fn stats(args: &Analyze, options: &Options, progress: Progress) -> Result<()> {
-    let input = files::read(&args.module.input)?;
+fn stats(args: &Analyze, input: &Input, options: &Options, mut console: Console) -> Result<()> {
     let mut stats = wasm_fork::stats(&input.bytes, options)?;
-    drop(progress);
     match args.format {
         Format::Text => {
             let top = args.top.unwrap_or(TOP);
-            remark_rest(stats.functions.len().saturating_sub(top));
-            print(&stats.text(top))
+            note_rest(stats.functions.len().saturating_sub(top), &mut console);
+            console.print(&stats.text(top))
         }
         Format::Json => {
             if let Some(top) = args.top {
                 stats.functions = stats.largest(top).into_iter().cloned().collect();
             }
-            print_json(&stats)
+            console.print_json(&stats)
         }
     }
 }
 
-fn remark_rest(left_out: usize) {
+fn note_rest(left_out: usize, console: &mut Console) {
     if left_out > 0 {
-        eprintln!("note: {left_out} more are not shown; see --top");
+        console.note(&format!("note: {left_out} more are not shown; see --top"));
     }
 }
 
-fn explain(args: &Explain, options: &Options, progress: Progress) -> Result<()> {
+fn explain(args: &Explain, options: &Options, mut console: Console) -> Result<()> {
     let input = files::read(&args.module.input)?;
     let question = if args.all_callers { Question::AllCallers } else { Question::Path };
     let pattern = FuncPattern(args.function.clone());
     let answer = wasm_fork::explain(&input.bytes, options, &pattern, question)?;
-    drop(progress);
-    for warning in &answer.warnings {
-        eprintln!("warning: {}", escape(warning));
-    }
+    answer.warnings.iter().for_each(|warning| console.warning(warning));
     match args.format {
-        ExplainFormat::Text => print(&answer.to_string()),
-        ExplainFormat::Json => print_json(&answer),
-        ExplainFormat::Dot => print(&wasm_fork::explanation::dot(&answer)),
+        ExplainFormat::Text => console.print(&answer.to_string()),
+        ExplainFormat::Json => console.print_json(&answer),
+        ExplainFormat::Dot => console.print(&wasm_fork::explanation::dot(&answer)),
     }
 }
 
-fn print_json(data: &impl Serialize) -> Result<()> {
-    let json = serde_json::to_string_pretty(data);
-    let json = json.map_err(|error| Error::Internal(error.to_string()))?;
-    print(&format!("{json}\n"))
+fn imports(args: &Imports, mut console: Console) -> Result<()> {
+    let imports = wasm_fork::imports(&files::read(&args.input)?.bytes)?;
+    match args.format {
+        ListFormat::Text => {
+            if imports.imports.iter().any(|import| import.minified) {
+                console.note(
+                    "note: names are minified; Emscripten's JavaScript says which is which, where it \
+                     assigns them to the program's functions",
+                );
+            }
+            console.print(&imports.to_string())
+        }
+        ListFormat::Json => console.print_json(&imports),
+    }
 }
 
 /// What a reader of the closure should know, a line each.
 fn remarks(report: &Report) -> impl Iterator<Item = String> {
-    let assumptions = report.assumptions.iter().map(|text| ("assuming", text));
-    let notes = report.notes.iter().map(|text| ("note", text));
-    let assumed = report.assumed.iter();
-    let given = assumed.map(|assumed| format!("assumed: {}", escape(&assumed.to_string())));
+    let assumptions = report.assumptions.iter().map(|text| format!("assuming: {text}"));
+    let notes = report.notes.iter().map(|text| format!("note: {text}"));
+    let given = report.assumed.iter().map(|assumed| format!("assumed: {assumed}"));
     let any = report.guards.guards > 0;
     let guards = any.then(|| format!("note: {} for what is assumed", report.guards));
-    let remarks = assumptions.chain(notes);
-    let remarks = remarks.map(|(kind, text)| format!("{kind}: {}", escape(text)));
-    remarks.chain(given).chain(guards)
+    assumptions.chain(notes).chain(given).chain(guards)
 }
 
-fn instrument(args: &Instrument, options: &Options, progress: Progress) -> Result<()> {
-    let path = args.output.as_deref().expect("clap requires it here");
-    let destination = Destination::open(path)?;
+fn instrument(
+    args: &Instrument,
+    output: &Path,
+    options: &Options,
+    mut console: Console,
+) -> Result<()> {
+    let destination = Destination::open(output)?;
     let input = files::read(&args.module.input)?;
-    let shimmed = shim::first(&args.shim, &input.bytes)?;
+    let shimmed = shim::first(&args.shim, &input, &mut console)?;
     let output = wasm_fork::instrument(shimmed.as_deref().unwrap_or(&input.bytes), options)?;
     for remark in remarks(&output.report) {
-        tracing::info!("{remark}");
+        tracing::info!("{}", escape(&remark));
     }
-    drop(progress);
-    for warning in &output.warnings {
-        eprintln!("warning: {}", escape(warning));
-    }
-    destination.write(&output.wasm, &input)
-}
-
-/// Resolves the flags.
-fn options(flags: &ModuleFlags) -> Result<Options> {
-    let mut options = Options {
-        reentrant: patterns(&flags.reentrant)?,
-        assumptions: assumptions(flags)?,
-        allow_missing_entry: flags.allow_missing_entry,
-        ..Options::default()
-    };
-    let entries = entries(flags)?;
-    if !entries.is_empty() {
-        options.entries = entries;
-    }
-    Ok(options)
-}
-
-fn precision(flag: PrecisionFlag) -> Precision {
-    match flag {
-        PrecisionFlag::Direct => Precision::Direct,
-        PrecisionFlag::Asyncify => Precision::Asyncify,
-        PrecisionFlag::Types => Precision::Types,
-        PrecisionFlag::Constants => Precision::Constants,
-        PrecisionFlag::Interprocedural => Precision::Interprocedural,
-    }
-}
-
-fn assumptions(flags: &ModuleFlags) -> Result<Vec<Assumption>> {
-    let pattern = |text: &String| FuncPattern(text.clone());
-    let mut assumptions: Vec<_> =
-        flags.assume_no_fork.iter().map(|text| Assumption::NoFork(pattern(text))).collect();
-    let not_called = flags.assume_not_called.iter();
-    assumptions.extend(not_called.map(|text| Assumption::NotCalled(pattern(text))));
-    let only: Vec<_> = files::with_lists(&flags.only)?.iter().map(pattern).collect();
-    if !only.is_empty() {
-        assumptions.push(Assumption::Only(only));
-    }
-    if !flags.profiles.is_empty() {
-        assumptions.push(Assumption::Profile(profiles::read_all(&flags.profiles)?));
-    }
-    let private = flags.assume_table_private.iter().cloned().map(TablePattern);
-    assumptions.extend(private.map(Assumption::TablePrivate));
-    Ok(assumptions)
-}
-
-fn entries(flags: &ModuleFlags) -> Result<Vec<EntryPattern>> {
-    let mut entries = patterns(&flags.entries)?;
-    if let (Some(module), Some(name)) = (&flags.entry_module, &flags.entry_name) {
-        let stem = name.strip_suffix('*');
-        entries.push(EntryPattern {
-            name_prefix: stem.is_some(),
-            ..EntryPattern::exact(module, stem.unwrap_or(name))
-        });
-    }
-    Ok(entries)
-}
-
-fn patterns(texts: &[String]) -> Result<Vec<EntryPattern>> {
-    texts.iter().map(|text| EntryPattern::parse(text)).collect()
-}
-
-fn limit_threads(flags: &Global) -> Result<()> {
-    let Some(threads) = flags.threads else {
-        return Ok(());
-    };
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.into())
-        .build_global()
-        .map_err(|error| Error::Internal(format!("the threads can't be started: {error}")))
-}
-
-/// Prints to stdout. A reader that has seen enough (`| head`) is no error.
-fn print(text: &str) -> Result<()> {
-    let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::Io { action: "write", path: "the standard output".into(), source: error })
-        }
-        _ => Ok(()),
-    }
+    output.warnings.iter().for_each(|warning| console.warning(warning));
+    destination.write(&output.wasm, &input)?;
+    console.done(&output.summary);
+    Ok(())
 }

@@ -1,16 +1,13 @@
 //! The `shim` command, and its options within `instrument`.
 
-use super::files::{self, Destination};
+use super::console::Console;
+use super::files::{self, Destination, Input};
 use super::flags::{Format, MechanismFlag, Shim, ShimFirst};
-use super::progress::Progress;
-use super::{print, print_json};
-use std::fs;
 use std::path::PathBuf;
 use wasm_fork::shim::{Mechanism, ShimOptions, ShimOutput, SitePattern, first_frames};
-use wasm_fork::text::escape;
 use wasm_fork::{Error, Result};
 
-pub(super) fn shim(args: &Shim, progress: Progress) -> Result<()> {
+pub(super) fn shim(args: &Shim, mut console: Console) -> Result<()> {
     let options = ShimOptions {
         sites: sites(&args.sites, &args.from_trap)?,
         all_sites: args.all_sites,
@@ -20,22 +17,28 @@ pub(super) fn shim(args: &Shim, progress: Progress) -> Result<()> {
     let Some(path) = &args.output else {
         let input = files::read(&args.input)?;
         let report = wasm_fork::shim_report(&input.bytes, &options)?;
-        drop(progress);
-        return match args.format {
-            Format::Text => print(&report.to_string()),
-            Format::Json => print_json(&report),
+        return match args.format.unwrap_or_default() {
+            Format::Text => console.print(&report.to_string()),
+            Format::Json => console.print_json(&report),
         };
     };
     let destination = Destination::open(path)?;
     let input = files::read(&args.input)?;
     let output = wasm_fork::shim(&input.bytes, &options)?;
-    drop(progress);
-    remarks(&output);
-    destination.write(&output.wasm, &input)
+    remarks(&output, &mut console);
+    destination.write(&output.wasm, &input)?;
+    if output.calls > 0 {
+        console.done(&output.summary());
+    }
+    Ok(())
 }
 
 /// Repairs the module before it is instrumented, if any option asks for that.
-pub(super) fn first(args: &ShimFirst, input: &[u8]) -> Result<Option<Vec<u8>>> {
+pub(super) fn first(
+    args: &ShimFirst,
+    input: &Input,
+    console: &mut Console,
+) -> Result<Option<Vec<u8>>> {
     if args.shim_site.is_empty() && args.shim_from_trap.is_empty() && !args.shim_all_sites {
         return Ok(None);
     }
@@ -45,32 +48,32 @@ pub(super) fn first(args: &ShimFirst, input: &[u8]) -> Result<Option<Vec<u8>>> {
         mechanism: args.shim_mechanism.map(Into::into),
         allow_bit_casts: args.shim_allow_bit_casts,
     };
-    let output = wasm_fork::shim(input, &options)?;
-    remarks(&output);
+    let output = wasm_fork::shim(&input.bytes, &options)?;
+    remarks(&output, console);
+    if output.calls > 0 {
+        console.done(&output.summary());
+    }
     Ok(Some(output.wasm))
 }
 
-fn remarks(output: &ShimOutput) {
+fn remarks(output: &ShimOutput, console: &mut Console) {
     if output.calls == 0 {
-        eprintln!(
+        console.note(
             "note: no call was repaired; `wasm-fork shim IN --report` lists what can mismatch, --site \
-             chooses"
+             chooses",
         );
     }
-    tracing::info!(calls = output.calls, adapters = output.adapters, "repaired calls");
-    for warning in &output.warnings {
-        eprintln!("warning: {}", escape(warning));
-    }
+    output.warnings.iter().for_each(|warning| console.warning(warning));
 }
 
 fn sites(patterns: &[String], traps: &[PathBuf]) -> Result<Vec<SitePattern>> {
     let patterns = files::with_lists(patterns)?;
     let mut sites: Vec<_> = patterns.iter().map(|text| SitePattern::parse(text)).collect();
     for path in traps {
-        let text = fs::read(path).map_err(files::failed("read", &path.display()))?;
+        let text = files::read(path)?.bytes;
         let frames = first_frames(&String::from_utf8_lossy(&text));
         if frames.is_empty() {
-            return Err(Error::NoTrace { path: path.display().to_string() });
+            return Err(Error::NoTrace { path: files::shown(path) });
         }
         sites.extend(frames.into_iter().map(SitePattern::Frame));
     }

@@ -2,6 +2,7 @@
 
 use crate::index::FuncIdx;
 use crate::read::{Module, Section};
+use crate::text::escape;
 use std::collections::BTreeSet;
 use wasm_encoder::{
     Encode, IndirectNameMap, NameMap, ProducersField, ProducersSection, RawSection, Section as _,
@@ -15,6 +16,23 @@ pub struct Dropped {
     pub name: String,
     /// Its size in bytes.
     pub bytes: usize,
+}
+
+/// The warning of sections that were left out: one sentence for all of them.
+pub(crate) fn left_out(dropped: &[Dropped]) -> Option<String> {
+    let names: Vec<_> = dropped.iter().map(|s| format!("`{}`", escape(&s.name))).collect();
+    let bytes: usize = dropped.iter().map(|section| section.bytes).sum();
+    match names.as_slice() {
+        [] => None,
+        [name] => Some(format!(
+            "the custom section {name} ({bytes} bytes) speaks of code that moved, and was left out"
+        )),
+        names => Some(format!(
+            "{} custom sections ({bytes} bytes) speak of code that moved, and were left out: {}",
+            names.len(),
+            names.join(", ")
+        )),
+    }
 }
 
 /// Whether a custom section would be wrong in the output. Some speak of code by its offset in the

@@ -1,11 +1,12 @@
 //! Turns the analysis' indices and offsets into what readers know: names, lines, signatures.
 
-use super::wording::{self, Wording};
+use super::wording::Wording;
 use super::{Call, Callees, DirectCallee, DynamicCallees, Function, Origin, Source, Type};
 use crate::analyze::{self, Edge, Explainer, Means, Operand, Reason, SlotsKnown, Unfollowed};
 use crate::index::{FuncIdx, TypeIdx};
 use crate::read::lines::SourceLine;
 use crate::read::{Module, demangled};
+use crate::text::signature;
 
 /// Describes what is in one module, as one analysis sees it.
 #[derive(Clone, Copy)]
@@ -35,7 +36,7 @@ impl Describer<'_> {
     }
 
     pub(super) fn ty(&self, ty: TypeIdx) -> Type {
-        let signature = wording::signature(self.module.func_type_at(ty));
+        let signature = signature(self.module.func_type_at(ty));
         Type { index: ty.0, signature }
     }
 

@@ -12,21 +12,8 @@ use crate::analyze::{
     Writer,
 };
 use crate::index::{FuncIdx, TypeIdx};
-use crate::text::{Named, escape};
+use crate::text::{Named, escape, signature};
 use std::fmt;
-use wasmparser::{FuncType, ValType};
-
-/// `(i32, i64) -> i32`
-pub(super) fn signature(ty: &FuncType) -> String {
-    let list = |types: &[ValType]| {
-        let types: Vec<_> = types.iter().map(ToString::to_string).collect();
-        types.join(", ")
-    };
-    match ty.results() {
-        [result] => format!("({}) -> {result}", list(ty.params())),
-        results => format!("({}) -> ({})", list(ty.params()), list(results)),
-    }
-}
 
 /// `12 (main)`, the name demangled.
 impl fmt::Display for Function {

@@ -10,8 +10,7 @@ use crate::text::escape;
 use std::fmt::{self, Write};
 use wasmparser::BlockType;
 
-/// Prints `plan`; offsets are relative to the start of each body, so that they don't depend on what
-/// is in front of it.
+/// Prints `plan`; offsets count from the start of the module.
 pub fn dump(module: &Module<'_>, plan: &Plan) -> String {
     let mut text = String::new();
     write_plan(&mut text, module, plan).expect("writing to a string does not fail");
@@ -24,9 +23,8 @@ fn write_plan(out: &mut String, module: &Module<'_>, plan: &Plan) -> fmt::Result
     writeln!(out, "saved globals: [{}]", globals.join(" "))?;
     writeln!(out, "multi-value helpers: {}", plan.multi_value)?;
     for guard in &plan.guards {
-        let start = module.body(guard.func).map_or(0, |body| body.range().start as u32);
         let tail = |tail| if tail { " (tail)" } else { "" };
-        let call = |call: &Guard| format!("{:#x}{}", call.offset - start, tail(call.tail));
+        let call = |call: &Guard| format!("{:#x}{}", call.offset, tail(call.tail));
         let calls: Vec<_> = guard.calls.iter().map(call).collect();
         writeln!(out, "guard func {}: {}", guard.func, calls.join(" "))?;
     }
@@ -53,15 +51,14 @@ fn write_func(out: &mut String, module: &Module<'_>, plan: &FuncPlan) -> fmt::Re
     let temps: Vec<_> = plan.temps.iter().map(ToString::to_string).collect();
     writeln!(out, "  temporaries: from local {} [{}]", plan.locals, temps.join(" "))?;
     write_frame(out, &plan.frame)?;
-    let start = module.body(plan.func).map_or(0, |body| body.range().start as u32);
     if let Some(resume) = &plan.resume {
         writeln!(out, "  body")?;
         plan.exits.iter().try_for_each(|exits| write_exits(out, exits))?;
-        write_body(out, &plan.body, start)?;
+        write_body(out, &plan.body)?;
         writeln!(out, "  resume function")?;
-        return write_body(out, resume, start);
+        return write_body(out, resume);
     }
-    write_body(out, &plan.body, start)
+    write_body(out, &plan.body)
 }
 
 fn write_frame(out: &mut String, frame: &Frame) -> fmt::Result {
@@ -85,7 +82,7 @@ fn write_exits(out: &mut String, exits: &Exits) -> fmt::Result {
     Ok(())
 }
 
-fn write_body(out: &mut String, body: &BodyPlan, start: u32) -> fmt::Result {
+fn write_body(out: &mut String, body: &BodyPlan) -> fmt::Result {
     if let Some(entry) = &body.entry {
         writeln!(out, "  resume: local {}", entry.resume)?;
         for (ordinal, region) in entry.regions.iter().enumerate() {
@@ -93,11 +90,11 @@ fn write_body(out: &mut String, body: &BodyPlan, start: u32) -> fmt::Result {
         }
     }
     for dead in &body.dead {
-        writeln!(out, "  {:#x}..{:#x} dead", dead.start - start, dead.end - start)?;
+        writeln!(out, "  {:#x}..{:#x} dead", dead.start, dead.end)?;
     }
     for steps in body.steps.chunk_by(|a, b| a.0 == b.0) {
         let words: Vec<_> = steps.iter().map(|(_, step)| step.to_string()).collect();
-        writeln!(out, "  {:#x} {}", steps[0].0 - start, words.join(", "))?;
+        writeln!(out, "  {:#x} {}", steps[0].0, words.join(", "))?;
     }
     Ok(())
 }

@@ -65,7 +65,7 @@ fn one_line(error: &wat::Error) -> String {
     let text = error.to_string();
     let mut lines = text.lines().map(str::trim);
     let message = lines.next().unwrap_or_default().to_owned();
-    match lines.next().and_then(|line| line.strip_prefix("--> ")) {
+    match lines.find_map(|line| line.strip_prefix("--> ")) {
         Some(place) => format!("{message} at {}", place.trim_start_matches("<anon>:")),
         None => message,
     }

@@ -46,7 +46,7 @@ pub use report::{Call, CallClass, Caller, Function, Meets, ShimReport, Signature
 pub use trace::{Frame, first_frames};
 
 use crate::analyze::Indirect;
-use crate::emit::{Additions, Dropped, Emitted, NewTypes, assemble};
+use crate::emit::{Additions, Dropped, Emitted, NewTypes, assemble, left_out};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::read::{self, Module};
@@ -63,6 +63,8 @@ pub struct ShimOutput {
     pub wasm: Vec<u8>,
     /// How many calls were repaired.
     pub calls: usize,
+    /// The size of the module in bytes, as it was before.
+    pub bytes_before: usize,
     /// How many adapters were made.
     pub adapters: usize,
     /// The functions that the host calls after it wrote to a table: export names.
@@ -83,6 +85,7 @@ pub fn shim(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
         let nothing = ShimOutput {
             wasm: Vec::new(),
             calls: 0,
+            bytes_before: module.bytes.len(),
             adapters: 0,
             sync_exports: Vec::new(),
             warnings: Vec::new(),
@@ -97,6 +100,7 @@ pub fn shim(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
         check::check(module, mismatches.indirect, &plan, &emitted.wasm, bit_casts)?;
         Ok(ShimOutput {
             calls: sites.len(),
+            bytes_before: module.bytes.len(),
             adapters: plan.adapters.len(),
             sync_exports: sync_exports(&plan),
             warnings: warnings(&plan, &emitted.dropped),
@@ -188,20 +192,13 @@ fn sync_exports(plan: &Plan) -> Vec<String> {
 }
 
 fn warnings(plan: &Plan, dropped: &[Dropped]) -> Vec<String> {
-    let dropped = dropped.iter().map(|section| {
-        format!(
-            "the custom section `{}` ({} bytes) speaks of code that moved, and was left out",
-            crate::text::escape(&section.name),
-            section.bytes
-        )
-    });
     let synced = sync_exports(plan).into_iter().map(|name| {
         format!(
             "the host can write to a table that repaired calls use: after it changed COUNT slots from \
              START on, it must call the export `{name}`(START, COUNT); or use --mechanism ref-test"
         )
     });
-    dropped.chain(synced).collect()
+    left_out(dropped).into_iter().chain(synced).collect()
 }
 
 impl FuncIdx {

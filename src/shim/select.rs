@@ -109,7 +109,7 @@ impl Chosen<'_, '_> {
                 Ok(())
             }
             (_, Some(func), _) => self.add_callers(&BTreeSet::from([FuncIdx(func)]), pattern),
-            (_, None, Some(name)) => self.callers(&FuncPattern(name.clone()), pattern),
+            (_, None, Some(name)) => self.callers(&FuncPattern::exact(name), pattern),
             (_, None, None) => {
                 Err(missing(pattern, "the trace may come from another build of the module"))
             }

@@ -1,4 +1,4 @@
-//! Assumptions and profiles on the command line: how they are given, reported and refused.
+//! Assumptions on the command line: how they are given, reported and refused.
 
 use super::*;
 
@@ -11,7 +11,9 @@ fn an_assumption_narrows_the_closure_and_is_reported() {
     let remarks = text(&output.stderr);
     assert_eq!(
         remarks,
-        "assumed: no entry is ever called below `forks`: 1 function fewer, for 1 guard (7 bytes)\n\
+        "warning: the assumptions leave no function of the module in the closure: whatever calls an entry, \
+         the unwind ends at a guard\n\
+         assumed: no entry is ever called below `forks`: 1 function fewer, for 1 guard (7 bytes)\n\
          note: 1 guard (7 bytes) for what is assumed\n"
     );
 
@@ -19,9 +21,10 @@ fn an_assumption_narrows_the_closure_and_is_reported() {
     let output = sandbox.run(&["analyze", "in.wasm", "--only", "@list"]);
     assert_done(&output);
     assert!(text(&output.stdout).starts_with("1 (0, 1) "));
+    assert!(text(&output.stderr).contains("only called below 1 listed function: "));
     fs::write(sandbox.path("empty"), "# nothing\n\n").unwrap();
     let empty = sandbox.run(&["analyze", "in.wasm", "--only", "@empty"]);
-    assert_refused(&empty, "the list empty has no functions");
+    assert_refused(&empty, "the list in empty has no functions");
     let unknown = sandbox.run(&["analyze", "in.wasm", "--assume-not-called", "forkz"]);
     assert_refused(&unknown, "did you mean `forks`");
     assert_refused(&sandbox.run(&["analyze", "in.wasm", "--only", "@none"]), "none");
@@ -45,62 +48,86 @@ fn an_assumption_on_a_table_is_reported() {
     assert!(remarks.contains(table), "{remarks}");
     assert!(remarks.contains("note: 1 guard (7 bytes) for what is assumed"), "{remarks}");
     let unknown = sandbox.run(&[&args[..], &["memo"]].concat());
-    assert_refused(&unknown, "give an index or a name of 0 (`slots`)");
+    assert_refused(&unknown, "no table is called `memo`; the module has table 0 (`slots`)");
 }
 
 #[test]
-fn a_profile_narrows_the_closure_and_is_reported() {
+fn what_contradicts_itself_is_said() {
     let sandbox = Sandbox::with("in.wasm", FORKS);
-    let profile = r#"{"version": 1, "functions": [{"index": 4, "name": "other", "count": 2}]}"#;
-    fs::write(sandbox.path("p.json"), profile).unwrap();
-    let output = sandbox.run(&["analyze", "in.wasm", "--profile", "p.json"]);
+    let args = ["analyze", "in.wasm", "--entry", "*.*", "--only", "*", "--assume-no-fork", "forks"];
+    let output = sandbox.run(&args);
     assert_done(&output);
-    assert!(text(&output.stdout).starts_with("1 (0, 1) "));
-    let remarks = text(&output.stderr);
-    assert!(remarks.contains("the 1 functions of a profile: 1 function fewer"), "{remarks}");
-    let with_list = ["analyze", "in.wasm", "--profile", "p.json", "--only", "forks"];
-    assert!(text(&sandbox.run(&with_list).stdout).starts_with("2 (1, 1) "));
-
-    assert_done(&sandbox.run(&["instrument", "in.wasm", "-o", "out.wasm", "--profile", "p.json"]));
-    fs::remove_file(sandbox.path("out.wasm")).unwrap();
-    let texts = [
-        ("{", "p.json can't be used: EOF"),
-        (r#"{"version": 3}"#, "its version is 3"),
-        (r#"{"version": 1, "functions": []}"#, "it has no functions"),
-        (r#"{"version": 1, "functions": [{"name": "gone"}]}"#, "record it again"),
-    ];
-    for (profile, expected) in texts {
-        fs::write(sandbox.path("p.json"), profile).unwrap();
-        let args = ["instrument", "in.wasm", "-o", "out.wasm", "--profile", "p.json"];
-        assert_refused(&sandbox.run(&args), expected);
-    }
-    assert_refused(&sandbox.run(&["analyze", "in.wasm", "--profile", "absent"]), "absent");
-    assert_eq!(sandbox.names(), ["in.wasm", "p.json"]);
+    assert!(text(&output.stdout).starts_with("3 (1, 2) "));
+    let warning = "warning: function 2 (forks) is listed as having an entry below, and also assumed to have \
+                   none: it is left out of the closure\n";
+    assert!(text(&output.stderr).starts_with(warning), "{}", text(&output.stderr));
+    let args = ["instrument", "in.wasm", "-o", "out", "--entry", "*.*", "--only", "*"];
+    let output = sandbox.run(&[&args[..], &["--assume-not-called", "*s"]].concat());
+    assert_done(&output);
+    let warning = "warning: functions 2 (forks), 3 (naps) are listed as having";
+    assert!(text(&output.stderr).starts_with(warning), "{}", text(&output.stderr));
+    let json = sandbox.run(&[&args[..1], &args[1..2], &["--discover-only"], &args[4..]].concat());
+    assert_done(&json);
+    assert!(!text(&json.stderr).contains("warning"));
 }
 
 #[test]
-fn profiles_are_merged_in_any_order() {
-    let sandbox = Sandbox::new();
-    let a = r#"{"version": 1, "functions": [{"index": 7}, {"index": 2, "count": 4}], "stacks": 5}"#;
-    let b =
-        r#"{"version": 1, "functions": [{"name": "f"}, {"index": 7, "count": 2}], "stacks": 2}"#;
-    fs::write(sandbox.path("a"), a).unwrap();
-    fs::write(sandbox.path("b"), b).unwrap();
-    assert_done(&sandbox.run(&["profile", "merge", "a", "b", "-o", "ab"]));
-    let stdout = sandbox.feed(&["profile", "merge", "b", "-", "-o", "-"], a.as_bytes()).stdout;
-    assert_eq!(stdout, sandbox.read("ab"));
-    let merged: serde_json::Value = serde_json::from_slice(&stdout).unwrap();
-    let functions = serde_json::json!([
-        {"index": 2, "count": 4}, {"index": 7, "count": 3}, {"name": "f", "count": 1}
-    ]);
-    assert_eq!(merged["functions"], functions);
-    assert_eq!(merged["stacks"], 7);
+fn a_closure_that_is_left_empty_is_a_warning() {
+    let sandbox = Sandbox::with("in.wasm", FORKS);
+    for args in [&["analyze", "in.wasm"][..], &["instrument", "in.wasm", "-o", "out"]] {
+        let output = sandbox.run(&[args, &["--only", "other"]].concat());
+        assert_done(&output);
+        let warning = "warning: the assumptions leave no function of the module in the closure";
+        assert!(text(&output.stderr).starts_with(warning), "{}", text(&output.stderr));
+    }
+    let json = sandbox.run(&["analyze", "in.wasm", "--only", "other", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["warnings"].as_array().unwrap().len(), 1);
+    // A module that calls no entry has an empty closure by itself.
+    let wat = FORKS.replace("(call $fork)", "(i32.const 0)");
+    let output = sandbox.feed(&["analyze", "-", "--only", "other"], wat.as_bytes());
+    assert_done(&output);
+    assert!(!text(&output.stderr).contains("warning"), "{}", text(&output.stderr));
+}
 
-    assert_done(&sandbox.run(&["profile", "merge", "ab", "-o", "ab"]));
-    assert_eq!(stdout, sandbox.read("ab"));
-    fs::write(sandbox.path("b"), "{\n\"version\": one}").unwrap();
-    let malformed = sandbox.run(&["profile", "merge", "a", "b", "-o", "ab"]);
-    assert_refused(&malformed, "the profile b can't be used: expected value at line 2 column 12");
-    assert_eq!(stdout, sandbox.read("ab"));
-    assert_eq!(sandbox.run(&["profile", "merge", "a"]).status.code(), Some(2));
+#[test]
+fn a_star_matches_any_text_and_can_be_escaped() {
+    let wat = FORKS
+        .replace("$forks", "(@name \"operator*(A const&)\")")
+        .replace("$naps", "(@name \"operator+(A)\")");
+    let sandbox = Sandbox::with("in.wasm", &wat);
+    let left = |pattern: &str| {
+        let args = ["analyze", "in.wasm", "--entry", "*.*", "--assume-no-fork", pattern];
+        let output = sandbox.run(&args);
+        assert_done(&output);
+        let closure = text(&output.stdout);
+        [closure.contains("operator*"), closure.contains("operator+")]
+    };
+    assert_eq!(left("operator*"), [false, false]);
+    assert_eq!(left("*A)"), [true, false]);
+    assert_eq!(left(r"*\*(*&)"), [false, true]);
+    assert_eq!(left(r"operator\*(A const&)"), [false, true]);
+    let unknown = sandbox.run(&["analyze", "in.wasm", "--assume-no-fork", r"oper\*"]);
+    assert_refused(&unknown, r"no function is called `oper\*`");
+    for (entries, count) in [("ker*.*_f*k", 2), (r"*.\*", 0), ("e*v.*", 2)] {
+        let output = sandbox.run(&["analyze", "in.wasm", "--entry", entries]);
+        match count {
+            0 => assert_refused(&output, &format!("does not import the entry `{entries}`")),
+            _ => assert_eq!(text(&output.stdout).lines().count(), count + 1, "{entries}"),
+        }
+    }
+}
+
+#[test]
+fn an_index_that_is_none_says_which_there_are() {
+    let sandbox = Sandbox::with("in.wasm", FORKS);
+    for index in ["5", "0", "99999999999"] {
+        let output = sandbox.run(&["explain", "in.wasm", index]);
+        let there = "it defines the functions 2 to 4, and imports those before";
+        assert_refused(&output, &format!("has the index {index}; {there}"));
+    }
+    let one = sandbox.feed(&["explain", "-", "1", "--allow-missing-entry"], PLAIN.as_bytes());
+    assert_refused(&one, "it defines function 0 alone");
+    let none = sandbox.feed(&["explain", "-", "1", "--allow-missing-entry"], b"(module)");
+    assert_refused(&none, "it defines none");
 }

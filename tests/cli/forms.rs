@@ -30,7 +30,7 @@ fn optimize_chooses_forms() {
 #[test]
 fn a_cpu_profile_chooses_what_time_is_spent_in() {
     let sandbox = Sandbox::with("m.wat", MODULE);
-    let write = |name: &str, text: &str| std::fs::write(sandbox.path(name), text).unwrap();
+    let write = |name: &str, text: &str| fs::write(sandbox.path(name), text).unwrap();
     write(
         "list.json",
         r#"{"version": 1, "functions": [{"name": "hot", "self_time": 95}, {"name": "cold", "self_time": 5}, {"name": "gone", "self_time": 900}]}"#,

@@ -36,6 +36,7 @@ fn only_flags_that_exist_are_named() {
         &["instrument"][..],
         &["analyze"],
         &["explain"],
+        &["imports"],
         &["plan"],
         &["shim"],
         &["profile", "merge"],
@@ -43,7 +44,16 @@ fn only_flags_that_exist_are_named() {
         help += &text(&sandbox.run(&[command, &["--help"]].concat()).stdout);
     }
     // Of cargo, Node and Binaryen.
-    let others = ["--release", "--path", "--open", "--import", "--fpcast-emu", "--no-liftoff"];
+    let others = [
+        "--release",
+        "--path",
+        "--open",
+        "--import",
+        "--cpu-prof",
+        "--no-wasm-inlining",
+        "--fpcast-emu",
+        "--no-liftoff",
+    ];
     let is_flag = |word: &&str| word.starts_with("--") && !word.trim_matches('-').is_empty();
     for (page, text) in pages() {
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));

@@ -10,6 +10,7 @@
 //!
 //! So an unwind that an assumption rules out comes either to code that is prepared for it, or to a guard.
 
+mod contradictions;
 mod guards;
 mod loops;
 mod narrow;
@@ -34,6 +35,8 @@ pub(super) struct Assumed {
     each: Vec<Meaning>,
     /// What is to be said about them.
     pub(super) notes: Vec<String>,
+    /// What the user should know before using the closure.
+    pub(super) warnings: Vec<String>,
 }
 
 /// What an assumption comes to in a module.
@@ -53,7 +56,7 @@ impl Assumed {
     /// [`crate::Error::NoSuchFunction`] or [`crate::Error::NoSuchTable`] for a pattern that matches
     /// nothing, [`crate::Error::StaleProfile`] for a profile of another build.
     pub(super) fn resolve(module: &Module<'_>, options: &Options) -> Result<Assumed> {
-        let mut assumed = Assumed { each: Vec::new(), notes: Vec::new() };
+        let mut assumed = Assumed { each: Vec::new(), notes: Vec::new(), warnings: Vec::new() };
         if options.assumptions.is_empty() {
             return Ok(assumed);
         }
@@ -62,6 +65,7 @@ impl Assumed {
             let meaning = assumed.meaning(module, &names, assumption)?;
             assumed.each.push(meaning);
         }
+        assumed.warnings.extend(contradictions::warning(module, &assumed.each));
         Ok(assumed)
     }
 

@@ -7,6 +7,7 @@ use super::super::entries;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, IndexType, TableIdx};
 use crate::options::{FuncPattern, TablePattern};
+use crate::pattern::Pattern;
 use crate::read::{Module, demangled};
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -41,19 +42,19 @@ impl<'m> FuncNames<'m> {
     /// The functions that `pattern` means, in index order.
     ///
     /// # Errors
-    /// [`Error::NoSuchFunction`] if there is none.
+    /// [`Error::NoSuchFunction`] or [`Error::NoSuchIndex`] if there is none.
     pub(crate) fn matching(&self, pattern: &FuncPattern) -> Result<Vec<FuncIdx>> {
         let text = pattern.0.as_str();
-        let mut found = match (text.parse::<usize>(), text.strip_suffix('*')) {
-            (Ok(index), _) => self.at(index).into_iter().collect(),
-            (_, Some(prefix)) => self.range(prefix, |name| name.starts_with(prefix)),
-            (_, None) => self.named(text),
-        };
+        if let Ok(index) = text.parse::<usize>() {
+            return self.at(index).map(|func| vec![func]).ok_or_else(|| self.no_index(text));
+        }
+        let pattern = Pattern::parse(text);
+        let mut found = self.matched(&pattern);
         found.sort_unstable();
         found.dedup();
         if found.is_empty() {
             let names = self.names.iter().map(|(name, _)| name.as_ref());
-            let near = entries::nearest(text.trim_end_matches('*'), names);
+            let near = entries::nearest(&pattern.literal(), names);
             return Err(Error::NoSuchFunction { pattern: text.into(), near });
         }
         Ok(found)
@@ -68,14 +69,23 @@ impl<'m> FuncNames<'m> {
 
     /// The functions with this very name, in index order.
     pub(super) fn named(&self, name: &str) -> Vec<FuncIdx> {
-        self.range(name, |other| other == name)
+        self.matched(&Pattern::exact(name))
     }
 
-    /// The functions of the names from `first` on, as long as `wanted`.
-    fn range(&self, first: &str, wanted: impl Fn(&str) -> bool) -> Vec<FuncIdx> {
-        let start = self.names.partition_point(|(name, _)| name.as_ref() < first);
-        let run = self.names[start..].iter().take_while(|(name, _)| wanted(name));
-        run.map(|(_, func)| *func).collect()
+    /// The functions of the names that `pattern` matches, in order of these.
+    fn matched(&self, pattern: &Pattern) -> Vec<FuncIdx> {
+        let start = pattern.start();
+        let first = self.names.partition_point(|(name, _)| name.as_ref() < start);
+        let run = self.names[first..].iter().take_while(|(name, _)| match pattern.is_exact() {
+            true => name == start,
+            false => name.starts_with(start),
+        });
+        run.filter(|(name, _)| pattern.matches(name)).map(|(_, func)| *func).collect()
+    }
+
+    fn no_index(&self, index: &str) -> Error {
+        let (imported, functions) = (self.module.imported_funcs, self.module.funcs.len());
+        Error::NoSuchIndex { index: index.into(), imported, functions }
     }
 }
 
@@ -85,10 +95,8 @@ impl<'m> FuncNames<'m> {
 /// [`Error::NoSuchTable`] if there is none.
 pub(super) fn tables(module: &Module<'_>, pattern: &TablePattern) -> Result<Vec<TableIdx>> {
     let text = pattern.0.as_str();
-    let matches = |name: &String| match text.strip_suffix('*') {
-        Some(prefix) => name.starts_with(prefix),
-        None => name == text,
-    };
+    let pattern = Pattern::parse(text);
+    let matches = |name: &String| pattern.matches(name);
     let found: Vec<_> = match text.parse::<usize>() {
         Ok(index) => module.tables.indices().filter(|table| table.as_usize() == index).collect(),
         Err(_) => module

@@ -1,0 +1,122 @@
+//! Makes the library's options of the flags.
+
+use super::console::Console;
+use super::flags::{AbiFlag, Forms, Global, ModuleFlags, PrecisionFlag};
+use super::{files, profiles, usage};
+use std::num::NonZero;
+use wasm_fork::{
+    Abi, Assumption, EntryPattern, Error, FuncPattern, Options, Precision, Result, TablePattern,
+};
+
+/// The options of a command on a module.
+///
+/// # Errors
+/// If a file that a flag names can't be read, or holds something else.
+pub(super) fn options(
+    flags: &ModuleFlags,
+    command: &str,
+    console: &mut Console,
+) -> Result<Options> {
+    let patterns = |texts: &[String]| -> Vec<_> {
+        texts.iter().map(|text| entry_pattern(text, command)).collect()
+    };
+    let mut options = Options {
+        reentrant: patterns(&flags.reentrant),
+        assumptions: assumptions(flags, console)?,
+        allow_missing_entry: flags.allow_missing_entry,
+        ..Options::default()
+    };
+    let mut entries = patterns(&flags.entries);
+    if let (Some(module), Some(name)) = (&flags.entry_module, &flags.entry_name) {
+        entries.push(EntryPattern::of_module(module, name));
+    }
+    if !entries.is_empty() {
+        options.entries = entries;
+    }
+    Ok(options)
+}
+
+/// `options` with what the flags say about forms.
+///
+/// # Errors
+/// If the profile can't be read.
+pub(super) fn with_forms(flags: &Forms, options: Options) -> Result<Options> {
+    let cpu_profile = flags.cpu_profile.as_deref().map(profiles::read_cpu).transpose()?;
+    let optimize = flags.optimize.map(Into::into).unwrap_or_default();
+    Ok(Options { optimize, cpu_profile, ..options })
+}
+
+fn entry_pattern(text: &str, command: &str) -> EntryPattern {
+    EntryPattern::parse(text).unwrap_or_else(|error| usage::error(&[command], &error.to_string()))
+}
+
+fn assumptions(flags: &ModuleFlags, console: &mut Console) -> Result<Vec<Assumption>> {
+    let pattern = |text: &String| FuncPattern(text.clone());
+    let mut assumptions: Vec<_> =
+        flags.assume_no_fork.iter().map(|text| Assumption::NoFork(pattern(text))).collect();
+    let not_called = flags.assume_not_called.iter();
+    assumptions.extend(not_called.map(|text| Assumption::NotCalled(pattern(text))));
+    let only: Vec<_> = files::with_lists(&flags.only)?.iter().map(pattern).collect();
+    if !only.is_empty() {
+        assumptions.push(Assumption::Only(only));
+    }
+    if !flags.profiles.is_empty() {
+        let profile = profiles::read_all(&flags.profiles, console)?;
+        assumptions.push(Assumption::Profile(profile));
+    }
+    let private = flags.assume_table_private.iter().cloned().map(TablePattern);
+    assumptions.extend(private.map(Assumption::TablePrivate));
+    Ok(assumptions)
+}
+
+impl From<AbiFlag> for Abi {
+    fn from(flag: AbiFlag) -> Abi {
+        match flag {
+            AbiFlag::WpkFork => Abi::WpkFork,
+        }
+    }
+}
+
+impl From<PrecisionFlag> for Precision {
+    fn from(flag: PrecisionFlag) -> Precision {
+        match flag {
+            PrecisionFlag::Direct => Precision::Direct,
+            PrecisionFlag::Asyncify => Precision::Asyncify,
+            PrecisionFlag::Types => Precision::Types,
+            PrecisionFlag::Constants => Precision::Constants,
+            PrecisionFlag::Interprocedural => Precision::Interprocedural,
+        }
+    }
+}
+
+/// Starts as many threads as the user wants, if the machine has cores for them.
+///
+/// # Errors
+/// If the system can't start them.
+pub(super) fn limit_threads(flags: &Global) -> Result<()> {
+    let Some(wanted) = flags.threads else {
+        return Ok(());
+    };
+    // Where the number of cores can't be told, the user knows best.
+    let cores = std::thread::available_parallelism().map_or(usize::MAX, NonZero::get);
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads(wanted, cores))
+        .build_global()
+        .map_err(|error| Error::Internal(format!("the threads can't be started: {error}")))
+}
+
+/// More threads than cores only cost time.
+fn threads(wanted: u16, cores: usize) -> usize {
+    usize::from(wanted).min(cores)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::threads;
+
+    #[test]
+    fn there_are_no_more_threads_than_cores() {
+        assert_eq!([1, 2, 3, 65535].map(|wanted| threads(wanted, 2)), [1, 2, 2, 2]);
+        assert_eq!(threads(7, usize::MAX), 7);
+    }
+}

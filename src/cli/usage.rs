@@ -1,0 +1,126 @@
+//! Usage errors that clap doesn't find: flags that would have no effect, and a second use of the standard
+//! input, where nothing would be left to read.
+
+use super::files::is_dash;
+use super::flags::{Command, Flags, Forms, Merge, ModuleFlags, Profile, Shim, ShimFirst};
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+use std::path::{Path, PathBuf};
+use wasm_fork::text::escape;
+
+/// Leaves the process if the flags of the command make no sense together.
+pub(super) fn check(command: &Command) {
+    match command {
+        Command::Instrument(args) if args.discover_only => {
+            forms_are_used("instrument", &args.forms, "--discover-only writes no code");
+        }
+        Command::Analyze(args) if !args.stats => {
+            forms_are_used("analyze", &args.forms, "only --stats looks at code that is written");
+        }
+        _ => {}
+    }
+    stdin_is_read_once(command);
+}
+
+/// Leaves the process as clap does when flags of a command make no sense.
+pub(super) fn error(command: &[&str], message: &str) -> ! {
+    let mut flags = Flags::command();
+    flags.build();
+    let named = command.iter().fold(&mut flags, |flags, name| {
+        flags.find_subcommand_mut(name).expect("the command was parsed by these flags")
+    });
+    named.error(ErrorKind::ValueValidation, escape(message)).exit()
+}
+
+fn forms_are_used(command: &str, flags: &Forms, reason: &str) {
+    let given =
+        [("--optimize", flags.optimize.is_some()), ("--cpu-profile", flags.cpu_profile.is_some())];
+    for (flag, _) in given.iter().filter(|(_, given)| *given) {
+        error(&[command], &format!("{flag} would have no effect: {reason}"));
+    }
+}
+
+/// The arguments that mean the standard input, as the user knows them.
+#[derive(Default)]
+struct Users(Vec<&'static str>);
+
+fn stdin_is_read_once(command: &Command) {
+    let mut users = Users::default();
+    let name: &[&str] = match command {
+        Command::Instrument(args) => {
+            users.module(&args.module);
+            users.forms(&args.forms);
+            users.shim_first(&args.shim);
+            &["instrument"]
+        }
+        Command::Analyze(args) => {
+            users.module(&args.module);
+            users.forms(&args.forms);
+            &["analyze"]
+        }
+        Command::Explain(args) => {
+            users.module(&args.module);
+            &["explain"]
+        }
+        Command::Plan(args) => {
+            users.module(&args.module);
+            users.forms(&args.forms);
+            &["plan"]
+        }
+        Command::Imports(_) => return,
+        Command::Shim(args) => {
+            users.shim(args);
+            &["shim"]
+        }
+        Command::Profile(Profile::Merge(Merge { inputs, .. })) => {
+            users.files("IN", inputs);
+            &["profile", "merge"]
+        }
+    };
+    if let [first, second, ..] = users.0[..] {
+        let users = if first == second {
+            format!("{first} names it twice")
+        } else {
+            format!("{first} and {second} both name it")
+        };
+        error(name, &format!("the standard input can be read once, and {users}"));
+    }
+}
+
+impl Users {
+    fn file(&mut self, argument: &'static str, path: &Path) {
+        if is_dash(path) {
+            self.0.push(argument);
+        }
+    }
+
+    fn files(&mut self, argument: &'static str, paths: &[PathBuf]) {
+        paths.iter().for_each(|path| self.file(argument, path));
+    }
+
+    fn lists(&mut self, argument: &'static str, items: &[String]) {
+        let lists = items.iter().filter(|item| *item == "@-");
+        self.0.extend(lists.map(|_| argument));
+    }
+
+    fn module(&mut self, flags: &ModuleFlags) {
+        self.file("IN", &flags.input);
+        self.lists("--only", &flags.only);
+        self.files("--profile", &flags.profiles);
+    }
+
+    fn forms(&mut self, flags: &Forms) {
+        flags.cpu_profile.iter().for_each(|path| self.file("--cpu-profile", path));
+    }
+
+    fn shim(&mut self, flags: &Shim) {
+        self.file("IN", &flags.input);
+        self.lists("--site", &flags.sites);
+        self.files("--from-trap", &flags.from_trap);
+    }
+
+    fn shim_first(&mut self, flags: &ShimFirst) {
+        self.lists("--shim-site", &flags.shim_site);
+        self.files("--shim-from-trap", &flags.shim_from_trap);
+    }
+}
