@@ -183,11 +183,8 @@ fn invoke(mut caller: Caller<'_, Kept>, slot: i32, argument: i32) -> Result<i32>
     }
 }
 
-fn compiled(instrument: bool) -> Module {
-    match instrument {
-        true => instrumented(WAT),
-        false => Module::from_binary(engine(), &wat::parse_str(WAT).unwrap()).unwrap(),
-    }
+fn original() -> Module {
+    Module::from_binary(engine(), &wat::parse_str(WAT).unwrap()).unwrap()
 }
 
 fn kept(saves: Saves, answers: &[i32], end: i32) -> Kept {
@@ -198,19 +195,22 @@ const BEGINS: [&str; 2] = ["wpk_fork_rewind_begin", "wpk_fork_resume_begin"];
 
 #[test]
 fn what_a_host_saved_before_the_unwind_is_what_it_goes_back_to() {
-    let (original, forked) = (compiled(false), compiled(true));
-    for (slot, answers) in [(1, [2, 9]), (1, [9, 2]), (1, [2, 2]), (2, [2, 9]), (2, [9, 2])] {
+    let (original, forked) = (original(), instrumented(WAT));
+    let cases = [(1, [2, 9]), (1, [9, 2]), (1, [2, 2]), (2, [2, 9]), (2, [9, 2])];
+    for ((slot, answers), forked) in
+        cases.into_iter().flat_map(|case| forked.each_ref().map(|f| (case, f)))
+    {
         let kept = |end| kept(Saves::WhenCalledByTheProgram, &answers, end);
         let expected = Host::new(&original, kept(0)).run(slot, false, "");
         assert_eq!(expected.1, 9000);
         let roomy = BUFFER + 4096;
         for (fresh, begin) in [(false, BEGINS[0]), (false, BEGINS[1]), (true, BEGINS[0])] {
-            let result = Host::new(&forked, kept(roomy)).run(slot, fresh, begin);
+            let result = Host::new(forked, kept(roomy)).run(slot, fresh, begin);
             assert_eq!(result, expected, "{answers:?} through slot {slot}, {begin}, {fresh}");
         }
         // Without room the calls are made again before the export returns.
         for end in BUFFER + 8..BUFFER + 120 {
-            let result = Host::new(&forked, kept(end)).run(slot, false, BEGINS[0]);
+            let result = Host::new(forked, kept(end)).run(slot, false, BEGINS[0]);
             assert_eq!(result, expected, "{answers:?} through slot {slot}, end {end}");
         }
     }
@@ -219,7 +219,9 @@ fn what_a_host_saved_before_the_unwind_is_what_it_goes_back_to() {
 /// The other way really is wrong, so the first test can see the difference.
 #[test]
 fn what_it_finds_during_a_rewind_is_too_deep() {
-    let host = || Host::new(&compiled(true), kept(Saves::AtEveryCall, &[2, 9], BUFFER + 4096));
-    assert_eq!(host().run(1, false, BEGINS[0]).1, 9000 - 32);
-    assert_eq!(host().run(1, true, BEGINS[0]).1, 9000 - 32);
+    for module in instrumented(WAT) {
+        let host = || Host::new(&module, kept(Saves::AtEveryCall, &[2, 9], BUFFER + 4096));
+        assert_eq!(host().run(1, false, BEGINS[0]).1, 9000 - 32);
+        assert_eq!(host().run(1, true, BEGINS[0]).1, 9000 - 32);
+    }
 }

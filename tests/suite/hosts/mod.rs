@@ -9,6 +9,7 @@ mod top;
 use crate::exec::program::{FUEL, engine};
 use std::ops::Range;
 use std::sync::Arc;
+use wasm_fork::Optimize;
 use wasmtime::{Caller, Func, Instance, Linker, Memory, Module, Result, Store, Trap, Val};
 
 pub const NORMAL: i32 = 0;
@@ -39,18 +40,21 @@ pub struct Host {
     pub memory: Memory,
 }
 
-/// Instruments a module with the entry `env.fork`, and compiles it.
-pub fn instrumented(wat: &str) -> Module {
-    let options = wasm_fork::Options {
-        entries: vec![wasm_fork::EntryPattern::exact("env", "fork")],
-        ..Default::default()
-    };
-    let wasm = wasm_fork::instrument(wat.as_bytes(), &options).unwrap().wasm;
-    Module::from_binary(engine(), &wasm).unwrap()
+/// Instruments a module with the entry `env.fork`, once for each form of functions, and compiles it.
+pub fn instrumented(wat: &str) -> [Module; 2] {
+    [Optimize::Size, Optimize::Speed].map(|optimize| {
+        let options = wasm_fork::Options {
+            entries: vec![wasm_fork::EntryPattern::exact("env", "fork")],
+            optimize,
+            ..Default::default()
+        };
+        let wasm = wasm_fork::instrument(wat.as_bytes(), &options).unwrap().wasm;
+        Module::from_binary(engine(), &wasm).unwrap()
+    })
 }
 
 impl Host {
-    /// A new instance of a module that [`instrumented`] made.
+    /// A new instance of one of the modules that [`instrumented`] made.
     pub fn new(module: &Module) -> Host {
         let kept = Kept { begin: Arc::new(|_| Ok(())), no_room: 0, forgets_to_end: false };
         let mut store = Store::new(engine(), kept);

@@ -29,14 +29,14 @@ const WAT: &str = r#"(module
 const BUFFER: u32 = 4096;
 const END: u32 = 8192;
 
-fn module() -> &'static Module {
-    static MODULE: OnceLock<Module> = OnceLock::new();
-    MODULE.get_or_init(|| instrumented(WAT))
+fn modules() -> &'static [Module; 2] {
+    static MODULES: OnceLock<[Module; 2]> = OnceLock::new();
+    MODULES.get_or_init(|| instrumented(WAT))
 }
 
 /// A host whose program has unwound, with `pos`.
-fn unwound() -> (Host, u32) {
-    let mut host = Host::new(module());
+fn unwound(module: &Module) -> (Host, u32) {
+    let mut host = Host::new(module);
     host.unwind_to(BUFFER, END);
     host.call("run", &[1]).unwrap();
     assert_eq!(host.state(), UNWINDING);
@@ -55,106 +55,122 @@ const BEGINS: [&str; 2] = ["wpk_fork_rewind_begin", "wpk_fork_resume_begin"];
 
 #[test]
 fn every_other_pos_traps() {
-    let (mut host, pos) = unwound();
-    let memory = host.memory.data(&host.store).to_vec();
-    // All the addresses in and around the buffer, and some that are far away.
-    let near = (BUFFER - 600..pos + 600).chain(END - 8..END + 8);
-    let far = [0, 4, 2000, 65532, 65536, 65540, u32::MAX - 3, u32::MAX];
-    for other in near.chain(far).filter(|other| *other != pos) {
-        for begin in BEGINS {
-            // The instance is of no use after a trap in the midst of a rewind.
-            let mut host = over(&memory);
-            host.write(BUFFER, other);
-            assert_traps(rewind(&mut host, begin, "run"), &format!("{begin}, pos {other:#x}"));
+    for module in modules() {
+        let (mut host, pos) = unwound(module);
+        let memory = host.memory.data(&host.store).to_vec();
+        // All the addresses in and around the buffer, and some that are far away.
+        let near = (BUFFER - 600..pos + 600).chain(END - 8..END + 8);
+        let far = [0, 4, 2000, 65532, 65536, 65540, u32::MAX - 3, u32::MAX];
+        for other in near.chain(far).filter(|other| *other != pos) {
+            for begin in BEGINS {
+                // The instance is of no use after a trap in the midst of a rewind.
+                let mut host = over(module, &memory);
+                host.write(BUFFER, other);
+                assert_traps(rewind(&mut host, begin, "run"), &format!("{begin}, pos {other:#x}"));
+            }
         }
+        let result = rewind(&mut host, BEGINS[0], "run").unwrap();
+        assert_eq!(result, 10000 + 100 + ANSWER + 5 + 2 + 1024);
     }
-    let result = rewind(&mut host, BEGINS[0], "run").unwrap();
-    assert_eq!(result, 10000 + 100 + ANSWER + 5 + 2 + 1024);
 }
 
 /// A fresh instance over a copy of the memory.
-fn over(memory: &[u8]) -> Host {
-    let mut host = Host::new(module());
+fn over(module: &Module, memory: &[u8]) -> Host {
+    let mut host = Host::new(module);
     host.memory.write(&mut host.store, 0, memory).unwrap();
     host
 }
 
 #[test]
 fn a_buffer_that_was_rewound_already_traps() {
-    let (mut host, _) = unwound();
-    rewind(&mut host, BEGINS[0], "run").unwrap();
-    assert_traps(rewind(&mut host, BEGINS[0], "run"), "pos was not written back");
+    for module in modules() {
+        let (mut host, _) = unwound(module);
+        rewind(&mut host, BEGINS[0], "run").unwrap();
+        assert_traps(rewind(&mut host, BEGINS[0], "run"), "pos was not written back");
+    }
 }
 
 #[test]
 fn another_export_traps() {
-    let (mut host, _) = unwound();
-    assert_traps(rewind(&mut host, BEGINS[0], "other"), "its frame is not on top");
+    for module in modules() {
+        let (mut host, _) = unwound(module);
+        assert_traps(rewind(&mut host, BEGINS[0], "other"), "its frame is not on top");
+    }
 }
 
 #[test]
 fn another_functions_frame_traps() {
-    let (host, pos) = unwound();
-    // The number of the site of the outermost frame, replaced by each that there may be, and more.
-    let own = host.read(pos - 4);
-    let memory = host.memory.data(&host.store).to_vec();
-    for number in (0..20).chain([u32::MAX, 1 << 31]).filter(|number| *number != own) {
-        let mut host = over(&memory);
-        host.write(pos - 4, number);
-        assert_traps(rewind(&mut host, BEGINS[0], "run"), &format!("site {number}"));
+    for module in modules() {
+        let (host, pos) = unwound(module);
+        // The number of the site of the outermost frame, replaced by each that there may be, and more.
+        let own = host.read(pos - 4);
+        let memory = host.memory.data(&host.store).to_vec();
+        for number in (0..20).chain([u32::MAX, 1 << 31]).filter(|number| *number != own) {
+            let mut host = over(module, &memory);
+            host.write(pos - 4, number);
+            assert_traps(rewind(&mut host, BEGINS[0], "run"), &format!("site {number}"));
+        }
     }
 }
 
 #[test]
 fn a_limit_below_the_frames_traps_before_globals_are_restored() {
-    let (mut host, pos) = unwound();
-    host.call("set_sp", &[77]).unwrap();
-    for end in [1, 4, BUFFER - 4, BUFFER, BUFFER + 8, BUFFER + 24, pos - 4, pos - 1] {
-        host.write(BUFFER + 4, end);
-        for begin in BEGINS {
-            assert_traps(host.call(begin, &[BUFFER as i32]), &format!("{begin}, end {end:#x}"));
-            assert_eq!(host.state(), NORMAL);
-            assert_eq!(host.call("get_sp", &[]).unwrap(), 77);
+    for module in modules() {
+        let (mut host, pos) = unwound(module);
+        host.call("set_sp", &[77]).unwrap();
+        for end in [1, 4, BUFFER - 4, BUFFER, BUFFER + 8, BUFFER + 24, pos - 4, pos - 1] {
+            host.write(BUFFER + 4, end);
+            for begin in BEGINS {
+                assert_traps(host.call(begin, &[BUFFER as i32]), &format!("{begin}, end {end:#x}"));
+                assert_eq!(host.state(), NORMAL);
+                assert_eq!(host.call("get_sp", &[]).unwrap(), 77);
+            }
         }
-    }
-    for end in [0, pos, pos + 1, u32::MAX] {
-        host.write(BUFFER + 4, end);
-        host.call("wpk_fork_rewind_begin", &[BUFFER as i32]).unwrap();
-        host.call("wpk_fork_rewind_end", &[]).unwrap();
-        assert_eq!(host.call("get_sp", &[]).unwrap(), 1024);
+        for end in [0, pos, pos + 1, u32::MAX] {
+            host.write(BUFFER + 4, end);
+            host.call("wpk_fork_rewind_begin", &[BUFFER as i32]).unwrap();
+            host.call("wpk_fork_rewind_end", &[]).unwrap();
+            assert_eq!(host.call("get_sp", &[]).unwrap(), 1024);
+        }
     }
 }
 
 #[test]
 fn a_buffer_moved_up_without_its_words_traps() {
-    let (mut host, _) = unwound();
-    let copy = host.memory.data(&host.store)[BUFFER as usize..END as usize].to_vec();
-    for at in [BUFFER as i32 + 1024, 12288, 65536 - 4096] {
-        // As it was, so `pos` and `end` still speak of the old place.
-        host.memory.write(&mut host.store, at as usize, &copy).unwrap();
-        assert_traps(host.call("wpk_fork_rewind_begin", &[at]), &format!("buffer at {at}"));
-        assert_eq!(host.state(), NORMAL);
+    for module in modules() {
+        let (mut host, _) = unwound(module);
+        let copy = host.memory.data(&host.store)[BUFFER as usize..END as usize].to_vec();
+        for at in [BUFFER as i32 + 1024, 12288, 65536 - 4096] {
+            // As it was, so `pos` and `end` still speak of the old place.
+            host.memory.write(&mut host.store, at as usize, &copy).unwrap();
+            assert_traps(host.call("wpk_fork_rewind_begin", &[at]), &format!("buffer at {at}"));
+            assert_eq!(host.state(), NORMAL);
+        }
     }
 }
 
 #[test]
 fn an_export_called_during_an_unwind_traps() {
-    let mut host = Host::new(module());
-    host.unwind_to(BUFFER, END);
-    host.call("run", &[1]).unwrap();
-    let (pos, memory) = (host.read(BUFFER), host.memory.data(&host.store).to_vec());
-    assert_traps(host.call("run", &[1]), "the unwind has not ended");
-    assert_eq!(host.read(BUFFER), pos);
-    assert!(host.memory.data(&host.store) == memory, "memory changed");
+    for module in modules() {
+        let mut host = Host::new(module);
+        host.unwind_to(BUFFER, END);
+        host.call("run", &[1]).unwrap();
+        let (pos, memory) = (host.read(BUFFER), host.memory.data(&host.store).to_vec());
+        assert_traps(host.call("run", &[1]), "the unwind has not ended");
+        assert_eq!(host.read(BUFFER), pos);
+        assert!(host.memory.data(&host.store) == memory, "memory changed");
+    }
 }
 
 #[test]
 fn an_entry_that_returns_during_a_rewind_traps() {
-    let (mut host, pos) = unwound();
-    host.store.data_mut().forgets_to_end = true;
-    host.call("wpk_fork_rewind_begin", &[BUFFER as i32]).unwrap();
-    assert_eq!(host.state(), REWINDING);
-    let frames = host.memory.data(&host.store)[BUFFER as usize + 4..pos as usize].to_vec();
-    assert_traps(host.call("run", &[1]), "the entry returned in state 2");
-    assert!(host.memory.data(&host.store)[BUFFER as usize + 4..pos as usize] == frames[..]);
+    for module in modules() {
+        let (mut host, pos) = unwound(module);
+        host.store.data_mut().forgets_to_end = true;
+        host.call("wpk_fork_rewind_begin", &[BUFFER as i32]).unwrap();
+        assert_eq!(host.state(), REWINDING);
+        let frames = host.memory.data(&host.store)[BUFFER as usize + 4..pos as usize].to_vec();
+        assert_traps(host.call("run", &[1]), "the entry returned in state 2");
+        assert!(host.memory.data(&host.store)[BUFFER as usize + 4..pos as usize] == frames[..]);
+    }
 }

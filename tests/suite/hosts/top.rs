@@ -1,6 +1,7 @@
 //! The top of a memory of 4 GiB, where addresses wrap.
 
 use super::{ANSWER, FAILURE, Host, NORMAL, UNWINDING, assert_traps, instrumented};
+use wasmtime::Module;
 
 /// 21 frames, the innermost one of another site.
 const WAT: &str = r#"(module
@@ -59,7 +60,11 @@ fn run(host: &mut Host, below_top: u64, end: u32) -> bool {
 
 #[test]
 fn a_frame_that_would_end_at_4_gib_has_no_room() {
-    let mut host = Host::new(&instrumented(WAT));
+    instrumented(WAT).iter().for_each(frames_near_the_top);
+}
+
+fn frames_near_the_top(module: &Module) {
+    let mut host = Host::new(module);
     // Every size at which the frames end near the top, the limit unknown; then larger by pages.
     let had_room: Vec<_> = (8..1200).map(|bytes| run(&mut host, bytes, 0)).collect();
     let first = had_room.iter().position(|had_room| *had_room).expect("1200 bytes are enough");
@@ -76,7 +81,11 @@ fn a_frame_that_would_end_at_4_gib_has_no_room() {
 
 #[test]
 fn an_end_that_wraps_to_0_is_the_end_of_the_memory() {
-    let mut host = Host::new(&instrumented(WAT));
+    instrumented(WAT).iter().for_each(last_page);
+}
+
+fn last_page(module: &Module) {
+    let mut host = Host::new(module);
     let buffer = TOP - 65536;
     let end = (buffer as u32).wrapping_add(65536);
     assert_eq!(end, 0);
@@ -85,7 +94,11 @@ fn an_end_that_wraps_to_0_is_the_end_of_the_memory() {
 
 #[test]
 fn a_header_that_does_not_fit_traps() {
-    let mut host = Host::new(&instrumented(WAT));
+    instrumented(WAT).iter().for_each(headers_across_the_top);
+}
+
+fn headers_across_the_top(module: &Module) {
+    let mut host = Host::new(module);
     for below_top in 1..8 {
         let buffer = (TOP - below_top) as i32;
         for begin in ["wpk_fork_unwind_begin", "wpk_fork_rewind_begin", "wpk_fork_resume_begin"] {
