@@ -9,8 +9,10 @@ use crate::analyze::{FuncNames, IndirectCall};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::options::FuncPattern;
+use crate::read::Module;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use wasmparser::BinaryReader;
 
 /// A call to repair.
 pub(super) struct Site<'a> {
@@ -120,20 +122,61 @@ impl Chosen<'_, '_> {
         Ok(())
     }
 
-    /// The call at the frame's offset, else those of its function.
+    /// The call at the frame's offset, if it is one of the frame's function; else all of that function.
     fn frame(&mut self, frame: &Frame, pattern: &SitePattern) -> Result<()> {
-        match (frame.offset, frame.func, &frame.name) {
-            (Some(offset), _, _) if self.is_call(offset) => {
+        let call = frame.offset.and_then(|offset| self.call_at(offset));
+        let funcs = self.funcs_of(frame);
+        match (call, funcs) {
+            (Some((offset, caller)), Some(funcs)) if !funcs.contains(&caller) => {
+                // Some engines' offsets count from elsewhere, and this one means another call.
+                tracing::debug!(offset, "no offset in the module, by the function's name");
+                self.add_callers(&funcs, pattern)
+            }
+            (Some((offset, _)), _) => {
                 self.offsets.insert(offset);
                 Ok(())
             }
-            (_, Some(func), _) => self.add_callers(&BTreeSet::from([FuncIdx(func)]), pattern),
-            (_, None, Some(name)) => self.callers(&FuncPattern::exact(name), pattern),
-            (_, None, None) => {
-                Err(missing(pattern, "the trace may come from another build of the module"))
-            }
+            (None, Some(funcs)) => self.add_callers(&funcs, pattern),
+            (None, None) => match &frame.name {
+                Some(name) => self.callers(&FuncPattern::exact(name), pattern),
+                None => {
+                    Err(missing(pattern, "the trace may come from another build of the module"))
+                }
+            },
         }
     }
+
+    /// The call that an offset lies in, or right behind: an engine may have read on when it traps.
+    fn call_at(&self, offset: u32) -> Option<(u32, FuncIdx)> {
+        let Mismatches { module, indirect, .. } = self.mismatches;
+        let after = indirect.calls.partition_point(|call| call.offset <= offset);
+        let call = indirect.calls.get(after.checked_sub(1)?)?;
+        (offset <= end_of(module, call)).then_some((call.offset, call.caller))
+    }
+
+    /// The functions that a frame may be of; `None` if what it says means none.
+    fn funcs_of(&mut self, frame: &Frame) -> Option<BTreeSet<FuncIdx>> {
+        if let Some(func) = frame.func {
+            return Some(BTreeSet::from([FuncIdx(func)]));
+        }
+        let module = self.mismatches.module;
+        let names = self.names.get_or_insert_with(|| FuncNames::new(module));
+        let name = frame.name.as_deref()?;
+        // Chrome's console puts a `$` before each name.
+        let spellings = [Some(name), name.strip_prefix('$')];
+        let named = spellings.into_iter().flatten().map(|name| names.named(name));
+        let named = named.into_iter().find(|funcs| !funcs.is_empty());
+        let by_index = || Some(vec![FuncIdx(frame.index_as_name()?)]);
+        Some(named.or_else(by_index)?.into_iter().collect())
+    }
+}
+
+/// Where the instruction ends.
+fn end_of(module: &Module<'_>, call: &IndirectCall) -> u32 {
+    let operands = call.offset as usize + 1;
+    let mut reader = BinaryReader::new(&module.bytes[operands..], operands as u64);
+    let read = reader.read_var_u32().and_then(|_| reader.read_var_u32());
+    read.map_or(call.offset, |_| reader.original_position() as u32)
 }
 
 fn missing(pattern: &SitePattern, reason: &str) -> Error {

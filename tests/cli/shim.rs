@@ -75,6 +75,52 @@ fn calls_are_chosen_by_function_offset_list_and_trace() {
     }
 }
 
+/// What each engine prints for a trap in `again`, whose only call is at 0x89.
+#[test]
+fn every_engines_trace_chooses_the_call_that_trapped() {
+    let sandbox = casts();
+    let traces = [
+        "    at again (wasm://wasm/1234:wasm-function[4]:0x89)",
+        "    at again (http://localhost:8080/in.wasm:0x89)",
+        "    at again (in.wasm:0x89)",
+        "    at in.wasm:0x89",
+        "again\t@\tin.wasm:0x89",
+        "$again\t@\tin.wasm:0x89",
+        "$func4\t@\tin.wasm:0x89",
+        "again@http://localhost:8080/in.wasm:wasm-function[4]:0x89",
+        "<?>.wasm-function[again]@[wasm code]",
+        "again@<?>:wasm-function[4]",
+        "    0:   0x89 - in.wasm!again",
+        "    0:   0x89 - <unknown>!<wasm function 4>",
+        "    at again (<module>[4]:0x89)",
+        "    at <unnamed> (in.wasm[4]:0xffffffff)",
+        "#00: 0x0089 - again",
+        // What has been read on traps behind the instruction's first byte.
+        "#00: 0x008c - again",
+        "#00: 0x0089 - again\n        at /src/again.c:3:4",
+        "#00: 0x0089 - $f4 (FILE:again.c LINE:   3 COLUMN:  4 FUNC:again)",
+        // An offset that counts from elsewhere, and is that of another function's call by chance.
+        "#00: 0x007d - again",
+        "#00: 0x0003 - $f4",
+        "0: again\n        at src/again.c:3:4",
+    ];
+    for trace in traces {
+        let text = format!("RuntimeError: indirect call type mismatch\n{trace}\n");
+        fs::write(sandbox.path("trace"), text).unwrap();
+        let output = sandbox.run(&["shim", "in.wasm", "--report", "--from-trap", "trace"]);
+        assert_done(&output);
+        assert_eq!(chosen(&output.stdout), ["0x89"], "{trace}");
+    }
+}
+
+/// The offsets of the calls that a report calls chosen.
+fn chosen(report: &[u8]) -> Vec<String> {
+    let report = text(report);
+    let chosen = report.lines().filter(|line| line.ends_with(", chosen"));
+    let offsets = chosen.filter_map(|line| line.split_whitespace().next());
+    offsets.map(str::to_owned).collect()
+}
+
 #[test]
 fn without_a_choice_nothing_is_done_and_that_is_said() {
     let sandbox = casts();

@@ -68,7 +68,7 @@ impl<'m> FuncNames<'m> {
     }
 
     /// The functions with this very name, in index order.
-    pub(super) fn named(&self, name: &str) -> Vec<FuncIdx> {
+    pub(crate) fn named(&self, name: &str) -> Vec<FuncIdx> {
         self.matched(&Pattern::exact(name))
     }
 
