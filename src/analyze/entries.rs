@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::options::{EntryPattern, Options};
 use crate::read::{FuncKind, Module};
+use crate::text::escape;
 
 /// The imports that any pattern matches, in index order.
 ///
@@ -162,4 +163,18 @@ fn edit_distance(left: &str, right: &str) -> usize {
         }
     }
     row[right.len()]
+}
+
+/// The warning of a module that expects Asyncify's pass: it imports the protocol's functions, to drive itself.
+pub(super) fn drives_itself(module: &Module<'_>) -> Option<String> {
+    let mut imports = module.funcs.iter().filter_map(|func| match func.kind {
+        FuncKind::Import { module, name } => (module == "asyncify").then_some(name),
+        FuncKind::Defined { .. } => None,
+    });
+    let name = imports.next()?;
+    Some(format!(
+        "the module imports `asyncify.{}`: it drives Asyncify's protocol itself, and expects `wasm-opt --asyncify` to put \
+         that protocol's functions in place of these imports, which are left as they are here",
+        escape(name)
+    ))
 }

@@ -179,6 +179,7 @@ impl Analysis {
         analysis.notes.extend(assumed.notes);
         analysis.warnings.extend(assumed.warnings);
         analysis.warnings.extend(assumptions::emptied(module, &analysis));
+        analysis.warnings.extend(entries::drives_itself(module));
         if proves {
             certificate::check(&model, &analysis)?;
         }

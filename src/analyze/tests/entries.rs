@@ -103,6 +103,19 @@ fn only_function_imports_are_entries() {
 }
 
 #[test]
+fn a_module_that_drives_asyncify_itself_is_warned_of() {
+    let warnings = |from: &str| {
+        analyze(&format!(
+            r#"(module (import "k" "fork" (func $fork)) (import "{from}" "start_unwind" (func (param i32)))
+                (func (export "m") (call $fork)))"#
+        ))
+        .warnings
+    };
+    assert!(warnings("asyncify")[0].contains("`asyncify.start_unwind`"));
+    assert!(warnings("env").is_empty());
+}
+
+#[test]
 fn assumptions_are_said_where_they_matter() {
     let imports = r#"(import "k" "fork" (func $fork)) (import "k" "read" (func $read))"#;
     let assumptions = |body: &str| analyze(&format!("(module {imports} {body})")).assumptions;
