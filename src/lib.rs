@@ -1,18 +1,18 @@
 //! Rewrites WebAssembly modules so that a program's call stack can be unwound into memory and
 //! rewound again, in the same instance or in a fresh copy.
+//!
+//! Each function here is one job: bytes in, bytes or a report out. It runs the stages that the job needs, in
+//! order, and does nothing else.
 
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
 pub mod abi;
-pub mod advice;
 pub mod analyze;
 pub mod cpu_profile;
 pub mod emit;
 pub mod error;
-pub mod explanation;
 pub mod guide;
-pub mod imports;
 pub mod index;
 pub mod limits;
 pub mod options;
@@ -24,24 +24,28 @@ pub mod refusal;
 pub mod report;
 pub mod rewrite;
 pub mod shim;
-pub mod stats;
 pub mod text;
 pub mod verify;
 
-pub use advice::{Advice, advise};
 pub use cpu_profile::CpuProfile;
 pub use error::{Error, Result};
-pub use explanation::{Answer, Explanation, Question, explain};
-pub use imports::{Imports, imports};
 pub use limits::Limit;
 pub use options::{
     Abi, Assumption, EntryPattern, Form, FuncPattern, Optimize, Options, Precision, TablePattern,
 };
 pub use profile::Profile;
 pub use refusal::{Refusal, RefusalKind, Refusals};
-pub use report::{Report, Summary};
+pub use report::advice::Advice;
+pub use report::explain::{Answer, Explanation, Question};
+pub use report::imports::Imports;
+pub use report::stats::Stats;
+pub use report::{Report, Summary, advice, explain as explanation, imports, stats};
 pub use shim::{shim, shim_report};
-pub use stats::{Stats, stats};
+
+use analyze::Analysis;
+use plan::Plan;
+use read::{Module, text_to_binary};
+use report::stats::Planned;
 
 /// What [`instrument`] made.
 #[derive(Debug)]
@@ -56,6 +60,35 @@ pub struct Output {
     pub warnings: Vec<String>,
 }
 
+/// Rewrites a module (binary or text) so that its stack can be unwound at any call of an entry.
+///
+/// # Errors
+/// As [`analyze()`], [`Error::OnlyCompares`], and every [`Error`] that names what can't be preserved. There is no partial
+/// output.
+pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
+    stage("read");
+    let bytes = text_to_binary(input)?;
+    let module = Module::read(&bytes)?;
+    stage("analyze");
+    let analysis = Analysis::run(&module, options)?;
+    let report = report(&module, &analysis, options.abi)?;
+    if analysis.entries.is_empty() {
+        let (warnings, summary) = (report.warnings.clone(), Summary::untouched(&module));
+        return Ok(Output { wasm: bytes.into_owned(), report, summary, warnings });
+    }
+    stage("plan");
+    let plan = Plan::make(&module, &analysis, options)?;
+    let summary = Summary::new(&module, &plan);
+    stage("rewrite");
+    let rewritten = rewrite::rewrite(&module, plan)?;
+    stage("verify");
+    verify::verify(&module, &analysis, options.abi, &rewritten.wasm)?;
+    let summary = Summary { bytes_after: rewritten.wasm.len(), ..summary };
+    let dropped = emit::left_out(&rewritten.dropped);
+    let warnings = report.warnings.iter().cloned().chain(dropped).collect();
+    Ok(Output { wasm: rewritten.wasm, report, summary, warnings })
+}
+
 /// Finds which functions of a module (binary or text) can be on the stack when an entry is called, and what
 /// [`instrument`] would refuse the module for.
 ///
@@ -65,54 +98,82 @@ pub struct Output {
 /// that can't be guarded.
 pub fn analyze(input: &[u8], options: &Options) -> Result<Report> {
     stage("read");
-    let bytes = read::text_to_binary(input)?;
-    let module = read::Module::read(&bytes)?;
+    let bytes = text_to_binary(input)?;
+    let module = Module::read(&bytes)?;
     stage("analyze");
-    let analysis = analyze::Analysis::run(&module, options)?;
-    let mut report = report(&module, &analysis, options.abi)?;
+    let analysis = Analysis::run(&module, options)?;
+    let report = report(&module, &analysis, options.abi)?;
     stage("plan");
-    report.refusals = plan::refusals(&module, &analysis, options)?;
-    Ok(report)
+    let refusals = plan::refusals(&module, &analysis, options)?;
+    Ok(Report { refusals, ..report })
 }
 
 /// The report, with what guards cost, as the rewriter would write them.
-fn report(module: &read::Module<'_>, analysis: &analyze::Analysis, abi: Abi) -> Result<Report> {
+fn report(module: &Module<'_>, analysis: &Analysis, abi: Abi) -> Result<Report> {
     let guards = rewrite::guard_costs(module, abi, &plan::guards(analysis))?;
     Ok(Report::new(module, analysis, &guards))
 }
 
-/// Rewrites a module (binary or text) so that its stack can be unwound at any call of an entry.
+/// Counts what instrumenting a module (binary or text) costs. Nothing is verified, for nothing is
+/// handed out.
 ///
 /// # Errors
-/// As [`analyze()`], [`Error::OnlyCompares`], and every [`Error`] that names what can't be preserved. There is no partial
-/// output.
-pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
+/// As [`instrument`].
+pub fn stats(input: &[u8], options: &Options) -> Result<Stats> {
     stage("read");
-    let bytes = read::text_to_binary(input)?;
-    let module = read::Module::read(&bytes)?;
+    let bytes = text_to_binary(input)?;
+    let module = Module::read(&bytes)?;
     stage("analyze");
-    let analysis = analyze::Analysis::run(&module, options)?;
-    let report = report(&module, &analysis, options.abi)?;
+    let analysis = Analysis::run(&module, options)?;
     if analysis.entries.is_empty() {
-        let (warnings, summary) = (report.warnings.clone(), Summary::untouched(&module));
-        return Ok(Output { wasm: bytes.into_owned(), report, summary, warnings });
+        return Ok(Stats::untouched(&module));
     }
     stage("plan");
-    let plan = plan::Plan::make(&module, &analysis, options)?;
-    let mut summary = Summary::new(&module, &plan);
+    let plan = Plan::make(&module, &analysis, options)?;
+    let planned = Planned::new(&module, &plan);
     stage("rewrite");
     let rewritten = rewrite::rewrite(&module, plan)?;
-    stage("verify");
-    verify::verify(&module, &analysis, options.abi, &rewritten.wasm)?;
-    summary.bytes_after = rewritten.wasm.len();
-    let mut warnings = report.warnings.clone();
-    warnings.extend(emit::left_out(&rewritten.dropped));
-    Ok(Output { wasm: rewritten.wasm, report, summary, warnings })
+    Ok(planned.with_sizes(&rewritten))
 }
 
-/// Announces a stage to whoever shows progress: an event of its own target, with the stage's name.
-fn stage(name: &str) {
-    tracing::info!(target: "wasm_fork::stage", "{name}");
+/// Finds what holds up the closure of a module (binary or text).
+///
+/// # Errors
+/// As [`analyze()`], but for assumptions that can't be guarded.
+pub fn advise(input: &[u8], options: &Options) -> Result<Advice> {
+    stage("read");
+    let bytes = text_to_binary(input)?;
+    let module = Module::read(&bytes)?;
+    stage("analyze");
+    let (closure, supports) = analyze::supports(&module, options)?;
+    Ok(Advice::new(&module, closure, &supports))
+}
+
+/// Explains the functions of a module (binary or text) that `pattern` means.
+///
+/// # Errors
+/// As [`analyze()`], and [`Error::NoSuchFunction`].
+pub fn explain(
+    input: &[u8],
+    options: &Options,
+    pattern: &FuncPattern,
+    question: Question,
+) -> Result<Answer> {
+    stage("read");
+    let bytes = text_to_binary(input)?;
+    let module = Module::read(&bytes)?;
+    stage("analyze");
+    Answer::of(&module, options, pattern, question)
+}
+
+/// Lists the functions that a module (binary or text) imports.
+///
+/// # Errors
+/// If it can't be read, as for [`analyze()`].
+pub fn imports(input: &[u8]) -> Result<Imports> {
+    stage("read");
+    let bytes = text_to_binary(input)?;
+    Imports::of(&Module::read(&bytes)?)
 }
 
 /// The plan for a module (binary or text) as stable text, one line a decision.
@@ -120,9 +181,16 @@ fn stage(name: &str) {
 /// # Errors
 /// As [`instrument`].
 pub fn plan_text(input: &[u8], options: &Options) -> Result<String> {
-    let bytes = read::text_to_binary(input)?;
-    let module = read::Module::read(&bytes)?;
-    let analysis = analyze::Analysis::run(&module, options)?;
-    let plan = plan::Plan::make(&module, &analysis, options)?;
-    Ok(plan::dump(&module, &plan))
+    stage("read");
+    let bytes = text_to_binary(input)?;
+    let module = Module::read(&bytes)?;
+    stage("analyze");
+    let analysis = Analysis::run(&module, options)?;
+    stage("plan");
+    Ok(plan::dump(&module, &Plan::make(&module, &analysis, options)?))
+}
+
+/// Announces a stage to whoever shows progress: an event of its own target, with the stage's name.
+fn stage(name: &str) {
+    tracing::info!(target: "wasm_fork::stage", "{name}");
 }

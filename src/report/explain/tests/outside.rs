@@ -1,7 +1,7 @@
 //! Functions outside the closure: what they call, and why that leads nowhere.
 
 use super::{ask, module, path, text};
-use crate::explanation::Question;
+use crate::report::explain::Question;
 
 #[test]
 fn direct_calls_are_listed_by_callee() {

@@ -6,10 +6,10 @@
 
 mod describe;
 mod dot;
+mod lines;
 mod outside;
 #[cfg(test)]
 mod tests;
-mod text;
 mod wording;
 
 pub use dot::dot;
@@ -17,8 +17,8 @@ pub use dot::dot;
 use crate::analyze::Explainer;
 use crate::error::Result;
 use crate::options::{FuncPattern, Options};
+use crate::read::Module;
 use crate::read::lines::SourceLine;
-use crate::read::{Module, text_to_binary};
 use describe::Describer;
 use outside::Assumptions;
 use serde::Serialize;
@@ -216,39 +216,40 @@ pub struct AssumedOutside {
     pub path: Vec<Call>,
 }
 
-/// Explains the functions of a module (binary or text) that `pattern` means.
-///
-/// # Errors
-/// As [`crate::analyze()`], and [`crate::Error::NoSuchFunction`].
-pub fn explain(
-    input: &[u8],
-    options: &Options,
-    pattern: &FuncPattern,
-    question: Question,
-) -> Result<Answer> {
-    let bytes = text_to_binary(input)?;
-    let module = Module::read(&bytes)?;
-    let explainer = Explainer::new(&module, options)?;
-    let funcs = explainer.functions(pattern)?;
-    let describer = Describer { module: &module, explainer: &explainer };
-    let all_callees = explainer.callees(&funcs);
-    let assumptions = Assumptions::new(&module, options);
-    let mut functions = Vec::new();
-    for (func, callees) in funcs.into_iter().zip(&all_callees) {
-        let path = explainer.path(func);
-        let inside = path.is_some();
-        let edges = match question {
-            Question::Path => path.unwrap_or_default(),
-            Question::AllCallers => explainer.callers(func),
-        };
-        let wanted = !inside || question == Question::AllCallers;
-        functions.push(Explanation {
-            function: describer.function(func),
-            declared: describer.declared(func),
-            calls: edges.iter().map(|edge| describer.call(edge)).collect(),
-            callees: wanted.then(|| describer.callees(callees)),
-            assumed: if inside { None } else { assumptions.of(func, describer)? },
-        });
+impl Answer {
+    /// Explains the functions of `module` that `pattern` means.
+    ///
+    /// # Errors
+    /// As [`Explainer::new`], and [`crate::Error::NoSuchFunction`].
+    pub(crate) fn of(
+        module: &Module<'_>,
+        options: &Options,
+        pattern: &FuncPattern,
+        question: Question,
+    ) -> Result<Answer> {
+        let explainer = Explainer::new(module, options)?;
+        let funcs = explainer.functions(pattern)?;
+        let describer = Describer { module, explainer: &explainer };
+        let all_callees = explainer.callees(&funcs);
+        let assumptions = Assumptions::new(module, options);
+        let mut functions = Vec::new();
+        for (func, callees) in funcs.into_iter().zip(&all_callees) {
+            let path = explainer.path(func);
+            let inside = path.is_some();
+            let edges = match question {
+                Question::Path => path.unwrap_or_default(),
+                Question::AllCallers => explainer.callers(func),
+            };
+            let wanted = !inside || question == Question::AllCallers;
+            functions.push(Explanation {
+                function: describer.function(func),
+                declared: describer.declared(func),
+                calls: edges.iter().map(|edge| describer.call(edge)).collect(),
+                callees: wanted.then(|| describer.callees(callees)),
+                assumed: if inside { None } else { assumptions.of(func, describer)? },
+            });
+        }
+        let warnings = module.lines().and_then(|lines| lines.fault()).into_iter().collect();
+        Ok(Answer { functions, warnings })
     }
-    Ok(Answer { functions, warnings: module.lines().and_then(|l| l.fault()).into_iter().collect() })
 }

@@ -1,7 +1,7 @@
 //! The answer as a graph.
 
 use super::{ask, module, without_offsets};
-use crate::explanation::{Question, dot};
+use crate::report::explain::{Question, dot};
 
 #[track_caller]
 fn graph(fields: &str, function: &str, question: Question) -> String {

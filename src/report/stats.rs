@@ -2,13 +2,10 @@
 //!
 //! Every number is counted in what `instrument` would write; nothing is estimated.
 
-use crate::analyze::Analysis;
-use crate::error::Result;
+use crate::emit::Emitted;
 use crate::index::FuncIdx;
-use crate::options::Options;
 use crate::plan::Plan;
-use crate::read::{Module, text_to_binary};
-use crate::rewrite;
+use crate::read::Module;
 use crate::text::{count, escape};
 use serde::Serialize;
 use std::fmt;
@@ -115,35 +112,6 @@ pub struct Distribution {
     pub buckets: Vec<usize>,
 }
 
-/// Counts what instrumenting a module (binary or text) costs. Nothing is verified, for nothing is
-/// handed out.
-///
-/// # Errors
-/// As [`crate::instrument`].
-pub fn stats(input: &[u8], options: &Options) -> Result<Stats> {
-    crate::stage("read");
-    let bytes = text_to_binary(input)?;
-    let module = Module::read(&bytes)?;
-    crate::stage("analyze");
-    let analysis = Analysis::run(&module, options)?;
-    if analysis.entries.is_empty() {
-        return Ok(Stats::new(Vec::new(), Vec::new(), [bytes.len(); 2]));
-    }
-    crate::stage("plan");
-    let plan = Plan::make(&module, &analysis, options)?;
-    let mut functions = planned(&module, &plan);
-    let mut guarded = guarded(&module, &plan);
-    crate::stage("rewrite");
-    let rewritten = rewrite::rewrite(&module, plan)?;
-    let added = |index: u32| {
-        let place = rewritten.added.binary_search_by_key(&index, |(func, _)| func.0);
-        place.map_or(0, |place| rewritten.added[place].1)
-    };
-    functions.iter_mut().for_each(|function| function.code_bytes_added = added(function.index));
-    guarded.iter_mut().for_each(|function| function.guard_bytes = added(function.index));
-    Ok(Stats::new(functions, guarded, [bytes.len(), rewritten.wasm.len()]))
-}
-
 /// The functions that get frames, as far as the plan tells.
 fn planned(module: &Module<'_>, plan: &Plan) -> Vec<Function> {
     let functions = plan.funcs.iter().map(|plan| Function {
@@ -172,7 +140,45 @@ fn name(module: &Module<'_>, func: FuncIdx) -> Option<String> {
     module.func_name(func).map(Into::into)
 }
 
+/// What the plan tells of the costs; the sizes are those of the output.
+pub(crate) struct Planned {
+    functions: Vec<Function>,
+    guarded: Vec<Guarded>,
+    module_bytes_before: usize,
+}
+
+impl Planned {
+    pub(crate) fn new(module: &Module<'_>, plan: &Plan) -> Planned {
+        Planned {
+            functions: planned(module, plan),
+            guarded: guarded(module, plan),
+            module_bytes_before: module.bytes.len(),
+        }
+    }
+
+    /// With the sizes of what was written by that plan.
+    pub(crate) fn with_sizes(mut self, written: &Emitted) -> Stats {
+        let added = |index: u32| {
+            let place = written.added.binary_search_by_key(&index, |(func, _)| func.0);
+            place.map_or(0, |place| written.added[place].1)
+        };
+        for function in &mut self.functions {
+            function.code_bytes_added = added(function.index);
+        }
+        for function in &mut self.guarded {
+            function.guard_bytes = added(function.index);
+        }
+        let module_bytes = [self.module_bytes_before, written.wasm.len()];
+        Stats::new(self.functions, self.guarded, module_bytes)
+    }
+}
+
 impl Stats {
+    /// Of a module that is left as it is.
+    pub(crate) fn untouched(module: &Module<'_>) -> Stats {
+        Stats::new(Vec::new(), Vec::new(), [module.bytes.len(); 2])
+    }
+
     fn new(functions: Vec<Function>, guarded: Vec<Guarded>, module_bytes: [usize; 2]) -> Stats {
         let spreads = FIGURES.map(|(_, figure)| Distribution::of(&functions, figure));
         let [sites, saved_locals, frame_bytes, code_bytes_added] = spreads;

@@ -1,7 +1,7 @@
 //! Paths to entries, and the evidence for each call.
 
 use super::{ask, module, path, text};
-use crate::explanation::Question;
+use crate::report::explain::Question;
 
 #[test]
 fn the_shortest_path_is_told() {

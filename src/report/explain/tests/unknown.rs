@@ -1,7 +1,7 @@
 //! Why an index is unknown, for each reason there is.
 
 use super::{ask, module, path};
-use crate::explanation::Question;
+use crate::report::explain::Question;
 
 /// What follows `unknown: `, for the only call in `$a`.
 #[track_caller]

@@ -1,8 +1,8 @@
 //! Functions that only assumptions keep outside the closure.
 
 use super::{ask_with, module, options, without_offsets};
-use crate::explanation::Question;
 use crate::options::{Assumption, FuncPattern, Options};
+use crate::report::explain::Question;
 
 const CHAIN: &str = "(func $a (call $b)) (func $b (call $c)) (func $c (call $fork)) (func $d)";
 

@@ -1,9 +1,9 @@
 //! Names and lines: demangled, from DWARF, and hostile ones.
 
 use super::{ask, module, options, text};
-use crate::explanation::{Answer, Question, explain};
 use crate::options::FuncPattern;
 use crate::read::lines::tests::dwarf::{SourceFunc, with_dwarf, with_sections};
+use crate::report::explain::{Answer, Question};
 
 #[test]
 fn names_are_shown_demangled_and_kept_as_they_are() {
@@ -34,7 +34,7 @@ const NAMELESS: &str = "(module (import \"k\" \"fork\" (func)) (import \"k\" \"b
     (func (call 0) (nop) (nop)) (func (nop) (nop) (call 2)))";
 
 fn of_binary(wasm: &[u8], function: &str) -> crate::Result<Answer> {
-    explain(wasm, &options(), &FuncPattern(function.into()), Question::Path)
+    crate::explain(wasm, &options(), &FuncPattern(function.into()), Question::Path)
 }
 
 #[test]

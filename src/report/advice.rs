@@ -1,10 +1,8 @@
 //! What holds the closure up, largest first: for people (text) and programs (JSON).
 
-use crate::analyze::{self, Called, Extent, Imports, OnlyCall, What};
-use crate::error::Result;
+use crate::analyze::{Called, Extent, Imports, OnlyCall, Support, What};
 use crate::index::FuncIdx;
-use crate::options::Options;
-use crate::read::{FuncKind, Module, text_to_binary};
+use crate::read::{FuncKind, Module};
 use crate::text::{Named, escape, signature};
 use serde::Serialize;
 use std::cmp::Reverse;
@@ -114,27 +112,19 @@ pub struct Call {
     pub r#type: Option<u32>,
 }
 
-/// Finds what holds up the closure of a module (binary or text).
-///
-/// # Errors
-/// As [`crate::analyze()`], but for assumptions that can't be guarded.
-pub fn advise(input: &[u8], options: &Options) -> Result<Advice> {
-    crate::stage("read");
-    let bytes = text_to_binary(input)?;
-    let module = Module::read(&bytes)?;
-    crate::stage("analyze");
-    let (closure, supports) = analyze::supports(&module, options)?;
-    let mut items: Vec<_> = supports
-        .iter()
-        .map(|support| {
+impl Advice {
+    /// Puts in words what holds up `closure`.
+    pub(crate) fn new(module: &Module<'_>, closure: Extent, supports: &[Support]) -> Advice {
+        let item = |support: &Support| {
             let (pass, leave_out) = flags(&support.what);
-            let without = Without::new(&module, &support.what);
+            let without = Without::new(module, &support.what);
             Item { without, saves: support.saves, pass, leave_out }
-        })
-        .collect();
-    // The sort is stable: what saves the same stays in the order in which it is found.
-    items.sort_by_key(|item| Reverse(item.saves));
-    Ok(Advice { closure, items })
+        };
+        let mut items: Vec<_> = supports.iter().map(item).collect();
+        // The sort is stable: what saves the same stays in the order in which it is found.
+        items.sort_by_key(|item| Reverse(item.saves));
+        Advice { closure, items }
+    }
 }
 
 /// The flag that does away with something, and the flag that brought it.

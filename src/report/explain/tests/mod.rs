@@ -7,7 +7,7 @@ mod outside;
 mod paths;
 mod unknown;
 
-use super::{Answer, Question, explain};
+use super::{Answer, Question};
 use crate::options::{EntryPattern, FuncPattern, Options};
 
 fn options() -> Options {
@@ -32,7 +32,7 @@ fn ask(wat: &str, function: &str, question: Question) -> Answer {
 #[track_caller]
 fn ask_with(wat: &str, function: &str, question: Question, options: &Options) -> Answer {
     let pattern = FuncPattern(function.into());
-    explain(wat.as_bytes(), options, &pattern, question).unwrap()
+    crate::explain(wat.as_bytes(), options, &pattern, question).unwrap()
 }
 
 /// The answer as text, without the offsets of the calls; those that the evidence names stay as `@`.

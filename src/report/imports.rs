@@ -7,8 +7,9 @@
 
 use crate::analyze::Uses;
 use crate::error::Result;
+use crate::index::FuncIdx;
 use crate::options::EntryPattern;
-use crate::read::{FuncKind, Module, text_to_binary};
+use crate::read::{Func, FuncKind, Module};
 use crate::text::{count, escape, signature};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -43,29 +44,27 @@ pub struct Import {
     pub minified: bool,
 }
 
-/// Lists the functions that a module (binary or text) imports.
-///
-/// # Errors
-/// If it can't be read, as for [`crate::analyze()`].
-pub fn imports(input: &[u8]) -> Result<Imports> {
-    let bytes = text_to_binary(input)?;
-    let module = Module::read(&bytes)?;
-    let uses = Uses::find(&module)?;
-    let minified = Minified::find(&module);
-    let imports = module.funcs.iter_enumerated().filter_map(|(func, entity)| match entity.kind {
-        FuncKind::Import { module: from, name } => Some(Import {
-            index: func.0,
-            module: from.into(),
-            name: name.into(),
-            r#type: signature(module.func_type(func)),
-            calls: uses.calls[func],
-            by_reference: uses.referenced[func],
-            known_as: module.names.func(func).filter(|known| *known != name).map(str::to_owned),
-            minified: minified.has(from),
-        }),
-        FuncKind::Defined { .. } => None,
-    });
-    Ok(Imports { imports: imports.collect() })
+impl Imports {
+    /// # Errors
+    /// [`crate::Error::Internal`] if a body can't be read again.
+    pub(crate) fn of(module: &Module<'_>) -> Result<Imports> {
+        let uses = Uses::find(module)?;
+        let minified = Minified::find(module);
+        let import = |(func, entity): (FuncIdx, &Func<'_>)| match entity.kind {
+            FuncKind::Import { module: from, name } => Some(Import {
+                index: func.0,
+                module: from.into(),
+                name: name.into(),
+                r#type: signature(module.func_type(func)),
+                calls: uses.calls[func],
+                by_reference: uses.referenced[func],
+                known_as: module.names.func(func).filter(|known| *known != name).map(str::to_owned),
+                minified: minified.has(from),
+            }),
+            FuncKind::Defined { .. } => None,
+        };
+        Ok(Imports { imports: module.funcs.iter_enumerated().filter_map(import).collect() })
+    }
 }
 
 impl Import {
@@ -141,7 +140,7 @@ mod tests {
     use super::*;
 
     fn list(wat: &str) -> Imports {
-        imports(wat.as_bytes()).unwrap()
+        crate::imports(wat.as_bytes()).unwrap()
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //!
 //! The order is that of the answer, each node and each edge once.
 
-use super::text::list;
+use super::lines::list;
 use super::{Answer, Call, DynamicCallees, Explanation, Function};
 use crate::text::escape;
 use indexmap::{IndexMap, IndexSet};

@@ -1,0 +1,114 @@
+//! What the closure trusts the host to do, or not to do: it can't be checked in the module.
+//!
+//! An assumption is listed only when breaking it would matter: when some call could then lead to
+//! an entry that is not a site now.
+
+use super::Analysis;
+use super::facts::{Callee, Dynamic};
+use super::model::Model;
+use super::query::Query;
+use super::tables::{Contents, TableFacts};
+use crate::index::{FuncIdx, IndexType, IndexVec};
+use crate::options::Precision;
+use crate::text::count;
+use std::collections::BTreeSet;
+
+pub(super) fn assumptions(model: &Model<'_>, query: &Query, analysis: &Analysis) -> Vec<String> {
+    if analysis.entries.is_empty() {
+        return Vec::new();
+    }
+    let mut assumptions = Vec::new();
+    if query.precision == Precision::Direct {
+        assumptions.push(
+            "No call through a table or a reference leads to an entry, which is not so: this closure is \
+             not sound, and only shows what such calls add."
+                .into(),
+        );
+    }
+    assumptions.extend(reentry(model, analysis));
+    assumptions.extend(foreign(model, analysis));
+    assumptions
+}
+
+/// Imports outside the closure return without calling back.
+fn reentry(model: &Model<'_>, analysis: &Analysis) -> Option<String> {
+    let module = model.module;
+    let mut callable = module.exported_funcs().map(|(_, func)| func);
+    let exported = callable.any(|func| analysis.closure[func]);
+    let taken = model.taken.iter_enumerated();
+    let visible = exported || taken.into_iter().any(|(f, t)| *t && analysis.closure[f]);
+    if !visible {
+        return None;
+    }
+    let number = called_imports(model, analysis);
+    (number > 0).then(|| {
+        let imports = count(number, "imported function");
+        let verb = if number == 1 { "returns" } else { "return" };
+        format!(
+            "{imports} outside the closure {verb} without calling back into functions of the closure."
+        )
+    })
+}
+
+/// How many imports outside the closure can be called at all.
+fn called_imports(model: &Model<'_>, analysis: &Analysis) -> usize {
+    let imported = model.module.imported_funcs;
+    let mut called: IndexVec<FuncIdx, bool> = IndexVec::filled(false, imported);
+    let direct = model.facts.calls.iter().flatten();
+    for func in direct.filter_map(|call| match call.callee {
+        Callee::Direct { func, .. } => Some(func),
+        Callee::Dynamic { .. } => None,
+    }) {
+        if func.as_usize() < imported {
+            called[func] = true;
+        }
+    }
+    called
+        .iter_enumerated()
+        .filter(|(func, called)| (**called || model.taken[*func]) && !analysis.closure[*func])
+        .count()
+}
+
+/// Functions of other instances, where this module may call them.
+fn foreign(model: &Model<'_>, analysis: &Analysis) -> Vec<String> {
+    let mut tables = BTreeSet::new();
+    let mut by_ref = false;
+    for (caller, calls) in model.facts.calls.iter_enumerated() {
+        let sites = &analysis.sites[caller];
+        for call in calls {
+            let Callee::Dynamic { ordinal, .. } = call.callee else {
+                continue;
+            };
+            let listed = sites.binary_search_by_key(&call.offset, |site| site.offset);
+            if listed.is_ok() {
+                continue;
+            }
+            match model.facts.dynamics[ordinal as usize] {
+                Dynamic::Ref { .. } => by_ref = true,
+                Dynamic::Table { table, .. } => {
+                    tables.extend(may_hold_foreign(&model.tables.tables[table]).then_some(table));
+                }
+            }
+        }
+    }
+    let mut assumptions: Vec<_> = tables
+        .into_iter()
+        .map(|table| {
+            format!("Functions of other instances in table {table} do not lead to an entry.")
+        })
+        .collect();
+    if by_ref {
+        assumptions.push(
+            "Functions of other instances that are called by `call_ref` do not lead to an entry."
+                .into(),
+        );
+    }
+    assumptions
+}
+
+fn may_hold_foreign(table: &TableFacts) -> bool {
+    match &table.contents {
+        Contents::Open => true,
+        Contents::Known(slots) => slots.has_unknown(),
+    }
+}

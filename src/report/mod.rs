@@ -1,0 +1,26 @@
+//! **report**: what the stages found and did, for people (text) and programs (JSON).
+//!
+//! Input: a [`Module`](crate::read::Module) and what stages made of it. Output: plain data that can be
+//! serialised, and its text by `Display`. Each of these answers one command:
+//!
+//! | | what it says |
+//! |---|---|
+//! | [`closure`] | which functions are in the closure, and what that relies on |
+//! | [`explain`] | why a function is in it, or isn't |
+//! | [`advice`] | what it would be smaller without |
+//! | [`summary`] | what was done, in one line |
+//! | [`stats`] | what instrumenting costs, function by function |
+//! | [`imports`] | what a module imports: where to look for its entry |
+//!
+//! Invariants: nothing is decided here, and nothing here is read by a stage; the order of everything is that of
+//! the module, or said. Names are shown by [`crate::text`], for they may hold anything.
+
+pub mod advice;
+pub mod closure;
+pub mod explain;
+pub mod imports;
+pub mod stats;
+pub mod summary;
+
+pub use closure::{Assumed, Counts, Function, Guards, Report};
+pub use summary::Summary;
