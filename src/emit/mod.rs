@@ -17,6 +17,7 @@ mod types;
 pub use custom::Dropped;
 pub(crate) use custom::NewNames;
 pub(crate) use custom::left_out;
+pub(crate) use sections::leb_len;
 pub(crate) use types::{NewTypes, Signature};
 
 use crate::error::{Error, Result};

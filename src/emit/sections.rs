@@ -275,7 +275,7 @@ impl Assembler<'_, '_> {
 }
 
 /// How many bytes an unsigned LEB128 number takes.
-fn leb_len(number: usize) -> usize {
+pub(crate) fn leb_len(number: usize) -> usize {
     let bits = usize::BITS - number.leading_zeros();
     bits.max(1).div_ceil(7) as usize
 }

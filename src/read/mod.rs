@@ -31,8 +31,8 @@ use wasmparser::types::{Types, TypesRef};
 use wasmparser::{
     BinaryReader, ConstExpr, Element, ElementKind, Encoding, Export, ExternalKind, FuncToValidate,
     FuncType, FuncValidator, FuncValidatorAllocations, FunctionBody, GlobalType, MemoryType,
-    Parser, Payload, TableInit, TableType, TypeRef, ValidPayload, Validator, ValidatorResources,
-    WasmFeatures,
+    Operator, OperatorsReader, Parser, Payload, TableInit, TableType, TypeRef, ValidPayload,
+    Validator, ValidatorResources, WasmFeatures,
 };
 
 /// A valid core module, indexed. Borrows the input's bytes.
@@ -204,6 +204,24 @@ impl<'a> Module<'a> {
             FuncKind::Import { .. } => None,
             FuncKind::Defined { body } => Some(self.body_at(body)),
         }
+    }
+
+    /// The operator of a defined function that begins at `offset`, and where it stands in the input; a body has no other
+    /// operators than those that reading it from its start finds.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if no operator does.
+    pub fn operator_at(&self, func: FuncIdx, offset: u32) -> Result<(Operator<'a>, Range<usize>)> {
+        let start = offset as usize;
+        let end = match &self.funcs[func].kind {
+            FuncKind::Defined { body } if body.contains(&start) => body.end,
+            _ => return Err(Error::Internal(format!("function {func} has nothing at {start:#x}"))),
+        };
+        let bytes = &self.bytes[start..end];
+        let mut reader =
+            OperatorsReader::new(BinaryReader::new_features(bytes, start as u64, features()));
+        let operator = reader.read().map_err(|error| Error::misread(&error))?;
+        Ok((operator, start..reader.original_position() as usize))
     }
 
     fn body_at(&self, range: &Range<usize>) -> FunctionBody<'a> {

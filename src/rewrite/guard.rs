@@ -16,6 +16,8 @@
 
 use super::runtime;
 use crate::abi::Abi;
+use crate::analyze;
+use crate::emit::leb_len;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, GlobalIdx};
 use crate::plan::GuardPlan;
@@ -30,14 +32,6 @@ pub(super) struct Guard {
     unprepared: FuncIdx,
 }
 
-/// A guarded function.
-pub(super) struct Guarded {
-    /// Its body, without the size in front.
-    pub body: Vec<u8>,
-    /// For each guarded call how many bytes its guard adds.
-    pub added: Vec<usize>,
-}
-
 impl Guard {
     pub(super) fn new(module: &Module<'_>, abi: Abi) -> Guard {
         Guard { state: runtime::state(module), unprepared: runtime::unprepared(module, abi) }
@@ -48,27 +42,17 @@ impl Guard {
         sink.global_get(self.state.0).if_(BlockType::Empty).call(self.unprepared.0).end();
     }
 
-    /// Rewrites a function that only gets guards.
-    pub(super) fn rewrite(&self, module: &Module<'_>, plan: &GuardPlan) -> Result<Guarded> {
+    /// Rewrites a function that only gets guards: its body, without the size in front.
+    pub(super) fn rewrite(&self, module: &Module<'_>, plan: &GuardPlan) -> Result<Vec<u8>> {
         let body = module.body(plan.func).expect("only defined functions are guarded");
         let range = body.range().start as usize..body.range().end as usize;
-        let misread = |error| Error::misread(&error);
         let mut out = Vec::with_capacity(range.len() + plan.calls.len() * 10);
-        let mut added = Vec::with_capacity(plan.calls.len());
         let mut copied = range.start;
-        let mut calls = plan.calls.iter().peekable();
-        let mut reader = body.get_operators_reader().map_err(misread)?;
-        while !reader.eof() {
-            let offset = reader.original_position() as u32;
-            let operator = reader.read().map_err(misread)?;
-            let Some(guarded) = calls.next_if(|call| call.offset == offset) else {
-                continue;
-            };
-            let end = reader.original_position() as usize;
-            let before = out.len() + (end - copied);
-            let kept = if guarded.tail { offset as usize } else { end };
+        for guarded in &plan.calls {
+            let (operator, at) = module.operator_at(plan.func, guarded.offset)?;
+            let kept = if guarded.tail { at.start } else { at.end };
             out.extend_from_slice(&module.bytes[copied..kept]);
-            copied = end;
+            copied = at.end;
             if guarded.tail {
                 call(&operator, &mut InstructionSink::new(&mut out))?;
             }
@@ -76,10 +60,35 @@ impl Guard {
             if guarded.tail {
                 InstructionSink::new(&mut out).return_();
             }
-            added.push(out.len() - before);
         }
         out.extend_from_slice(&module.bytes[copied..range.end]);
-        Ok(Guarded { body: out, added })
+        Ok(out)
+    }
+
+    /// By how many bytes a guard makes its function's body longer: nothing is written to find out.
+    pub(super) fn cost(
+        &self,
+        module: &Module<'_>,
+        func: FuncIdx,
+        guarded: analyze::Guard,
+    ) -> Result<usize> {
+        let leb = |number: u32| leb_len(number as usize);
+        // `global.get`, `if` with its block type, `call`, `end`.
+        let test = 1 + leb(self.state.0) + 2 + 1 + leb(self.unprepared.0) + 1;
+        if !guarded.tail {
+            return Ok(test);
+        }
+        let (operator, at) = module.operator_at(func, guarded.offset)?;
+        let call = match operator {
+            Operator::ReturnCall { function_index } => 1 + leb(function_index),
+            Operator::ReturnCallIndirect { type_index, table_index } => {
+                1 + leb(type_index) + leb(table_index)
+            }
+            Operator::ReturnCallRef { type_index } => 1 + leb(type_index),
+            _ => return Err(no_tail_call()),
+        };
+        // The tail call may be spelled longer than need be, but for the call and `return` never shorter.
+        Ok(call + test + 1 - at.len())
     }
 }
 
@@ -91,7 +100,116 @@ fn call(operator: &Operator<'_>, sink: &mut InstructionSink<'_>) -> Result<()> {
             sink.call_indirect(table_index, type_index)
         }
         Operator::ReturnCallRef { type_index } => sink.call_ref(type_index),
-        _ => return Err(Error::Internal("a guarded tail call is none".into())),
+        _ => return Err(no_tail_call()),
     };
     Ok(())
+}
+
+fn no_tail_call() -> Error {
+    Error::Internal("a guarded tail call is none".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Guard;
+    use crate::abi::Abi;
+    use crate::analyze;
+    use crate::index::FuncIdx;
+    use crate::plan::GuardPlan;
+    use crate::read::Module;
+    use wasmparser::Operator;
+
+    /// Operands of `width` bytes each, 0 for 0.
+    fn zeros(count: usize, width: usize) -> Vec<u8> {
+        let zero: Vec<u8> = (1..=width).map(|at| if at < width { 0x80 } else { 0 }).collect();
+        zero.repeat(count)
+    }
+
+    /// A vector of the binary format.
+    fn vector(items: &[Vec<u8>]) -> Vec<u8> {
+        [padded(items.len()), items.concat()].concat()
+    }
+
+    /// A number in five bytes, as linkers leave it.
+    fn padded(number: usize) -> Vec<u8> {
+        let byte = |at: u32| (number >> (7 * at)) as u8 & 0x7f;
+        (0..5).map(|at| byte(at) | if at < 4 { 0x80 } else { 0 }).collect()
+    }
+
+    /// A module with a global and a function for each of `count`, and then functions with a call of each kind, whose
+    /// operands are `width` bytes long.
+    fn module(count: usize, width: usize) -> Vec<u8> {
+        let (zero, two) = (zeros(1, width), zeros(2, width));
+        let (index, reference) = ([0x41, 0], [0xd2, 0]);
+        let call = |opcode: u8, operands: &[u8]| [&[opcode], operands].concat();
+        let calls = [
+            [call(0x10, &zero), index.into(), call(0x11, &two), call(0x10, &zero)].concat(),
+            [&reference[..], &call(0x14, &zero)].concat(),
+            call(0x12, &zero),
+            [&index[..], &call(0x13, &two)].concat(),
+            [call(0x10, &zero), reference.into(), call(0x15, &zero)].concat(),
+        ];
+        let body = |operators: &[u8]| {
+            [padded(operators.len() + 2), vec![0], operators.to_vec(), vec![0x0b]].concat()
+        };
+        let mut bodies = vec![body(&[]); count];
+        bodies.extend(calls.iter().map(|operators| body(operators)));
+        let global = vec![0x7f, 0, 0x41, 0, 0x0b];
+        let sections = [
+            (1, vector(&[vec![0x60, 0, 0]])),
+            (3, vector(&vec![vec![0]; bodies.len()])),
+            (4, vector(&[vec![0x70, 0, 1]])),
+            (6, vector(&vec![global; count])),
+            (9, vector(&[vec![3, 0, 1, 0]])),
+            (10, vector(&bodies)),
+        ];
+        let mut bytes = b"\0asm\x01\0\0\0".to_vec();
+        for (id, contents) in sections {
+            bytes.push(id);
+            bytes.extend(padded(contents.len()));
+            bytes.extend(contents);
+        }
+        bytes
+    }
+
+    fn calls(module: &Module<'_>, func: FuncIdx) -> Vec<analyze::Guard> {
+        let reader = module.body(func).unwrap().get_operators_reader().unwrap();
+        let guarded = |(operator, offset): (Operator<'_>, u64)| {
+            let tail = match operator {
+                Operator::Call { .. }
+                | Operator::CallIndirect { .. }
+                | Operator::CallRef { .. } => false,
+                Operator::ReturnCall { .. }
+                | Operator::ReturnCallIndirect { .. }
+                | Operator::ReturnCallRef { .. } => true,
+                _ => return None,
+            };
+            Some(analyze::Guard { offset: offset as u32, tail })
+        };
+        reader.into_iter_with_offsets().map(Result::unwrap).filter_map(guarded).collect()
+    }
+
+    #[test]
+    fn guards_cost_what_writing_them_adds() {
+        let (mut guards, mut costs) = (0, Vec::new());
+        for (count, width) in [(1, 1), (1, 5), (200, 2), (200, 5), (20_000, 1), (20_000, 3)] {
+            let bytes = module(count, width);
+            let module = Module::read(&bytes).unwrap();
+            let guard = Guard::new(&module, Abi::WpkFork);
+            for func in module.defined_funcs().skip(count) {
+                let plan = GuardPlan { func, calls: calls(&module, func) };
+                let cost = |call: &analyze::Guard| guard.cost(&module, func, *call).unwrap();
+                let cost: usize = plan.calls.iter().map(cost).sum();
+                let before = module.body(func).unwrap().as_bytes().len();
+                let after = guard.rewrite(&module, &plan).unwrap().len();
+                assert_eq!(after, before + cost, "function {func} of {count}, operands of {width}");
+                guards += plan.calls.len();
+                costs.push(cost);
+            }
+        }
+        assert_eq!(guards, 6 * 8);
+        costs.sort_unstable();
+        costs.dedup();
+        assert!(costs.len() > 10, "{costs:?}");
+    }
 }

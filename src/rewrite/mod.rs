@@ -37,14 +37,13 @@ pub struct GuardCost {
 /// [`crate::Error::Internal`] if a body can't be read again.
 pub fn guard_costs(module: &Module<'_>, abi: Abi, plans: &[GuardPlan]) -> Result<Vec<GuardCost>> {
     let guard = Guard::new(module, abi);
-    let mut costs = Vec::new();
-    for plan in plans {
-        let func = plan.func;
-        let added = guard.rewrite(module, plan)?.added;
-        let calls = plan.calls.iter().zip(added);
-        costs.extend(calls.map(|(call, bytes)| GuardCost { func, offset: call.offset, bytes }));
-    }
-    Ok(costs)
+    let calls = plans.iter().flat_map(|plan| plan.calls.iter().map(|call| (plan.func, *call)));
+    calls
+        .map(|(func, call)| {
+            let bytes = guard.cost(module, func, call)?;
+            Ok(GuardCost { func, offset: call.offset, bytes })
+        })
+        .collect()
 }
 
 /// Writes the module that `plan` describes.
@@ -72,9 +71,9 @@ pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Emitted> {
         resume_bodies.extend(resume);
     }
     let guard = Guard::new(module, plan.abi);
-    for plan in &plan.guards {
-        bodies.push((plan.func, guard.rewrite(module, plan)?.body));
-    }
+    let guarded: Result<Vec<_>> =
+        plan.guards.par_iter().map(|plan| Ok((plan.func, guard.rewrite(module, plan)?))).collect();
+    bodies.extend(guarded?);
     bodies.sort_unstable_by_key(|(func, _)| *func);
     runtime.add_resumes(module, resume_bodies, &mut additions);
     let rewritten = emit::assemble(module, &additions, bodies)?;
