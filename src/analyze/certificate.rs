@@ -13,6 +13,7 @@
 use super::facts::{Call, Callee, Dynamic};
 use super::flow::Known;
 use super::model::Model;
+use super::query::Query;
 use super::tables::{Contents, Slot, Slots};
 use super::types::{Bound, TypeId};
 use super::{Analysis, Guard, Site, Target};
@@ -28,8 +29,8 @@ type MayBeImport = bool;
 ///
 /// # Errors
 /// [`Error::Internal`] if something is.
-pub(super) fn check(model: &Model<'_>, analysis: &Analysis) -> Result<()> {
-    imports(model, &analysis.closure)?;
+pub(super) fn check(model: &Model<'_>, query: &Query, analysis: &Analysis) -> Result<()> {
+    imports(model, query, &analysis.closure)?;
     let checker = Checker::new(model, &analysis.closure);
     for (caller, calls) in model.facts.calls.iter_enumerated() {
         if analysis.closure[caller] {
@@ -49,10 +50,11 @@ pub(super) fn check(model: &Model<'_>, analysis: &Analysis) -> Result<()> {
 /// [`Error::Internal`] if something is.
 pub(super) fn check_narrowed(
     model: &Model<'_>,
+    query: &Query,
     closure: &IndexVec<FuncIdx, bool>,
     removed: &IndexVec<FuncIdx, bool>,
 ) -> Result<()> {
-    imports(model, closure)?;
+    imports(model, query, closure)?;
     let checker = Checker::new(model, closure);
     let calls = model.facts.calls.iter_enumerated();
     for (caller, calls) in calls.filter(|(caller, _)| !closure[*caller] && !removed[*caller]) {
@@ -62,13 +64,13 @@ pub(super) fn check_narrowed(
 }
 
 /// Checks the entries, and the imports that may call back.
-fn imports(model: &Model<'_>, closure: &IndexVec<FuncIdx, bool>) -> Result<()> {
-    if let Some(entry) = model.entries.iter().find(|entry| !closure[**entry]) {
+fn imports(model: &Model<'_>, query: &Query, closure: &IndexVec<FuncIdx, bool>) -> Result<()> {
+    if let Some(entry) = query.entries.iter().find(|entry| !closure[**entry]) {
         return Err(broken(format!("the entry {entry} is not in the closure")));
     }
     let callable = |func: FuncIdx| model.taken[func] && closure[func];
     if model.taken.indices().any(callable)
-        && let Some(import) = model.reentrant.iter().find(|f| !closure[**f])
+        && let Some(import) = query.reentrant.iter().find(|f| !closure[**f])
     {
         return Err(broken(format!("the import {import} may call into it")));
     }

@@ -24,6 +24,13 @@ pub(super) struct Call {
     pub(super) callee: Callee,
 }
 
+impl Call {
+    pub(super) fn is_tail(&self) -> bool {
+        let (Callee::Direct { tail, .. } | Callee::Dynamic { tail, .. }) = self.callee;
+        tail
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Callee {
     /// `call` or `return_call`.

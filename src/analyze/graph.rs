@@ -15,6 +15,7 @@
 use super::facts::{Callee, Dynamic};
 use super::flow::Known;
 use super::model::Model;
+use super::query::Query;
 use super::tables::{Contents, Slot, Slots};
 use super::types::TypeId;
 use crate::index::{FuncIdx, IndexVec, TableIdx};
@@ -65,9 +66,10 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    pub(super) fn new(model: &Model<'_>) -> Graph {
+    pub(super) fn new(model: &Model<'_>, query: &Query) -> Graph {
         let mut builder = Builder {
             model,
+            query,
             classes: HashMap::new(),
             order: Vec::new(),
             unions: HashMap::new(),
@@ -181,6 +183,7 @@ impl Reached {
 
 struct Builder<'a> {
     model: &'a Model<'a>,
+    query: &'a Query,
     classes: HashMap<Class, Node>,
     /// The classes in order of their creation.
     order: Vec<Class>,
@@ -218,7 +221,7 @@ impl Builder<'_> {
 
     /// Finds the targets of dynamic calls, and links what stands for them.
     fn link(&mut self) -> Vec<Option<Node>> {
-        match self.model.precision {
+        match self.query.precision {
             Precision::Direct => vec![None; self.model.facts.dynamics.len()],
             Precision::Asyncify => self.link_like_asyncify(),
             Precision::Types | Precision::Constants | Precision::Interprocedural => {
@@ -234,11 +237,11 @@ impl Builder<'_> {
     /// The host stands for whatever isn't followed: any entry is below it, and it is the target of each
     /// dynamic call and of each import that calls back.
     fn link_like_asyncify(&mut self) -> Vec<Option<Node>> {
-        let model = self.model;
+        let Query { entries, reentrant, .. } = self.query;
         let host = self.host();
-        self.links.extend(model.entries.iter().map(|entry| (Node(entry.0), host)));
-        self.links.extend(model.reentrant.iter().map(|func| (host, Node(func.0))));
-        vec![Some(host); model.facts.dynamics.len()]
+        self.links.extend(entries.iter().map(|entry| (Node(entry.0), host)));
+        self.links.extend(reentrant.iter().map(|func| (host, Node(func.0))));
+        vec![Some(host); self.model.facts.dynamics.len()]
     }
 
     fn host(&self) -> Node {
@@ -272,15 +275,14 @@ impl Builder<'_> {
     /// Links what the host can call to the imports that call back. It can have every reference
     /// that is taken anywhere.
     fn link_host(&mut self) {
-        let model = self.model;
-        if model.reentrant.is_empty() {
+        let Query { reentrant, .. } = self.query;
+        if reentrant.is_empty() {
             return;
         }
         let host = self.host();
-        let taken = model.taken.iter_enumerated().filter(|(_, taken)| **taken);
+        let taken = self.model.taken.iter_enumerated().filter(|(_, taken)| **taken);
         self.links.extend(taken.map(|(func, _)| (Node(func.0), host)));
-        let imports = model.reentrant.iter();
-        self.links.extend(imports.map(|func| (host, Node(func.0))));
+        self.links.extend(reentrant.iter().map(|func| (host, Node(func.0))));
     }
 
     fn targets(&mut self) -> Vec<Option<Node>> {

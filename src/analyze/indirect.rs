@@ -5,14 +5,14 @@
 //! Whether the host can write to a table too is said beside it.
 
 use super::constants::Constant;
-use super::explain::evidence;
-use super::facts::{Callee, Dynamic};
+use super::facts::{Call, Callee, Dynamic};
+use super::flow::Known;
 use super::host;
 use super::model::Model;
 use super::tables::{self, Contents, Slot, Slots};
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec, TableIdx, TypeIdx};
-use crate::options::Options;
+use crate::options::Precision;
 use crate::read::Module;
 use std::collections::BTreeSet;
 use wasmparser::{ConstExpr, ElementItems, Operator};
@@ -58,10 +58,8 @@ impl<'m> Indirect<'m> {
     /// # Errors
     /// [`crate::Error::Internal`] if a validated body can't be read once more.
     pub fn find(module: &'m Module<'m>) -> Result<Indirect<'m>> {
-        let no_entry =
-            Options { entries: Vec::new(), allow_missing_entry: true, ..Options::default() };
         let all = module.tables.indices().collect();
-        let model = Model::with_private_tables(module, &no_entry, &all)?;
+        let model = Model::with_private_tables(module, Precision::default(), &all)?;
         Ok(Indirect { calls: calls(&model), host_visible: host::visible_tables(module), model })
     }
 
@@ -114,9 +112,7 @@ impl<'m> Indirect<'m> {
 
     /// Whether live code makes tail calls.
     pub fn has_tail_calls(&self) -> bool {
-        self.model.facts.calls.iter().flatten().any(|call| match call.callee {
-            Callee::Direct { tail, .. } | Callee::Dynamic { tail, .. } => tail,
-        })
+        self.model.facts.calls.iter().flatten().any(Call::is_tail)
     }
 
     /// Every function that this module may put into the table, in order; of one in several slots
@@ -184,7 +180,10 @@ fn calls(model: &Model<'_>) -> Vec<IndirectCall> {
         for call in calls {
             let Callee::Dynamic { tail, ordinal } = call.callee else { continue };
             let Dynamic::Table { table, ty } = facts.dynamics[ordinal as usize] else { continue };
-            let index = flows.targets.get(&ordinal).map(|known| evidence::ints(known));
+            let index = flows
+                .targets
+                .get(&ordinal)
+                .map(|known| known.iter().filter_map(Known::int).collect());
             found.push(IndirectCall { caller, offset: call.offset, table, ty, tail, index });
         }
     }

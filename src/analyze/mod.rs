@@ -3,7 +3,7 @@
 //!
 //! Input: a [`Module`] and the options. Output: an [`Analysis`].
 //!
-//! 1. `entries`: the imports that the options name.
+//! 1. `query`: which imports the options name, and how precisely they ask.
 //! 2. `host`: what it sees of tables and memories.
 //! 3. `facts`: what live code does: calls, references taken, tables changed. One decode pass.
 //! 4. `constants`, `memories`, `flow`: which values reach the operands that choose a target.
@@ -11,7 +11,8 @@
 //! 6. `graph`: the call graph, from callees to callers; its nodes reached from the entries are the
 //!    closure.
 //! 7. `assume`: what the user's assumptions take away from it, and which calls are guarded for that.
-//! 8. `certificate`: the closure is checked against the calls, without the graph.
+//! 8. `trust`: what is left to the host; `remarks`: what else the reader should know.
+//! 9. `certificate`: the closure is checked against the calls, without the graph.
 //!
 //! The options say how far step 4 goes; at the two levels that only serve to compare closures, step 6
 //! is another, and there is no step 7.
@@ -25,11 +26,9 @@
 
 mod advise;
 mod assume;
-mod assumptions;
 mod certificate;
 mod constants;
 mod decode;
-mod entries;
 mod explain;
 mod facts;
 mod flow;
@@ -39,10 +38,14 @@ mod indirect;
 mod memories;
 mod model;
 mod origin;
+mod query;
+mod remarks;
+mod similar;
 mod tables;
 mod taken;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod types;
 mod uses;
 
@@ -64,6 +67,7 @@ use assume::{Assumed, Narrowed, Sound};
 use facts::{Call, Callee, Dynamic};
 use graph::{Graph, Reached};
 use model::Model;
+use query::Query;
 use rayon::prelude::*;
 use std::time::Instant;
 
@@ -81,7 +85,7 @@ pub struct Analysis {
     pub precision: Precision,
     /// What the closure relies on and this tool can't check, one sentence each.
     pub assumptions: Vec<String>,
-    /// What the analysis took care of unasked, one sentence each.
+    /// What the analysis recognised by itself, or could not follow, one sentence each.
     pub notes: Vec<String>,
     /// What the user should know before using the closure, one sentence each.
     pub warnings: Vec<String>,
@@ -155,8 +159,9 @@ impl Analysis {
     /// that means nothing here; [`crate::Error::Unsupported`] for one that can't be guarded.
     pub fn run(module: &Module<'_>, options: &Options) -> Result<Analysis> {
         let clock = Instant::now();
-        let model = Model::new(module, options)?;
-        let graph = Graph::new(&model);
+        let query = Query::new(module, options)?;
+        let model = Model::new(module, options.precision)?;
+        let graph = Graph::new(&model, &query);
         tracing::debug!(
             nodes = graph.nodes(),
             edges = graph.edges(),
@@ -165,23 +170,23 @@ impl Analysis {
         );
         let assumed = Assumed::resolve(module, options)?;
         let narrowing = assumed.narrowing(module);
-        let sound = Sound { model: &model, graph: &graph, options };
+        let sound = Sound { model: &model, query: &query, graph: &graph };
         let narrowed = Narrowed::new(sound, &narrowing)?;
-        let mut analysis = Analysis::of(&model, &graph, narrowed.reach(&narrowing));
+        let mut analysis = Analysis::of(&model, &query, &graph, narrowed.reach(&narrowing));
         let proves = !analysis.precision.only_compares();
         if !options.assumptions.is_empty() && proves {
             narrowed.certify(&narrowing, &analysis.closure)?;
             analysis.guards = assume::guards(&model, &graph, &analysis.closure)?;
         }
         analysis.savings = assume::savings(&assumed, &narrowed, &analysis)?;
-        analysis.assumptions = assumptions::find(&model, &analysis);
-        analysis.notes = assumptions::notes(&model, &analysis);
+        analysis.assumptions = trust::assumptions(&model, &query, &analysis);
+        analysis.notes = remarks::notes(&model, &query, &analysis);
         analysis.notes.extend(assumed.notes);
         analysis.warnings.extend(assumed.warnings);
-        analysis.warnings.extend(assumptions::emptied(module, &analysis));
-        analysis.warnings.extend(entries::drives_itself(module));
+        analysis.warnings.extend(remarks::emptied(module, &analysis));
+        analysis.warnings.extend(remarks::drives_itself(module));
         if proves {
-            certificate::check(&model, &analysis)?;
+            certificate::check(&model, &query, &analysis)?;
         }
         tracing::info!(
             functions = analysis.closure.iter().filter(|inside| **inside).count(),
@@ -194,7 +199,7 @@ impl Analysis {
 
     /// The closure, given with the classes that its functions are targets of; and as its sites every
     /// call in it that can lead into it: also such as no entry is assumed to lie behind.
-    fn of(model: &Model<'_>, graph: &Graph, reached: Reached) -> Analysis {
+    fn of(model: &Model<'_>, query: &Query, graph: &Graph, reached: Reached) -> Analysis {
         let closure = reached.funcs(model.module);
         let all = closure.indices().take(model.module.imported_funcs);
         let imports = all.filter(|func| closure[*func]);
@@ -207,8 +212,8 @@ impl Analysis {
         Analysis {
             sites: sites.all(),
             closure,
-            entries: model.entries.clone(),
-            precision: model.precision,
+            entries: query.entries.clone(),
+            precision: query.precision,
             assumptions: Vec::new(),
             notes: Vec::new(),
             warnings: Vec::new(),

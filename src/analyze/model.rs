@@ -1,7 +1,6 @@
-//! Everything that is known of a module before any closure: what the call graph is built from.
+//! Everything that is known of a module whatever is asked of it: what the call graph is built from.
 
 use super::constants::Constants;
-use super::entries;
 use super::facts::Facts;
 use super::flow::{self, Flows};
 use super::host;
@@ -11,20 +10,13 @@ use super::taken;
 use super::types::TypeIds;
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec, TableIdx};
-use crate::options::{Options, Precision};
+use crate::options::Precision;
 use crate::read::Module;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
 pub(super) struct Model<'m> {
     pub(super) module: &'m Module<'m>,
-    /// How far the graph follows calls through values.
-    pub(super) precision: Precision,
-    pub(super) entries: Vec<FuncIdx>,
-    /// The imports that may call back, in index order.
-    pub(super) reentrant: Vec<FuncIdx>,
-    /// How many of them no option names.
-    pub(super) recognised: usize,
     pub(super) types: TypeIds,
     pub(super) constants: Constants,
     pub(super) memories: Memories<'m>,
@@ -36,11 +28,12 @@ pub(super) struct Model<'m> {
 }
 
 impl<'m> Model<'m> {
+    /// What is known if values are followed as far as `precision` says.
+    ///
     /// # Errors
-    /// [`crate::Error::MissingEntry`] or [`crate::Error::MissingReentrant`] if a pattern of the options
-    /// matches no import.
-    pub(super) fn new(module: &'m Module<'m>, options: &Options) -> Result<Model<'m>> {
-        Model::with_private_tables(module, options, &BTreeSet::new())
+    /// [`crate::Error::Internal`] if a validated body can't be read once more.
+    pub(super) fn new(module: &'m Module<'m>, precision: Precision) -> Result<Model<'m>> {
+        Model::with_private_tables(module, precision, &BTreeSet::new())
     }
 
     /// As [`Model::new`], but taking it that only this module writes to the `private` tables,
@@ -52,12 +45,10 @@ impl<'m> Model<'m> {
     /// As [`Model::new`].
     pub(super) fn with_private_tables(
         module: &'m Module<'m>,
-        options: &Options,
+        precision: Precision,
         private: &BTreeSet<TableIdx>,
     ) -> Result<Model<'m>> {
         let clock = Instant::now();
-        let entries = entries::find(module, options)?;
-        let reentrant = entries::find_reentrant(module, options)?;
         let host_visible = host::visible_tables(module);
         let mut host_written = host_visible.clone();
         private.iter().for_each(|table| host_written[*table] = false);
@@ -77,7 +68,7 @@ impl<'m> Model<'m> {
             constants: &constants,
             memories: &memories,
             mentioned: &taken::mentioned(module, &facts.uses),
-            reach: flow::Reach::of(options.precision),
+            reach: flow::Reach::of(precision),
         });
         tracing::debug!(known = flows.targets.len(), took = ?clock.elapsed(), "followed values");
         let tables = Tables::new(&tables::Inputs {
@@ -90,19 +81,6 @@ impl<'m> Model<'m> {
             host_written: &host_written,
         });
         let taken = taken::taken(module, &facts.uses, &tables);
-        Ok(Model {
-            module,
-            precision: options.precision,
-            entries,
-            reentrant: reentrant.imports,
-            recognised: reentrant.recognised,
-            types,
-            constants,
-            memories,
-            facts,
-            flows,
-            tables,
-            taken,
-        })
+        Ok(Model { module, types, constants, memories, facts, flows, tables, taken })
     }
 }

@@ -17,10 +17,10 @@
 pub(in crate::analyze) mod dominators;
 
 use crate::analyze::assume::{Assumed, Narrowing};
-use crate::analyze::entries;
 use crate::analyze::facts::{Call, Callee, Dynamic};
 use crate::analyze::graph::{Graph, Node, Reached};
 use crate::analyze::model::Model;
+use crate::analyze::query::{self, Query};
 use crate::analyze::tables::Contents;
 use crate::analyze::taken;
 use crate::analyze::types::{TypeId, TypeIds};
@@ -126,10 +126,12 @@ pub enum Called {
 pub fn supports(module: &Module<'_>, options: &Options) -> Result<(Extent, Vec<Support>)> {
     let clock = Instant::now();
     let Narrowing { removed, private } = Assumed::resolve(module, options)?.narrowing(module);
-    let model = Model::with_private_tables(module, options, &private)?;
-    let graph = Graph::new(&model);
-    let reached = graph.reach_without(&model.entries, &removed);
-    let adviser = Adviser { options, graph: &graph, removed, private, reached, model: &model };
+    let query = Query::new(module, options)?;
+    let model = Model::with_private_tables(module, options.precision, &private)?;
+    let graph = Graph::new(&model, &query);
+    let reached = graph.reach_without(&query.entries, &removed);
+    let adviser =
+        Adviser { options, query: &query, model: &model, graph: &graph, removed, private, reached };
     let mut supports = adviser.tables()?;
     tracing::debug!(took = ?clock.elapsed(), "weighed the tables that the host sees");
     supports.extend(adviser.exports());
@@ -161,6 +163,7 @@ impl Weights {
 
 struct Adviser<'a> {
     options: &'a Options,
+    query: &'a Query,
     model: &'a Model<'a>,
     graph: &'a Graph,
     /// What the options' assumptions take out of the closure.
@@ -177,7 +180,7 @@ impl Adviser<'_> {
         let hubs = Hubs::find(self);
         let root = hubs.first + hubs.hubs.len() as u32;
         let digraph = Digraph::new(root as usize + 1, |edge| {
-            let entries = self.model.entries.iter();
+            let entries = self.query.entries.iter();
             entries.for_each(|entry| edge(root, self.graph.func(*entry).id()));
             self.each_edge(&hubs, edge);
         });
@@ -233,7 +236,7 @@ impl Adviser<'_> {
     /// Imports by what they are taken for: each alone, those of each pattern, and all that call back;
     /// but not all entries, without which nothing is left of any closure.
     fn imports(&self, weights: &Weights) -> Vec<Support> {
-        let Model { module, entries, reentrant, .. } = self.model;
+        let (module, Query { entries, reentrant, .. }) = (self.model.module, self.query);
         let inside = |func: &FuncIdx| self.is_inside(*func);
         let reentrant: Vec<_> = reentrant.iter().copied().filter(inside).collect();
         let weigh = |imports: &Imports| match imports.funcs[..] {
@@ -302,7 +305,7 @@ impl Adviser<'_> {
     fn without(&self, imports: &[FuncIdx]) -> Extent {
         let mut removed = self.removed.clone();
         imports.iter().for_each(|import| removed[*import] = true);
-        let entries = self.model.entries.iter().copied().filter(|entry| !removed[*entry]);
+        let entries = self.query.entries.iter().copied().filter(|entry| !removed[*entry]);
         let left = self.graph.reach_without(&entries.collect::<Vec<_>>(), &removed);
         self.lost(|func| left.has(self.graph.func(func)))
     }
@@ -314,7 +317,7 @@ impl Adviser<'_> {
         let passed = |from: Node, to: Node| {
             self.graph.is_taken_class(to) && self.graph.as_func(from).is_some_and(|func| only[func])
         };
-        let roots = self.model.entries.iter().map(|entry| self.graph.func(*entry));
+        let roots = self.query.entries.iter().map(|entry| self.graph.func(*entry));
         let left = self.graph.search(roots, |from, to| {
             let removed = self.graph.as_func(to).is_some_and(|func| self.removed[func]);
             !removed && !passed(from, to)
@@ -334,8 +337,10 @@ impl Adviser<'_> {
         let support = |table: TableIdx| {
             let mut private = self.private.clone();
             private.insert(table);
-            let model = Model::with_private_tables(module, self.options, &private)?;
-            let left = Graph::new(&model).reach_without(&model.entries, &self.removed);
+            let precision = self.query.precision;
+            let model = Model::with_private_tables(module, precision, &private)?;
+            let graph = Graph::new(&model, self.query);
+            let left = graph.reach_without(&self.query.entries, &self.removed);
             Ok(Support {
                 what: What::VisibleTable(table),
                 saves: self.lost(|func| left.has(self.graph.func(func))),
@@ -390,8 +395,8 @@ fn sets(
     sets.insert(imports.to_vec(), None);
     for pattern in patterns {
         let alone = |func: &FuncIdx| {
-            let mut naming = entries::naming(module, *func, patterns);
-            !entries::is_recognised(module, *func) && naming.all(|other| other == pattern)
+            let mut naming = query::naming(module, *func, patterns);
+            !query::is_recognised(module, *func) && naming.all(|other| other == pattern)
         };
         sets.insert(imports.iter().copied().filter(alone).collect(), Some(pattern.clone()));
     }

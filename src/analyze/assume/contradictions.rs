@@ -1,7 +1,7 @@
 //! Assumptions that contradict each other: a function that one lists as having an entry below it, and that
 //! another takes to have none.
 
-use super::Meaning;
+use super::{Meaning, One};
 use crate::index::FuncIdx;
 use crate::read::Module;
 use crate::text::Named;
@@ -11,10 +11,10 @@ use std::collections::BTreeSet;
 const NAMED: usize = 3;
 
 /// A warning of the functions about which assumptions disagree.
-pub(super) fn warning(module: &Module<'_>, assumptions: &[Meaning]) -> Option<String> {
+pub(super) fn warning(module: &Module<'_>, assumptions: &[One]) -> Option<String> {
     let (mut listed, mut out) = (BTreeSet::new(), BTreeSet::new());
-    for meaning in assumptions {
-        match meaning {
+    for one in assumptions {
+        match &one.meaning {
             Meaning::Listed(funcs) => listed.extend(funcs),
             Meaning::Out(funcs) => out.extend(funcs),
             Meaning::Private(_) => {}

@@ -11,7 +11,6 @@
 //! assumption is refused.
 
 use super::super::Guard;
-use super::super::facts::{Call, Callee};
 use super::super::graph::{Graph, Node, Reached};
 use super::super::model::Model;
 use super::loops::TailLoops;
@@ -36,7 +35,7 @@ pub(in super::super) fn guards(
             let Some(node) = graph.target(call.callee).filter(|node| frontier.has(*node)) else {
                 continue;
             };
-            let tail = is_tail(call);
+            let tail = call.is_tail();
             guards[func].push(Guard { offset: call.offset, tail });
             if tail {
                 tails.push((func, call.offset, node));
@@ -64,9 +63,4 @@ fn refuse_loops(model: &Model<'_>, graph: &Graph, tails: &[TailCall]) -> Result<
             advice: "assume nothing of this function, or the same of what it calls".into(),
         }),
     }
-}
-
-pub(super) fn is_tail(call: &Call) -> bool {
-    let (Callee::Direct { tail, .. } | Callee::Dynamic { tail, .. }) = call.callee;
-    tail
 }

@@ -5,7 +5,6 @@
 
 use super::super::graph::{Graph, Node};
 use super::super::model::Model;
-use super::guards::is_tail;
 
 /// No number yet.
 const NONE: u32 = u32::MAX;
@@ -32,7 +31,7 @@ impl TailLoops {
 fn tail_edges(model: &Model<'_>, graph: &Graph) -> Vec<(Node, Node)> {
     let mut edges = Vec::new();
     for (func, calls) in model.facts.calls.iter_enumerated() {
-        let targets = calls.iter().filter(|call| is_tail(call));
+        let targets = calls.iter().filter(|call| call.is_tail());
         let targets = targets.filter_map(|call| graph.target(call.callee));
         edges.extend(targets.map(|target| (target, graph.func(func))));
     }

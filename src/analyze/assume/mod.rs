@@ -32,11 +32,18 @@ use std::collections::BTreeSet;
 /// What the assumptions of the options come to.
 pub(super) struct Assumed {
     /// Each assumption by itself, in the options' order.
-    each: Vec<Meaning>,
+    each: Vec<One>,
     /// What is to be said about them.
     pub(super) notes: Vec<String>,
     /// What the user should know before using the closure.
     pub(super) warnings: Vec<String>,
+}
+
+/// An assumption of the options.
+struct One {
+    /// As the user reads it.
+    sentence: String,
+    meaning: Meaning,
 }
 
 /// What an assumption comes to in a module.
@@ -63,7 +70,7 @@ impl Assumed {
         let names = FuncNames::new(module);
         for assumption in &options.assumptions {
             let meaning = assumed.meaning(module, &names, assumption)?;
-            assumed.each.push(meaning);
+            assumed.each.push(One { sentence: assumption.to_string(), meaning });
         }
         assumed.warnings.extend(contradictions::warning(module, &assumed.each));
         Ok(assumed)
@@ -120,11 +127,11 @@ impl Assumed {
         let nothing = || IndexVec::filled(false, module.funcs.len());
         let mut narrowing = Narrowing { removed: nothing(), private: BTreeSet::new() };
         let mut listed: Option<IndexVec<FuncIdx, bool>> = None;
-        for (position, meaning) in self.each.iter().enumerate() {
+        for (position, one) in self.each.iter().enumerate() {
             if !counts(position) {
                 continue;
             }
-            match meaning {
+            match &one.meaning {
                 Meaning::Out(funcs) => funcs.iter().for_each(|f| narrowing.removed[*f] = true),
                 Meaning::Listed(funcs) => {
                     let listed = listed.get_or_insert_with(nothing);

@@ -2,19 +2,19 @@
 
 use super::super::graph::{Graph, Reached};
 use super::super::model::Model;
+use super::super::query::Query;
 use super::super::{Analysis, Guard, Saving, certificate};
 use super::{Assumed, Meaning};
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec, TableIdx};
-use crate::options::Options;
 use std::collections::BTreeSet;
 
 /// A module without assumptions.
 #[derive(Clone, Copy)]
 pub(in super::super) struct Sound<'a, 'm> {
     pub(in super::super) model: &'a Model<'m>,
+    pub(in super::super) query: &'a Query,
     pub(in super::super) graph: &'a Graph,
-    pub(in super::super) options: &'a Options,
 }
 
 /// What is taken away from the call graph.
@@ -40,8 +40,9 @@ impl<'a, 'm> Narrowed<'a, 'm> {
         let private = narrowing.private.clone();
         let mut own = None;
         if !private.is_empty() {
-            let model = Model::with_private_tables(sound.model.module, sound.options, &private)?;
-            let graph = Graph::new(&model);
+            let Sound { model, query, .. } = sound;
+            let model = Model::with_private_tables(model.module, query.precision, &private)?;
+            let graph = Graph::new(&model, query);
             own = Some((model, graph));
         }
         Ok(Narrowed { sound, private, own })
@@ -50,11 +51,11 @@ impl<'a, 'm> Narrowed<'a, 'm> {
     /// The closure without what `narrowing` removes, in the graph without assumptions: its functions,
     /// and the classes that they are targets of there.
     pub(in super::super) fn reach(&self, narrowing: &Narrowing) -> Reached {
-        let Sound { model, graph, .. } = self.sound;
+        let Sound { model, query, graph } = self.sound;
         let Some((_, own)) = &self.own else {
-            return graph.reach_without(&model.entries, &narrowing.removed);
+            return graph.reach_without(&query.entries, &narrowing.removed);
         };
-        let reached = own.reach_without(&model.entries, &narrowing.removed);
+        let reached = own.reach_without(&query.entries, &narrowing.removed);
         let closure = reached.funcs(model.module);
         let inside = closure.indices().filter(|func| closure[*func]);
         graph.reach_classes(inside.map(|func| graph.func(func)))
@@ -70,13 +71,13 @@ impl<'a, 'm> Narrowed<'a, 'm> {
         closure: &IndexVec<FuncIdx, bool>,
     ) -> Result<()> {
         let model = self.own.as_ref().map_or(self.sound.model, |(model, _)| model);
-        certificate::check_narrowed(model, closure, &narrowing.removed)
+        certificate::check_narrowed(model, self.sound.query, closure, &narrowing.removed)
     }
 }
 
 /// What each assumption saves: how much larger the closure would be without it alone; and which guards
-/// are there for it alone. Lists of what
-/// is in the closure stand together, for each makes room for the functions of the others.
+/// are there for it alone. Lists of what is in the closure stand together, for each makes room for the
+/// functions of the others.
 ///
 /// # Errors
 /// As [`Model::new`].
@@ -86,8 +87,8 @@ pub(in super::super) fn savings(
     analysis: &Analysis,
 ) -> Result<Vec<Saving>> {
     let size = |closure: &IndexVec<FuncIdx, bool>| closure.iter().filter(|inside| **inside).count();
-    let Sound { model, options, .. } = narrowed.sound;
-    let is_list = |position: usize| matches!(assumed.each[position], Meaning::Listed(_));
+    let module = narrowed.sound.model.module;
+    let is_list = |position: usize| matches!(assumed.each[position].meaning, Meaning::Listed(_));
     let (lists, mut alone): (Vec<usize>, Vec<usize>) =
         (0..assumed.each.len()).partition(|position| is_list(*position));
     alone.extend(lists.first());
@@ -95,15 +96,15 @@ pub(in super::super) fn savings(
     let mut savings = Vec::new();
     for position in alone {
         let group = if is_list(position) { lists.clone() } else { vec![position] };
-        let others = assumed.narrowing_of(model.module, |position| !group.contains(&position));
+        let others = assumed.narrowing_of(module, |position| !group.contains(&position));
         let without = if others.private == narrowed.private {
             narrowed.reach(&others)
         } else {
             Narrowed::new(narrowed.sound, &others)?.reach(&others)
         };
         let sentences: Vec<_> =
-            group.iter().map(|position| options.assumptions[*position].to_string()).collect();
-        let without = without.funcs(model.module);
+            group.iter().map(|position| assumed.each[*position].sentence.clone()).collect();
+        let without = without.funcs(module);
         savings.push(Saving {
             assumption: sentences.join(", or "),
             functions: size(&without).saturating_sub(size(&analysis.closure)),

@@ -3,7 +3,7 @@
 //! A function is named by its index, its export names, and its name in the name section or else in
 //! debug information, as it stands there or demangled. A table is named by its index, its export names, and its import's names.
 
-use super::super::entries;
+use super::super::similar;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, IndexType, TableIdx};
 use crate::options::{FuncPattern, TablePattern};
@@ -54,7 +54,7 @@ impl<'m> FuncNames<'m> {
         found.dedup();
         if found.is_empty() {
             let names = self.names.iter().map(|(name, _)| name.as_ref());
-            let near = entries::nearest(&pattern.literal(), names);
+            let near = similar::nearest(&pattern.literal(), names);
             return Err(Error::NoSuchFunction { pattern: text.into(), near });
         }
         Ok(found)

@@ -19,6 +19,7 @@ use crate::analyze::assume::FuncNames;
 use crate::analyze::facts::{Call, Callee};
 use crate::analyze::graph::{Graph, Node};
 use crate::analyze::model::Model;
+use crate::analyze::query::Query;
 use crate::analyze::taken;
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec};
@@ -32,6 +33,7 @@ use why::Why;
 
 /// Explains the closure of a module's entries.
 pub struct Explainer<'m> {
+    query: Query,
     model: Model<'m>,
     graph: Graph,
     /// For each node reached from the entries, the node that it was first reached from.
@@ -52,11 +54,12 @@ impl<'m> Explainer<'m> {
             [] => None,
             _ => Some(Analysis::run(module, options)?.closure),
         };
-        let model = Model::new(module, options)?;
-        let graph = Graph::new(&model);
+        let query = Query::new(module, options)?;
+        let model = Model::new(module, options.precision)?;
+        let graph = Graph::new(&model, &query);
         let inside = |func| narrowed.as_ref().is_none_or(|closure| closure[func]);
-        let towards = nearest(&model, &graph, inside);
-        Ok(Explainer { model, graph, towards, mentioned: OnceCell::new() })
+        let towards = nearest(&query, &graph, inside);
+        Ok(Explainer { query, model, graph, towards, mentioned: OnceCell::new() })
     }
 
     /// The functions that a pattern means.
@@ -74,7 +77,7 @@ impl<'m> Explainer<'m> {
 
     /// Whether `func` is an entry.
     pub fn is_entry(&self, func: FuncIdx) -> bool {
-        self.model.entries.contains(&func)
+        self.query.entries.contains(&func)
     }
 
     /// What each of `funcs` calls; nothing for imports.
@@ -89,7 +92,7 @@ impl<'m> Explainer<'m> {
         let mut path = Vec::new();
         let mut caller = func;
         let why = self.why();
-        while !self.model.entries.contains(&caller) {
+        while !self.query.entries.contains(&caller) {
             let (first, callee) = self.next_function(caller)?;
             path.push(self.edge(caller, callee, first, &why)?);
             caller = callee;
@@ -111,7 +114,7 @@ impl<'m> Explainer<'m> {
             }
         }
         if reached.has(self.graph.host()) {
-            let imports = self.model.reentrant.iter();
+            let imports = self.query.reentrant.iter();
             edges.extend(imports.map(|import| self.host_edge(*import, callee)));
         }
         edges
@@ -164,15 +167,11 @@ impl<'m> Explainer<'m> {
 
 /// For each node the next one on a shortest path to an entry, counted in calls, through functions that are
 /// `inside`.
-fn nearest(
-    model: &Model<'_>,
-    graph: &Graph,
-    inside: impl Fn(FuncIdx) -> bool,
-) -> Vec<Option<Node>> {
+fn nearest(query: &Query, graph: &Graph, inside: impl Fn(FuncIdx) -> bool) -> Vec<Option<Node>> {
     let mut towards = vec![None; graph.nodes()];
     let mut done = vec![false; graph.nodes()];
     let mut pending: VecDeque<(Node, Option<Node>)> =
-        model.entries.iter().map(|entry| (graph.func(*entry), None)).collect();
+        query.entries.iter().map(|entry| (graph.func(*entry), None)).collect();
     while let Some((node, from)) = pending.pop_front() {
         if std::mem::replace(&mut done[node.position()], true) {
             continue;

@@ -10,6 +10,7 @@ use crate::analyze::assume::{Assumed, Narrowing};
 use crate::analyze::facts::{Call, Callee, Dynamic};
 use crate::analyze::graph::Graph;
 use crate::analyze::model::Model;
+use crate::analyze::query::Query;
 use crate::analyze::taken;
 use crate::analyze::types::TypeIds;
 use crate::index::{FuncIdx, IndexVec, TableIdx, TypeIdx};
@@ -145,8 +146,9 @@ fn call(kind: u8, choice: u8) -> String {
 }
 
 /// The size of a closure by a search of a graph that is built anew.
-fn measure(model: &Model<'_>, removed: &IndexVec<FuncIdx, bool>) -> Extent {
-    let reached = Graph::new(model).reach_without(&model.entries, removed).funcs(model.module);
+fn measure(model: &Model<'_>, query: &Query, removed: &IndexVec<FuncIdx, bool>) -> Extent {
+    let graph = Graph::new(model, query);
+    let reached = graph.reach_without(&query.entries, removed).funcs(model.module);
     let mut extent = Extent::default();
     for func in reached.indices().filter(|func| reached[*func]) {
         extent.functions += 1;
@@ -160,6 +162,7 @@ fn measure(model: &Model<'_>, removed: &IndexVec<FuncIdx, bool>) -> Extent {
 /// A module, and what is to be taken away from it.
 struct Knife<'m> {
     model: Model<'m>,
+    query: Query,
     removed: IndexVec<FuncIdx, bool>,
     options: Options,
 }
@@ -168,12 +171,13 @@ impl<'m> Knife<'m> {
     fn new(module: &'m Module<'m>, options: &Options) -> Knife<'m> {
         let assumed = Assumed::resolve(module, options).unwrap();
         let Narrowing { removed, private } = assumed.narrowing(module);
-        let model = Model::with_private_tables(module, options, &private).unwrap();
-        Knife { model, removed, options: options.clone() }
+        let query = Query::new(module, options).unwrap();
+        let model = Model::with_private_tables(module, options.precision, &private).unwrap();
+        Knife { model, query, removed, options: options.clone() }
     }
 
     fn measure(&self) -> Extent {
-        measure(&self.model, &self.removed)
+        measure(&self.model, &self.query, &self.removed)
     }
 
     fn without_calls(&mut self, gone: impl Fn(FuncIdx, &Call) -> bool) {
@@ -212,7 +216,7 @@ impl<'m> Knife<'m> {
             What::Exports => {
                 // The host may still call what is exported: only a module without calls back is
                 // the same with fewer references.
-                if !self.model.reentrant.is_empty() {
+                if !self.query.reentrant.is_empty() {
                     return false;
                 }
                 let Model { module, facts, tables, .. } = &self.model;
@@ -222,10 +226,10 @@ impl<'m> Knife<'m> {
                 }
             }
             What::Reentry(imports) => {
-                self.model.reentrant.retain(|func| !imports.funcs.contains(func));
+                self.query.reentrant.retain(|func| !imports.funcs.contains(func));
             }
             What::Entries(imports) => {
-                self.model.entries.retain(|func| !imports.funcs.contains(func));
+                self.query.entries.retain(|func| !imports.funcs.contains(func));
             }
             What::Calls { table, ty, .. } => self.without_calls_of(*table, *ty),
             What::Function { func, .. } => self.removed[*func] = true,
@@ -308,7 +312,7 @@ fn complete(knife: &Knife<'_>, supports: &[Support], whole: Extent) {
         What::Reentry(imports) | What::Entries(imports) => imports.funcs.len() == 1,
         what => matches!(what, What::Function { .. }),
     });
-    let only_entry = usize::from(knife.model.entries.len() == 1);
+    let only_entry = usize::from(knife.query.entries.len() == 1);
     assert_eq!(functions.count() + only_entry, whole.functions);
     for dynamic in &knife.model.facts.dynamics {
         let (table, ty) = match dynamic {

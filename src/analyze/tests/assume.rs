@@ -3,6 +3,7 @@
 use super::{options, sites, with_module};
 use crate::analyze::graph::Graph;
 use crate::analyze::model::Model;
+use crate::analyze::query::Query;
 use crate::analyze::{Analysis, Guard, Target, certificate};
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec, TableIdx};
@@ -269,18 +270,20 @@ fn the_certificate_checks_sites_and_guards_without_the_assumptions() {
     let wat = format!("(module (import \"k\" \"fork\" (func $fork)) {TABLE})");
     with_module(&wat, |module| {
         let options = Options { assumptions: vec![private("t")], ..options() };
-        let model = Model::new(module, &options).unwrap();
+        let query = Query::new(module, &options).unwrap();
+        let model = Model::new(module, options.precision).unwrap();
+        let is_certified = |analysis| certificate::check(&model, &query, &analysis).is_ok();
         let analysis = || Analysis::run(module, &options).unwrap();
-        assert!(certificate::check(&model, &analysis()).is_ok());
+        assert!(is_certified(analysis()));
         let mut unguarded = analysis();
         unguarded.guards[FuncIdx(2)].clear();
-        assert!(certificate::check(&model, &unguarded).is_err());
+        assert!(!is_certified(unguarded));
         let mut as_tail = analysis();
         as_tail.guards[FuncIdx(2)][0].tail = true;
-        assert!(certificate::check(&model, &as_tail).is_err());
+        assert!(!is_certified(as_tail));
         let mut fewer_sites = analysis();
         fewer_sites.sites[FuncIdx(3)].pop();
-        assert!(certificate::check(&model, &fewer_sites).is_err());
+        assert!(!is_certified(fewer_sites));
     });
 }
 
@@ -289,17 +292,18 @@ fn the_certificate_accepts_nothing_missing_but_what_is_assumed_away() {
     let wat = format!("(module (import \"k\" \"fork\" (func $fork)) {TABLE})");
     with_module(&wat, |module| {
         let tables = BTreeSet::from([TableIdx(0)]);
-        let narrow = Model::with_private_tables(module, &options(), &tables).unwrap();
+        let query = Query::new(module, &options()).unwrap();
+        let narrow = Model::with_private_tables(module, query.precision, &tables).unwrap();
         let nothing = IndexVec::filled(false, module.funcs.len());
-        let graph = Graph::new(&narrow);
-        let closure = graph.reach_without(&narrow.entries, &nothing).funcs(module);
+        let graph = Graph::new(&narrow, &query);
+        let closure = graph.reach_without(&query.entries, &nothing).funcs(module);
         type Funcs = IndexVec<FuncIdx, bool>;
         let check = |closure: &Funcs, removed: &Funcs| {
-            certificate::check_narrowed(&narrow, closure, removed).is_ok()
+            certificate::check_narrowed(&narrow, &query, closure, removed).is_ok()
         };
         assert!(check(&closure, &nothing));
-        let sound = Model::new(module, &options()).unwrap();
-        assert!(certificate::check_narrowed(&sound, &closure, &nothing).is_err());
+        let sound = Model::new(module, query.precision).unwrap();
+        assert!(certificate::check_narrowed(&sound, &query, &closure, &nothing).is_err());
         for func in closure.indices().filter(|func| closure[*func]) {
             let mut without = closure.clone();
             without[func] = false;

@@ -3,6 +3,7 @@
 use super::{options, with_module};
 use crate::analyze::graph::Graph;
 use crate::analyze::model::Model;
+use crate::analyze::query::Query;
 use crate::analyze::{Analysis, Site, Target, certificate};
 use crate::index::{FuncIdx, IndexVec};
 use crate::options::{EntryPattern, Options};
@@ -31,12 +32,13 @@ pub(super) const WAT: &str = r#"(module (import "k" "fork" (func $fork)) (import
 fn certified(test: impl FnOnce(Analysis, &dyn Fn(&Analysis) -> bool)) {
     with_module(WAT, |module| {
         let options = Options { reentrant: vec![EntryPattern::exact("e", "back")], ..options() };
-        let model = Model::new(module, &options).unwrap();
-        let graph = Graph::new(&model);
+        let query = Query::new(module, &options).unwrap();
+        let model = Model::new(module, options.precision).unwrap();
+        let graph = Graph::new(&model, &query);
         let nothing = IndexVec::filled(false, module.funcs.len());
-        let reached = graph.reach_without(&model.entries, &nothing);
-        let analysis = Analysis::of(&model, &graph, reached);
-        test(analysis, &|analysis| certificate::check(&model, analysis).is_ok());
+        let reached = graph.reach_without(&query.entries, &nothing);
+        let analysis = Analysis::of(&model, &query, &graph, reached);
+        test(analysis, &|analysis| certificate::check(&model, &query, analysis).is_ok());
     });
 }
 

@@ -62,7 +62,7 @@ const FOLLOWED: &str = r#"(module (import "k" "fork" (func $fork))
 #[test]
 fn an_operand_has_values_or_a_reason() {
     with_module(FOLLOWED, |module| {
-        let model = Model::new(module, &options()).unwrap();
+        let model = Model::new(module, options().precision).unwrap();
         let mentioned = taken::mentioned(module, &model.facts.uses);
         let Model { facts, constants, memories, .. } = &model;
         let inputs = flow::Inputs {

@@ -7,6 +7,7 @@ use crate::analyze::facts::{Callee, Dynamic};
 use crate::analyze::flow::Known;
 use crate::analyze::graph::Graph;
 use crate::analyze::model::Model;
+use crate::analyze::query::Query;
 use crate::analyze::tables::{Contents, Slot};
 use crate::analyze::types::TypeId;
 use crate::index::{FuncIdx, TableIdx};
@@ -81,8 +82,9 @@ fn sources(model: &Model<'_>, table: TableIdx) -> BTreeSet<TableIdx> {
 /// Compares the answers for every call through a value and every function of the module. How many
 /// of the answers are yes.
 fn compare(module: &Module<'_>) -> usize {
-    let model = Model::new(module, &options()).expect("the entry is imported");
-    let graph = Graph::new(&model);
+    let query = Query::new(module, &options()).expect("the entry is imported");
+    let model = Model::new(module, query.precision).expect("the module is valid");
+    let graph = Graph::new(&model, &query);
     let mut yes = 0;
     for func in module.funcs.indices() {
         let reached = graph.reach_classes([graph.func(func)]);

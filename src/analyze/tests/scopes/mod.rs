@@ -27,6 +27,7 @@ mod shape;
 use super::options;
 use crate::analyze::graph::Graph;
 use crate::analyze::model::Model;
+use crate::analyze::query::Query;
 use crate::analyze::tables::{Inputs, Tables};
 use crate::analyze::{Analysis, certificate};
 use crate::index::{FuncIdx, IndexVec};
@@ -227,14 +228,19 @@ impl Add for Outcome {
 fn with_model<T>(shape: &Shape, test: impl FnOnce(Model<'_>) -> T) -> T {
     let bytes = shape.encode();
     let module = Module::read(&bytes).expect("the shape is a valid module");
-    test(Model::new(&module, &options()).expect("the entry is imported"))
+    test(Model::new(&module, options().precision).expect("the module is valid"))
+}
+
+fn query(model: &Model<'_>) -> Query {
+    Query::new(model.module, &options()).expect("the entry is imported")
 }
 
 fn analyze(model: &Model<'_>) -> Analysis {
     let none = IndexVec::filled(false, model.module.funcs.len());
-    let graph = Graph::new(model);
-    let reached = graph.reach_without(&model.entries, &none);
-    Analysis::of(model, &graph, reached)
+    let query = query(model);
+    let graph = Graph::new(model, &query);
+    let reached = graph.reach_without(&query.entries, &none);
+    Analysis::of(model, &query, &graph, reached)
 }
 
 fn check(shape: &Shape) -> Outcome {
@@ -283,7 +289,8 @@ fn missing(
 }
 
 fn mutants_are_rejected(shape: &Shape, model: &Model<'_>, mut analysis: Analysis) {
-    let accepted = |analysis: &Analysis| certificate::check(model, analysis).is_ok();
+    let query = query(model);
+    let accepted = |analysis: &Analysis| certificate::check(model, &query, analysis).is_ok();
     assert!(accepted(&analysis), "{shape:?}");
     for func in analysis.closure.indices() {
         if !std::mem::replace(&mut analysis.closure[func], false) {

@@ -1,17 +1,40 @@
-//! Finds the imports that the options' patterns match: the entries, and those that call back.
+//! What is asked of a module: at which imports its stack may be unwound, which others may call back, and how
+//! precisely that is to be answered.
 
+use super::similar::{self, NEAR_NAMES};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
-use crate::options::{EntryPattern, Options};
+use crate::options::{EntryPattern, Options, Precision};
 use crate::read::{FuncKind, Module};
-use crate::text::escape;
+
+/// The options as far as they ask something of a module, in its own terms.
+pub(super) struct Query {
+    /// In index order.
+    pub(super) entries: Vec<FuncIdx>,
+    /// The imports that may call back, in index order.
+    pub(super) reentrant: Vec<FuncIdx>,
+    /// How many of these no option names.
+    pub(super) recognised: usize,
+    /// How far the graph follows calls through values.
+    pub(super) precision: Precision,
+}
+
+impl Query {
+    /// # Errors
+    /// [`Error::MissingEntry`] or [`Error::MissingReentrant`] if a pattern of the options matches no import.
+    pub(super) fn new(module: &Module<'_>, options: &Options) -> Result<Query> {
+        let entries = entries(module, options)?;
+        let Reentrant { imports: reentrant, recognised } = reentrant(module, options)?;
+        Ok(Query { entries, reentrant, recognised, precision: options.precision })
+    }
+}
 
 /// The imports that any pattern matches, in index order.
 ///
 /// # Errors
 /// [`Error::MissingEntry`] for the first pattern that matches nothing, unless the options accept
 /// that.
-pub(super) fn find(module: &Module<'_>, options: &Options) -> Result<Vec<FuncIdx>> {
+fn entries(module: &Module<'_>, options: &Options) -> Result<Vec<FuncIdx>> {
     if !options.allow_missing_entry
         && let Some(pattern) = unmatched(module, &options.entries)
     {
@@ -29,7 +52,7 @@ pub(super) fn find(module: &Module<'_>, options: &Options) -> Result<Vec<FuncIdx
 ///
 /// # Errors
 /// [`Error::MissingReentrant`] for the first pattern that matches nothing.
-pub(super) fn find_reentrant(module: &Module<'_>, options: &Options) -> Result<Reentrant> {
+fn reentrant(module: &Module<'_>, options: &Options) -> Result<Reentrant> {
     if let Some(pattern) = unmatched(module, &options.reentrant) {
         let near = near(module, pattern);
         return Err(Error::MissingReentrant { pattern: pattern.to_string(), near });
@@ -51,10 +74,10 @@ pub(super) fn find_reentrant(module: &Module<'_>, options: &Options) -> Result<R
 
 /// The imports that may call back.
 #[derive(Default)]
-pub(super) struct Reentrant {
-    pub(super) imports: Vec<FuncIdx>,
+struct Reentrant {
+    imports: Vec<FuncIdx>,
     /// How many of them no option names.
-    pub(super) recognised: usize,
+    recognised: usize,
 }
 
 /// `env.invoke_` and the letters of a signature.
@@ -106,75 +129,17 @@ pub(super) fn imports<'m>(
     })
 }
 
-/// How many similar names an error offers.
-const NEAR_NAMES: usize = 3;
-
 /// The imports with names most like the pattern's, most similar first.
 fn near(module: &Module<'_>, pattern: &EntryPattern) -> Vec<String> {
     let wanted = pattern.name.literal();
     let mut ranked: Vec<_> = imports(module)
         .filter_map(|(_, m, n)| {
             let other_module = usize::from(!pattern.module.matches(m));
-            Some((2 * distance(&wanted, n)? + other_module, format!("{m}.{n}")))
+            Some((2 * similar::distance(&wanted, n)? + other_module, format!("{m}.{n}")))
         })
         .collect();
     ranked.sort();
     ranked.dedup();
     ranked.truncate(NEAR_NAMES);
     ranked.into_iter().map(|(_, name)| name).collect()
-}
-
-/// How far a name is from the one that is wanted; `None` if there is no likeness.
-fn distance(wanted: &str, name: &str) -> Option<usize> {
-    let (wanted, found) = (wanted.to_lowercase(), name.to_lowercase());
-    // One edit in three letters is a likeness; more is another word.
-    let tolerance = wanted.chars().count().div_ceil(3);
-    let edits = edit_distance(&wanted, &found);
-    let contains = |outer: &str, inner: &str| inner.len() >= 3 && outer.contains(inner);
-    if edits <= tolerance {
-        Some(edits)
-    } else if contains(&found, &wanted) || contains(&wanted, &found) {
-        Some(tolerance + 1)
-    } else {
-        None
-    }
-}
-
-/// The names most like `text`, most similar first.
-pub(super) fn nearest<'n>(text: &str, names: impl Iterator<Item = &'n str>) -> Vec<String> {
-    let mut ranked: Vec<_> = names.filter_map(|name| Some((distance(text, name)?, name))).collect();
-    ranked.sort_unstable();
-    ranked.dedup();
-    ranked.truncate(NEAR_NAMES);
-    ranked.into_iter().map(|(_, name)| name.to_owned()).collect()
-}
-
-/// The Levenshtein distance, row by row.
-fn edit_distance(left: &str, right: &str) -> usize {
-    let right: Vec<_> = right.chars().collect();
-    let mut row: Vec<_> = (0..=right.len()).collect();
-    for (i, a) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[right.len()]
-}
-
-/// The warning of a module that expects Asyncify's pass: it imports the protocol's functions, to drive itself.
-pub(super) fn drives_itself(module: &Module<'_>) -> Option<String> {
-    let mut imports = module.funcs.iter().filter_map(|func| match func.kind {
-        FuncKind::Import { module, name } => (module == "asyncify").then_some(name),
-        FuncKind::Defined { .. } => None,
-    });
-    let name = imports.next()?;
-    Some(format!(
-        "the module imports `asyncify.{}`: it drives Asyncify's protocol itself, and expects `wasm-opt --asyncify` to put \
-         that protocol's functions in place of these imports, which are left as they are here",
-        escape(name)
-    ))
 }
