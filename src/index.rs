@@ -60,6 +60,8 @@ define_index! {
     TagIdx;
     /// An index into the element segments.
     ElemIdx;
+    /// An index into the data segments.
+    DataIdx;
     /// An index into a function's locals: parameters first, then declared locals.
     LocalIdx;
 }

@@ -3,8 +3,6 @@
 //! The numbers are those of "Implementation-defined limits" in the WebAssembly JavaScript interface, which
 //! engines outside browsers keep too; [`Limit::Interface`] is one of this tool's own validator.
 
-use crate::read::Module;
-
 /// Something that there may be only so much of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -127,20 +125,6 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
-    pub(crate) fn of(module: &Module<'_>) -> Sizes {
-        let types = module.types();
-        Sizes {
-            types: types.core_type_count_in_module().into(),
-            functions: module.funcs.len() as u64,
-            tables: module.tables.len() as u64,
-            tags: module.tags.len() as u64,
-            globals: module.globals.len() as u64,
-            exports: module.exports.len() as u64,
-            element_segments: module.elements.len() as u64,
-            interface: module.interface_size(),
-        }
-    }
-
     /// The first limit that is exceeded, and by which number.
     pub(crate) fn exceeded(&self) -> Option<(Limit, u64)> {
         let all = [

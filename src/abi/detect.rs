@@ -38,18 +38,14 @@ pub fn state_getter(module: &Module<'_>) -> Option<FuncIdx> {
 /// points at is beyond the end.
 fn starts_unwind(module: &Module<'_>, func: FuncIdx) -> bool {
     use wasmparser::Operator as O;
-    let Some(body) = module.body(func) else {
-        return false;
-    };
+    let Some(body) = &module.funcs[func].body else { return false };
     let ty = module.func_type(func);
     let pointer = matches!(ty.params(), [ValType::I32 | ValType::I64]) && ty.results().is_empty();
-    if !pointer || body.as_bytes().len() > 64 {
+    if !pointer || body.len() > 64 {
         return false;
     }
-    let Ok(reader) = body.get_operators_reader() else {
-        return false;
-    };
-    let ops: Vec<_> = reader.into_iter().map_while(Result::ok).collect();
+    let Ok(operators) = module.operators(func) else { return false };
+    let ops: Vec<_> = operators.map_while(Result::ok).map(|located| located.operator).collect();
     let starts = matches!(
         ops.as_slice(),
         [O::I32Const { value: 1 }, O::GlobalSet { .. }, O::LocalGet { local_index: 0 }, ..]

@@ -103,6 +103,9 @@ impl<'a, V: Visitor> VisitSimdOperator<'a> for Adapter<'_, V> {
 #[cfg(test)]
 mod tests {
     use super::writes_memory;
+    use crate::analyze::facts::Facts;
+    use crate::analyze::host;
+    use crate::read::Module;
 
     macro_rules! operator_names {
         ($( @$proposal:ident $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident ($($arity:tt)*))*) => {
@@ -128,5 +131,23 @@ mod tests {
             }
         }
         assert!(writes > 60 && reads > 30, "{writes} write, {reads} read");
+    }
+
+    #[test]
+    fn a_module_writes_to_memory_or_does_not() {
+        for (body, writes) in [
+            ("(drop (i32.load (i32.const 0)))", false),
+            ("(i64.store8 (i32.const 0) (i64.const 1))", true),
+            ("unreachable (i64.store8 (i32.const 0) (i64.const 1))", true),
+            ("(v128.store (i32.const 0) (v128.const i64x2 0 0))", true),
+            ("(drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1)))", true),
+            ("(memory.fill (i32.const 0) (i32.const 0) (i32.const 1))", true),
+            ("(drop (memory.grow (i32.const 1)))", false),
+        ] {
+            let wasm = wat::parse_str(format!("(module (memory 1) (func {body}))")).unwrap();
+            let module = Module::read(&wasm).unwrap();
+            let facts = Facts::collect(&module, &host::visible_tables(&module)).unwrap();
+            assert_eq!(facts.writes_memory, writes, "{body}");
+        }
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn any_private_memory(module: &Module<'_>) -> bool {
 /// For each memory whether the host does not see it.
 pub(super) fn private_memories(module: &Module<'_>) -> IndexVec<MemoryIdx, bool> {
     let mut private: IndexVec<MemoryIdx, bool> =
-        module.memories.iter().map(|memory| !memory.imported).collect();
+        module.memories.iter().map(|memory| memory.import.is_none()).collect();
     for export in module.exports.iter().filter(|export| export.kind == ExternalKind::Memory) {
         private[MemoryIdx(export.index)] = false;
     }

@@ -9,10 +9,7 @@ use super::facts::Facts;
 use super::host;
 use crate::index::{IndexVec, MemoryIdx};
 use crate::read::Module;
-use wasmparser::{BinaryReader, Data, DataKind, DataSectionReader, MemArg, MemArgTarget, Operator};
-
-/// The section id of data segments.
-const DATA_SECTION: u8 = 11;
+use wasmparser::{DataKind, MemArg, MemArgTarget, Operator};
 
 /// The memories that stay as they are.
 #[derive(Default)]
@@ -43,7 +40,7 @@ impl<'m> Memories<'m> {
         }
         let mut contents: IndexVec<MemoryIdx, _> =
             host::private_memories(module).iter().map(|private| private.then(Vec::new)).collect();
-        for data in segments(module) {
+        for data in module.data.iter() {
             let DataKind::Active { memory_index, offset_expr } = &data.kind else { continue };
             let held = &mut contents[MemoryIdx(*memory_index)];
             match (held.as_mut(), constants.eval(offset_expr)) {
@@ -74,17 +71,6 @@ impl<'m> Memories<'m> {
         // An address beyond the end of the index space traps.
         Some(addresses.iter().filter_map(first).map(|at| load.extend(read(segments, at))).collect())
     }
-}
-
-/// The data segments, in file order.
-fn segments<'m>(module: &Module<'m>) -> impl Iterator<Item = Data<'m>> {
-    let mut sections = module.sections.iter();
-    let section = sections.find(|section| section.id == DATA_SECTION);
-    let reader = section.and_then(|section| {
-        let bytes = &module.bytes[section.contents.clone()];
-        DataSectionReader::new(BinaryReader::new(bytes, section.contents.start as u64)).ok()
-    });
-    reader.into_iter().flatten().map_while(Result::ok)
 }
 
 /// Sorts segments by address; `None` if any two overlap.

@@ -5,7 +5,7 @@ use super::similar::{self, NEAR_NAMES};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::options::{EntryPattern, Options, Precision};
-use crate::read::{FuncKind, Module};
+use crate::read::{Import, Module};
 
 /// The options as far as they ask something of a module, in its own terms.
 pub(super) struct Query {
@@ -92,22 +92,16 @@ pub(super) fn naming<'p>(
     func: FuncIdx,
     patterns: &'p [EntryPattern],
 ) -> impl Iterator<Item = &'p EntryPattern> {
-    let names = match module.funcs[func].kind {
-        FuncKind::Import { module, name } => Some((module, name)),
-        FuncKind::Defined { .. } => None,
-    };
+    let import = module.funcs[func].import;
     let named = move |pattern: &&EntryPattern| {
-        names.is_some_and(|(module, name)| pattern.matches(module, name))
+        import.is_some_and(|import| pattern.matches(import.module, import.name))
     };
     patterns.iter().filter(named)
 }
 
 /// Whether the import calls back whether options name it or not.
 pub(super) fn is_recognised(module: &Module<'_>, func: FuncIdx) -> bool {
-    match module.funcs[func].kind {
-        FuncKind::Import { module, name } => is_invoke(module, name),
-        FuncKind::Defined { .. } => false,
-    }
+    module.funcs[func].import.is_some_and(|import| is_invoke(import.module, import.name))
 }
 
 fn matches(patterns: &[EntryPattern], module: &str, name: &str) -> bool {
@@ -123,9 +117,9 @@ fn unmatched<'p>(module: &Module<'_>, patterns: &'p [EntryPattern]) -> Option<&'
 pub(super) fn imports<'m>(
     module: &'m Module<'_>,
 ) -> impl Iterator<Item = (FuncIdx, &'m str, &'m str)> {
-    module.funcs.iter_enumerated().map_while(|(func, entity)| match entity.kind {
-        FuncKind::Import { module, name } => Some((func, module, name)),
-        FuncKind::Defined { .. } => None,
+    module.funcs.iter_enumerated().map_while(|(func, entity)| {
+        let Import { module, name } = entity.import?;
+        Some((func, module, name))
     })
 }
 

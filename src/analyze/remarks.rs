@@ -5,7 +5,7 @@ use super::Analysis;
 use super::facts::{Call, Callee};
 use super::model::Model;
 use super::query::Query;
-use crate::read::{FuncKind, Module};
+use crate::read::Module;
 use crate::text::{count, escape};
 
 /// What the analysis recognised without an option that says so, and what it could not follow.
@@ -65,14 +65,11 @@ fn loads(model: &Model<'_>, analysis: &Analysis) -> Option<String> {
 
 /// The warning of a module that expects Asyncify's pass: it imports the protocol's functions, to drive itself.
 pub(super) fn drives_itself(module: &Module<'_>) -> Option<String> {
-    let mut imports = module.funcs.iter().filter_map(|func| match func.kind {
-        FuncKind::Import { module, name } => (module == "asyncify").then_some(name),
-        FuncKind::Defined { .. } => None,
-    });
-    let name = imports.next()?;
+    let mut imports = module.funcs.iter().filter_map(|func| func.import);
+    let import = imports.find(|import| import.module == "asyncify")?;
     Some(format!(
         "the module imports `asyncify.{}`: it drives Asyncify's protocol itself, and expects `wasm-opt --asyncify` to put \
          that protocol's functions in place of these imports, which are left as they are here",
-        escape(name)
+        escape(import.name)
     ))
 }

@@ -103,7 +103,7 @@ impl Additions {
     /// [`Error::Refused`] with the index space or added function that is too large.
     pub(crate) fn check_limits(&self, module: &Module<'_>, more: usize) -> Result<()> {
         let more = Sizes { functions: more as u64, ..Sizes::default() };
-        let sizes = Sizes::of(module) + self.sizes() + more;
+        let sizes = module.sizes() + self.sizes() + more;
         if let Some((limit, number)) = sizes.exceeded() {
             return Err(refused(format!("the output would have {}", limit.exceeded(number))));
         }

@@ -5,7 +5,7 @@ use super::order::{custom_place, rank};
 use super::{Additions, Emitted, build_id};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
-use crate::read::{FuncKind, Module, Section};
+use crate::read::{Module, Section};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use wasm_encoder::{Encode, Section as _, SectionId, StartSection};
@@ -75,7 +75,7 @@ fn code_stays(
     let (count, entries) = split_vector(module, section)?;
     let spelled = section.contents.len() - entries.len();
     let same_length = bodies.iter().all(|(func, bytes)| {
-        matches!(&module.funcs[*func].kind, FuncKind::Defined { body } if body.len() == bytes.len())
+        module.funcs[*func].body.as_ref().is_some_and(|body| body.len() == bytes.len())
     });
     Ok(same_length && leb_len(count as usize + additions.bodies.len()) <= spelled)
 }
@@ -199,7 +199,7 @@ impl Assembler<'_, '_> {
         let start = self.out.len();
         self.out.extend_from_slice(entries);
         for (func, bytes) in &self.bodies {
-            if let FuncKind::Defined { body } = &module.funcs[*func].kind {
+            if let Some(body) = &module.funcs[*func].body {
                 let at = start + body.start - section.contents.start - spelled;
                 self.out[at..at + bytes.len()].copy_from_slice(bytes);
             }

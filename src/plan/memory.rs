@@ -35,7 +35,7 @@ fn saved_globals<'m>(module: &'m Module<'_>) -> impl Iterator<Item = (GlobalIdx,
     let globals = module.globals.iter_enumerated();
     globals
         .filter(|(_, global)| {
-            global.init.is_some()
+            global.import.is_none()
                 && global.ty.mutable
                 && !global.ty.content_type.is_reference_type()
         })

@@ -103,7 +103,7 @@ fn of_module(module: &Module<'_>, abi: Abi) -> Vec<Refusal> {
 /// Where there is no room even for the least that is added: a function, its type and export, a global.
 fn limit(module: &Module<'_>) -> Option<Refusal> {
     let least = Sizes { functions: 1, globals: 1, exports: 1, interface: 2, ..Sizes::default() };
-    let (limit, number) = (Sizes::of(module) + least).exceeded()?;
+    let (limit, number) = (module.sizes() + least).exceeded()?;
     let what = format!("the output would have {} or more", limit.exceeded(number));
     Some(Refusal::of_module(RefusalKind::Limit, what))
 }

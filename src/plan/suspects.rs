@@ -5,25 +5,24 @@
 //! that it declares, gets and calls is numbers and vectors, and all its operators are of proposals that
 //! have neither references nor handlers. A table of single operators is not needed for that.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::index::{FuncIdx, GlobalIdx, TypeIdx};
 use crate::read::Module;
 use wasmparser::Operator;
 
 /// Whether planning `func` might refuse it.
 pub(super) fn is_suspect(module: &Module<'_>, func: FuncIdx) -> Result<bool> {
-    let Some(body) = module.body(func) else { return Ok(false) };
-    if type_has_references(module, module.funcs[func].ty) {
+    if module.is_import(func) {
+        return Ok(false);
+    }
+    let locals = module.declared_locals(func)?;
+    if type_has_references(module, module.funcs[func].ty)
+        || locals.iter().any(|(_, ty)| ty.is_reference_type())
+    {
         return Ok(true);
     }
-    let misread = |error| Error::misread(&error);
-    for local in body.get_locals_reader().map_err(misread)? {
-        if local.map_err(misread)?.1.is_reference_type() {
-            return Ok(true);
-        }
-    }
-    for operator in body.get_operators_reader().map_err(misread)? {
-        if is_suspicious(module, &operator.map_err(misread)?) {
+    for located in module.operators(func)? {
+        if is_suspicious(module, &located?.operator) {
             return Ok(true);
         }
     }

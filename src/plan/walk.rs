@@ -11,7 +11,7 @@ use super::spilling::{Fate, Last};
 use crate::analyze::Site;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, GlobalIdx, LocalIdx, TagIdx, TypeIdx};
-use crate::read::Module;
+use crate::read::{Located, Module};
 use crate::refusal::{Refusal, RefusalKind};
 use wasmparser::{
     BlockType, FuncValidator, FuncValidatorAllocations, Operator, ValidatorResources,
@@ -103,6 +103,12 @@ enum Stop {
     Parser(wasmparser::Error),
 }
 
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop::Refused(error)
+    }
+}
+
 impl From<wasmparser::Error> for Stop {
     fn from(error: wasmparser::Error) -> Self {
         Stop::Parser(error)
@@ -113,17 +119,14 @@ impl Walk<'_, '_> {
     fn run(&mut self, sites: &[Site]) -> Result<(), Stop> {
         let body = self.module.body(self.func).expect("only defined functions have sites");
         self.validator.read_locals(&mut body.get_binary_reader())?;
-        let mut reader = body.get_operators_reader()?;
         let locals = self.validator.len_locals();
         let types = (0..locals).filter_map(|local| self.validator.get_local_type(local));
         self.out.locals.extend(types);
         self.operands.reset(locals as usize);
         self.open_frame(NodeKind::Block, body.range().start as u32, BlockType::Empty, 0, 0);
         let mut sites = sites.iter().peekable();
-        while !reader.eof() {
-            let offset = reader.original_position() as u32;
-            let op = reader.read()?;
-            let end = reader.original_position() as u32;
+        for located in self.module.operators(self.func)? {
+            let Located { operator: op, start: offset, end } = located?;
             let site = sites.next_if(|site| site.offset == offset);
             if self.skip_dead(&op, offset)? {
                 continue;

@@ -1,11 +1,11 @@
 //! Names of functions, for messages and reports.
 
-use super::{FuncKind, Module};
+use super::{Func, Section};
 use crate::index::{FuncIdx, IndexVec};
 use crate::text;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use wasmparser::BinaryReader;
+use wasmparser::{BinaryReader, Export, ExternalKind};
 
 /// A name for each function that has one: from the name section, else from its import, else from
 /// its first export. Names never decide anything; they are only shown and matched against.
@@ -17,15 +17,19 @@ pub struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// Reads the names of `module`. A malformed name section yields the names before the fault:
+    /// Reads the names of a module. A malformed name section yields the names before the fault:
     /// by the specification it must not make a module invalid. A name that is not UTF-8 is no such fault:
     /// it is read, and shown with escapes.
-    pub(super) fn read(module: &Module<'a>) -> Names<'a> {
-        let mut funcs: IndexVec<FuncIdx, Option<&'a str>> =
-            IndexVec::filled(None, module.funcs.len());
+    pub(super) fn read(
+        bytes: &'a [u8],
+        sections: &[Section<'a>],
+        entities: &IndexVec<FuncIdx, Func<'a>>,
+        exports: &[Export<'a>],
+    ) -> Names<'a> {
+        let mut funcs: IndexVec<FuncIdx, Option<&'a str>> = IndexVec::filled(None, entities.len());
         let mut unusual = BTreeMap::new();
-        for section in module.custom_sections("name") {
-            for (func, name) in function_names(&module.bytes[section.contents.clone()]) {
+        for section in sections.iter().filter(|section| section.is_custom("name")) {
+            for (func, name) in function_names(&bytes[section.contents.clone()]) {
                 if funcs.get(func).is_none() {
                     continue;
                 }
@@ -37,14 +41,14 @@ impl<'a> Names<'a> {
                 }
             }
         }
-        for (func, entity) in module.funcs.iter_enumerated() {
-            if let FuncKind::Import { name, .. } = entity.kind {
-                funcs[func].get_or_insert(name);
+        for (func, entity) in entities.iter_enumerated() {
+            if let Some(import) = entity.import {
+                funcs[func].get_or_insert(import.name);
             }
         }
-        for export in &module.exports {
+        for export in exports {
             let func = FuncIdx(export.index);
-            if export.kind == wasmparser::ExternalKind::Func && funcs.get(func).is_some() {
+            if export.kind == ExternalKind::Func && funcs.get(func).is_some() {
                 funcs[func].get_or_insert(export.name);
             }
         }

@@ -1,8 +1,9 @@
 //! What holds the closure up, largest first: for people (text) and programs (JSON).
 
+use super::closure::import_name;
 use crate::analyze::{Called, Extent, Imports, OnlyCall, Support, What};
 use crate::index::FuncIdx;
-use crate::read::{FuncKind, Module};
+use crate::read::Module;
 use crate::text::{Named, escape, signature};
 use serde::Serialize;
 use std::cmp::Reverse;
@@ -179,11 +180,7 @@ impl Without {
 
 impl Import {
     fn new(module: &Module<'_>, func: FuncIdx) -> Import {
-        let name = match module.funcs[func].kind {
-            FuncKind::Import { module, name } => format!("{module}.{name}"),
-            FuncKind::Defined { .. } => func.to_string(),
-        };
-        Import { index: func.0, name }
+        Import { index: func.0, name: import_name(module, func) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::analyze::Analysis;
 use crate::index::FuncIdx;
-use crate::read::{FuncKind, Module};
+use crate::read::Module;
 use crate::refusal::Refusals;
 use crate::rewrite::GuardCost;
 use crate::text::{count, escape};
@@ -154,11 +154,9 @@ impl Report {
     }
 }
 
-fn import_name(module: &Module<'_>, func: FuncIdx) -> String {
-    match module.funcs[func].kind {
-        FuncKind::Import { module, name } => format!("{module}.{name}"),
-        FuncKind::Defined { .. } => func.to_string(),
-    }
+/// `module.name`.
+pub(super) fn import_name(module: &Module<'_>, func: FuncIdx) -> String {
+    module.funcs[func].import.map_or_else(|| func.to_string(), |import| import.to_string())
 }
 
 /// The report as text: the count line, then one line for each function in index order.

@@ -9,7 +9,7 @@ use crate::analyze::Uses;
 use crate::error::Result;
 use crate::index::FuncIdx;
 use crate::options::EntryPattern;
-use crate::read::{Func, FuncKind, Module};
+use crate::read::{self, Func, Module};
 use crate::text::{count, escape, signature};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -50,8 +50,9 @@ impl Imports {
     pub(crate) fn of(module: &Module<'_>) -> Result<Imports> {
         let uses = Uses::find(module)?;
         let minified = Minified::find(module);
-        let import = |(func, entity): (FuncIdx, &Func<'_>)| match entity.kind {
-            FuncKind::Import { module: from, name } => Some(Import {
+        let import = |(func, entity): (FuncIdx, &Func<'_>)| {
+            let read::Import { module: from, name } = entity.import?;
+            Some(Import {
                 index: func.0,
                 module: from.into(),
                 name: name.into(),
@@ -60,8 +61,7 @@ impl Imports {
                 by_reference: uses.referenced[func],
                 known_as: module.names.func(func).filter(|known| *known != name).map(str::to_owned),
                 minified: minified.has(from),
-            }),
-            FuncKind::Defined { .. } => None,
+            })
         };
         Ok(Imports { imports: module.funcs.iter_enumerated().filter_map(import).collect() })
     }
@@ -80,11 +80,9 @@ struct Minified<'a>(BTreeMap<&'a str, bool>);
 impl<'a> Minified<'a> {
     fn find(module: &Module<'a>) -> Minified<'a> {
         let mut modules = BTreeMap::new();
-        for func in module.funcs.iter() {
-            if let FuncKind::Import { module, name } = func.kind {
-                let minified = modules.entry(module).or_insert_with(|| is_emscripten(module));
-                *minified &= (1..=2).contains(&name.len());
-            }
+        for read::Import { module, name } in module.funcs.iter().filter_map(|func| func.import) {
+            let minified = modules.entry(module).or_insert_with(|| is_emscripten(module));
+            *minified &= (1..=2).contains(&name.len());
         }
         Minified(modules)
     }

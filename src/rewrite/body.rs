@@ -9,7 +9,7 @@ use crate::emit::{NewTypes, Signature};
 use crate::error::{Error, Result};
 use crate::index::LocalIdx;
 use crate::plan::{BodyPlan, FuncPlan, Label, LabelType, RegionOrdinal, RewindEntry, Step, Undo};
-use crate::read::{Module, labels};
+use crate::read::{Located, Module, labels};
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, Catch, Encode, InstructionSink, ValType};
 use wasmparser::Operator;
@@ -88,7 +88,7 @@ impl<'m, 'a> Emitter<'m, 'a> {
     fn write(mut self, locals: Locals) -> Result<Vec<u8>> {
         let body = self.module.body(self.plan.func).expect("only defined functions are rewritten");
         self.locals(&body, locals).map_err(|error| Error::misread(&error))?;
-        self.operators(&body).map_err(|error| Error::misread(&error))?;
+        self.operators()?;
         Ok(self.out)
     }
 }
@@ -147,22 +147,20 @@ impl<'m> Emitter<'m, '_> {
         groups
     }
 
-    fn operators(&mut self, body: &wasmparser::FunctionBody<'_>) -> wasmparser::Result<()> {
+    fn operators(&mut self) -> Result<()> {
         let plan = self.body;
-        let mut reader = body.get_operators_reader()?;
         let mut steps = &plan.steps[..];
         let mut dead = plan.dead.iter().peekable();
         self.prologue();
-        while !reader.eof() {
-            let offset = reader.original_position() as u32;
-            let op = reader.read()?;
-            let end = reader.original_position() as u32;
+        let mut operators = self.module.operators(self.plan.func)?;
+        // The body's own `end` is part of the epilogue.
+        while !operators.is_last()
+            && let Some(located) = operators.next()
+        {
+            let Located { operator: op, start: offset, end } = located?;
             while dead.next_if(|range| range.end <= offset).is_some() {}
             if dead.peek().is_some_and(|range| range.start <= offset) {
                 continue;
-            }
-            if reader.eof() {
-                break;
             }
             let count = steps.iter().take_while(|(at, _)| *at == offset).count();
             let (here, rest) = steps.split_at(count);

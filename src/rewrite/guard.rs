@@ -21,7 +21,7 @@ use crate::emit::leb_len;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, GlobalIdx};
 use crate::plan::GuardPlan;
-use crate::read::Module;
+use crate::read::{Located, Module};
 use wasm_encoder::{BlockType, InstructionSink};
 use wasmparser::Operator;
 
@@ -49,10 +49,10 @@ impl Guard {
         let mut out = Vec::with_capacity(range.len() + plan.calls.len() * 10);
         let mut copied = range.start;
         for guarded in &plan.calls {
-            let (operator, at) = module.operator_at(plan.func, guarded.offset)?;
-            let kept = if guarded.tail { at.start } else { at.end };
+            let Located { operator, start, end } = module.operator_at(plan.func, guarded.offset)?;
+            let kept = if guarded.tail { start } else { end } as usize;
             out.extend_from_slice(&module.bytes[copied..kept]);
-            copied = at.end;
+            copied = end as usize;
             if guarded.tail {
                 call(&operator, &mut InstructionSink::new(&mut out))?;
             }
@@ -78,8 +78,8 @@ impl Guard {
         if !guarded.tail {
             return Ok(test);
         }
-        let (operator, at) = module.operator_at(func, guarded.offset)?;
-        let call = match operator {
+        let located = module.operator_at(func, guarded.offset)?;
+        let call = match located.operator {
             Operator::ReturnCall { function_index } => 1 + leb(function_index),
             Operator::ReturnCallIndirect { type_index, table_index } => {
                 1 + leb(type_index) + leb(table_index)
@@ -88,7 +88,7 @@ impl Guard {
             _ => return Err(no_tail_call()),
         };
         // The tail call may be spelled longer than need be, but for the call and `return` never shorter.
-        Ok(call + test + 1 - at.len())
+        Ok(call + test + 1 - located.range().len())
     }
 }
 
@@ -116,7 +116,7 @@ mod tests {
     use crate::analyze;
     use crate::index::FuncIdx;
     use crate::plan::GuardPlan;
-    use crate::read::Module;
+    use crate::read::{Located, Module};
     use wasmparser::Operator;
 
     /// Operands of `width` bytes each, 0 for 0.
@@ -173,9 +173,8 @@ mod tests {
     }
 
     fn calls(module: &Module<'_>, func: FuncIdx) -> Vec<analyze::Guard> {
-        let reader = module.body(func).unwrap().get_operators_reader().unwrap();
-        let guarded = |(operator, offset): (Operator<'_>, u64)| {
-            let tail = match operator {
+        let guarded = |located: Located<'_>| {
+            let tail = match located.operator {
                 Operator::Call { .. }
                 | Operator::CallIndirect { .. }
                 | Operator::CallRef { .. } => false,
@@ -184,9 +183,9 @@ mod tests {
                 | Operator::ReturnCallRef { .. } => true,
                 _ => return None,
             };
-            Some(analyze::Guard { offset: offset as u32, tail })
+            Some(analyze::Guard { offset: located.start, tail })
         };
-        reader.into_iter_with_offsets().map(Result::unwrap).filter_map(guarded).collect()
+        module.operators(func).unwrap().map(Result::unwrap).filter_map(guarded).collect()
     }
 
     #[test]

@@ -12,10 +12,10 @@
 use super::internal;
 use crate::abi::{Abi, Operation};
 use crate::analyze::Guard;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::index::FuncIdx;
-use crate::read::Module;
-use wasmparser::{BlockType, Operator, OperatorsReader};
+use crate::read::{Located, Module, Operators};
+use wasmparser::{BlockType, Operator};
 
 /// Checks the function `func` of `output` against that of `module`, which has these guards.
 ///
@@ -28,50 +28,42 @@ pub(super) fn check(
     func: FuncIdx,
     guards: &[Guard],
 ) -> Result<()> {
-    let is_right = compare(module, abi, output, func, guards).map_err(|e| Error::misread(&e))?;
-    match is_right {
-        Some(()) => Ok(()),
-        None => Err(internal(&format!("function {func} differs by more or less than its guards"))),
+    if is_copy(module, abi, output, func, guards)? {
+        return Ok(());
     }
+    Err(internal(&format!("function {func} differs by more or less than its guards")))
 }
 
-/// `None` if there is a difference.
-fn compare(
+fn is_copy(
     module: &Module<'_>,
     abi: Abi,
     output: &Module<'_>,
     func: FuncIdx,
     guards: &[Guard],
-) -> wasmparser::Result<Option<()>> {
-    let (Some(before), Some(after)) = (module.body(func), output.body(func)) else {
-        return Ok(None);
-    };
-    let locals = |body: &wasmparser::FunctionBody<'_>| -> wasmparser::Result<Vec<_>> {
-        body.get_locals_reader()?.into_iter().collect()
-    };
-    if locals(&before)? != locals(&after)? {
-        return Ok(None);
+) -> Result<bool> {
+    if module.declared_locals(func)? != output.declared_locals(func)? {
+        return Ok(false);
     }
-    let mut copy = Copy { output, abi, operators: after.get_operators_reader()? };
+    let mut copy = Copy { output, abi, operators: output.operators(func)? };
     let mut guards = guards.iter().peekable();
-    let mut original = before.get_operators_reader()?;
-    while !original.eof() {
-        let offset = original.original_position() as u32;
-        let operator = original.read()?;
-        let same = match guards.next_if(|guard| guard.offset == offset) {
-            None => copy.next()? == operator,
+    for located in module.operators(func)? {
+        let Located { operator, start, .. } = located?;
+        let same = match guards.next_if(|guard| guard.offset == start) {
+            None => copy.next()? == Some(operator),
             Some(guard) if guard.tail => {
-                Some(copy.next()?) == plain_call(&operator)
+                let call = plain_call(&operator);
+                call.is_some()
+                    && copy.next()? == call
                     && copy.guard()?
-                    && copy.next()? == Operator::Return
+                    && copy.next()? == Some(Operator::Return)
             }
-            Some(_) => copy.next()? == operator && copy.guard()?,
+            Some(_) => copy.next()? == Some(operator) && copy.guard()?,
         };
         if !same {
-            return Ok(None);
+            return Ok(false);
         }
     }
-    Ok((copy.operators.eof() && guards.peek().is_none()).then_some(()))
+    Ok(copy.next()?.is_none() && guards.peek().is_none())
 }
 
 /// The call that a tail call makes.
@@ -90,29 +82,29 @@ fn plain_call<'a>(operator: &Operator<'a>) -> Option<Operator<'a>> {
 struct Copy<'m, 'a> {
     output: &'m Module<'a>,
     abi: Abi,
-    operators: OperatorsReader<'a>,
+    operators: Operators<'a>,
 }
 
 impl<'a> Copy<'_, 'a> {
-    /// Past the end it is an error, as in any truncated body.
-    fn next(&mut self) -> wasmparser::Result<Operator<'a>> {
-        self.operators.read()
+    /// `None` past the end.
+    fn next(&mut self) -> Result<Option<Operator<'a>>> {
+        Ok(self.operators.next().transpose()?.map(|located| located.operator))
     }
 
-    fn guard(&mut self) -> wasmparser::Result<bool> {
+    fn guard(&mut self) -> Result<bool> {
         let (test, block) = (self.next()?, self.next()?);
         let (trap, end) = (self.next()?, self.next()?);
-        let tests =
-            matches!(test, Operator::GlobalGet { global_index } if self.is_state(global_index)?);
-        let traps = matches!(trap, Operator::Call { function_index }
+        let tests = matches!(test, Some(Operator::GlobalGet { global_index })
+            if self.is_state(global_index)?);
+        let traps = matches!(trap, Some(Operator::Call { function_index })
             if self.body(FuncIdx(function_index))? == [Operator::Unreachable, Operator::End]);
         Ok(tests
             && traps
-            && block == Operator::If { blockty: BlockType::Empty }
-            && end == Operator::End)
+            && block == Some(Operator::If { blockty: BlockType::Empty })
+            && end == Some(Operator::End))
     }
 
-    fn is_state(&self, global_index: u32) -> wasmparser::Result<bool> {
+    fn is_state(&self, global_index: u32) -> Result<bool> {
         let mut exports = self.output.exported_funcs();
         let name = self.abi.export(Operation::GetState);
         let Some((_, getter)) = exports.find(|(export, _)| Some(*export) == name) else {
@@ -122,11 +114,9 @@ impl<'a> Copy<'_, 'a> {
     }
 
     /// The first operators of a body, as many as tell whether it is one of the small ones.
-    fn body(&self, func: FuncIdx) -> wasmparser::Result<Vec<Operator<'a>>> {
-        let Some(body) = self.output.body(func) else {
-            return Ok(Vec::new());
-        };
-        body.get_operators_reader()?.into_iter().take(3).collect()
+    fn body(&self, func: FuncIdx) -> Result<Vec<Operator<'a>>> {
+        let first = self.output.operators(func)?.take(3);
+        first.map(|located| Ok(located?.operator)).collect()
     }
 }
 

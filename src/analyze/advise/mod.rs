@@ -27,7 +27,7 @@ use crate::analyze::types::{TypeId, TypeIds};
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec, TableIdx, TypeIdx};
 use crate::options::{EntryPattern, Options};
-use crate::read::{FuncKind, Module};
+use crate::read::Module;
 use dominators::{Digraph, Dominators};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -372,10 +372,7 @@ impl Adviser<'_> {
     }
 
     fn body_bytes(&self, func: FuncIdx) -> u64 {
-        match &self.model.module.funcs[func].kind {
-            FuncKind::Import { .. } => 0,
-            FuncKind::Defined { body } => body.len() as u64,
-        }
+        self.model.module.funcs[func].body.as_ref().map_or(0, |body| body.len() as u64)
     }
 
     fn is_defined(&self, node: Node) -> bool {

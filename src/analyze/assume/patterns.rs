@@ -114,7 +114,7 @@ pub(super) fn tables(module: &Module<'_>, pattern: &TablePattern) -> Result<Vec<
 
 fn table_names(module: &Module<'_>, table: TableIdx) -> Vec<String> {
     let import = module.tables[table].import;
-    let import = import.map(|(from, name)| [name.to_owned(), format!("{from}.{name}")]);
+    let import = import.map(|import| [import.name.to_owned(), import.to_string()]);
     let exports = module.exports.iter().filter(|export| {
         export.kind == ExternalKind::Table && export.index as usize == table.as_usize()
     });

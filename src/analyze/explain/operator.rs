@@ -1,22 +1,22 @@
 //! The operator at an offset: its name, and what it has to do with memories. For explanations only.
 
-use crate::index::MemoryIdx;
-use crate::read::{Module, features};
-use rayon::prelude::*;
-use wasmparser::{
-    BinaryReader, MemArgTarget, Operator, OperatorsReader, VisitOperator, VisitSimdOperator,
-};
+use crate::index::{FuncIdx, MemoryIdx};
+use crate::read::Module;
+use wasmparser::{MemArgTarget, Operator, VisitOperator, VisitSimdOperator};
 
-/// The name of the instruction at `offset`, in bytes from the start of the module, as the
+/// The name of the instruction of `func` at `offset`, in bytes from the start of the module, as the
 /// specification spells it.
-pub(in crate::analyze) fn name(module: &Module<'_>, offset: u32) -> Option<String> {
-    reader(module, offset)?.visit_operator(&mut Methods).ok().map(spell)
+pub(in crate::analyze) fn name(module: &Module<'_>, func: FuncIdx, offset: u32) -> Option<String> {
+    module.reader_at(func, offset).ok()?.visit_operator(&mut Methods).ok().map(spell)
 }
 
 /// The memory that the instruction at `offset` reads and does not write, if it is a load.
-pub(in crate::analyze) fn loaded_memory(module: &Module<'_>, offset: u32) -> Option<MemoryIdx> {
-    let operator = reader(module, offset)?.read().ok()?;
-    match operator {
+pub(in crate::analyze) fn loaded_memory(
+    module: &Module<'_>,
+    func: FuncIdx,
+    offset: u32,
+) -> Option<MemoryIdx> {
+    match module.operator_at(func, offset).ok()?.operator {
         Operator::I32Load { memarg }
         | Operator::I32Load8S { memarg }
         | Operator::I32Load8U { memarg }
@@ -41,28 +41,6 @@ pub(in crate::analyze) fn loaded_memory(module: &Module<'_>, offset: u32) -> Opt
         },
         _ => None,
     }
-}
-
-fn reader<'m>(module: &Module<'m>, offset: u32) -> Option<OperatorsReader<'m>> {
-    let bytes = module.bytes.get(offset as usize..)?;
-    Some(OperatorsReader::new(BinaryReader::new_features(bytes, u64::from(offset), features())))
-}
-
-/// Whether an instruction of the module, live or not, may write to a memory.
-pub(in crate::analyze) fn writes_memory(module: &Module<'_>) -> bool {
-    module.defined_funcs().collect::<Vec<_>>().into_par_iter().any(|func| {
-        let operators = module.body(func).and_then(|body| body.get_operators_reader().ok());
-        let Some(mut reader) = operators else { return true };
-        while !reader.eof() {
-            // A body that can't be decoded may do anything.
-            let Ok(method) = reader.visit_operator(&mut Methods) else { return true };
-            let parts = ["_store", "_atomic_", "memory_fill", "memory_copy", "memory_init"];
-            if parts.iter().any(|part| method.contains(part)) {
-                return true;
-            }
-        }
-        false
-    })
 }
 
 /// Names each operator by the parser's method for it: `visit_i32_load8_s`.
@@ -125,21 +103,6 @@ mod tests {
             ("visit_call_indirect", "call_indirect"),
         ] {
             assert_eq!(spell(method), name);
-        }
-    }
-
-    #[test]
-    fn a_module_writes_or_does_not() {
-        for (body, writes) in [
-            ("(drop (i32.load (i32.const 0)))", false),
-            ("(i64.store8 (i32.const 0) (i64.const 1))", true),
-            ("(v128.store (i32.const 0) (v128.const i64x2 0 0))", true),
-            ("(drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1)))", true),
-            ("(memory.fill (i32.const 0) (i32.const 0) (i32.const 1))", true),
-            ("(drop (memory.grow (i32.const 1)))", false),
-        ] {
-            let wasm = wat::parse_str(format!("(module (memory 1) (func {body}))")).unwrap();
-            assert_eq!(writes_memory(&Module::read(&wasm).unwrap()), writes, "{body}");
         }
     }
 }

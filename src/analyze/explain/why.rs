@@ -8,14 +8,12 @@ use crate::analyze::flow::{self, Cause, Provenance, Step};
 use crate::analyze::model::Model;
 use crate::index::{FuncIdx, GlobalIdx, IndexVec, MemoryIdx};
 use crate::read::Module;
-use std::cell::OnceCell;
 use wasmparser::ExternalKind;
 
 /// Explains unknown operands of one module.
 pub(in crate::analyze) struct Why<'a> {
     model: &'a Model<'a>,
     provenance: Provenance<'a>,
-    stores: OnceCell<bool>,
 }
 
 impl<'a> Why<'a> {
@@ -33,7 +31,7 @@ impl<'a> Why<'a> {
             mentioned,
             reach: flow::Reach::default(),
         };
-        Why { model, provenance: Provenance::new(inputs), stores: OnceCell::new() }
+        Why { model, provenance: Provenance::new(inputs) }
     }
 
     /// Why the operand that chooses the target of a dynamic call of `func` is unknown. `position`: which of
@@ -51,7 +49,7 @@ impl<'a> Why<'a> {
             Step::CalledAnyhow { func } => {
                 Reason::CalledAnyhow { func, source: evidence::taken(self.model, func) }
             }
-            Step::Unknown { func, offset, cause } => match self.cause(offset, cause) {
+            Step::Unknown { func, offset, cause } => match self.cause(func, offset, cause) {
                 Some(cause) => Reason::Instruction { func, offset, cause },
                 None => Reason::NotFollowed,
             },
@@ -62,19 +60,19 @@ impl<'a> Why<'a> {
         }
     }
 
-    fn cause(&self, offset: u32, cause: Cause) -> Option<Unfollowed> {
+    fn cause(&self, func: FuncIdx, offset: u32, cause: Cause) -> Option<Unfollowed> {
         let module = self.model.module;
         Some(match cause {
             Cause::Operator => {
-                let operator = operator::name(module, offset)?;
-                match operator::loaded_memory(module, offset) {
+                let operator = operator::name(module, func, offset)?;
+                match operator::loaded_memory(module, func, offset) {
                     None => Unfollowed::Operator(operator),
                     Some(memory) => {
                         Unfollowed::Load { operator, memory, writer: self.writer(memory) }
                     }
                 }
             }
-            Cause::Symbolic => Unfollowed::OnForeignValues(operator::name(module, offset)?),
+            Cause::Symbolic => Unfollowed::OnForeignValues(operator::name(module, func, offset)?),
             Cause::TooManyConstants => Unfollowed::TooManyValues,
             Cause::TooManySymbols => Unfollowed::TooManySources,
             Cause::Import(func) => Unfollowed::Import(func),
@@ -93,11 +91,11 @@ impl<'a> Why<'a> {
             .exports
             .iter()
             .any(|export| export.kind == ExternalKind::Memory && MemoryIdx(export.index) == memory);
-        if exported || module.memories[memory].imported {
+        if exported || module.memories[memory].import.is_some() {
             Writer::Host
         } else if module.memories.len() > 1 {
             Writer::Untold
-        } else if *self.stores.get_or_init(|| operator::writes_memory(module)) {
+        } else if self.model.facts.writes_memory {
             Writer::Stores
         } else {
             Writer::Nobody
@@ -107,7 +105,7 @@ impl<'a> Why<'a> {
 
 fn global_kind(module: &Module<'_>, global: GlobalIdx) -> GlobalKind {
     let global = &module.globals[global];
-    if global.init.is_none() {
+    if global.import.is_some() {
         GlobalKind::Imported
     } else if global.ty.mutable {
         GlobalKind::Mutable

@@ -20,7 +20,7 @@ use super::value::{Cause, Known, Set, Symbol, Value, Values};
 use crate::analyze::constants::{Constant, Constants};
 use crate::analyze::memories::Memories;
 use crate::index::{ElemIdx, FuncIdx, GlobalIdx, IndexType, TableIdx, TypeIdx};
-use crate::read::Module;
+use crate::read::{Located, Module};
 use std::collections::BTreeMap;
 use wasmparser::{BlockType, Catch, FuncType, ModuleArity, Operator, ValType};
 
@@ -128,14 +128,12 @@ impl<'m> Interpreter<'m> {
         self.dynamics.clear();
         self.results = None;
         self.writes.clear();
-        let body = self.module.body(self.func).ok_or(GiveUp)?;
-        let locals = self.initial_locals(&body)?;
+        let locals = self.initial_locals()?;
         let results = self.module.func_type(self.func).results().len();
         self.state.enter_body(locals, results);
-        let mut reader = body.get_operators_reader().map_err(|_| GiveUp)?;
-        while !reader.eof() {
-            self.values.offset = reader.original_position() as u32;
-            let operator = reader.read().map_err(|_| GiveUp)?;
+        for located in self.module.operators(self.func).map_err(|_| GiveUp)? {
+            let Located { operator, start, .. } = located.map_err(|_| GiveUp)?;
+            self.values.offset = start;
             if self.state.live() {
                 self.operator(&operator)?;
             } else {
@@ -148,10 +146,7 @@ impl<'m> Interpreter<'m> {
         Ok(())
     }
 
-    fn initial_locals(
-        &mut self,
-        body: &wasmparser::FunctionBody<'_>,
-    ) -> Result<Vec<Value>, GiveUp> {
+    fn initial_locals(&mut self) -> Result<Vec<Value>, GiveUp> {
         let func = self.func;
         let params = self.module.func_type(func).params().to_vec();
         let mut locals: Vec<Value> = (0..)
@@ -163,8 +158,7 @@ impl<'m> Interpreter<'m> {
                 _ => self.values.unknown(Cause::Param),
             })
             .collect();
-        for declared in body.get_locals_reader().map_err(|_| GiveUp)? {
-            let (count, ty) = declared.map_err(|_| GiveUp)?;
+        for (count, ty) in self.module.declared_locals(func).map_err(|_| GiveUp)? {
             let initial = match ty {
                 ValType::I32 | ValType::I64 => self.values.constant(Known::Int(0)),
                 ValType::Ref(ty) if ty.is_nullable() => self.values.constant(Known::Null),

@@ -15,7 +15,7 @@ use crate::analyze::taken;
 use crate::analyze::types::TypeIds;
 use crate::index::{FuncIdx, IndexVec, TableIdx, TypeIdx};
 use crate::options::{Assumption, EntryPattern, FuncPattern, Options, TablePattern};
-use crate::read::{FuncKind, Module};
+use crate::read::Module;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::cell::RefCell;
@@ -152,7 +152,7 @@ fn measure(model: &Model<'_>, query: &Query, removed: &IndexVec<FuncIdx, bool>) 
     let mut extent = Extent::default();
     for func in reached.indices().filter(|func| reached[*func]) {
         extent.functions += 1;
-        if let FuncKind::Defined { body } = &model.module.funcs[func].kind {
+        if let Some(body) = &model.module.funcs[func].body {
             extent.code_bytes += body.len() as u64;
         }
     }

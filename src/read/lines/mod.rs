@@ -19,7 +19,7 @@ pub(crate) mod tests;
 
 pub use subprograms::Subprogram;
 
-use super::{FuncKind, Module};
+use super::Module;
 use crate::index::FuncIdx;
 use gimli::{
     ColumnType, CompleteLineProgram, Dwarf, EndianArcSlice, LineProgramHeader, LineSequence,
@@ -240,12 +240,8 @@ impl Code {
     fn of(module: &Module<'_>) -> Option<Code> {
         let section = module.sections.iter().find(|section| section.id == Self::SECTION_ID)?;
         let start = section.contents.start as u64;
-        let bodies = module.funcs.iter().filter_map(|func| match &func.kind {
-            FuncKind::Import { .. } => None,
-            FuncKind::Defined { body } => {
-                Some((body.start as u64 - start, body.end as u64 - start))
-            }
-        });
+        let bodies = module.funcs.iter().filter_map(|func| func.body.as_ref());
+        let bodies = bodies.map(|body| (body.start as u64 - start, body.end as u64 - start));
         Some(Code { start, bodies: bodies.collect(), imported: module.imported_funcs })
     }
 

@@ -31,7 +31,7 @@ use crate::abi::{Abi, Buffer, FrameMemory, Operation};
 use crate::emit::{Additions, NewTypes, Signature};
 use crate::index::{FuncIdx, GlobalIdx, IndexType, TagIdx};
 use crate::plan::{LabelType, Plan};
-use crate::read::{FuncKind, Module};
+use crate::read::Module;
 pub(super) use address::AddressSink;
 use slots::Helpers;
 use std::collections::BTreeMap;
@@ -143,7 +143,7 @@ impl Runtime {
         let regions = plan.funcs.iter().flat_map(|func| &func.entered().1.regions);
         let mut handlers = regions.flat_map(|region| &region.dispatch.handlers);
         if handlers.any(|handler| handler.tag.is_none()) {
-            runtime.any_tag = Some(TagIdx(module.types().tag_count()));
+            runtime.any_tag = Some(TagIdx::from_usize(module.tags.len()));
             let nothing = Signature { params: Vec::new(), results: Vec::new() };
             runtime.any_tag_type = runtime.types.add(nothing);
         }
@@ -198,11 +198,8 @@ impl Runtime {
                 }
             };
             let body = self.caller_body(*import, params.len() as u32, block);
-            let name = match &module.funcs[*import].kind {
-                FuncKind::Import { name, .. } => format!("call {name}"),
-                FuncKind::Defined { .. } => unreachable!("only imports are called so"),
-            };
-            let caller = self.add_private(&name, params, results, body);
+            let name = module.funcs[*import].import.expect("only imports are called so").name;
+            let caller = self.add_private(&format!("call {name}"), params, results, body);
             self.callers.insert(*import, caller);
         }
     }

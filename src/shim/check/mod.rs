@@ -16,7 +16,7 @@ use super::plan::{NewFunc, Parallel, Plan};
 use crate::analyze::{Entry, Indirect, segment_entries};
 use crate::error::{Error, Result};
 use crate::index::{ElemIdx, FuncIdx, TableIdx, TypeIdx};
-use crate::read::{FuncKind, Module};
+use crate::read::Module;
 use std::collections::BTreeMap;
 use wasmparser::{ElementKind, ExternalKind, Operator};
 
@@ -94,9 +94,7 @@ impl Checker<'_, '_> {
 
     fn bodies(&self) -> Result<()> {
         for (index, func) in self.module.funcs.iter_enumerated() {
-            let (FuncKind::Defined { body }, FuncKind::Defined { body: copy }) =
-                (&func.kind, &self.output.funcs[index].kind)
-            else {
+            let (Some(body), Some(copy)) = (&func.body, &self.output.funcs[index].body) else {
                 continue;
             };
             if self.plan.changed.contains(&index) {

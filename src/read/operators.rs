@@ -1,0 +1,108 @@
+//! The operators of a body, one after the other: the loop that every pass over code shares.
+
+use super::{Module, features};
+use crate::error::{Error, Result};
+use crate::index::FuncIdx;
+use std::ops::Range;
+use wasmparser::{BinaryReader, Operator, OperatorsReader, ValType};
+
+/// An operator and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Located<'a> {
+    /// The operator.
+    pub operator: Operator<'a>,
+    /// Offset of its first byte from the start of the module.
+    pub start: u32,
+    /// Offset behind its last byte.
+    pub end: u32,
+}
+
+impl Located<'_> {
+    /// Its bytes, as a range of the module's.
+    pub fn range(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// The operators of a body that are still to be read, its last `end` included.
+///
+/// Each is an [`Error::Internal`] that can't be read again; nothing comes after one.
+pub struct Operators<'a> {
+    reader: Option<OperatorsReader<'a>>,
+}
+
+impl<'a> Operators<'a> {
+    /// Whether the next operator is the last.
+    pub fn is_last(&self) -> bool {
+        self.reader.as_ref().is_none_or(OperatorsReader::is_end_then_eof)
+    }
+
+    fn read(reader: &mut OperatorsReader<'a>) -> Result<Located<'a>> {
+        let start = reader.original_position() as u32;
+        let operator = reader.read().map_err(|error| Error::misread(&error))?;
+        Ok(Located { operator, start, end: reader.original_position() as u32 })
+    }
+}
+
+impl<'a> Iterator for Operators<'a> {
+    type Item = Result<Located<'a>>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Result<Located<'a>>> {
+        let reader = self.reader.as_mut().filter(|reader| !reader.eof())?;
+        let read = Operators::read(reader);
+        if read.is_err() {
+            self.reader = None;
+        }
+        Some(read)
+    }
+}
+
+impl<'a> Module<'a> {
+    /// The operators of a function, in order; none of an import.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the declarations in front of them can't be read again.
+    pub fn operators(&self, func: FuncIdx) -> Result<Operators<'a>> {
+        let reader = self.body(func).map(|body| body.get_operators_reader()).transpose();
+        Ok(Operators { reader: reader.map_err(|error| Error::misread(&error))? })
+    }
+
+    /// The operator of `func` that begins at `offset`, which must be one that reading the body from its start finds.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if nothing of the function is there.
+    pub fn operator_at(&self, func: FuncIdx, offset: u32) -> Result<Located<'a>> {
+        Operators::read(&mut self.reader_at(func, offset)?)
+    }
+
+    /// A reader of the function's operators from one of them on.
+    pub(crate) fn reader_at(&self, func: FuncIdx, offset: u32) -> Result<OperatorsReader<'a>> {
+        let start = offset as usize;
+        let Some(body) = self.funcs[func].body.as_ref().filter(|body| body.contains(&start)) else {
+            return Err(Error::Internal(format!("function {func} has nothing at {start:#x}")));
+        };
+        let bytes = &self.bytes[start..body.end];
+        Ok(OperatorsReader::new(BinaryReader::new_features(bytes, start as u64, features())))
+    }
+
+    /// The locals that a function declares, as runs of one type each; none of an import.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if they can't be read again.
+    pub fn declared_locals(&self, func: FuncIdx) -> Result<Vec<(u32, ValType)>> {
+        let misread = |error| Error::misread(&error);
+        let Some(body) = self.body(func) else { return Ok(Vec::new()) };
+        let locals = body.get_locals_reader().map_err(misread)?;
+        locals.into_iter().map(|run| run.map_err(misread)).collect()
+    }
+
+    /// How many locals a function has, parameters included.
+    ///
+    /// # Errors
+    /// As [`Module::declared_locals`].
+    pub fn local_count(&self, func: FuncIdx) -> Result<u32> {
+        let params = self.func_type(func).params().len() as u32;
+        Ok(params + self.declared_locals(func)?.iter().map(|(count, _)| count).sum::<u32>())
+    }
+}
