@@ -1,6 +1,5 @@
 //! What can go wrong, each with what, where and what to do.
 
-use crate::index::FuncIdx;
 use crate::limits::Limit;
 use crate::refusal::Refusals;
 use crate::text::escape;
@@ -11,9 +10,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A place in a function of the input: which function, and how far into the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Location {
-    /// The function.
-    pub func: FuncIdx,
+    /// The function, by its index in the function index space.
+    pub func: u32,
     /// Its name, from the name section, an import or an export.
     pub name: Option<String>,
     /// Offset in bytes from the start of the input module.
@@ -36,12 +36,14 @@ impl fmt::Display for Location {
 pub enum Error {
     /// The input has no module in it, not even a broken one.
     #[error("not a WebAssembly module: {found}; give a core module (.wasm) or its text (.wat)")]
+    #[non_exhaustive]
     NotWasm {
         /// What the bytes look like instead.
         found: String,
     },
     /// The input is text that doesn't parse.
     #[error("the text does not parse: {message}; correct it, or give a binary module")]
+    #[non_exhaustive]
     Text {
         /// The parser's message with line and column, on one line.
         message: String,
@@ -54,6 +56,7 @@ pub enum Error {
     Component,
     /// The input is not a valid module.
     #[error("the module is not valid: {message} (at offset {offset:#x}); rebuild it")]
+    #[non_exhaustive]
     Invalid {
         /// The validator's message.
         message: String,
@@ -65,6 +68,7 @@ pub enum Error {
         "the module is cut off: {missing} bytes of {section} section are missing (at offset \
          {offset:#x}); get the whole file"
     )]
+    #[non_exhaustive]
     Truncated {
         /// The section, with its article.
         section: String,
@@ -78,6 +82,7 @@ pub enum Error {
         "the module uses the {proposal} proposal (at offset {offset:#x}), which is not supported; build \
          without it"
     )]
+    #[non_exhaustive]
     Proposal {
         /// The proposal's name.
         proposal: &'static str,
@@ -89,6 +94,7 @@ pub enum Error {
         "the module has {} (at offset {offset:#x}); split it",
         .limit.exceeded(*.number)
     )]
+    #[non_exhaustive]
     Limit {
         /// Which limit.
         limit: Limit,
@@ -99,10 +105,10 @@ pub enum Error {
     },
     /// No function import matches an entry pattern.
     #[error(
-        "the module does not import the entry `{entry}`{}; `wasm-fork imports IN` lists what it imports; \
-         name one with --entry, or pass --allow-missing-entry to accept a module without it",
+        "the module does not import the entry `{entry}`{}",
         near_names(.near)
     )]
+    #[non_exhaustive]
     MissingEntry {
         /// The pattern as the user gave it.
         entry: String,
@@ -111,10 +117,10 @@ pub enum Error {
     },
     /// No function import matches a pattern of those that may call back.
     #[error(
-        "the module does not import `{pattern}`, which --reentrant names{}; name an import that may \
-         call back, or leave it out",
+        "the module does not import `{pattern}`, which is said to call back{}",
         near_names(.near)
     )]
+    #[non_exhaustive]
     MissingReentrant {
         /// The pattern as the user gave it.
         pattern: String,
@@ -127,6 +133,7 @@ pub enum Error {
          in the name section",
         near_names(.near)
     )]
+    #[non_exhaustive]
     NoSuchFunction {
         /// The pattern as the user gave it.
         pattern: String,
@@ -138,6 +145,7 @@ pub enum Error {
         "no function that the module defines has the index {index}; it defines {}",
         defined(*.imported, *.functions)
     )]
+    #[non_exhaustive]
     NoSuchIndex {
         /// The index as the user gave it.
         index: String,
@@ -147,39 +155,26 @@ pub enum Error {
         functions: usize,
     },
     /// A pattern means no indirect call.
-    #[error(
-        "`{pattern}` means no indirect call that could be repaired: {reason}; `wasm-fork shim IN --report` lists them"
-    )]
+    #[error("`{pattern}` means no indirect call that could be repaired: {reason}")]
+    #[non_exhaustive]
     NoSuchSite {
         /// The pattern as the user gave it.
         pattern: String,
         /// Why not.
         reason: String,
     },
-    /// A file that should hold stack traces has none that can be read.
-    #[error(
-        "{path} has no stack frame of WebAssembly code in it; give what the engine printed when it trapped"
-    )]
-    NoTrace {
-        /// The file.
-        path: String,
-    },
     /// No table matches a pattern.
     #[error("no table is called `{pattern}`; {}", tables_there(.tables))]
+    #[non_exhaustive]
     NoSuchTable {
         /// The pattern as the user gave it.
         pattern: String,
         /// The tables that the module has, each with its index and names.
         tables: Vec<String>,
     },
-    /// A file that lists functions has none.
-    #[error("the list in {path} has no functions; write one a line")]
-    EmptyList {
-        /// The path.
-        path: String,
-    },
     /// A profile can't be read.
     #[error("the profile in {origin} can't be used: {reason}")]
+    #[non_exhaustive]
     BadProfile {
         /// Where it comes from: a path.
         origin: String,
@@ -190,6 +185,7 @@ pub enum Error {
     #[error(
         "the profile does not fit this module: {function} {reason}; record it again from this build"
     )]
+    #[non_exhaustive]
     StaleProfile {
         /// The function by the profile's index and name.
         function: String,
@@ -200,14 +196,14 @@ pub enum Error {
     #[error(
         "the precision `{precision}` is for comparing closures alone; use `types`, `constants` or `interprocedural`"
     )]
+    #[non_exhaustive]
     OnlyCompares {
         /// The level.
         precision: &'static str,
     },
     /// An entry pattern can't be read.
-    #[error(
-        "the entry `{entry}` can't be read: {reason}; write MODULE.NAME, \"MODULE\".NAME, or use --entry-module and --entry-name"
-    )]
+    #[error("the entry `{entry}` can't be read: {reason}; write MODULE.NAME or \"MODULE\".NAME")]
+    #[non_exhaustive]
     BadEntry {
         /// The pattern as the user gave it.
         entry: String,
@@ -219,6 +215,7 @@ pub enum Error {
     Refused(Refusals),
     /// The module uses a feature that can't be preserved yet, not bound to one instruction.
     #[error("unsupported: {what}; {advice}")]
+    #[non_exhaustive]
     UnsupportedModule {
         /// The feature, by the specification's name.
         what: String,
@@ -227,6 +224,7 @@ pub enum Error {
     },
     /// An instruction of a function in the closure can't be preserved.
     #[error("unsupported: {what} in {location}; {advice}")]
+    #[non_exhaustive]
     Unsupported {
         /// The instruction or construct, by the specification's name.
         what: String,
@@ -235,15 +233,12 @@ pub enum Error {
         /// What the user can do.
         advice: String,
     },
-    /// A file or stream could not be read or written.
-    #[error("can't {action} {path}: {source}")]
-    Io {
-        /// "read" or "write".
-        action: &'static str,
-        /// The path, or a name for a standard stream.
-        path: String,
-        /// The operating system's error.
-        source: std::io::Error,
+    /// A module is not what was made of another.
+    #[error("the output is not the input, instrumented: {reason}; make it again from this input")]
+    #[non_exhaustive]
+    Unfaithful {
+        /// In what they differ.
+        reason: String,
     },
     /// A mistake of this tool. Nothing was written.
     #[error("internal error, please report it: {0}")]
@@ -278,7 +273,61 @@ fn near_names(near: &[String]) -> String {
     }
 }
 
+/// What an [`Error`] is about: whom it concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The input is no module that can be read.
+    Input,
+    /// What was asked for doesn't fit the module, or can't be understood.
+    Request,
+    /// The module is a valid one, but something in it can't be preserved.
+    Unsupported,
+    /// A mistake of this crate.
+    Internal,
+}
+
 impl Error {
+    /// Whom the error concerns.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::NotWasm { .. }
+            | Error::Text { .. }
+            | Error::Component
+            | Error::Invalid { .. }
+            | Error::Truncated { .. }
+            | Error::Proposal { .. }
+            | Error::Limit { .. } => ErrorKind::Input,
+            Error::MissingEntry { .. }
+            | Error::MissingReentrant { .. }
+            | Error::NoSuchFunction { .. }
+            | Error::NoSuchIndex { .. }
+            | Error::NoSuchSite { .. }
+            | Error::NoSuchTable { .. }
+            | Error::BadProfile { .. }
+            | Error::StaleProfile { .. }
+            | Error::OnlyCompares { .. }
+            | Error::BadEntry { .. }
+            | Error::Unfaithful { .. } => ErrorKind::Request,
+            Error::Refused(_) | Error::UnsupportedModule { .. } | Error::Unsupported { .. } => {
+                ErrorKind::Unsupported
+            }
+            Error::Internal(_) => ErrorKind::Internal,
+        }
+    }
+
+    /// Where reading the input stopped, in bytes from its start, if the error tells.
+    pub fn offset(&self) -> Option<usize> {
+        match self {
+            Error::Invalid { offset, .. }
+            | Error::Truncated { offset, .. }
+            | Error::Proposal { offset, .. }
+            | Error::Limit { offset, .. } => Some(*offset),
+            Error::Unsupported { location, .. } => Some(location.offset),
+            _ => None,
+        }
+    }
+
     /// The error for a body that was validated and yet can't be parsed once more.
     pub(crate) fn misread(error: &wasmparser::Error) -> Error {
         Error::Internal(format!("a validated body fails to parse: {error}"))

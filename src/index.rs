@@ -99,11 +99,6 @@ impl<I: IndexType, T> IndexVec<I, T> {
         self.items.len()
     }
 
-    /// Whether there are no items.
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
     /// The item at `index`, if it is within bounds.
     pub fn get(&self, index: I) -> Option<&T> {
         self.items.get(index.as_usize())

@@ -2,44 +2,122 @@
 //! rewound again, in the same instance or in a fresh copy.
 //!
 //! Each function here is one job: bytes in, bytes or a report out. It runs the stages that the job needs, in
-//! order, and does nothing else.
+//! order, and does nothing else. What a host must do with the output, and how all of this works, is in the [`guide`].
+//!
+//! | to | call |
+//! |---|---|
+//! | rewrite a module | [`instrument`] |
+//! | see which functions would be rewritten, and what would be refused | [`analyze()`] |
+//! | see why a function is among them, or isn't | [`explain`] |
+//! | see what would make it smaller; what it costs, function by function | [`advise`], [`stats`] |
+//! | find the import to save the stack at | [`imports`] |
+//! | check an output once more | [`verify()`] |
+//! | repair indirect calls by another type | [`shim()`], [`shim_report`] |
+//!
+//! # After the linker
+//!
+//! ```
+//! use wasm_fork::{EntryPattern, Options};
+//!
+//! fn make_forkable(linked: &[u8]) -> wasm_fork::Result<Vec<u8>> {
+//!     let options = Options::default().entries([EntryPattern::parse("env.fork")?]);
+//!     let output = wasm_fork::instrument(linked, &options)?;
+//!     output.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+//!     Ok(output.wasm)
+//! }
+//!
+//! let linked = br#"(module
+//!     (import "env" "fork" (func $fork (result i32)))
+//!     (memory (export "memory") 1)
+//!     (func (export "run") (result i32) (call $fork)))"#;
+//! let forkable = make_forkable(linked).expect("the module can be rewritten");
+//! assert!(forkable.starts_with(b"\0asm"));
+//! ```
+//!
+//! # In a build script
+//!
+//! Take the crate without its command line: `wasm-fork = { version = "0.1", default-features = false }` among the
+//! `build-dependencies`.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use std::{env, error, fs};
+//! use wasm_fork::Options;
+//!
+//! fn main() -> Result<(), Box<dyn error::Error>> {
+//!     println!("cargo::rerun-if-changed=guest.wasm");
+//!     let output = wasm_fork::instrument(&fs::read("guest.wasm")?, &Options::default())?;
+//!     let folder = env::var("OUT_DIR")?;
+//!     fs::write(Path::new(&folder).join("guest.wasm"), output.wasm)?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # In a test
+//!
+//! That a module can still be rewritten, and that no more of it is than was agreed on:
+//!
+//! ```
+//! use wasm_fork::{EntryPattern, ErrorKind, Options};
+//!
+//! let module = br#"(module
+//!     (import "env" "fork" (func $fork (result i32)))
+//!     (memory 1)
+//!     (func $spawn (export "spawn") (drop (call $fork)))
+//!     (func $draw (export "draw")))"#;
+//! let entry = EntryPattern::exact("env", "fork");
+//! let report = wasm_fork::analyze(module, &Options::default().entries([entry]))?;
+//! assert!(report.refusals.is_empty(), "{:?}", report.refusals);
+//! let names: Vec<_> = report.closure.iter().filter_map(|func| func.name.as_deref()).collect();
+//! assert_eq!(names, ["fork", "spawn"]);
+//!
+//! // Another entry than the module has is the caller's mistake.
+//! let error = wasm_fork::analyze(module, &Options::default()).unwrap_err();
+//! assert_eq!(error.kind(), ErrorKind::Request);
+//! # Ok::<_, wasm_fork::Error>(())
+//! ```
+//!
+//! # Features
+//!
+//! `cli`, on by default, is what the command `wasm-fork` needs, and nothing that the library does.
 
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
-pub mod abi;
-pub mod analyze;
-pub mod cpu_profile;
-pub mod emit;
-pub mod error;
+mod abi;
+mod analyze;
+mod cpu_profile;
+mod emit;
+mod error;
 pub mod guide;
-pub mod index;
-pub mod limits;
-pub mod options;
+mod index;
+mod limits;
+mod options;
 mod pattern;
-pub mod plan;
-pub mod profile;
-pub mod read;
-pub mod refusal;
+mod plan;
+mod profile;
+mod read;
+mod refusal;
 pub mod report;
-pub mod rewrite;
+mod rewrite;
 pub mod shim;
 pub mod text;
-pub mod verify;
+mod verify;
 
-pub use cpu_profile::CpuProfile;
-pub use error::{Error, Result};
+pub use abi::Abi;
+pub use cpu_profile::{CpuProfile, Hot};
+pub use error::{Error, ErrorKind, Location, Result};
 pub use limits::Limit;
 pub use options::{
-    Abi, Assumption, EntryPattern, Form, FuncPattern, Optimize, Options, Precision, TablePattern,
+    Assumption, EntryPattern, Form, FuncPattern, Optimize, Options, Precision, TablePattern,
 };
-pub use profile::Profile;
+pub use profile::{Profile, Seen};
 pub use refusal::{Refusal, RefusalKind, Refusals};
 pub use report::advice::Advice;
-pub use report::explain::{Answer, Explanation, Question};
+pub use report::explain::{Answer, Explanation, Question, dot};
 pub use report::imports::Imports;
 pub use report::stats::Stats;
-pub use report::{Report, Summary, advice, explain as explanation, imports, stats};
+pub use report::{Report, Summary};
 pub use shim::{shim, shim_report};
 
 use analyze::Analysis;
@@ -49,6 +127,7 @@ use report::stats::Planned;
 
 /// What [`instrument`] made.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Output {
     /// The rewritten module.
     pub wasm: Vec<u8>,
@@ -93,7 +172,7 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
 /// [`instrument`] would refuse the module for.
 ///
 /// # Errors
-/// As [`read::Module::read`]; [`Error::MissingEntry`], [`Error::MissingReentrant`] and
+/// An [`ErrorKind::Input`] if it can't be read; [`Error::MissingEntry`], [`Error::MissingReentrant`] and
 /// [`Error::NoSuchFunction`] for patterns that match nothing; [`Error::Unsupported`] for an assumption
 /// that can't be guarded.
 pub fn analyze(input: &[u8], options: &Options) -> Result<Report> {
@@ -174,6 +253,25 @@ pub fn imports(input: &[u8]) -> Result<Imports> {
     stage("read");
     let bytes = text_to_binary(input)?;
     Imports::of(&Module::read(&bytes)?)
+}
+
+/// Checks that `output` is what instrumenting `input` (binary or text) with these options may give: that it is valid, has the
+/// input's imports, exports and functions, and differs from it in functions of the closure and guards alone. That functions
+/// of the closure mean what they meant is not checked. [`instrument`] does this by itself.
+///
+/// # Errors
+/// As [`analyze()`]; [`Error::Unfaithful`] if it is something else.
+pub fn verify(input: &[u8], output: &[u8], options: &Options) -> Result<()> {
+    stage("read");
+    let bytes = text_to_binary(input)?;
+    let module = Module::read(&bytes)?;
+    stage("analyze");
+    let analysis = Analysis::run(&module, options)?;
+    stage("verify");
+    verify::verify(&module, &analysis, options.abi, output).map_err(|error| match error {
+        Error::Internal(reason) => Error::Unfaithful { reason },
+        error => error,
+    })
 }
 
 /// The plan for a module (binary or text) as stable text, one line a decision.

@@ -169,7 +169,7 @@ impl Precision {
         Precision::Interprocedural,
     ];
 
-    /// The name as `--precision` spells it.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Precision::Direct => "direct",
@@ -212,7 +212,7 @@ impl Optimize {
     /// All of them.
     pub const ALL: [Optimize; 3] = [Optimize::Size, Optimize::Balanced, Optimize::Speed];
 
-    /// The name as `--optimize` spells it.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Optimize::Size => "size",
@@ -232,7 +232,20 @@ pub enum Form {
 }
 
 /// What to analyze and how to instrument it.
+///
+/// ```
+/// use wasm_fork::{Assumption, EntryPattern, FuncPattern, Optimize, Options};
+///
+/// # fn main() -> wasm_fork::Result<()> {
+/// let options = Options::default()
+///     .entries([EntryPattern::parse("env.fork")?, EntryPattern::parse("env.sleep*")?])
+///     .assume(Assumption::NoFork(FuncPattern("panic_*".into())))
+///     .optimize(Optimize::Size);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// The entries, united. Default: `kernel.kernel_fork`.
     pub entries: Vec<EntryPattern>,
@@ -269,6 +282,77 @@ impl Default for Options {
             abi: Abi::default(),
             allow_missing_entry: false,
         }
+    }
+}
+
+impl Options {
+    /// Sets the entries, instead of `kernel.kernel_fork`.
+    #[must_use]
+    pub fn entries(mut self, entries: impl IntoIterator<Item = EntryPattern>) -> Options {
+        self.entries = entries.into_iter().collect();
+        self
+    }
+
+    /// Sets which other imports may call back.
+    #[must_use]
+    pub fn reentrant(mut self, imports: impl IntoIterator<Item = EntryPattern>) -> Options {
+        self.reentrant = imports.into_iter().collect();
+        self
+    }
+
+    /// Adds an assumption.
+    #[must_use]
+    pub fn assume(self, assumption: Assumption) -> Options {
+        self.assume_all([assumption])
+    }
+
+    /// Adds assumptions.
+    #[must_use]
+    pub fn assume_all(mut self, assumptions: impl IntoIterator<Item = Assumption>) -> Options {
+        self.assumptions.extend(assumptions);
+        self
+    }
+
+    /// Sets how far calls through values are followed.
+    #[must_use]
+    pub fn precision(mut self, precision: Precision) -> Options {
+        self.precision = precision;
+        self
+    }
+
+    /// Sets what instrumented functions are to be good at.
+    #[must_use]
+    pub fn optimize(mut self, optimize: Optimize) -> Options {
+        self.optimize = optimize;
+        self
+    }
+
+    /// Sets where time is spent.
+    #[must_use]
+    pub fn cpu_profile(mut self, profile: CpuProfile) -> Options {
+        self.cpu_profile = Some(profile);
+        self
+    }
+
+    /// Sets the form of the function with this index in the function index space.
+    #[must_use]
+    pub fn form(mut self, func: u32, form: Form) -> Options {
+        self.forms.insert(func, form);
+        self
+    }
+
+    /// Sets the protocol that the output speaks.
+    #[must_use]
+    pub fn abi(mut self, abi: Abi) -> Options {
+        self.abi = abi;
+        self
+    }
+
+    /// Sets whether a module that imports no entry is accepted.
+    #[must_use]
+    pub fn allow_missing_entry(mut self, allow: bool) -> Options {
+        self.allow_missing_entry = allow;
+        self
     }
 }
 

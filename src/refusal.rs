@@ -94,6 +94,7 @@ impl RefusalKind {
 
 /// One thing that can't be preserved.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Refusal {
     /// What kind of thing.
     pub kind: RefusalKind,
@@ -261,7 +262,7 @@ fn place(refusal: &Refusal) -> Place<'_> {
     let location = refusal.location.as_ref();
     Place {
         what: &refusal.what,
-        function: location.map(|location| location.func.0),
+        function: location.map(|location| location.func),
         name: location.and_then(|location| location.name.as_deref()),
         offset: location.map(|location| location.offset),
     }

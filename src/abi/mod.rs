@@ -34,7 +34,7 @@ mod detect;
 mod frame;
 
 pub use address::{AddressType, FrameMemory};
-pub use buffer::{Buffer, SavedGlobal};
+pub use buffer::Buffer;
 pub use detect::{instrumented, state_getter};
 pub(crate) use frame::type_ordinal;
 pub use frame::{FRAME_ALIGN_LOG2, SITE_BYTES, SLOT_TYPES, slot_bytes};
@@ -134,7 +134,7 @@ impl Abi {
     }
 
     /// What the module exports, in the order in which it is appended.
-    pub fn exports(self) -> &'static [Export] {
+    pub(crate) fn exports(self) -> &'static [Export] {
         const WPK_FORK: [Export; 6] = [
             Export { operation: Operation::BeginUnwind, name: "wpk_fork_unwind_begin" },
             Export { operation: Operation::EndUnwind, name: "wpk_fork_unwind_end" },
@@ -149,12 +149,12 @@ impl Abi {
     }
 
     /// The name of the export for an operation; `None` if the protocol has none.
-    pub fn export(self, operation: Operation) -> Option<&'static str> {
+    pub(crate) fn export(self, operation: Operation) -> Option<&'static str> {
         self.exports().iter().find(|export| export.operation == operation).map(|export| export.name)
     }
 
     /// In which states an operation is permitted: in any other it traps. `None` means in all.
-    pub fn permits(self, operation: Operation) -> Option<RangeInclusive<State>> {
+    pub(crate) fn permits(self, operation: Operation) -> Option<RangeInclusive<State>> {
         use Operation as O;
         match (self, operation) {
             (Abi::WpkFork, O::BeginUnwind | O::BeginRewind | O::BeginResume) => {
@@ -167,21 +167,21 @@ impl Abi {
     }
 
     /// Whether the buffer holds the mutable globals that the module defines.
-    pub fn saves_globals(self) -> bool {
+    pub(crate) fn saves_globals(self) -> bool {
         match self {
             Abi::WpkFork => true,
         }
     }
 
     /// Whether the buffer keeps room for a frame for which there is none at `pos`.
-    pub fn has_reserve(self) -> bool {
+    pub(crate) fn has_reserve(self) -> bool {
         match self {
             Abi::WpkFork => true,
         }
     }
 
     /// The name of something that is appended but not exported.
-    pub fn private_name(self, what: &str) -> String {
+    pub(crate) fn private_name(self, what: &str) -> String {
         match self {
             Abi::WpkFork => format!("wpk_fork_{what}"),
         }

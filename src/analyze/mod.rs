@@ -53,8 +53,8 @@ pub use advise::{Called, Extent, Imports, OnlyCall, Support, What, supports};
 pub(crate) use assume::{FuncNames, recorded_function};
 pub use explain::Explainer;
 pub use explain::edge::{
-    Callees, DirectCallee, DynamicCallees, Edge, GlobalKind, Held, Means, Operand, Reason,
-    SlotsKnown, Source, Unfollowed, Writer,
+    Callees, DynamicCallees, Edge, GlobalKind, Held, Means, Operand, Reason, SlotsKnown, Source,
+    Unfollowed, Writer,
 };
 pub use indirect::{Entry, Indirect, IndirectCall, Placed, segment_entries};
 pub use uses::Uses;

@@ -1,13 +1,13 @@
 //! What the user sees: progress while the library works, then results on stdout, and on stderr what is
 //! to be known of them, a line each.
 
+use super::failure::{Failure, Result};
 use super::flags::Global;
 use super::progress::Progress;
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, Write};
 use wasm_fork::text::escape;
-use wasm_fork::{Error, Result};
 
 /// Both streams. Whatever is printed ends the progress first.
 pub(super) struct Console {
@@ -49,7 +49,7 @@ impl Console {
         let mut stdout = io::stdout().lock();
         let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         match written {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Io {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Io {
                 action: "write",
                 path: "the standard output".into(),
                 source: error,
@@ -59,8 +59,7 @@ impl Console {
     }
 
     pub(super) fn print_json(&mut self, data: &impl Serialize) -> Result<()> {
-        let json = serde_json::to_string_pretty(data);
-        let json = json.map_err(|error| Error::Internal(error.to_string()))?;
+        let json = serde_json::to_string_pretty(data)?;
         self.print(&format!("{json}\n"))
     }
 }

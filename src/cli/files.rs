@@ -5,12 +5,12 @@
 //! directly, once the module is complete in memory. A symbolic link is followed, never replaced.
 //! Nothing is forced to disk: this is as durable as what compilers and linkers write.
 
+use super::failure::{Failure, Result};
 use super::replace::{Attributes, replace};
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
-use wasm_fork::{Error, Result};
 
 /// As many symbolic links in a row as Linux follows.
 const MAX_LINKS: usize = 40;
@@ -67,7 +67,7 @@ fn read_list(path: &Path) -> Result<Vec<String>> {
     let items = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     let items: Vec<_> = items.map(str::to_owned).collect();
     if items.is_empty() {
-        return Err(Error::EmptyList { path: shown(path) });
+        return Err(Failure::EmptyList { path: shown(path) });
     }
     Ok(items)
 }
@@ -201,13 +201,13 @@ pub(super) fn is_dash(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Makes the library's error out of the operating system's.
+/// Makes a failure out of the operating system's.
 pub(super) fn failed(
     action: &'static str,
     what: &dyn Display,
-) -> impl FnOnce(io::Error) -> Error + use<> {
+) -> impl FnOnce(io::Error) -> Failure + use<> {
     let path = what.to_string();
-    move |source| Error::Io { action, path, source }
+    move |source| Failure::Io { action, path, source }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! one line each. What the library decides is never decided here again.
 
 mod console;
+mod failure;
 mod files;
 mod flags;
 mod profiles;
@@ -19,6 +20,7 @@ mod usage;
 
 use clap::Parser;
 use console::Console;
+use failure::Result;
 use files::{Destination, Input};
 use flags::{
     Analyze, Command, Explain, ExplainFormat, Flags, Format, Imports, Instrument, ListFormat,
@@ -26,7 +28,7 @@ use flags::{
 use std::path::Path;
 use std::process::ExitCode;
 use wasm_fork::text::escape;
-use wasm_fork::{Error, FuncPattern, Options, Precision, Question, Report, Result};
+use wasm_fork::{Error, FuncPattern, Options, Precision, Question, Report};
 
 /// How many lines of a ranked list are shown, unless `--top` says otherwise.
 const TOP: usize = 20;
@@ -37,19 +39,9 @@ pub(crate) fn run() -> ExitCode {
     match execute(&flags) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error);
+            error.lines().iter().for_each(|line| eprintln!("error: {line}"));
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Prints an error on one line, or several refusals on a line each.
-fn complain(error: &Error) {
-    match error {
-        Error::Refused(refusals) => {
-            refusals.lines().for_each(|line| eprintln!("error: {}", escape(&line)));
-        }
-        error => eprintln!("error: {}", escape(&error.to_string())),
     }
 }
 
@@ -60,8 +52,7 @@ fn execute(flags: &Flags) -> Result<()> {
     match &flags.command {
         Command::Instrument(args) => {
             let options = resolve::options(&args.module, "instrument", &mut console)?;
-            let options = Options { abi: args.abi.into(), ..options };
-            let options = resolve::with_forms(&args.forms, options)?;
+            let options = resolve::with_forms(&args.forms, options.abi(args.abi.into()))?;
             match &args.output {
                 Some(output) => instrument(args, output, &options, console),
                 None => discover(args, &options, console),
@@ -69,7 +60,7 @@ fn execute(flags: &Flags) -> Result<()> {
         }
         Command::Analyze(args) => {
             let options = resolve::options(&args.module, "analyze", &mut console)?;
-            let options = Options { precision: args.precision.into(), ..options };
+            let options = options.precision(args.precision.into());
             let options = resolve::with_forms(&args.forms, options)?;
             let input = files::read(&args.module.input)?;
             match (args.stats, args.advise) {
@@ -108,7 +99,7 @@ fn analyze(input: &[u8], format: Format, options: &Options, mut console: Console
         Format::Json => console.print_json(&report)?,
     }
     // The closure is what it is; but who goes on to `instrument` should know.
-    if report.refusals.is_empty() { Ok(()) } else { Err(Error::Refused(report.refusals)) }
+    if report.refusals.is_empty() { Ok(()) } else { Err(Error::Refused(report.refusals).into()) }
 }
 
 /// `instrument --discover-only`.
@@ -166,7 +157,7 @@ fn explain(args: &Explain, options: &Options, mut console: Console) -> Result<()
     match args.format {
         ExplainFormat::Text => console.print(&answer.to_string()),
         ExplainFormat::Json => console.print_json(&answer),
-        ExplainFormat::Dot => console.print(&wasm_fork::explanation::dot(&answer)),
+        ExplainFormat::Dot => console.print(&wasm_fork::dot(&answer)),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Profiles as files: reads them, unites them, writes them.
 
 use super::console::Console;
+use super::failure::{Failure, Result};
 use super::files::{self, Destination};
 use super::flags::Merge;
 use std::path::{Path, PathBuf};
 use wasm_fork::text::count;
-use wasm_fork::{CpuProfile, Error, Profile, Result};
+use wasm_fork::{CpuProfile, Profile};
 
 /// `profile merge`.
 pub(super) fn merge(args: &Merge, mut console: Console) -> Result<()> {
@@ -48,21 +49,21 @@ fn of_two_modules(profiles: &[Profile]) -> Option<(usize, usize)> {
 /// The CPU profile at `path`.
 pub(super) fn read_cpu(path: &Path) -> Result<CpuProfile> {
     let (origin, text) = read_text(path)?;
-    CpuProfile::parse(&origin, &text)
+    Ok(CpuProfile::parse(&origin, &text)?)
 }
 
 fn read(path: &Path) -> Result<Profile> {
     let (origin, text) = read_text(path)?;
-    Profile::parse(&origin, &text)
+    Ok(Profile::parse(&origin, &text)?)
 }
 
 /// What to call the file in errors, and its text.
 fn read_text(path: &Path) -> Result<(String, String)> {
     let origin = files::shown(path);
     let bytes = files::read(path)?.bytes;
-    let text = String::from_utf8(bytes).map_err(|error| Error::BadProfile {
-        origin: origin.clone(),
-        reason: format!("it is not UTF-8 from byte {} on", error.utf8_error().valid_up_to()),
+    let text = String::from_utf8(bytes).map_err(|error| Failure::NotUtf8 {
+        path: origin.clone(),
+        valid_up_to: error.utf8_error().valid_up_to(),
     })?;
     Ok((origin, text))
 }

@@ -1,12 +1,11 @@
 //! Makes the library's options of the flags.
 
 use super::console::Console;
+use super::failure::{Failure, Result, with_hint};
 use super::flags::{AbiFlag, Forms, Global, ModuleFlags, PrecisionFlag};
 use super::{files, profiles, usage};
 use std::num::NonZero;
-use wasm_fork::{
-    Abi, Assumption, EntryPattern, Error, FuncPattern, Options, Precision, Result, TablePattern,
-};
+use wasm_fork::{Abi, Assumption, EntryPattern, FuncPattern, Options, Precision, TablePattern};
 
 /// The options of a command on a module.
 ///
@@ -20,20 +19,15 @@ pub(super) fn options(
     let patterns = |texts: &[String]| -> Vec<_> {
         texts.iter().map(|text| entry_pattern(text, command)).collect()
     };
-    let mut options = Options {
-        reentrant: patterns(&flags.reentrant),
-        assumptions: assumptions(flags, console)?,
-        allow_missing_entry: flags.allow_missing_entry,
-        ..Options::default()
-    };
+    let options = Options::default()
+        .reentrant(patterns(&flags.reentrant))
+        .assume_all(assumptions(flags, console)?)
+        .allow_missing_entry(flags.allow_missing_entry);
     let mut entries = patterns(&flags.entries);
     if let (Some(module), Some(name)) = (&flags.entry_module, &flags.entry_name) {
         entries.push(EntryPattern::of_module(module, name));
     }
-    if !entries.is_empty() {
-        options.entries = entries;
-    }
-    Ok(options)
+    Ok(if entries.is_empty() { options } else { options.entries(entries) })
 }
 
 /// `options` with what the flags say about forms.
@@ -42,12 +36,15 @@ pub(super) fn options(
 /// If the profile can't be read.
 pub(super) fn with_forms(flags: &Forms, options: Options) -> Result<Options> {
     let cpu_profile = flags.cpu_profile.as_deref().map(profiles::read_cpu).transpose()?;
-    let optimize = flags.optimize.map(Into::into).unwrap_or_default();
-    Ok(Options { optimize, cpu_profile, ..options })
+    let options = options.optimize(flags.optimize.map(Into::into).unwrap_or_default());
+    Ok(match cpu_profile {
+        Some(profile) => options.cpu_profile(profile),
+        None => options,
+    })
 }
 
 fn entry_pattern(text: &str, command: &str) -> EntryPattern {
-    EntryPattern::parse(text).unwrap_or_else(|error| usage::error(&[command], &error.to_string()))
+    EntryPattern::parse(text).unwrap_or_else(|error| usage::error(&[command], &with_hint(&error)))
 }
 
 fn assumptions(flags: &ModuleFlags, console: &mut Console) -> Result<Vec<Assumption>> {
@@ -102,7 +99,7 @@ pub(super) fn limit_threads(flags: &Global) -> Result<()> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads(wanted, cores))
         .build_global()
-        .map_err(|error| Error::Internal(format!("the threads can't be started: {error}")))
+        .map_err(|error| Failure::Threads(error.to_string()))
 }
 
 /// More threads than cores only cost time.

@@ -1,19 +1,18 @@
 //! The `shim` command, and its options within `instrument`.
 
 use super::console::Console;
+use super::failure::{Failure, Result};
 use super::files::{self, Destination, Input};
 use super::flags::{Format, MechanismFlag, Shim, ShimFirst};
 use std::path::PathBuf;
 use wasm_fork::shim::{Mechanism, ShimOptions, ShimOutput, SitePattern, first_frames};
-use wasm_fork::{Error, Result};
 
 pub(super) fn shim(args: &Shim, mut console: Console) -> Result<()> {
-    let options = ShimOptions {
-        sites: sites(&args.sites, &args.from_trap)?,
-        all_sites: args.all_sites,
-        mechanism: args.mechanism.map(Into::into),
-        allow_bit_casts: args.allow_bit_casts,
-    };
+    let options = ShimOptions::default()
+        .sites(sites(&args.sites, &args.from_trap)?)
+        .all_sites(args.all_sites)
+        .allow_bit_casts(args.allow_bit_casts);
+    let options = with_mechanism(options, args.mechanism);
     let Some(path) = &args.output else {
         let input = files::read(&args.input)?;
         let report = wasm_fork::shim_report(&input.bytes, &options)?;
@@ -42,12 +41,11 @@ pub(super) fn first(
     if args.shim_site.is_empty() && args.shim_from_trap.is_empty() && !args.shim_all_sites {
         return Ok(None);
     }
-    let options = ShimOptions {
-        sites: sites(&args.shim_site, &args.shim_from_trap)?,
-        all_sites: args.shim_all_sites,
-        mechanism: args.shim_mechanism.map(Into::into),
-        allow_bit_casts: args.shim_allow_bit_casts,
-    };
+    let options = ShimOptions::default()
+        .sites(sites(&args.shim_site, &args.shim_from_trap)?)
+        .all_sites(args.shim_all_sites)
+        .allow_bit_casts(args.shim_allow_bit_casts);
+    let options = with_mechanism(options, args.shim_mechanism);
     let output = wasm_fork::shim(&input.bytes, &options)?;
     remarks(&output, console);
     if output.calls > 0 {
@@ -66,6 +64,13 @@ fn remarks(output: &ShimOutput, console: &mut Console) {
     output.warnings.iter().for_each(|warning| console.warning(warning));
 }
 
+fn with_mechanism(options: ShimOptions, flag: Option<MechanismFlag>) -> ShimOptions {
+    match flag {
+        Some(mechanism) => options.mechanism(mechanism.into()),
+        None => options,
+    }
+}
+
 fn sites(patterns: &[String], traps: &[PathBuf]) -> Result<Vec<SitePattern>> {
     let patterns = files::with_lists(patterns)?;
     let mut sites: Vec<_> = patterns.iter().map(|text| SitePattern::parse(text)).collect();
@@ -73,7 +78,7 @@ fn sites(patterns: &[String], traps: &[PathBuf]) -> Result<Vec<SitePattern>> {
         let text = files::read(path)?.bytes;
         let frames = first_frames(&String::from_utf8_lossy(&text));
         if frames.is_empty() {
-            return Err(Error::NoTrace { path: files::shown(path) });
+            return Err(Failure::NoTrace { path: files::shown(path) });
         }
         sites.extend(frames.into_iter().map(SitePattern::Frame));
     }

@@ -35,8 +35,6 @@ pub struct Emitted {
     pub wasm: Vec<u8>,
     /// The custom sections that would be wrong now, and so were left out.
     pub dropped: Vec<Dropped>,
-    /// Whether the build id was replaced, since the old one names code that moved.
-    pub new_build_id: bool,
     /// By how many bytes each replaced body grew, in index order; unreachable code is left out, so a
     /// body may also shrink.
     pub added: Vec<(FuncIdx, i64)>,

@@ -36,11 +36,10 @@ pub(super) fn assemble(
     assembler.out.extend_from_slice(&module.bytes[..8]);
     assembler.sections()?;
     let Assembler { out: mut wasm, dropped, build_id, .. } = assembler;
-    let new_build_id = build_id.is_some();
     if let Some(id) = build_id {
         build_id::renew(&mut wasm, id);
     }
-    Ok(Emitted { wasm, dropped, new_build_id, added })
+    Ok(Emitted { wasm, dropped, added })
 }
 
 struct Assembler<'m, 'a> {

@@ -115,7 +115,7 @@ mod temps;
 mod walk;
 
 pub use dump::dump;
-pub use exits::{Exit, Exits, Frame, Slot, runs};
+pub use exits::{Exits, Frame, Slot, runs};
 pub use regions::{Dispatch, HandlerEntry, Region, Reset};
 
 use crate::abi::{Abi, Buffer, FrameMemory};

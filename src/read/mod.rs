@@ -257,7 +257,7 @@ impl<'a> Module<'a> {
 
     /// A place in a function, with its name, for a message.
     pub fn location(&self, func: FuncIdx, offset: usize) -> Location {
-        Location { func, name: self.func_name(func).map(Into::into), offset }
+        Location { func: func.0, name: self.func_name(func).map(Into::into), offset }
     }
 
     /// The active element segments of a table, each with its offset, in order.

@@ -117,7 +117,7 @@ pub struct Function {
 impl Report {
     /// Describes `analysis` of `module`; `guards` are what each of its guards costs, in order of
     /// function and offset.
-    pub fn new(module: &Module<'_>, analysis: &Analysis, guards: &[GuardCost]) -> Report {
+    pub(crate) fn new(module: &Module<'_>, analysis: &Analysis, guards: &[GuardCost]) -> Report {
         let cost = |(func, offset): &(FuncIdx, u32)| {
             let place = guards.binary_search_by_key(&(*func, *offset), |g| (g.func, g.offset));
             place.ok().map(|place| &guards[place])

@@ -41,7 +41,15 @@ pub enum SitePattern {
 }
 
 /// What to repair, and how.
+///
+/// ```
+/// use wasm_fork::shim::{Mechanism, ShimOptions, SitePattern};
+///
+/// let options =
+///     ShimOptions::default().sites([SitePattern::parse("sort")]).mechanism(Mechanism::Table);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ShimOptions {
     /// The calls to repair, besides those that are sure to meet a function of another type.
     pub sites: Vec<SitePattern>,
@@ -52,6 +60,36 @@ pub struct ShimOptions {
     pub mechanism: Option<Mechanism>,
     /// Permit numbers to change their type, bit by bit.
     pub allow_bit_casts: bool,
+}
+
+impl ShimOptions {
+    /// Sets which calls to repair.
+    #[must_use]
+    pub fn sites(mut self, sites: impl IntoIterator<Item = SitePattern>) -> ShimOptions {
+        self.sites = sites.into_iter().collect();
+        self
+    }
+
+    /// Sets whether to repair every call that can meet a function of another type.
+    #[must_use]
+    pub fn all_sites(mut self, all: bool) -> ShimOptions {
+        self.all_sites = all;
+        self
+    }
+
+    /// Sets how adapters are found.
+    #[must_use]
+    pub fn mechanism(mut self, mechanism: Mechanism) -> ShimOptions {
+        self.mechanism = Some(mechanism);
+        self
+    }
+
+    /// Sets whether numbers may change their type, bit by bit.
+    #[must_use]
+    pub fn allow_bit_casts(mut self, allow: bool) -> ShimOptions {
+        self.allow_bit_casts = allow;
+        self
+    }
 }
 
 impl SitePattern {

@@ -51,10 +51,8 @@ fn fresh_processes_agree() {
 fn text_and_binary_give_the_same() {
     let text = random::text_with_many_functions(5);
     let binary = wat::parse_str(&text).expect("the text parses");
-    let options = wasm_fork::Options {
-        entries: vec![wasm_fork::EntryPattern::exact("env", "fork")],
-        ..wasm_fork::Options::default()
-    };
+    let entry = wasm_fork::EntryPattern::exact("env", "fork");
+    let options = wasm_fork::Options::default().entries([entry]);
     let from_text = wasm_fork::instrument(text.as_bytes(), &options).expect("it is instrumented");
     let from_binary = wasm_fork::instrument(&binary, &options).expect("it is instrumented");
     assert!(from_text.wasm == from_binary.wasm);

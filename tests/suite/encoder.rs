@@ -162,8 +162,7 @@ proptest! {
     #[test]
     fn sections_names_and_producers_are_only_added_to(plan in plans()) {
         let input = plan.module();
-        let entries = vec![EntryPattern::exact("env", "fork")];
-        let options = Options { entries, ..Options::default() };
+        let options = Options::default().entries([EntryPattern::exact("env", "fork")]);
         let output = wasm_fork::instrument(&input, &options).unwrap();
         prop_assert!(output.warnings.is_empty());
         let (before, after) = (find(&input), find(&output.wasm));
@@ -202,8 +201,8 @@ fn with_custom(name: &str, contents: &[u8]) -> wasm_fork::Output {
     name.encode(&mut data);
     data.extend_from_slice(contents);
     data.as_slice().encode(&mut wasm);
-    let entries = vec![EntryPattern::exact("env", "fork")];
-    wasm_fork::instrument(&wasm, &Options { entries, ..Options::default() }).unwrap()
+    let options = Options::default().entries([EntryPattern::exact("env", "fork")]);
+    wasm_fork::instrument(&wasm, &options).unwrap()
 }
 
 /// The contents of the custom sections of this name.

@@ -7,10 +7,11 @@ use wasm_fork::{Form, Optimize, Options};
 pub fn ways(options: &Options, seed: u64) -> Vec<(String, Options)> {
     let mut ways: Vec<_> = Optimize::ALL
         .into_iter()
-        .map(|optimize| (optimize.name().into(), Options { optimize, ..options.clone() }))
+        .map(|optimize| (optimize.name().into(), options.clone().optimize(optimize)))
         .collect();
-    let forms = mixed(seed);
-    ways.push((format!("forms mixed by {seed}"), Options { forms, ..options.clone() }));
+    let mut options = options.clone();
+    options.forms = mixed(seed);
+    ways.push((format!("forms mixed by {seed}"), options));
     ways
 }
 

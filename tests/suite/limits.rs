@@ -85,8 +85,7 @@ fn memory() -> MemorySection {
 }
 
 fn instrument(many: Many) -> Result<Vec<u8>, Error> {
-    let entries = vec![EntryPattern::exact("env", "fork")];
-    let options = Options { entries, ..Options::default() };
+    let options = Options::default().entries([EntryPattern::exact("env", "fork")]);
     wasm_fork::instrument(&many.module(), &options).map(|output| output.wasm)
 }
 

@@ -1,6 +1,7 @@
 //! One binary for all suites that look at modules from outside, through the public API: linking
 //! the engine once is cheaper than once a file. `tests/README.md` says what each suite proves.
 
+mod bodies;
 mod determinism;
 mod encoder;
 mod exec;

@@ -45,16 +45,14 @@ fn spec() -> Spec {
 }
 
 fn shim(wasm: &[u8], mechanism: Mechanism) -> Result<Vec<u8>, Error> {
-    let sites = vec![SitePattern::parse("run")];
-    let mechanism = Some(mechanism);
-    let options = ShimOptions { sites, mechanism, ..ShimOptions::default() };
+    let options = ShimOptions::default().sites([SitePattern::parse("run")]).mechanism(mechanism);
     Ok(wasm_fork::shim(wasm, &options)?.wasm)
 }
 
 fn instrument(wasm: &[u8]) -> Vec<u8> {
     // With resume functions, which make repaired calls once more.
     let optimize = wasm_fork::Optimize::Speed;
-    let options = Options { entries: spec().entries, optimize, ..Options::default() };
+    let options = Options::default().entries(spec().entries).optimize(optimize);
     wasm_fork::instrument(wasm, &options).unwrap().wasm
 }
 
@@ -94,8 +92,7 @@ fn a_call_that_is_not_prepared_is_not_repaired_afterwards() {
 /// Unasked, the output needs no proposal that the input doesn't use.
 #[test]
 fn the_mechanism_is_what_suits_the_module() {
-    let sites = vec![SitePattern::parse("run")];
-    let options = ShimOptions { sites, ..ShimOptions::default() };
+    let options = ShimOptions::default().sites([SitePattern::parse("run")]);
     let with_struct = PROGRAM.replacen("(module", "(module (type $pair (struct (field i32)))", 1);
     for (program, mechanism) in
         [(PROGRAM, Mechanism::Table), (with_struct.as_str(), Mechanism::RefTest)]

@@ -2,8 +2,8 @@
 //!
 //! Not proved here: that sites and frames are right; that is for running the output.
 
+use crate::bodies::bodies;
 use crate::fixtures::golden::{Fixture, run_group};
-use wasm_fork::read::Module;
 
 #[test]
 fn stats_count_what_is_written() {
@@ -12,31 +12,30 @@ fn stats_count_what_is_written() {
 
 fn compare(fixture: &Fixture) -> Result<(), Box<dyn std::error::Error>> {
     let input = fixture.directives.input(&fixture.text)?;
-    let input = wasm_fork::read::text_to_binary(&input)?;
+    let input = wat::parse_bytes(&input)?;
     let options = fixture.directives.options();
     let stats = wasm_fork::stats(&input, &options)?;
     let output = wasm_fork::instrument(&input, &options)?;
-    let (before, after) = (Module::read(&input)?, Module::read(&output.wasm)?);
+    let (before, after) = (bodies(&input), bodies(&output.wasm));
     let sizes = [stats.total.module_bytes_before, stats.total.module_bytes_after];
     assert_eq!(sizes, [input.len() as u64, output.wasm.len() as u64]);
 
     let mut listed = stats.functions.iter().peekable();
     let mut guarded = stats.guarded.iter().peekable();
     let mut total = 0;
-    for func in before.defined_funcs() {
-        let bytes = |module: &Module<'_>| module.body(func).unwrap().as_bytes().len() as i64;
-        let added = match listed.next_if(|function| function.index == func.0) {
+    for (func, size) in before {
+        let added = match listed.next_if(|function| function.index == func) {
             Some(function) => {
-                assert_eq!(function.code_bytes as i64, bytes(&before), "function {func}");
+                assert_eq!(function.code_bytes, size as u64, "function {func}");
                 assert!(function.sites > 0 && function.frame_bytes >= 4, "function {func}");
                 function.code_bytes_added
             }
             None => {
-                let guarded = guarded.next_if(|function| function.index == func.0);
+                let guarded = guarded.next_if(|function| function.index == func);
                 guarded.map_or(0, |function| function.guard_bytes)
             }
         };
-        assert_eq!(added, bytes(&after) - bytes(&before), "function {func}");
+        assert_eq!(added, after[&func] as i64 - size as i64, "function {func}");
         total += added;
     }
     assert!(listed.next().is_none() && guarded.next().is_none());

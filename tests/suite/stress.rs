@@ -25,8 +25,8 @@ fn module(locals: &str, body: &str) -> Vec<u8> {
 const WAYS: [Optimize; 2] = [Optimize::Size, Optimize::Speed];
 
 fn instrument(wasm: &[u8], optimize: Optimize) -> Vec<u8> {
-    let entries = vec![EntryPattern::exact("env", "fork")];
-    let options = Options { entries, optimize, ..Options::default() };
+    let entry = EntryPattern::exact("env", "fork");
+    let options = Options::default().entries([entry]).optimize(optimize);
     wasm_fork::instrument(wasm, &options).expect("it can be instrumented").wasm
 }
 
@@ -283,9 +283,10 @@ fn functions_20000_of_one_signature() {
     );
     let wasm = wat::parse_str(&text).expect("the text parses");
     assert_eq!(
-        wasm_fork::analyze(&wasm, &{
-            Options { entries: vec![EntryPattern::exact("env", "fork")], ..Options::default() }
-        })
+        wasm_fork::analyze(
+            &wasm,
+            &Options::default().entries([EntryPattern::exact("env", "fork")])
+        )
         .unwrap()
         .counts
         .local,

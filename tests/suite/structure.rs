@@ -213,7 +213,7 @@ fn outputs_are_refused_as_inputs() {
 
 fn all_entries() -> Options {
     let any = EntryPattern::parse("*.*").expect("the pattern is right");
-    Options { entries: vec![any], ..Options::default() }
+    Options::default().entries([any])
 }
 
 /// Features that a module of plain C may lack.

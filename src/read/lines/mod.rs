@@ -17,8 +17,6 @@ mod subprograms;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use subprograms::Subprogram;
-
 use super::Module;
 use crate::index::FuncIdx;
 use gimli::{

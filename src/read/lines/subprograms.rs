@@ -60,13 +60,6 @@ impl Lines {
         self.subprogram(func)?.symbol().map(str::to_owned)
     }
 
-    /// The name of the function whose body the instruction at `offset` is in, in bytes from the start of
-    /// the module.
-    pub fn function_at(&self, offset: u32) -> Option<String> {
-        let position = self.code.body(self.code.address(offset)?)?;
-        self.function_name(FuncIdx((self.code.imported + position) as u32))
-    }
-
     /// Whether a function takes a variable number of arguments; `None` if DWARF doesn't say.
     pub fn is_variadic(&self, func: FuncIdx) -> Option<bool> {
         self.subprogram(func).map(|subprogram| subprogram.variadic)

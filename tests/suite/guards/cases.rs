@@ -20,17 +20,13 @@ pub struct Case {
 
 impl Case {
     pub fn options(&self) -> Options {
-        Options { assumptions: vec![self.assumption.clone()], ..self.sound() }
+        self.sound().assume(self.assumption.clone())
     }
 
     /// The options without the assumption.
     pub fn sound(&self) -> Options {
         let back = self.wat.contains("\"back\"").then(|| EntryPattern::exact("env", "back"));
-        Options {
-            entries: vec![EntryPattern::exact("env", "fork")],
-            reentrant: back.into_iter().collect(),
-            ..Options::default()
-        }
+        Options::default().entries([EntryPattern::exact("env", "fork")]).reentrant(back)
     }
 
     pub fn instrument(&self) -> Vec<u8> {

@@ -1,22 +1,18 @@
 //! What guards cost: what the report says is compared with the bodies in the output.
 
 use super::cases;
+use crate::bodies::bodies;
 use wasm_fork::report::Guards;
-use wasm_fork::{Assumption, FuncPattern, Options, read};
+use wasm_fork::{Assumption, FuncPattern, Options};
 
 /// By how many bytes the bodies grow that are outside the closure, in the output itself.
 fn growth(wat: &str, options: &Options) -> usize {
     let input = wat::parse_str(wat).unwrap();
     let output = wasm_fork::instrument(&input, options).unwrap();
-    let (before, after) = (read(&input), read(&output.wasm));
+    let (before, after) = (bodies(&input), bodies(&output.wasm));
     let inside: Vec<u32> = output.report.closure.iter().map(|function| function.index).collect();
-    let outside = before.defined_funcs().filter(|func| !inside.contains(&func.0));
-    let bytes = |module: &read::Module<'_>, func| module.body(func).unwrap().as_bytes().len();
-    outside.map(|func| bytes(&after, func) - bytes(&before, func)).sum()
-}
-
-fn read(wasm: &[u8]) -> read::Module<'_> {
-    read::Module::read(wasm).unwrap()
+    let outside = before.iter().filter(|(func, _)| !inside.contains(func));
+    outside.map(|(func, size)| after[func] - size).sum()
 }
 
 #[test]

@@ -43,11 +43,9 @@ pub struct Host {
 /// Instruments a module with the entry `env.fork`, once for each form of functions, and compiles it.
 pub fn instrumented(wat: &str) -> [Module; 2] {
     [Optimize::Size, Optimize::Speed].map(|optimize| {
-        let options = wasm_fork::Options {
-            entries: vec![wasm_fork::EntryPattern::exact("env", "fork")],
-            optimize,
-            ..Default::default()
-        };
+        let options = wasm_fork::Options::default()
+            .entries([wasm_fork::EntryPattern::exact("env", "fork")])
+            .optimize(optimize);
         let wasm = wasm_fork::instrument(wat.as_bytes(), &options).unwrap().wasm;
         Module::from_binary(engine(), &wasm).unwrap()
     })

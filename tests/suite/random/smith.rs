@@ -66,10 +66,7 @@ fn module(seed: u64) -> Option<Vec<u8>> {
 }
 
 fn options() -> Options {
-    Options {
-        entries: vec![EntryPattern::parse("env.fork*").expect("the pattern is right")],
-        ..Options::default()
-    }
+    Options::default().entries([EntryPattern::parse("env.fork*").expect("the pattern is right")])
 }
 
 /// Instruments the module; says in a word what came of it.
@@ -81,7 +78,7 @@ fn check(wasm: &[u8]) -> Result<&'static str, String> {
         Err(error) => return Err(error.to_string()),
     };
     structure::check(wasm, &output)?;
-    wasmparser::Validator::new_with_features(wasm_fork::read::features())
+    wasmparser::Validator::new_with_features(super::total::features())
         .validate_all(&output.wasm)
         .map_err(|e| format!("the output is not valid: {e}"))?;
     if walrus::Module::from_buffer(wasm).is_ok() {
@@ -102,12 +99,8 @@ fn smith_modules() {
 fn check_shim(wasm: &[u8]) -> Result<&'static str, String> {
     let mut calls = 0;
     for mechanism in [Mechanism::Table, Mechanism::RefTest] {
-        let options = ShimOptions {
-            all_sites: true,
-            allow_bit_casts: true,
-            mechanism: Some(mechanism),
-            ..ShimOptions::default()
-        };
+        let options =
+            ShimOptions::default().all_sites(true).allow_bit_casts(true).mechanism(mechanism);
         let output = match wasm_fork::shim(wasm, &options) {
             Ok(output) => output,
             Err(Error::UnsupportedModule { .. }) => continue,

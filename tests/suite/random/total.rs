@@ -7,7 +7,7 @@ use wasm_fork::{EntryPattern, Error, Options};
 /// Every function import is an entry, so that whatever a module imports, it has a closure.
 fn options() -> Options {
     let any = EntryPattern::parse("*.*").expect("the pattern is right");
-    Options { entries: vec![any], ..Options::default() }
+    Options::default().entries([any])
 }
 
 /// Runs the whole of `instrument` and of `shim` on arbitrary bytes.
@@ -16,16 +16,24 @@ fn options() -> Options {
 /// If an output is not valid, or an error says that the tool is at fault.
 pub fn check(input: &[u8]) {
     total(wasm_fork::instrument(input, &options()).map(|output| output.wasm));
-    for mechanism in [Mechanism::Table, Mechanism::RefTest].map(Some) {
-        let options = ShimOptions { all_sites: true, mechanism, ..ShimOptions::default() };
+    for mechanism in [Mechanism::Table, Mechanism::RefTest] {
+        let options = ShimOptions::default().all_sites(true).mechanism(mechanism);
         total(wasm_fork::shim(input, &options).map(|output| output.wasm));
     }
+}
+
+/// The proposals that outputs may use: those that the tool accepts.
+pub fn features() -> wasmparser::WasmFeatures {
+    wasmparser::WasmFeatures::default()
+        | wasmparser::WasmFeatures::LEGACY_EXCEPTIONS
+        | wasmparser::WasmFeatures::CUSTOM_PAGE_SIZES
+        | wasmparser::WasmFeatures::WIDE_ARITHMETIC
 }
 
 fn total(output: Result<Vec<u8>, Error>) {
     match output {
         Ok(wasm) => {
-            wasmparser::Validator::new_with_features(wasm_fork::read::features())
+            wasmparser::Validator::new_with_features(features())
                 .validate_all(&wasm)
                 .expect("the output is valid");
         }

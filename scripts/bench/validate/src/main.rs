@@ -3,12 +3,16 @@
 
 use rayon::prelude::*;
 use std::error::Error;
-use wasmparser::{FuncValidatorAllocations, Parser, ValidPayload, Validator};
+use wasmparser::{FuncValidatorAllocations, Parser, ValidPayload, Validator, WasmFeatures};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("usage: validate MODULE")?;
     let bytes = std::fs::read(path)?;
-    let features = wasm_fork::read::features();
+    // All that wasm-fork accepts.
+    let features = WasmFeatures::default()
+        | WasmFeatures::LEGACY_EXCEPTIONS
+        | WasmFeatures::CUSTOM_PAGE_SIZES
+        | WasmFeatures::WIDE_ARITHMETIC;
     let mut validator = Validator::new_with_features(features);
     let mut parser = Parser::new(0);
     parser.set_features(features);

@@ -1,0 +1,84 @@
+//! What makes a command fail: what the library refuses, and what only the command line can meet. Texts about flags and
+//! commands are here, for the library knows of neither.
+
+use std::io;
+use wasm_fork::Error;
+use wasm_fork::text::escape;
+
+/// The result of everything that a command does.
+pub(super) type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// Why a command fails.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The library's reason.
+    #[error(transparent)]
+    Library(#[from] Error),
+    /// A file or stream could not be read or written.
+    #[error("can't {action} {path}: {source}")]
+    Io {
+        /// "read" or "write".
+        action: &'static str,
+        /// The path, or a name for a standard stream.
+        path: String,
+        /// The operating system's error.
+        source: io::Error,
+    },
+    /// A file that lists functions has none.
+    #[error("the list in {path} has no functions; write one a line")]
+    EmptyList {
+        /// The path.
+        path: String,
+    },
+    /// A file that should hold stack traces has none that can be read.
+    #[error(
+        "{path} has no stack frame of WebAssembly code in it; give what the engine printed when it trapped"
+    )]
+    NoTrace {
+        /// The path.
+        path: String,
+    },
+    /// A profile is no text.
+    #[error("the profile in {path} can't be used: it is not UTF-8 from byte {valid_up_to} on")]
+    NotUtf8 {
+        /// The path.
+        path: String,
+        /// How many bytes are.
+        valid_up_to: usize,
+    },
+    /// The threads can't be started.
+    #[error("the threads can't be started: {0}; name fewer with --threads")]
+    Threads(String),
+    /// The report can't be written as JSON.
+    #[error("the JSON can't be written: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Failure {
+    /// The failure in words: a line, or one for each refusal.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let lines = match self {
+            Failure::Library(Error::Refused(refusals)) => refusals.lines().collect(),
+            Failure::Library(error) => vec![with_hint(error)],
+            failure => vec![failure.to_string()],
+        };
+        lines.iter().map(|line| escape(line).into_owned()).collect()
+    }
+}
+
+/// The library's error, with the flags and commands that help.
+pub(super) fn with_hint(error: &Error) -> String {
+    let hint = match error {
+        Error::MissingEntry { .. } => {
+            "`wasm-fork imports IN` lists what it imports; name one with --entry, or pass \
+             --allow-missing-entry to accept a module without it"
+        }
+        Error::MissingReentrant { .. } => {
+            "name an import that may call back with --reentrant, or leave it out"
+        }
+        Error::NoSuchSite { .. } => "`wasm-fork shim IN --report` lists them",
+        Error::BadEntry { .. } => "or use --entry-module and --entry-name",
+        _ => return error.to_string(),
+    };
+    format!("{error}; {hint}")
+}
