@@ -1,6 +1,6 @@
 //! **report**: what the stages found and did, for people (text) and programs (JSON).
 //!
-//! Input: a [`Module`](crate::read::Module) and what stages made of it. Output: plain data that can be
+//! Input: a module and what stages made of it. Output: plain data that can be
 //! serialised, and its text by `Display`. Each of these answers one command:
 //!
 //! | | what it says |

@@ -2,9 +2,9 @@
 //!
 //! Input: the bytes of a module and [`ShimOptions`]. Output: the module with the chosen calls
 //! repaired, or a [`ShimReport`] of what can mismatch. A pipeline of its own, beside that of
-//! [`crate::instrument`], and on the same [`Module`]:
+//! [`crate::instrument`], and on the same `Module`:
 //!
-//! 1. [`Indirect`]: the calls, their indices, what the tables hold.
+//! 1. `Indirect`: the calls, their indices, what the tables hold.
 //! 2. `mismatch`: which calls can meet which functions; `adapt`: what would stand between them.
 //! 3. `select`: which calls are repaired.
 //! 4. `plan`: the adapters, parallel tables and functions to make. `unwind` refuses it if a module that
@@ -78,7 +78,7 @@ pub struct ShimOutput {
 /// Repairs the chosen indirect calls of a module (binary or text).
 ///
 /// # Errors
-/// As [`Module::read`]; [`crate::Error::NoSuchSite`] and [`crate::Error::NoSuchFunction`] for a
+/// An [`ErrorKind::Input`](crate::ErrorKind::Input) if the module can't be read; [`crate::Error::NoSuchSite`] and [`crate::Error::NoSuchFunction`] for a
 /// pattern that means nothing; [`crate::Error::UnsupportedModule`] for a table that can't be
 /// mirrored. There is no partial output.
 pub fn shim(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
@@ -162,14 +162,7 @@ fn operators<'b>(module: &Module<'b>, func: FuncIdx) -> Result<Vec<(Operator<'b>
 
 /// How many locals a function has, parameters included.
 fn local_count(module: &Module<'_>, func: FuncIdx) -> Result<u32> {
-    let misread = |error| Error::misread(&error);
-    let mut count = module.func_type(func).params().len() as u32;
-    if let Some(body) = module.body(func) {
-        for group in body.get_locals_reader().map_err(misread)? {
-            count += group.map_err(misread)?.0;
-        }
-    }
-    Ok(count)
+    module.local_count(func)
 }
 
 fn emit(module: &Module<'_>, plan: &Plan, tail_calls: bool) -> Result<Emitted> {

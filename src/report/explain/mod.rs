@@ -2,7 +2,7 @@
 //! (Graphviz).
 //!
 //! Input: a module, options, and which functions are meant. Output: an [`Answer`], plain data. What
-//! calls what, and the evidence for it, comes from [`Explainer`]; here it gets names, lines and words.
+//! calls what, and the evidence for it, comes from the analysis; here it gets names, lines and words.
 
 mod describe;
 mod dot;
