@@ -105,7 +105,7 @@ pub enum Error {
     },
     /// No function import matches an entry pattern.
     #[error(
-        "the module does not import the entry `{entry}`{}",
+        "the module does not import the entry `{entry}`{}; name a function that it imports",
         near_names(.near)
     )]
     #[non_exhaustive]
@@ -117,7 +117,7 @@ pub enum Error {
     },
     /// No function import matches a pattern of those that may call back.
     #[error(
-        "the module does not import `{pattern}`, which is said to call back{}",
+        "the module does not import `{pattern}`, which is said to call back{}; name a function that it imports",
         near_names(.near)
     )]
     #[non_exhaustive]
@@ -155,7 +155,9 @@ pub enum Error {
         functions: usize,
     },
     /// A pattern means no indirect call.
-    #[error("`{pattern}` means no indirect call that could be repaired: {reason}")]
+    #[error(
+        "`{pattern}` means no indirect call that could be repaired: {reason}; name one that the report has"
+    )]
     #[non_exhaustive]
     NoSuchSite {
         /// The pattern as the user gave it.

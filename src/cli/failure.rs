@@ -70,13 +70,11 @@ impl Failure {
 pub(super) fn with_hint(error: &Error) -> String {
     let hint = match error {
         Error::MissingEntry { .. } => {
-            "`wasm-fork imports IN` lists what it imports; name one with --entry, or pass \
-             --allow-missing-entry to accept a module without it"
+            "`wasm-fork imports IN` lists what it imports, and --allow-missing-entry accepts a module \
+             without the entry"
         }
-        Error::MissingReentrant { .. } => {
-            "name an import that may call back with --reentrant, or leave it out"
-        }
-        Error::NoSuchSite { .. } => "`wasm-fork shim IN --report` lists them",
+        Error::MissingReentrant { .. } => "`wasm-fork imports IN` lists what it imports",
+        Error::NoSuchSite { .. } => "`wasm-fork shim IN --report` prints it",
         Error::BadEntry { .. } => "or use --entry-module and --entry-name",
         _ => return error.to_string(),
     };
