@@ -34,6 +34,10 @@ pub enum RefusalKind {
     CatchAllRethrow,
     /// A reference is live across a call that may reach an entry.
     LiveReference,
+    /// A call that may reach an entry takes a reference, or calls through one, and has to again on a rewind.
+    CallReference,
+    /// A rewind gives a dummy where only a reference will do that is not null.
+    NonNullableReference,
     /// A tail call inside a `try` would need a guard.
     GuardedTailCall,
     /// The output would exceed a limit that engines share.
@@ -58,6 +62,12 @@ impl RefusalKind {
                 "calls that may reach an entry, inside a `catch_all` handler with `rethrow`"
             }
             RefusalKind::LiveReference => "references live across calls that may reach an entry",
+            RefusalKind::CallReference => {
+                "references that must be kept for the same call on a rewind"
+            }
+            RefusalKind::NonNullableReference => {
+                "non-nullable references that a rewind would need a dummy for"
+            }
             RefusalKind::GuardedTailCall => {
                 "tail calls inside a `try` that an assumption would have guarded"
             }
@@ -82,6 +92,10 @@ impl RefusalKind {
             RefusalKind::LiveReference => {
                 "references can't be saved in memory; keep an index into a table instead"
             }
+            RefusalKind::CallReference => {
+                "references can't be saved in memory; give an index into a table, or call through one, instead"
+            }
+            RefusalKind::NonNullableReference => "take a nullable reference",
             RefusalKind::GuardedTailCall => {
                 "assume nothing of this function, or the same of what it calls"
             }

@@ -25,23 +25,16 @@ impl BitSet {
         self.words[index / 64] &= !(1 << (index % 64));
     }
 
-    pub fn copy_from(&mut self, other: &BitSet) {
-        self.words.clone_from(&other.words);
+    /// Adds the members that `bits` says, of the 64 from `64 * word` on.
+    pub fn add(&mut self, word: usize, bits: u64) {
+        self.words[word] |= bits;
     }
 
-    /// Adds all of `other`; whether that changed anything.
-    pub fn union(&mut self, other: &BitSet) -> bool {
-        let mut changed = false;
+    /// Adds all of `other`.
+    pub fn union(&mut self, other: &BitSet) {
         for (word, more) in self.words.iter_mut().zip(&other.words) {
-            changed |= *more & !*word != 0;
             *word |= more;
         }
-        changed
-    }
-
-    /// Makes room for members below `len`.
-    pub fn grow(&mut self, len: usize) {
-        self.words.resize(len.div_ceil(64), 0);
     }
 
     /// The members in order, as locals.

@@ -89,6 +89,12 @@ fn write_body(out: &mut String, body: &BodyPlan) -> fmt::Result {
             write_region(out, ordinal, region, entry)?;
         }
     }
+    if let Some(declared) = &body.declared {
+        let locals = declared.locals.iter().map(|(local, ty)| format!("{local}:{ty}"));
+        let locals: Vec<_> = locals.collect();
+        let casts: Vec<_> = declared.casts.iter().map(ToString::to_string).collect();
+        writeln!(out, "  declares: [{}], casts [{}]", locals.join(" "), casts.join(" "))?;
+    }
     for dead in &body.dead {
         writeln!(out, "  {:#x}..{:#x} dead", dead.start, dead.end)?;
     }
@@ -148,8 +154,11 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Step::Copy => write!(f, "copy"),
+            Step::CopyNullable(_) => write!(f, "copy with nullable parameters"),
             Step::Set(local) => write!(f, "set {local}"),
             Step::Get(local) => write!(f, "get {local}"),
+            Step::GetNullable(local) => write!(f, "get {local}, perhaps null"),
+            Step::Again(offset) => write!(f, "again {offset:#x}"),
             Step::Drop => write!(f, "drop"),
             Step::Omit => write!(f, "omitted"),
             Step::TeeToSet => write!(f, "tee becomes set"),

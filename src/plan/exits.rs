@@ -98,31 +98,37 @@ impl Frame {
         Frame { slots, bytes: offset + SITE_BYTES }
     }
 
-    /// The frame for the locals in `set`.
-    pub(super) fn of(set: &BitSet, type_of: impl Fn(LocalIdx) -> ValType) -> Frame {
-        Frame::lay_out(set.locals().map(|local| (local, type_of(local))))
+    /// The frame for the locals in `set`. Without sites there is none: then the function is refused, and looked at only for
+    /// what else it is refused for.
+    pub(super) fn of(set: Option<&BitSet>, type_of: impl Fn(LocalIdx) -> ValType) -> Frame {
+        let locals = set.into_iter().flat_map(BitSet::locals);
+        Frame::lay_out(locals.map(|local| (local, type_of(local))))
     }
 }
 
 impl Exits {
-    /// An exit for each different one of `sets`, which are the sites' by ordinal, with the frame that they write to. Where
-    /// there are too many, sites that are near to each other save the union of their sets.
-    pub(super) fn exact(sets: &[BitSet], type_of: impl Fn(LocalIdx) -> ValType) -> (Frame, Exits) {
-        let (different, of_sites) = distinct(sets);
+    /// An exit for each different one of `sets`, of which `of_sites` says which is that of which site, by ordinal; with the frame
+    /// that they write to. Where there are too many, sites that are near to each other save the union of their sets.
+    pub(super) fn exact(
+        sets: &[BitSet],
+        of_sites: &[u32],
+        type_of: impl Fn(LocalIdx) -> ValType,
+    ) -> (Frame, Exits) {
+        let (different, of_sites) = distinct(of_sites.iter().map(|set| &sets[*set as usize]));
         if different.len() <= MOST_EXITS {
             return Exits::chained(&different, &of_sites, type_of);
         }
         let run = different.len().div_ceil(MOST_EXITS);
         let unions: Vec<_> = different.chunks(run).map(union).collect();
-        let of_sites: Vec<_> = of_sites.iter().map(|set| set / run as u32).collect();
-        let (different, of_unions) = distinct(&unions);
-        let of_sites: Vec<_> = of_sites.iter().map(|set| of_unions[*set as usize]).collect();
+        let unions: Vec<_> = unions.iter().collect();
+        let (different, of_unions) = distinct(unions.iter().copied());
+        let of_sites: Vec<_> = of_sites.iter().map(|set| of_unions[*set as usize / run]).collect();
         Exits::chained(&different, &of_sites, type_of)
     }
 
     /// Chains `sets`, which all differ.
     fn chained(
-        sets: &[BitSet],
+        sets: &[&BitSet],
         of_sites: &[u32],
         type_of: impl Fn(LocalIdx) -> ValType,
     ) -> (Frame, Exits) {
@@ -131,10 +137,10 @@ impl Exits {
         order.sort_by_key(|set| (std::cmp::Reverse(sets[*set].len()), *set));
         let parts: Vec<_> = (0..order.len())
             .map(|position| {
-                let set = &sets[order[position]];
+                let set = sets[order[position]];
                 let smaller = (position + 1..order.len()).take(CANDIDATES);
                 let next = smaller.into_iter().find(|next| sets[order[*next]].is_subset(set));
-                let rest = next.map(|next| &sets[order[next]]);
+                let rest = next.map(|next| sets[order[next]]);
                 let is_own = |local: &LocalIdx| !rest.is_some_and(|rest| rest.contains(*local));
                 (set.locals().filter(is_own).collect::<Vec<_>>(), next)
             })
@@ -170,14 +176,13 @@ impl Exits {
 }
 
 /// The different ones among `sets`, in order of their first appearance, and for each of `sets` its position among them.
-fn distinct(sets: &[BitSet]) -> (Vec<BitSet>, Vec<u32>) {
+fn distinct<'a>(sets: impl Iterator<Item = &'a BitSet>) -> (Vec<&'a BitSet>, Vec<u32>) {
     let mut known: HashMap<&BitSet, u32> = HashMap::new();
     let mut different = Vec::new();
     let positions = sets
-        .iter()
         .map(|set| {
             *known.entry(set).or_insert_with(|| {
-                different.push(set.clone());
+                different.push(set);
                 different.len() as u32 - 1
             })
         })
@@ -185,7 +190,7 @@ fn distinct(sets: &[BitSet]) -> (Vec<BitSet>, Vec<u32>) {
     (different, positions)
 }
 
-fn union(sets: &[BitSet]) -> BitSet {
+fn union(sets: &[&BitSet]) -> BitSet {
     let mut all = sets[0].clone();
     for set in &sets[1..] {
         all.union(set);
@@ -209,7 +214,8 @@ mod tests {
     fn exact(sets: &[BitSet]) -> (Frame, Exits) {
         let of_odd_locals_i64 =
             |local: LocalIdx| if local.0 % 2 == 1 { ValType::I64 } else { ValType::I32 };
-        Exits::exact(sets, of_odd_locals_i64)
+        let of_sites: Vec<_> = (0..sets.len() as u32).collect();
+        Exits::exact(sets, &of_sites, of_odd_locals_i64)
     }
 
     /// What a site's exits save, all together.

@@ -1,185 +1,207 @@
 //! Which locals are live at a function's sites.
 //!
-//! Backward dataflow over structured control flow, with bit sets over locals:
+//! Backward dataflow over the body's [`Graph`], with one bit for each local:
 //!
 //! ```text
-//! live(before get x)  = live(after) ∪ {x}
-//! live(before set x)  = live(after) \ {x}
-//! live(before br_if L) = live(after) ∪ live(L)      live(before br L) = live(L)
-//! live(loop label)    = live(start of its body), the least fixed point
-//! live(before a call inside a try) = live(after) ∪ live(handlers)
-//! live(before a site) = live(after) ∪ {locals that are read after its landing}
+//! in(n)  = read in n before it is set there ∪ (out(n) \ set in n)
+//! out(n) = ∪ in(m) for all m that may come after n
+//! live at a site = out(the node that ends with its call) ∪ {locals that are read after its landing}
 //! ```
 //!
 //! A superset is sound; a missing local is not.
+//!
+//! The locals are taken 64 at a time, a *column*, so that no set is ever as large as all locals. Within a column each
+//! node is looked at again only when a bit is new behind it: at most 64 times, whatever the loops. Together that is linear in
+//! the events, the edges and the locals that are read, but for the product of edges and columns.
 
-use super::bitset::BitSet;
+use super::graph::Graph;
 use super::skeleton::{Event, Skeleton};
+use crate::index::LocalIdx;
+use std::ops::Range;
 
-/// Computes for each site of `skeleton`, in program order, which locals a rewind to it needs: those that are live after
-/// the call, and those that run again before it.
-pub(super) fn live_at_sites(skeleton: &Skeleton) -> Vec<BitSet> {
-    let locals = skeleton.locals.len();
-    let mut pass = Pass {
-        skeleton,
-        openers: match_openers(&skeleton.events),
-        loops: vec![BitSet::new(locals); skeleton.loops as usize],
-        labels: Vec::new(),
-        spare: Vec::new(),
-        live: BitSet::new(locals),
-        changed: true,
-    };
-    let mut sets = vec![BitSet::new(locals); skeleton.needed.len()];
-    // Sets only grow, so what the last pass finds is the result.
-    while std::mem::take(&mut pass.changed) {
-        pass.backwards(&mut |site, live| sets[site as usize].copy_from(live));
-    }
-    for (set, (_, needed)) in sets.iter_mut().zip(&skeleton.needed) {
-        for local in &skeleton.needed_locals[needed.clone()] {
-            set.insert(local.0 as usize);
-        }
-    }
-    sets
+/// How many locals a column has.
+pub(super) const COLUMN: usize = u64::BITS as usize;
+
+/// The column that a local is in, and its bit there.
+pub(super) fn place(local: LocalIdx) -> (usize, u64) {
+    (local.0 as usize / COLUMN, 1 << (local.0 as usize % COLUMN))
 }
 
-/// For each `End` event the event that opened the construct.
-fn match_openers(events: &[Event]) -> Vec<u32> {
-    let mut open = Vec::new();
-    let mut openers = vec![0; events.len()];
-    for (position, event) in events.iter().enumerate() {
+/// Computes which locals a rewind to each site of `skeleton` needs: those that are live after the call, and those that
+/// run again before it. `column` gets each column that has any, and for each site, in program order, its bits.
+pub(super) fn live_at_sites(skeleton: &Skeleton, mut column: impl FnMut(usize, &[u64])) {
+    let accesses = Accesses::of(skeleton);
+    if accesses.columns.is_empty() {
+        return;
+    }
+    let graph = Graph::build(skeleton);
+    let mut pass = Pass::new(&graph);
+    let mut at_sites = vec![0; graph.sites.len()];
+    for (number, accesses) in accesses.columns() {
+        pass.solve(accesses);
+        for (live, node) in at_sites.iter_mut().zip(&graph.sites) {
+            *live = pass.live_after(*node);
+        }
+        for access in accesses {
+            if let Some(site) = access.site {
+                at_sites[site as usize] |= access.bit;
+            }
+        }
+        column(number, &at_sites);
+    }
+}
+
+/// Where a local is read or set.
+#[derive(Clone, Copy, Default)]
+struct Access {
+    /// The position of the event.
+    event: u32,
+    bit: u64,
+    reads: bool,
+    /// The site, from 0, if it is read after the site's landing.
+    site: Option<u32>,
+}
+
+/// The accesses to all locals, column by column, in program order within each.
+struct Accesses {
+    all: Vec<Access>,
+    /// Those columns with a local that is read: the number, and where its accesses begin and end.
+    columns: Vec<(usize, Range<usize>)>,
+}
+
+impl Accesses {
+    fn of(skeleton: &Skeleton) -> Accesses {
+        let count = skeleton.locals.len().div_ceil(COLUMN);
+        let (mut ends, mut is_read) = (vec![0; count], vec![false; count]);
+        visit(skeleton, |column, access| {
+            ends[column] += 1;
+            is_read[column] |= access.reads;
+        });
+        let mut starts = Vec::with_capacity(count);
+        let mut total = 0;
+        for end in &mut ends {
+            starts.push(total);
+            total += *end;
+            *end = total;
+        }
+        let mut all = vec![Access::default(); total];
+        let mut next = starts.clone();
+        visit(skeleton, |column, access| {
+            all[next[column]] = access;
+            next[column] += 1;
+        });
+        let ranges = starts.into_iter().zip(ends).map(|(start, end)| start..end);
+        let columns = ranges.enumerate().filter(|(column, _)| is_read[*column]).collect();
+        Accesses { all, columns }
+    }
+
+    fn columns(&self) -> impl Iterator<Item = (usize, &[Access])> {
+        self.columns.iter().map(|(column, range)| (*column, &self.all[range.clone()]))
+    }
+}
+
+/// Shows each access with its column.
+fn visit(skeleton: &Skeleton, mut access: impl FnMut(usize, Access)) {
+    let mut show = |event, local, reads, site| {
+        let (column, bit) = place(local);
+        access(column, Access { event, bit, reads, site });
+    };
+    for (position, event) in (0..).zip(&skeleton.events) {
         match event {
-            Event::Block | Event::Loop(_) | Event::If | Event::Try => open.push(position as u32),
-            // The body's own `end` closes nothing.
-            Event::End => openers[position] = open.pop().unwrap_or(u32::MAX),
+            Event::Get(local) => show(position, *local, true, None),
+            Event::Set(local) => show(position, *local, false, None),
+            Event::Site(site) => {
+                let (_, needed) = &skeleton.needed[*site as usize];
+                for local in &skeleton.needed_locals[needed.clone()] {
+                    show(position, *local, true, Some(*site));
+                }
+            }
             _ => {}
         }
     }
-    openers
 }
 
-/// A construct that the backward pass is inside of.
-struct Label {
-    /// What is live behind the construct's `end`.
-    after: BitSet,
-    /// For a loop its ordinal: a branch to its label leads to its start.
-    loop_ordinal: Option<u32>,
-    /// What is live at the start of the else arm, once that has been passed.
-    else_arm: Option<BitSet>,
-    /// What is live at the handlers that catch here.
-    handlers: Option<BitSet>,
-}
-
+/// The solution for a column.
 struct Pass<'a> {
-    skeleton: &'a Skeleton,
-    openers: Vec<u32>,
-    loops: Vec<BitSet>,
-    labels: Vec<Label>,
-    spare: Vec<BitSet>,
-    live: BitSet,
-    changed: bool,
+    graph: &'a Graph,
+    /// For each node what is live where it begins, and what is set in it.
+    live: Vec<u64>,
+    set: Vec<u64>,
+    /// The edges that lead backwards, or to the same node.
+    loops: Vec<(u32, u32)>,
+    /// Nodes with bits that have not been passed on, and those bits.
+    waiting: Vec<u32>,
+    new: Vec<u64>,
 }
 
-impl Pass<'_> {
-    fn backwards(&mut self, site: &mut dyn FnMut(u32, &BitSet)) {
-        self.live.clear();
-        self.labels.clear();
-        for position in (0..self.skeleton.events.len()).rev() {
-            match self.skeleton.events[position] {
-                Event::Get(local) => self.live.insert(local.0 as usize),
-                Event::Set(local) => self.live.remove(local.0 as usize),
-                Event::End => self.enter(position),
-                Event::Block | Event::Try => self.leave(),
-                Event::If => {
-                    // Without an else, the false condition leads behind the `end`.
-                    let label = self.labels.last().expect("events nest");
-                    self.live.union(label.else_arm.as_ref().unwrap_or(&label.after));
-                    self.leave();
-                }
-                Event::Loop(ordinal) => {
-                    self.changed |= self.loops[ordinal as usize].union(&self.live);
-                    self.leave();
-                }
-                Event::Else => self.swap_arms(),
-                Event::Catch => {
-                    let label = self.labels.last_mut().expect("events nest");
-                    match &mut label.handlers {
-                        Some(handlers) => {
-                            handlers.union(&self.live);
-                        }
-                        None => label.handlers = Some(self.live.clone()),
-                    }
-                    self.live.copy_from(&label.after);
-                }
-                Event::BrIf(depth) => {
-                    let label = &self.labels[self.labels.len() - 1 - depth as usize];
-                    match label.loop_ordinal {
-                        Some(ordinal) => self.live.union(&self.loops[ordinal as usize]),
-                        None => self.live.union(&label.after),
-                    };
-                }
-                Event::Stop => self.live.clear(),
-                Event::MayThrow => {
-                    for handlers in self.labels.iter().filter_map(|label| label.handlers.as_ref()) {
-                        self.live.union(handlers);
-                    }
-                }
-                Event::Handler(_) => {}
-                Event::Site(ordinal) => {
-                    site(ordinal, &self.live);
-                    let (_, needed) = &self.skeleton.needed[ordinal as usize];
-                    for local in &self.skeleton.needed_locals[needed.clone()] {
-                        self.live.insert(local.0 as usize);
-                    }
-                }
+impl<'a> Pass<'a> {
+    fn new(graph: &'a Graph) -> Self {
+        let nodes = graph.nodes.len();
+        let edges = (0..nodes as u32)
+            .flat_map(|from| graph.next.of(from).iter().map(move |to| (from, *to)));
+        Pass {
+            graph,
+            live: vec![0; nodes],
+            set: vec![0; nodes],
+            loops: edges.filter(|(from, to)| to <= from).collect(),
+            waiting: Vec::new(),
+            new: vec![0; nodes],
+        }
+    }
+
+    fn solve(&mut self, accesses: &[Access]) {
+        self.collect(accesses);
+        for node in (0..self.graph.nodes.len() as u32).rev() {
+            self.live[node as usize] |= self.live_after(node) & !self.set[node as usize];
+        }
+        for position in 0..self.loops.len() {
+            let (from, to) = self.loops[position];
+            self.add(from, self.live[to as usize]);
+        }
+        while let Some(node) = self.waiting.pop() {
+            let new = std::mem::take(&mut self.new[node as usize]);
+            for before in self.graph.before.of(node) {
+                self.add(*before, new);
             }
         }
     }
 
-    /// Backwards into a construct, at its `end`.
-    fn enter(&mut self, position: usize) {
-        let opener = self.openers[position];
-        let opening = self.skeleton.events.get(opener as usize);
-        let loop_ordinal = match opening {
-            Some(Event::Loop(ordinal)) => Some(*ordinal),
-            _ => None,
-        };
-        let mut after = self.spare.pop().unwrap_or_else(|| BitSet::new(0));
-        after.copy_from(&self.live);
-        let handlers = self.try_table_handlers(opener);
-        self.labels.push(Label { after, loop_ordinal, else_arm: None, handlers });
-    }
-
-    /// What is live at the handlers of the `try_table` opened by event `opener`: they are named
-    /// just before it, by depths that count from outside.
-    fn try_table_handlers(&self, opener: u32) -> Option<BitSet> {
-        let before = self.skeleton.events.get(..opener as usize)?;
-        let mut handlers: Option<BitSet> = None;
-        for event in before.iter().rev() {
-            let Event::Handler(depth) = *event else { break };
-            let label = &self.labels[self.labels.len() - 1 - depth as usize];
-            let live = match label.loop_ordinal {
-                Some(ordinal) => &self.loops[ordinal as usize],
-                None => &label.after,
-            };
-            match &mut handlers {
-                Some(set) => {
-                    set.union(live);
-                }
-                None => handlers = Some(live.clone()),
+    /// What each node reads before it sets it, and what it sets.
+    fn collect(&mut self, accesses: &[Access]) {
+        self.live.fill(0);
+        self.set.fill(0);
+        let mut node = self.graph.nodes.len() - 1;
+        for access in accesses.iter().rev() {
+            while !self.graph.nodes[node].contains(&access.event) {
+                node -= 1;
+            }
+            if access.reads {
+                self.live[node] |= access.bit;
+            } else {
+                self.live[node] &= !access.bit;
+                self.set[node] |= access.bit;
             }
         }
-        handlers
     }
 
-    /// Backwards from an else arm into the then arm.
-    fn swap_arms(&mut self) {
-        let label = self.labels.last_mut().expect("events nest");
-        label.else_arm = Some(self.live.clone());
-        self.live.copy_from(&label.after);
+    fn live_after(&self, node: u32) -> u64 {
+        self.graph.next.of(node).iter().fold(0, |live, next| live | self.live[*next as usize])
     }
 
-    fn leave(&mut self) {
-        let label = self.labels.pop().expect("events nest");
-        self.spare.push(label.after);
+    /// These bits are live behind `node`.
+    fn add(&mut self, node: u32, bits: u64) {
+        let at = node as usize;
+        let new = bits & !self.set[at] & !self.live[at];
+        if new == 0 {
+            return;
+        }
+        self.live[at] |= new;
+        if self.new[at] == 0 {
+            self.waiting.push(node);
+        }
+        self.new[at] |= new;
     }
 }
+
+#[cfg(test)]
+mod tests;

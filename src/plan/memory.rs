@@ -1,20 +1,19 @@
 //! In which memory the frames lie, and what the buffer there holds besides.
+//!
+//! A module without memory is refused if it has any frames. If it has none, it gets a memory without a byte, so that a host finds
+//! the functions that it expects, and whatever would need a buffer traps.
 
 use super::{FuncPlan, Undo};
-use crate::abi::{Abi, Buffer, FrameMemory};
-use crate::error::{Error, Result};
+use crate::abi::{Abi, AddressType, Buffer, FrameMemory};
 use crate::index::{GlobalIdx, MemoryIdx};
 use crate::read::Module;
 use wasmparser::ValType;
 
-/// The module's only memory. Whatever has another number of them is refused by then.
-///
-/// # Errors
-/// [`Error::Internal`] if it was not.
-pub(super) fn the_only(module: &Module<'_>) -> Result<FrameMemory> {
+/// The module's only memory, or the one that it gets.
+pub(super) fn of_frames(module: &Module<'_>) -> FrameMemory {
     match module.memories.as_slice() {
-        [memory] => Ok(FrameMemory::of(MemoryIdx(0), &memory.ty)),
-        _ => Err(Error::Internal("a module without one memory was not refused".into())),
+        [memory, ..] => FrameMemory::of(MemoryIdx(0), &memory.ty),
+        [] => FrameMemory { index: MemoryIdx(0), address: AddressType::I32, page_log2: 16 },
     }
 }
 

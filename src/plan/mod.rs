@@ -99,8 +99,10 @@ mod dump;
 mod events;
 mod exits;
 mod form;
+mod graph;
 mod hot;
 mod liveness;
+mod locals;
 mod memory;
 mod operands;
 mod prune;
@@ -121,12 +123,13 @@ pub use regions::{Dispatch, HandlerEntry, Region, Reset};
 use crate::abi::{Abi, Buffer, FrameMemory};
 use crate::analyze::{Analysis, Guard, Site, Target};
 use crate::error::{Error, Result};
-use crate::index::{FuncIdx, LocalIdx};
+use crate::index::{FuncIdx, LocalIdx, TypeIdx};
 use crate::options::{Form, Options};
 use crate::read::Module;
 use crate::refusal::Refusals;
 use rayon::prelude::*;
 use refuse::Found;
+use saved::{Saved, Types};
 use skeleton::Skeleton;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -156,6 +159,8 @@ pub struct Plan {
     pub abi: Abi,
     /// Where frames go.
     pub memory: FrameMemory,
+    /// Whether that memory is added, of no size: the module has none, and no frames.
+    pub adds_memory: bool,
     /// What lies there in front of the frames.
     pub buffer: Buffer,
     /// Whether helpers may return several values: only where the input may already.
@@ -210,8 +215,21 @@ pub struct BodyPlan {
     pub dead: Vec<Range<u32>>,
     /// Whether the body's end can be reached.
     pub end_reachable: bool,
+    /// The locals that it declares, where those are not the function's, the temporaries and `$resume`. A resume function has
+    /// no others.
+    pub declared: Option<Box<Declared>>,
     /// What a rewind enters the body by; nothing where no rewind does.
     pub entry: Option<RewindEntry>,
+}
+
+/// The locals that a body declares.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// Their numbers in the plan, in the order of the declarations, with the types there.
+    pub locals: Vec<(LocalIdx, ValType)>,
+    /// Those whose own types are not nullable, in order. Where they are set is jumped over by rewinds, so they are declared
+    /// nullable, and cast where they are read: by no rewind before they are set.
+    pub casts: Vec<LocalIdx>,
 }
 
 /// How a rewind gets into a body.
@@ -225,6 +243,8 @@ pub struct RewindEntry {
     pub label_types: Vec<(Label, LabelType)>,
     /// The regions, by region ordinal; the first is the body itself.
     pub regions: Vec<Region>,
+    /// The types of [`Step::CopyNullable`] steps.
+    pub nullable: Vec<TypeIdx>,
 }
 
 /// How a function goes back to its site when there is no room for its frame.
@@ -262,10 +282,16 @@ pub enum LabelType {
 pub enum Step {
     /// The operator itself, its labels renumbered.
     Copy,
+    /// The same for a `try` whose block type has this index, but its parameters may be null.
+    CopyNullable(TypeIdx),
     /// `local.set`.
     Set(LocalIdx),
     /// `local.get`.
     Get(LocalIdx),
+    /// The same for a reference that may be null, whatever the type of the local is.
+    GetNullable(LocalIdx),
+    /// The operator at this offset, which makes a reference out of nothing.
+    Again(u32),
     /// `drop`.
     Drop,
     /// Nothing: the value that the operator would take is not on the operand stack.
@@ -299,10 +325,10 @@ impl Plan {
     /// Names what can't be preserved: see [`crate::Error`].
     pub fn make(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Plan> {
         analysis.precision.require_proof()?;
-        let mut found = Found::in_module(module, options.abi)?;
+        let funcs = functions_with_sites(module, analysis);
+        let mut found = Found::in_module(module, options.abi, !funcs.is_empty())?;
         let forms = form::Forms::new(module, analysis, options)?;
         let choose = |func, skeleton: &Skeleton| forms.choose(func, skeleton);
-        let funcs = functions_with_sites(module, analysis);
         let plans = each(funcs, |func, scratch| {
             FuncPlan::make(module, func, &analysis.sites[func], &choose, scratch)
         });
@@ -310,7 +336,7 @@ impl Plan {
         let guards = guards(analysis);
         found.in_guards(module, &guards)?;
         found.nothing()?;
-        let memory = memory::the_only(module)?;
+        let memory = memory::of_frames(module);
         number_sites(&mut funcs);
         tracing::info!(
             functions = funcs.len(),
@@ -322,6 +348,7 @@ impl Plan {
             guards,
             abi: options.abi,
             memory,
+            adds_memory: module.memories.len() == 0,
             buffer: memory::buffer(module, options.abi, memory, &funcs),
             funcs,
             multi_value: uses_multi_value(module),
@@ -349,8 +376,9 @@ pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
         }
         Ok(())
     };
-    let found = Found::in_module(module, options.abi).and_then(|mut found| {
-        found.sift(each(functions_with_sites(module, analysis), check))?;
+    let funcs = functions_with_sites(module, analysis);
+    let found = Found::in_module(module, options.abi, !funcs.is_empty()).and_then(|mut found| {
+        found.sift(each(funcs, check))?;
         found.in_guards(module, &guards(analysis))?;
         found.nothing()
     });
@@ -423,25 +451,28 @@ impl FuncPlan {
     ) -> Result<FuncPlan> {
         walk::walk(module, func, sites, scratch)?;
         let skeleton = &scratch.skeleton;
-        refuse::locals(module, func, skeleton)?;
         let tree = regions::Tree::build(skeleton);
         let mut layout = regions::Layout::build(module, skeleton, &tree);
-        let mut steps = steps::steps(module, func, skeleton, &tree, &layout)?;
+        let mut steps = steps::steps(module, func, skeleton, &tree, &layout);
         layout.set_payloads(&steps.payloads);
         refuse::many_locals(module, func, skeleton.locals.len() + steps.temps.len() + 1)?;
-        let saved = saved::Saved::find(module, func, skeleton, &steps)?;
         let undo = undo(module, func, sites);
         let form = match undo {
             Undo::Loop => Form::InPlace,
             Undo::Call => choose(func, skeleton),
         };
-        let types = saved::Types { skeleton, temps: &steps.temps };
+        let saved = match form {
+            Form::InPlace => Saved::together(module, func, skeleton, &steps),
+            Form::Apart => Saved::apart(module, func, skeleton, &steps),
+        };
+        refuse::none([std::mem::take(&mut steps.refusals), saved.refusals].concat())?;
+        let types = Types { skeleton, temps: &steps.temps };
         let type_of = |local| types.of(local);
         let (frame, exits) = match form {
-            Form::InPlace => (Frame::of(&saved.union(), type_of), None),
+            Form::InPlace => (Frame::of(saved.sets.first(), type_of), None),
             Form::Apart => {
-                let sets = layout.by_ordinal(saved.0);
-                let (frame, exits) = Exits::exact(&sets, type_of);
+                let of_sites = layout.by_ordinal(saved.of_sites);
+                let (frame, exits) = Exits::exact(&saved.sets, &of_sites, type_of);
                 (frame, Some(exits))
             }
         };
@@ -450,13 +481,20 @@ impl FuncPlan {
             labels: layout.labels,
             label_types: layout.label_types,
             regions: layout.regions,
+            nullable: std::mem::take(&mut steps.nullable),
         };
         let plain = std::mem::take(&mut steps.plain);
         let entered = std::mem::take(&mut steps.steps);
+        let params = module.func_type(func).params().len();
         let (body, resume) = match form {
-            Form::InPlace => (BodyPlan::whole(skeleton, entered, Some(entry)), None),
+            Form::InPlace => {
+                let mut body = BodyPlan::whole(skeleton, entered, Some(entry));
+                body.declared = locals::in_place(types, params).map(Box::new);
+                (body, None)
+            }
             Form::Apart => {
-                let resume = BodyPlan::pruned(skeleton, &entered, entry);
+                let mut resume = BodyPlan::pruned(skeleton, &entered, entry);
+                resume.declared = Some(Box::new(locals::of_resume(types, &resume, &frame)));
                 (BodyPlan::whole(skeleton, plain, None), Some(resume))
             }
         };
@@ -471,14 +509,15 @@ impl BodyPlan {
     /// All that control can reach.
     fn whole(skeleton: &Skeleton, steps: Vec<(u32, Step)>, entry: Option<RewindEntry>) -> BodyPlan {
         let (dead, end_reachable) = (skeleton.dead.clone(), skeleton.end_reachable);
-        BodyPlan { steps: shrunk(steps), dead, end_reachable, entry }
+        BodyPlan { steps: shrunk(steps), dead, end_reachable, declared: None, entry }
     }
 
     /// What a rewind can reach.
     fn pruned(skeleton: &Skeleton, steps: &[(u32, Step)], mut entry: RewindEntry) -> BodyPlan {
         let prune::Pruned { steps, dead, end_reachable } =
             prune::prune(skeleton, steps, &mut entry.regions);
-        BodyPlan { steps: shrunk(steps), dead, end_reachable, entry: Some(entry) }
+        let entry = Some(entry);
+        BodyPlan { steps: shrunk(steps), dead, end_reachable, declared: None, entry }
     }
 }
 

@@ -6,8 +6,11 @@
 //! (only constants, locals that kept their value, immutable globals, and pure operators on those).
 //! "It is pure, just recompute it" holds for exact trees alone, and only while no local that the
 //! tree reads has been written since the tree began: see [`Operands::can_rerun`].
+//!
+//! What a `table.get` gives is not exact, since the table may have changed meanwhile; only the function that a
+//! `call_ref` calls is got again, as a `call_indirect` gets it: see [`Operands::retrieved`].
 
-use crate::index::LocalIdx;
+use crate::index::{LocalIdx, TableIdx};
 use wasmparser::Operator;
 
 /// How far a tree can be trusted when it runs again.
@@ -30,7 +33,8 @@ pub(super) struct Operand {
     pub end: u32,
     /// Where this tree's reads begin in [`Operands::reads`]; they end where the next one's begin.
     reads: u32,
-    pub class: Class,
+    /// Of what was retrieved, that of the tree of the index.
+    class: Class,
     /// Whether the tree must find the locals it reads as they were, even where its value does not
     /// matter: a load would trap at another address, a `local.tee` would leave a wrong value.
     needs_exact_reads: bool,
@@ -38,6 +42,25 @@ pub(super) struct Operand {
     copy_of: Option<LocalIdx>,
     /// Offset of the `local.tee` that the tree ends with.
     tee: Option<u32>,
+    /// Offset of the operator that made it out of nothing, if it is a reference.
+    made_at: Option<u32>,
+    /// Where it was got from.
+    retrieved: Option<Retrieved>,
+}
+
+/// The place of a `table.get` whose result, perhaps cast since, is a value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Retrieved {
+    /// Offset of the operator.
+    pub offset: u32,
+    pub table: TableIdx,
+}
+
+impl Operand {
+    /// How far its tree can be trusted.
+    fn trust(&self) -> Class {
+        if self.retrieved.is_some() { Class::Opaque } else { self.class }
+    }
 }
 
 /// What an operator means for running it again.
@@ -52,6 +75,9 @@ enum Purity {
     Volatile,
     LocalGet(LocalIdx),
     LocalTee(LocalIdx),
+    TableGet(TableIdx),
+    /// Gives its operand, or traps.
+    Cast,
     /// Anything else.
     Impure,
 }
@@ -129,8 +155,19 @@ impl Operands {
     fn push(&mut self, class: Class, start: u32, end: u32) {
         let reads = self.reads.len() as u32;
         let (copy_of, tee) = (None, None);
+        let (made_at, retrieved) = (None, None);
         let needs_exact_reads = false;
-        self.stack.push(Operand { start, end, reads, class, needs_exact_reads, copy_of, tee });
+        self.stack.push(Operand {
+            start,
+            end,
+            reads,
+            class,
+            needs_exact_reads,
+            copy_of,
+            tee,
+            made_at,
+            retrieved,
+        });
     }
 
     /// Applies an operator that is neither control flow nor a call: it takes `pops` values and
@@ -152,7 +189,12 @@ impl Operands {
             && popped.last().is_none_or(|last| last.end == offset);
         let start = popped.first().map_or(offset, |first| first.start);
         let reads = popped.first().map_or(self.reads.len() as u32, |first| first.reads);
-        let worst = popped.iter().map(|operand| operand.class).max().unwrap_or(Class::Exact);
+        let worst = popped.iter().map(Operand::trust).max().unwrap_or(Class::Exact);
+        let retrieved = match purity {
+            Purity::TableGet(table) => Some(Retrieved { offset, table }),
+            Purity::Cast if contiguous => popped.first().and_then(|operand| operand.retrieved),
+            _ => None,
+        };
         let mut needs_exact_reads = popped.iter().any(|operand| operand.needs_exact_reads);
         let class = match purity {
             _ if pushes != 1 || !contiguous => Class::Opaque,
@@ -164,7 +206,9 @@ impl Operands {
             }
             Purity::Volatile => worst.max(Class::Silent),
             Purity::LocalGet(_) => Class::Exact,
-            Purity::LocalTee(_) | Purity::Impure => Class::Opaque,
+            Purity::TableGet(_) => worst,
+            Purity::Cast if retrieved.is_some() => popped[0].class,
+            Purity::LocalTee(_) | Purity::Cast | Purity::Impure => Class::Opaque,
         };
         self.stack.truncate(inputs);
         if class == Class::Opaque {
@@ -176,6 +220,9 @@ impl Operands {
         if let Some(result) = self.stack.last_mut().filter(|_| pushes == 1) {
             result.reads = reads;
             result.needs_exact_reads = needs_exact_reads && class != Class::Opaque;
+            let is_made = matches!(op, Operator::RefNull { .. } | Operator::RefFunc { .. });
+            result.made_at = is_made.then_some(offset);
+            result.retrieved = retrieved;
             if let Purity::LocalGet(local) = purity {
                 result.copy_of = Some(local);
                 self.reads.push(local);
@@ -190,10 +237,11 @@ impl Operands {
         let Some(top) = self.stack.last_mut() else {
             return;
         };
-        if top.class == Class::Exact && top.end == offset {
+        if top.trust() == Class::Exact && top.end == offset {
             top.needs_exact_reads = true;
         } else {
             top.class = Class::Opaque;
+            top.retrieved = None;
             self.reads.truncate(top.reads as usize);
         }
         top.end = end;
@@ -207,7 +255,8 @@ impl Operands {
         operand.tee.filter(|_| operand.end == landing)
     }
 
-    fn reads_of(&self, position: usize) -> &[LocalIdx] {
+    /// The locals that the tree at `position` reads, if it may run again.
+    pub fn reads_of(&self, position: usize) -> &[LocalIdx] {
         let start = self.stack[position].reads as usize;
         let end = self.stack.get(position + 1).map_or(self.reads.len(), |next| next.reads as usize);
         &self.reads[start..end]
@@ -217,17 +266,41 @@ impl Operands {
     /// must give the same value.
     pub fn can_rerun(&self, position: usize, exact: bool) -> bool {
         let operand = &self.stack[position];
-        let class_suffices = match operand.class {
+        let class_suffices = match operand.trust() {
             Class::Exact => true,
             Class::Silent => !exact,
             Class::Opaque => false,
         };
         class_suffices
-            && (!(exact || operand.needs_exact_reads)
-                || self.reads_of(position).iter().all(|local| {
-                    // A local is written after it was read: on a rewind it has the later value.
-                    self.writes[local.0 as usize].last < operand.start
-                }))
+            && (!(exact || operand.needs_exact_reads) || self.reads_are_unchanged(position))
+    }
+
+    /// Whether each local that the tree at `position` reads still has the value that it had then: where one is written after it
+    /// was read, it has the later value on a rewind.
+    fn reads_are_unchanged(&self, position: usize) -> bool {
+        let start = self.stack[position].start;
+        self.reads_of(position).iter().all(|local| self.writes[local.0 as usize].last < start)
+    }
+
+    /// Offset of the operator that makes the value at `position` again, if one does.
+    pub fn made_at(&self, position: usize) -> Option<u32> {
+        self.stack[position].made_at
+    }
+
+    /// Where the value at `position` was got from, if it was got from a table.
+    pub fn retrieved(&self, position: usize) -> Option<Retrieved> {
+        self.stack[position].retrieved
+    }
+
+    /// Whether the tree of what was retrieved may run again where it stands, and finds the same place of the table.
+    pub fn can_retrieve_again(&self, position: usize) -> bool {
+        self.stack[position].class == Class::Exact && self.reads_are_unchanged(position)
+    }
+
+    /// Offset of the `local.get` that gave the topmost value, if nothing else came between it and `offset`.
+    pub fn just_read(&self, offset: u32) -> Option<u32> {
+        let top = self.stack.last()?;
+        (top.copy_of.is_some() && top.tee.is_none() && top.end == offset).then_some(top.start)
     }
 
     /// The locals that must have their values when the tree at `position` runs again.
@@ -255,6 +328,8 @@ fn purity(op: &Operator<'_>, immutable_global: impl Fn(u32) -> bool) -> Purity {
     match op {
         O::LocalGet { local_index } => Purity::LocalGet(LocalIdx(*local_index)),
         O::LocalTee { local_index } => Purity::LocalTee(LocalIdx(*local_index)),
+        O::TableGet { table } => Purity::TableGet(TableIdx(*table)),
+        O::RefAsNonNull | O::RefCastNonNull { .. } | O::RefCastNullable { .. } => Purity::Cast,
         O::GlobalGet { global_index } if immutable_global(*global_index) => Purity::Total,
         O::GlobalGet { .. } | O::MemorySize { .. } | O::TableSize { .. } => Purity::Volatile,
         O::I32Load { .. }

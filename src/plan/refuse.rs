@@ -1,7 +1,6 @@
 //! What is refused by name before any planning: see the chapter on limits in the guide.
 
 use super::GuardPlan;
-use super::skeleton::Skeleton;
 use crate::abi::{self, Abi};
 use crate::analyze::Site;
 use crate::error::{Error, Result};
@@ -16,13 +15,13 @@ use wasmparser::{Operator, ValType};
 pub(super) struct Found(Vec<Refusal>);
 
 impl Found {
-    /// What a module is refused for as a whole.
+    /// What a module is refused for as a whole; `has_frames`: whether there are any to save.
     ///
     /// # Errors
     /// [`Error::Refused`] at once if it was instrumented before: then nothing else counts.
-    pub(super) fn in_module(module: &Module<'_>, abi: Abi) -> Result<Found> {
+    pub(super) fn in_module(module: &Module<'_>, abi: Abi, has_frames: bool) -> Result<Found> {
         match abi::instrumented(module) {
-            None => Ok(Found(of_module(module, abi))),
+            None => Ok(Found(of_module(module, abi, has_frames))),
             Some(evidence) => {
                 let refusal = Refusal::of_module(RefusalKind::AlreadyInstrumented, evidence);
                 Err(Error::Refused(refusal.into()))
@@ -57,7 +56,7 @@ impl Found {
     /// # Errors
     /// [`Error::Refused`] if there is anything.
     pub(super) fn nothing(self) -> Result<()> {
-        if self.0.is_empty() { Ok(()) } else { Err(Error::Refused(self.0.into_iter().collect())) }
+        none(self.0)
     }
 }
 
@@ -78,14 +77,15 @@ pub(super) fn also<T>(
     }
 }
 
-fn of_module(module: &Module<'_>, abi: Abi) -> Vec<Refusal> {
+fn of_module(module: &Module<'_>, abi: Abi, has_frames: bool) -> Vec<Refusal> {
     let mut refusals = reserved_names(module, abi);
     refusals.extend(module.object_section().map(Refusal::of_object));
     match module.memories.as_slice() {
-        [] => refusals.push(Refusal::of_module(
+        [] if has_frames => refusals.push(Refusal::of_module(
             RefusalKind::NoMemory,
             "the module has no memory, so there is nowhere to put frames",
         )),
+        [] => {}
         [memory] if memory.ty.memory64 => refusals.push(Refusal::of_module(
             RefusalKind::Memory64,
             "a 64-bit memory (the memory64 proposal)",
@@ -177,23 +177,6 @@ pub(super) fn tail_guards(module: &Module<'_>, plan: &GuardPlan) -> Result<Vec<R
     Ok(refusals)
 }
 
-/// Refuses declared locals that would be read before they are set.
-pub(super) fn locals(module: &Module<'_>, func: FuncIdx, skeleton: &Skeleton) -> Result<()> {
-    let params = module.func_type(func).params().len();
-    match skeleton.locals[params..].iter().copied().position(is_non_nullable) {
-        None => Ok(()),
-        Some(position) => {
-            let local = LocalIdx((params + position) as u32);
-            Err(reference(
-                module,
-                func,
-                &format!("local {local}, a non-nullable reference,"),
-                skeleton.needed[0].0,
-            ))
-        }
-    }
-}
-
 /// Refuses a function with more locals than engines accept.
 pub(super) fn many_locals(module: &Module<'_>, func: FuncIdx, locals: usize) -> Result<()> {
     if !Limit::Locals.is_exceeded_by(locals as u64) {
@@ -205,9 +188,73 @@ pub(super) fn many_locals(module: &Module<'_>, func: FuncIdx, locals: usize) -> 
     Err(Error::Refused(refusal.into()))
 }
 
-/// The error for a reference that would have to be kept in memory.
-pub(super) fn reference(module: &Module<'_>, func: FuncIdx, what: &str, offset: u32) -> Error {
-    let what = format!("{what} live across a call that may reach an entry");
-    let location = module.location(func, offset as usize);
-    Error::Refused(Refusal::at(location, RefusalKind::LiveReference, what).into())
+/// # Errors
+/// [`Error::Refused`] if there are any.
+pub(super) fn none(refusals: Vec<Refusal>) -> Result<()> {
+    if refusals.is_empty() { Ok(()) } else { Err(Error::Refused(refusals.into_iter().collect())) }
+}
+
+/// A reference that a rewind would need.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reference {
+    /// In a local that is read after the call.
+    Local(LocalIdx),
+    /// On the operand stack, used after the call.
+    Operand,
+    /// Given to the call, which takes it again.
+    Argument,
+    /// The function that a `call_ref` calls.
+    Callee,
+    /// Given to a call that doesn't look at it again; but there is no other of its type.
+    NonNullableArgument,
+    /// Caught by a legacy handler that may throw it once more.
+    Rethrown,
+    /// Caught by a legacy handler that doesn't look at it again; but there is no other of its type.
+    NonNullableCaught,
+    /// Taken by a loop, which a rewind enters with another; but there is none of its type.
+    NonNullableParameter,
+}
+
+/// The refusal of a reference that would have to be kept in memory.
+pub(super) fn reference(
+    module: &Module<'_>,
+    func: FuncIdx,
+    reference: Reference,
+    offset: u32,
+) -> Refusal {
+    let (kind, what) = match reference {
+        Reference::Local(local) => (
+            RefusalKind::LiveReference,
+            format!("local {local}, a reference, live across a call that may reach an entry"),
+        ),
+        Reference::Operand => (
+            RefusalKind::LiveReference,
+            "a reference on the operand stack, live across a call that may reach an entry".into(),
+        ),
+        Reference::Rethrown => (
+            RefusalKind::LiveReference,
+            "a reference that a handler caught and may rethrow, live across a call that may reach an entry".into(),
+        ),
+        Reference::Argument => (
+            RefusalKind::CallReference,
+            "an argument of a reference type that must be kept for the same call on a rewind,".into(),
+        ),
+        Reference::Callee => (
+            RefusalKind::CallReference,
+            "the function reference of a `call_ref` that must be kept for the same call on a rewind,".into(),
+        ),
+        Reference::NonNullableArgument => (
+            RefusalKind::NonNullableReference,
+            "an argument of a non-nullable reference type for a call that may reach an entry".into(),
+        ),
+        Reference::NonNullableCaught => (
+            RefusalKind::NonNullableReference,
+            "a value of a non-nullable reference type, caught by a handler with a call that may reach an entry".into(),
+        ),
+        Reference::NonNullableParameter => (
+            RefusalKind::NonNullableReference,
+            "a parameter of a non-nullable reference type of a loop with a call that may reach an entry".into(),
+        ),
+    };
+    Refusal::at(module.location(func, offset as usize), kind, what)
 }

@@ -78,12 +78,24 @@ pub(super) enum NodeKind {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spill {
     pub ty: ValType,
-    /// Whether a rewind needs the value; otherwise any value of the type does.
-    pub saved: bool,
+    pub need: Need,
     pub home: Home,
     /// The node where it comes back: in front of the call, or of a loop or `try`; behind the `end`
     /// of a block or an `if`.
     pub last: usize,
+}
+
+/// What a rewind needs a value for that is not on the operand stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// For nothing: any value of the type will do, since the function that is called has it in a frame of its own.
+    Nothing,
+    /// An operator uses it after the call.
+    Later,
+    /// The call takes it again.
+    Argument,
+    /// It says which function is called.
+    Callee,
 }
 
 /// Where a value is while it is not on the operand stack.
@@ -93,6 +105,8 @@ pub(super) enum Home {
     Temp,
     /// In a local of the function, which holds it anyway.
     Local(LocalIdx),
+    /// Nowhere, for the operator at this offset makes it again.
+    MadeAt(u32),
     /// Nowhere, for nothing uses it: it never comes back.
     Nowhere,
 }

@@ -15,11 +15,14 @@
 //! So the values that are away are always the lowest of the operand stack, and n sites above n values
 //! cost n spills.
 
-use super::skeleton::{Home, Node, NodeKind, Spill};
+use super::operands::Retrieved;
+use super::refuse;
+use super::skeleton::{Home, Need, Node, NodeKind, Spill};
 use super::walk::Walk;
 use crate::analyze::{Site, Target};
+use crate::index::{FuncIdx, LocalIdx, TypeIdx};
 use std::ops::Range;
-use wasmparser::{BlockType, Operator};
+use wasmparser::{BlockType, Operator, ValType};
 
 /// A node that the walk has passed.
 #[derive(Clone, Copy)]
@@ -49,21 +52,38 @@ struct Call {
 }
 
 impl Call {
-    /// Whether a rewind needs the value at `position`: those below the arguments; of the arguments
-    /// those that the callee looks at again, and what says which function that is.
-    fn needs(&self, position: usize) -> bool {
+    /// What a rewind needs the value at `position` for: those below the arguments are used later; of the arguments
+    /// the callee looks at some again, and one may say which function that is.
+    fn need(&self, position: usize) -> Need {
         match self.target {
-            _ if position < self.args => true,
-            Target::Import(_) => true,
-            Target::Defined(_) => false,
-            Target::Indirect { may_be_import } | Target::Ref { may_be_import } => {
-                may_be_import || position + 1 == self.height
+            _ if position < self.args => Need::Later,
+            Target::Indirect { .. } | Target::Ref { .. } if position + 1 == self.height => {
+                Need::Callee
             }
+            Target::Import(_)
+            | Target::Indirect { may_be_import: true }
+            | Target::Ref { may_be_import: true } => Need::Argument,
+            Target::Defined(_) | Target::Indirect { .. } | Target::Ref { .. } => Need::Nothing,
         }
+    }
+
+    fn needs(&self, position: usize) -> bool {
+        self.need(position) != Need::Nothing
     }
 }
 
-impl Walk<'_, '_> {
+/// Where a rewind enters at a site.
+struct Landing {
+    /// The position of the lowest value that is computed again.
+    first: usize,
+    /// Offset of the first operator that runs again.
+    at: u32,
+    /// The type of the index that a `table.get` takes there, on top of the operand stack: it is the first operator that runs
+    /// again, and gives the reference to call.
+    index: Option<ValType>,
+}
+
+impl<'m> Walk<'m, '_> {
     /// The operands from `height` up leave the operand stack for good, so for those that are spilled
     /// it is known where they come back.
     pub fn end_spills(&mut self, height: usize, fate: Fate) {
@@ -82,10 +102,18 @@ impl Walk<'_, '_> {
         let last = last.expect("a value is spilled at a node of the construct that it is in");
         let spill = &mut self.out.spills[index];
         spill.last = last.node;
+        if let Some(offset) = self.operands.made_at(position) {
+            spill.home = Home::MadeAt(offset);
+            return;
+        }
+        let kept = spill.need != Need::Nothing;
+        if kept && spill.ty.is_reference_type() {
+            return;
+        }
         // Blocks keep values in temporaries of their own.
         if let (Some(site), Some(local)) = (last.site, self.operands.copy_at_node(position)) {
             spill.home = Home::Local(local);
-            if spill.saved {
+            if kept {
                 self.needed.push((site, local));
             }
         }
@@ -98,40 +126,87 @@ impl Walk<'_, '_> {
         let height = self.operands.height();
         let args = height - pops as usize;
         let call = Call { at: offset, target: site.target, args, height };
-        let (first, landing) = self.landing(&call);
+        let landing = self.landing(&call);
         let ordinal = self.out.needed.len() as u32;
-        for position in first..height {
+        for position in landing.first..height {
             let reads = self.operands.needed_reads(position, call.needs(position));
             self.needed.extend(reads.iter().map(|local| (ordinal, *local)));
         }
-        let spills = self.spill(first, |position| call.needs(position));
+        let params = self.params_of(op);
+        // What the callee doesn't look at need only be what it takes.
+        let ty = |position: usize| match call.need(position) {
+            Need::Callee => landing.index,
+            Need::Nothing => Some(params[position - args]),
+            Need::Later | Need::Argument => None,
+        };
+        let spills = self.spill(landing.first, ty, |position| call.need(position));
         let tee = if spills.is_empty() {
             None
         } else {
-            self.operands.tee_just_before(first - 1, landing)
+            self.operands.tee_just_before(landing.first - 1, landing.at)
         };
         let import = match site.target {
             Target::Import(func) => Some(func),
             _ => None,
         };
         self.out.sites_in_loops += u32::from(self.loops > 0);
-        self.push_site(NodeKind::Site { tee, import }, offset, landing, spills);
+        self.push_site(NodeKind::Site { tee, import }, offset, landing.at, spills);
     }
 
-    /// As many values from the top as can be computed again where they stand: the position of the
-    /// lowest, and where its tree begins.
-    fn landing(&self, call: &Call) -> (usize, u32) {
-        let (mut first, mut landing) = (call.height, call.at);
-        while first > self.spilled.len() {
-            let position = first - 1;
+    /// As many values from the top as can be computed again where they stand.
+    fn landing(&self, call: &Call) -> Landing {
+        let mut landing = Landing { first: call.height, at: call.at, index: None };
+        if let Some((callee, retrieved)) = self.retrieved_callee(call) {
+            if !self.can_retrieve_again(callee) {
+                let index = self.module.index_type(retrieved.table);
+                return Landing { at: retrieved.offset, index: Some(index), ..landing };
+            }
+            (landing.first, landing.at) = (callee, self.operands.above(callee)[0].start);
+        }
+        while landing.first > self.spilled.len() {
+            let position = landing.first - 1;
             let operand = self.operands.above(position)[0];
-            let again = self.operands.can_rerun(position, call.needs(position));
-            if operand.end != landing || !again {
+            if operand.end != landing.at || !self.can_rerun(position, call.needs(position)) {
                 break;
             }
-            (first, landing) = (position, operand.start);
+            (landing.first, landing.at) = (position, operand.start);
         }
-        (first, landing)
+        landing
+    }
+
+    /// The position of the reference that a `call_ref` calls, if it was got from a table just before.
+    fn retrieved_callee(&self, call: &Call) -> Option<(usize, Retrieved)> {
+        let is_ref = matches!(call.target, Target::Ref { .. });
+        let callee =
+            call.height.checked_sub(1).filter(|callee| is_ref && *callee >= self.spilled.len())?;
+        let just_before = self.operands.above(callee)[0].end == call.at;
+        self.operands.retrieved(callee).filter(|_| just_before).map(|retrieved| (callee, retrieved))
+    }
+
+    /// Whether the tree of the value at `position` may run again where it stands, and, if `exact`, gives the same value.
+    fn can_rerun(&self, position: usize, exact: bool) -> bool {
+        self.operands.can_rerun(position, exact)
+            && self.can_read_again(position, self.operands.needed_reads(position, exact))
+    }
+
+    /// Whether what the value at `position` was got from a table by may run again.
+    fn can_retrieve_again(&self, position: usize) -> bool {
+        self.operands.can_retrieve_again(position)
+            && self.can_read_again(position, self.operands.reads_of(position))
+    }
+
+    /// Whether a rewind finds what the tree at `position` reads: it restores no references, and such locals as hold null then,
+    /// though they are not nullable, can't even be read.
+    fn can_read_again(&self, position: usize, needed: &[LocalIdx]) -> bool {
+        if !self.has_references {
+            return true;
+        }
+        let (locals, params) = (&self.out.locals, self.params);
+        let ty = |local: &LocalIdx| locals[local.0 as usize];
+        let is_null =
+            |local: &LocalIdx| local.0 as usize >= params && refuse::is_non_nullable(ty(local));
+        !needed.iter().any(|local| ty(local).is_reference_type())
+            && !self.operands.reads_of(position).iter().any(is_null)
     }
 
     fn push_site(&mut self, kind: NodeKind, offset: u32, landing: u32, spills: Range<usize>) {
@@ -160,19 +235,38 @@ impl Walk<'_, '_> {
             let open = &mut self.open[index];
             open.has_site = true;
             let (height, node) = (open.height, open.node);
-            self.out.nodes[node].spills = self.spill(height, |_| true);
+            self.out.nodes[node].spills = self.spill(height, |_| None, |_| Need::Later);
         }
     }
 
-    /// Spills what is on the operand stack below `height`; returns the new spills.
-    fn spill(&mut self, height: usize, saved: impl Fn(usize) -> bool) -> Range<usize> {
+    /// The parameters of what a call calls.
+    fn params_of(&self, op: &Operator<'_>) -> &'m [ValType] {
+        let module = self.module;
+        match *op {
+            Operator::Call { function_index } => module.func_type(FuncIdx(function_index)).params(),
+            Operator::CallIndirect { type_index, .. } | Operator::CallRef { type_index } => {
+                module.func_type_at(TypeIdx(type_index)).params()
+            }
+            _ => &[],
+        }
+    }
+
+    /// Spills what is on the operand stack below `height`; returns the new spills. `ty`: what type a spill has, if
+    /// not the operand's.
+    fn spill(
+        &mut self,
+        height: usize,
+        ty: impl Fn(usize) -> Option<ValType>,
+        need: impl Fn(usize) -> Need,
+    ) -> Range<usize> {
         let start = self.out.spills.len();
         for position in self.spilled.len()..height {
-            let ty = self.validator.get_operand_type(self.operands.height() - 1 - position);
-            let ty = ty.flatten().expect("live code has no operand of unknown type");
+            let operand = self.validator.get_operand_type(self.operands.height() - 1 - position);
+            let operand = operand.flatten().expect("live code has no operand of unknown type");
+            let ty = ty(position).unwrap_or(operand);
             self.spilled.push(self.out.spills.len());
-            let (saved, home, last) = (saved(position), Home::Temp, usize::MAX);
-            self.out.spills.push(Spill { ty, saved, home, last });
+            let (need, home, last) = (need(position), Home::Temp, usize::MAX);
+            self.out.spills.push(Spill { ty, need, home, last });
         }
         start..self.out.spills.len()
     }

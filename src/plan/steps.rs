@@ -4,14 +4,15 @@
 //! thousands deep. A temporary is held no longer than its value is away from the operand stack, so
 //! that a function needs few of them.
 
-use super::refuse;
+use super::refuse::{self, Reference};
 use super::regions::{Item, Layout, Tree};
-use super::skeleton::{Home, Node, NodeKind, Skeleton};
+use super::saved::Held;
+use super::skeleton::{Handler, Home, Need, Node, NodeKind, Skeleton, Spill};
 use super::temps::Temps;
 use super::{RegionOrdinal, Step};
-use crate::error::Result;
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};
 use crate::read::Module;
+use crate::refusal::Refusal;
 use wasmparser::{BlockType, ValType};
 
 pub(super) struct Steps {
@@ -19,47 +20,51 @@ pub(super) struct Steps {
     pub steps: Vec<(u32, Step)>,
     /// Those of a body that no rewind enters, in order of offsets.
     pub plain: Vec<(u32, Step)>,
-    /// For each site, in program order, the temporaries that a rewind to it needs.
-    pub held: Vec<Vec<LocalIdx>>,
+    /// The temporaries that rewinds need.
+    pub held: Vec<Held>,
     /// The types of the temporaries, numbered behind the declared locals.
     pub temps: Vec<ValType>,
     /// The temporaries with what handlers caught: the region of the `try`'s body, and for each of
     /// its handlers with sites, in order, one entry.
     pub payloads: Vec<(RegionOrdinal, Vec<LocalIdx>)>,
+    /// The block types of those loops and `try`s whose parameters may be null where a rewind enters.
+    pub nullable: Vec<TypeIdx>,
+    /// What can't be preserved.
+    pub refusals: Vec<Refusal>,
 }
 
-/// Lays down the steps of `func`.
-///
-/// # Errors
-/// [`crate::Error::Unsupported`] for references that would have to be saved.
+/// Lays down the steps of `func`; for references that would have to be saved, refusals.
 pub(super) fn steps(
     module: &Module<'_>,
     func: FuncIdx,
     skeleton: &Skeleton,
     tree: &Tree,
     layout: &Layout,
-) -> Result<Steps> {
+) -> Steps {
     let mut emitter = Emitter {
         module,
         func,
+        params: module.func_type(func).params().len(),
         skeleton,
         tree,
         layout,
         steps: Vec::with_capacity(skeleton.nodes.len() * 4),
         plain: Vec::with_capacity(skeleton.nodes.len() * 3),
-        held: Vec::with_capacity(skeleton.needed.len()),
+        held: Vec::new(),
+        sites: 0,
         temps: Temps::new(skeleton.locals.len() as u32),
         away: Vec::new(),
-        caught: Vec::new(),
         payloads: Vec::new(),
+        nullable: Vec::new(),
+        refusals: Vec::new(),
     };
-    emitter.run()?;
-    let Emitter { mut steps, mut plain, held, temps, payloads, .. } = emitter;
+    emitter.run();
+    let Emitter { mut steps, mut plain, held, temps, payloads, nullable, refusals, .. } = emitter;
     for steps in [&mut steps, &mut plain] {
         steps.extend(skeleton.omitted.iter().map(|offset| (*offset, Step::Omit)));
         steps.sort_by_key(|(offset, _)| *offset);
     }
-    Ok(Steps { steps, plain, held, temps: temps.types, payloads })
+    Steps { steps, plain, held, temps: temps.types, payloads, nullable, refusals }
 }
 
 /// Which bodies a step belongs to.
@@ -79,36 +84,51 @@ enum Task<'a> {
     /// The `else` of a node, with the temporaries that hold its parameters.
     Else { node: usize, params: Vec<LocalIdx> },
     /// A handler of a node, with the temporaries that hold what the one before had caught.
-    Handler { node: usize, ordinal: usize, payload: Vec<LocalIdx> },
+    Handler { node: usize, ordinal: usize, payload: Payload },
     /// The `end` of a node, with the temporaries that hold what its last handler had caught.
-    End { node: usize, payload: Vec<LocalIdx> },
+    End { node: usize, payload: Payload },
+}
+
+/// The temporaries that hold what a handler with sites caught.
+#[derive(Default)]
+struct Payload {
+    temps: Vec<LocalIdx>,
+    /// The first site that they hold it at; none if no rewind needs it.
+    kept_since: Option<u32>,
 }
 
 /// A value that is away from the operand stack.
 struct Away {
     spill: usize,
-    local: LocalIdx,
+    /// What brings it back.
+    back: Step,
+    /// The first site that it is away at, or the one after it.
+    since: u32,
 }
 
 struct Emitter<'a> {
     module: &'a Module<'a>,
     func: FuncIdx,
+    /// How many of the locals are parameters.
+    params: usize,
     skeleton: &'a Skeleton,
     tree: &'a Tree,
     layout: &'a Layout,
     steps: Vec<(u32, Step)>,
     plain: Vec<(u32, Step)>,
-    held: Vec<Vec<LocalIdx>>,
+    held: Vec<Held>,
+    /// How many sites the walk has passed.
+    sites: u32,
     temps: Temps,
     /// The values that are away, lowest first.
     away: Vec<Away>,
-    /// The temporaries with what the handlers have caught that the walk is inside of.
-    caught: Vec<LocalIdx>,
     payloads: Vec<(RegionOrdinal, Vec<LocalIdx>)>,
+    nullable: Vec<TypeIdx>,
+    refusals: Vec<Refusal>,
 }
 
 impl<'a> Emitter<'a> {
-    fn run(&mut self) -> Result<()> {
+    fn run(&mut self) {
         let tree = self.tree;
         let mut tasks = vec![Task::Items(&tree.parts[0][0])];
         while let Some(task) = tasks.pop() {
@@ -116,24 +136,23 @@ impl<'a> Emitter<'a> {
                 Task::Items([]) => {}
                 Task::Items([item, rest @ ..]) => {
                     tasks.push(Task::Items(rest));
-                    self.item(*item, &mut tasks)?;
+                    self.item(*item, &mut tasks);
                 }
                 Task::Else { node, params } => self.middle(node, &params, &mut tasks),
                 Task::Handler { node, ordinal, payload } => {
                     self.forget_caught(&payload);
-                    self.handler(node, ordinal, &mut tasks)?;
+                    self.handler(node, ordinal, &mut tasks);
                 }
                 Task::End { node, payload } => {
                     self.forget_caught(&payload);
-                    self.end(node)?;
+                    self.end(node);
                 }
             }
         }
-        Ok(())
     }
 
     /// An item; the buckets that begin with it are opened at its landing.
-    fn item(&mut self, mut item: Item, tasks: &mut Vec<Task<'a>>) -> Result<()> {
+    fn item(&mut self, mut item: Item, tasks: &mut Vec<Task<'a>>) {
         let tree = self.tree;
         let mut buckets = Vec::new();
         let node = loop {
@@ -190,9 +209,9 @@ impl<'a> Emitter<'a> {
         index: usize,
         (tee, import): (Option<u32>, Option<FuncIdx>),
         buckets: &[usize],
-    ) -> Result<()> {
+    ) {
         let Node { start, landing, .. } = self.skeleton.nodes[index];
-        let mut leaving = self.leaving(index)?;
+        let mut leaving = self.leaving(index);
         if let (Some(tee), Some(Step::Drop)) = (tee, leaving.last()) {
             leaving.pop();
             self.push(tee, Step::TeeToSet);
@@ -210,43 +229,57 @@ impl<'a> Emitter<'a> {
         }
         self.push(start, import.map_or(Step::Copy, Step::CallImport));
         self.push(start, Step::Test(ordinal));
-        self.hold();
+        self.sites += 1;
         self.forget(index);
-        Ok(())
-    }
-
-    /// Notes for the next site which temporaries a rewind needs.
-    fn hold(&mut self) {
-        let needed = |away: &&Away| {
-            let spill = &self.skeleton.spills[away.spill];
-            spill.saved && spill.home == Home::Temp
-        };
-        let away = self.away.iter().filter(needed).map(|away| away.local);
-        self.held.push(away.chain(self.caught.iter().copied()).collect());
     }
 
     /// Finds places for the values that leave the operand stack at a node; what is to be done with
     /// each, lowest first.
-    fn leaving(&mut self, index: usize) -> Result<Vec<Step>> {
+    fn leaving(&mut self, index: usize) -> Vec<Step> {
         let node = &self.skeleton.nodes[index];
         let mut steps = Vec::with_capacity(node.spills.len());
         for (position, spill) in node.spills.clone().zip(&self.skeleton.spills[node.spills.clone()])
         {
-            let (local, step) = match spill.home {
+            let (back, step) = match spill.home {
                 Home::Nowhere => {
                     steps.push(Step::Drop);
                     continue;
                 }
-                Home::Local(local) => (local, Step::Drop),
+                Home::Local(local) => {
+                    if local.0 as usize >= self.params {
+                        self.check(spill, node.start);
+                    }
+                    (Step::Get(local), Step::Drop)
+                }
+                Home::MadeAt(offset) => (Step::Again(offset), Step::Drop),
                 Home::Temp => {
-                    let local = self.temp(spill.ty, spill.saved, node.start)?;
-                    (local, Step::Set(local))
+                    self.check(spill, node.start);
+                    let local = self.temps.take(spill.ty);
+                    (Step::Get(local), Step::Set(local))
                 }
             };
-            self.away.push(Away { spill: position, local });
+            self.away.push(Away { spill: position, back, since: self.sites });
             steps.push(step);
         }
-        Ok(steps)
+        steps
+    }
+
+    /// Refuses a spill whose value a rewind would need, but can't bring back.
+    fn check(&mut self, spill: &Spill, offset: u32) {
+        let reference = match spill.need {
+            Need::Nothing if refuse::is_non_nullable(spill.ty) => Reference::NonNullableArgument,
+            Need::Nothing => return,
+            Need::Later => Reference::Operand,
+            Need::Argument => Reference::Argument,
+            Need::Callee => Reference::Callee,
+        };
+        self.check_reference(spill.ty, reference, offset);
+    }
+
+    fn check_reference(&mut self, ty: ValType, reference: Reference, offset: u32) {
+        if ty.is_reference_type() {
+            self.refusals.push(refuse::reference(self.module, self.func, reference, offset));
+        }
     }
 
     fn leave(&mut self, offset: u32, steps: Vec<Step>) {
@@ -260,34 +293,40 @@ impl<'a> Emitter<'a> {
     }
 
     fn come_back(&mut self, index: usize, offset: u32) {
-        let returning = &self.away[self.returning(index)..];
-        let returning: Vec<_> = returning.iter().map(|away| away.local).collect();
-        self.gets(Bodies::Both, offset, &returning);
+        for position in self.returning(index)..self.away.len() {
+            self.push(offset, self.away[position].back);
+        }
     }
 
     /// Gives back the temporaries of the values that have come back at a node.
     fn forget(&mut self, index: usize) {
         let returning = self.away.split_off(self.returning(index));
-        let is_temp = |away: &Away| self.skeleton.spills[away.spill].home == Home::Temp;
-        let temps: Vec<_> = returning.into_iter().filter(is_temp).map(|away| away.local).collect();
+        let mut temps = Vec::with_capacity(returning.len());
+        for Away { spill, back, since } in returning {
+            let spill = &self.skeleton.spills[spill];
+            if let (Step::Get(local), Home::Temp) = (back, spill.home) {
+                temps.push(local);
+                if spill.need != Need::Nothing {
+                    self.held.push(Held { local, sites: since..self.sites });
+                }
+            }
+        }
         self.temps.give_back(&temps);
     }
 
     /// Gives back the temporaries of what a handler has caught, which is left.
-    fn forget_caught(&mut self, payload: &[LocalIdx]) {
-        self.caught.truncate(self.caught.len() - payload.len());
-        self.temps.give_back(payload);
+    fn forget_caught(&mut self, payload: &Payload) {
+        if let Some(since) = payload.kept_since {
+            let temps = payload.temps.iter();
+            self.held.extend(temps.map(|local| Held { local: *local, sites: since..self.sites }));
+        }
+        self.temps.give_back(&payload.temps);
     }
 
     /// A block or an `if`, whose label the region opened.
-    fn hoisted(
-        &mut self,
-        index: usize,
-        buckets: &[usize],
-        tasks: &mut Vec<Task<'a>>,
-    ) -> Result<()> {
+    fn hoisted(&mut self, index: usize, buckets: &[usize], tasks: &mut Vec<Task<'a>>) {
         let node = &self.skeleton.nodes[index];
-        let leaving = self.leaving(index)?;
+        let leaving = self.leaving(index);
         let is_if = node.kind == NodeKind::If;
         let tree = self.tree;
         let parts = &tree.parts[index];
@@ -301,7 +340,7 @@ impl<'a> Emitter<'a> {
         let mut params = Vec::new();
         let leaves = !leaving.is_empty();
         if leaves || !buckets.is_empty() || again {
-            params = self.temps(&takes, node.start)?;
+            params = self.temps(&takes);
             let moved = if leaves { Bodies::Both } else { Bodies::Entered };
             self.sets(moved, node.start, &params);
             self.leave(node.start, leaving);
@@ -324,17 +363,16 @@ impl<'a> Emitter<'a> {
         }
         tasks.push(match second_part {
             Some(_) => Task::Else { node: index, params },
-            None => Task::End { node: index, payload: Vec::new() },
+            None => Task::End { node: index, payload: Payload::default() },
         });
         tasks.push(Task::Items(&parts[0]));
-        Ok(())
     }
 
     /// A loop or a try: a landing in front of it, a dispatch inside.
-    fn region(&mut self, index: usize, buckets: &[usize], tasks: &mut Vec<Task<'a>>) -> Result<()> {
+    fn region(&mut self, index: usize, buckets: &[usize], tasks: &mut Vec<Task<'a>>) {
         let node = &self.skeleton.nodes[index];
-        let leaving = self.leaving(index)?;
-        let params = self.temps(&self.params(node.ty), node.start)?;
+        let leaving = self.leaving(index);
+        let params = self.temps(&self.params(node.ty));
         let moves = !leaving.is_empty() || self.returning(index) < self.away.len();
         let moved = if moves { Bodies::Both } else { Bodies::Entered };
         self.sets(moved, node.start, &params);
@@ -342,8 +380,7 @@ impl<'a> Emitter<'a> {
         self.open_buckets(node.start, buckets);
         self.push_in(Bodies::Entered, node.start, Step::Land(self.layout.node_label[index]));
         self.come_back(index, node.start);
-        self.gets(moved, node.start, &params);
-        self.push_in(moved, node.start, Step::Copy);
+        self.open(node, moved, &params);
         self.sets(Bodies::Entered, node.start, &params);
         self.push_in(Bodies::Entered, node.start, Step::Open(self.layout.node_region[index]));
         self.gets(Bodies::Entered, node.start, &params);
@@ -352,29 +389,56 @@ impl<'a> Emitter<'a> {
         self.temps.give_back(&params);
         let tree = self.tree;
         tasks.push(match node.handlers[..] {
-            [] => Task::End { node: index, payload: Vec::new() },
-            _ => Task::Handler { node: index, ordinal: 0, payload: Vec::new() },
+            [] => Task::End { node: index, payload: Payload::default() },
+            _ => Task::Handler { node: index, ordinal: 0, payload: Payload::default() },
         });
         tasks.push(Task::Items(&tree.parts[index][0]));
-        Ok(())
     }
 
-    /// A handler with sites: what it caught is kept, so that a rewind can throw it once more.
-    fn handler(&mut self, index: usize, ordinal: usize, tasks: &mut Vec<Task<'a>>) -> Result<()> {
+    /// Opens a loop or a `try` itself, with what it takes. A rewind enters with null for references, so a `try` takes them as
+    /// nullable; but branches to a loop, which would leave nullable ones on the operand stack, need its type.
+    fn open(&mut self, node: &Node, moved: Bodies, params: &[LocalIdx]) {
+        let nullable = match node.ty {
+            BlockType::FuncType(ty) => Some(TypeIdx(ty)),
+            BlockType::Empty | BlockType::Type(_) => None,
+        };
+        let is_non_nullable = self.params(node.ty).into_iter().any(refuse::is_non_nullable);
+        let Some(ty) = nullable.filter(|_| is_non_nullable) else {
+            self.gets(moved, node.start, params);
+            return self.push_in(moved, node.start, Step::Copy);
+        };
+        if node.kind == NodeKind::Loop {
+            let reference = Reference::NonNullableParameter;
+            self.refusals.push(refuse::reference(self.module, self.func, reference, node.start));
+        }
+        self.nullable.push(ty);
+        for local in params {
+            self.push_in(Bodies::Entered, node.start, Step::GetNullable(*local));
+        }
+        self.push_in(Bodies::Entered, node.start, Step::CopyNullable(ty));
+        if moved == Bodies::Both {
+            self.gets(Bodies::Plain, node.start, params);
+            self.push_in(Bodies::Plain, node.start, Step::Copy);
+        }
+    }
+
+    /// A handler with sites. A rewind enters it by throwing once more what it had caught; only a `rethrow` looks at those
+    /// values then, since the handler's own operators have taken theirs from the operand stack.
+    fn handler(&mut self, index: usize, ordinal: usize, tasks: &mut Vec<Task<'a>>) {
         let node = &self.skeleton.nodes[index];
         let handler = &node.handlers[ordinal];
-        let mut payload = Vec::new();
+        let kept = handler.rethrow.is_some();
+        let mut payload = Payload { temps: Vec::new(), kept_since: kept.then_some(self.sites) };
         if let Some(region) = self.layout.handler_region.get(&(index, ordinal)).copied() {
-            for ty in handler.payload.iter().copied() {
-                payload.push(self.temp(ty, true, handler.offset)?);
-            }
-            self.caught.extend_from_slice(&payload);
-            self.push(handler.offset, Step::Copy);
-            self.sets(Bodies::Both, handler.offset, &payload);
+            self.check_caught(handler, kept);
+            payload.temps = self.temps(&handler.payload);
+            let moved = if kept { Bodies::Both } else { Bodies::Entered };
+            self.push_in(moved, handler.offset, Step::Copy);
+            self.sets(moved, handler.offset, &payload.temps);
             self.push_in(Bodies::Entered, handler.offset, Step::Open(region));
-            self.gets(Bodies::Both, handler.offset, &payload);
+            self.gets(moved, handler.offset, &payload.temps);
             let body = self.layout.node_region[index];
-            self.payloads.push((body, payload.clone()));
+            self.payloads.push((body, payload.temps.clone()));
         }
         let tree = self.tree;
         tasks.push(match node.handlers.get(ordinal + 1) {
@@ -382,7 +446,17 @@ impl<'a> Emitter<'a> {
             None => Task::End { node: index, payload },
         });
         tasks.push(Task::Items(&tree.parts[index][ordinal + 1]));
-        Ok(())
+    }
+
+    /// Refuses what a handler catches if a rewind couldn't throw it once more.
+    fn check_caught(&mut self, handler: &Handler, kept: bool) {
+        for ty in handler.payload.iter().copied() {
+            if kept {
+                self.check_reference(ty, Reference::Rethrown, handler.offset);
+            } else if refuse::is_non_nullable(ty) {
+                self.check_reference(ty, Reference::NonNullableCaught, handler.offset);
+            }
+        }
     }
 
     fn middle(&mut self, index: usize, params: &[LocalIdx], tasks: &mut Vec<Task<'a>>) {
@@ -397,17 +471,17 @@ impl<'a> Emitter<'a> {
             self.gets(Bodies::Entered, middle.offset, params);
         }
         let tree = self.tree;
-        tasks.push(Task::End { node: index, payload: Vec::new() });
+        tasks.push(Task::End { node: index, payload: Payload::default() });
         tasks.push(Task::Items(&tree.parts[index][1]));
     }
 
     /// After the `end` of a hoisted construct, what comes back goes below its results. What comes back
     /// at a loop or a try has lain below it all the time, but a rewind had to put it there.
-    fn end(&mut self, index: usize) -> Result<()> {
+    fn end(&mut self, index: usize) {
         let node = &self.skeleton.nodes[index];
         let hoisted = matches!(node.kind, NodeKind::Block | NodeKind::If);
         if hoisted && self.returning(index) < self.away.len() {
-            let results = self.temps(&self.results(node.ty), node.end)?;
+            let results = self.temps(&self.results(node.ty));
             self.push(node.end, Step::Copy);
             self.sets(Bodies::Both, node.end, &results);
             self.come_back(index, node.end);
@@ -415,7 +489,6 @@ impl<'a> Emitter<'a> {
             self.temps.give_back(&results);
         }
         self.forget(index);
-        Ok(())
     }
 
     fn params(&self, ty: BlockType) -> Vec<ValType> {
@@ -437,18 +510,7 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    fn temps(&mut self, types: &[ValType], offset: u32) -> Result<Vec<LocalIdx>> {
-        types.iter().map(|ty| self.temp(*ty, false, offset)).collect()
-    }
-
-    /// A temporary for a value that the operand stack holds at `offset`.
-    fn temp(&mut self, ty: ValType, saved: bool, offset: u32) -> Result<LocalIdx> {
-        if let ValType::Ref(reference) = ty
-            && (saved || !reference.is_nullable())
-        {
-            let what = "a reference on the operand stack,";
-            return Err(refuse::reference(self.module, self.func, what, offset));
-        }
-        Ok(self.temps.take(ty))
+    fn temps(&mut self, types: &[ValType]) -> Vec<LocalIdx> {
+        types.iter().map(|ty| self.temps.take(*ty)).collect()
     }
 }

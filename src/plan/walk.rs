@@ -30,7 +30,7 @@ pub(super) struct Open {
 }
 
 pub(super) struct Walk<'m, 'a> {
-    module: &'m Module<'a>,
+    pub module: &'m Module<'a>,
     func: FuncIdx,
     pub validator: FuncValidator<ValidatorResources>,
     pub operands: Operands,
@@ -40,6 +40,9 @@ pub(super) struct Walk<'m, 'a> {
     pub spilled: Vec<usize>,
     /// Locals that are read again after the landings of sites, by the sites' ordinals from 0.
     pub needed: Vec<(u32, LocalIdx)>,
+    /// How many of the locals are parameters, and whether any local holds references.
+    pub params: usize,
+    pub has_references: bool,
     /// How many open constructs are loops.
     pub loops: usize,
     /// How many open constructs could catch an exception.
@@ -79,6 +82,8 @@ pub(super) fn walk(
         open,
         spilled: Vec::new(),
         needed: Vec::new(),
+        params: module.func_type(func).params().len(),
+        has_references: false,
         loops: 0,
         tries: 0,
         dead: None,
@@ -122,6 +127,7 @@ impl Walk<'_, '_> {
         let locals = self.validator.len_locals();
         let types = (0..locals).filter_map(|local| self.validator.get_local_type(local));
         self.out.locals.extend(types);
+        self.has_references = self.out.locals.iter().any(|ty| ty.is_reference_type());
         self.operands.reset(locals as usize);
         self.open_frame(NodeKind::Block, body.range().start as u32, BlockType::Empty, 0, 0);
         let mut sites = sites.iter().peekable();
@@ -226,9 +232,22 @@ impl Walk<'_, '_> {
                 self.end_spills(height - 1, Fate::Dropped);
                 self.out.omitted.push(offset);
             }
+            (Operator::Drop, _) if self.forget_read(offset) => {}
             (_, Some((pops, _))) => self.end_spills(height - pops as usize, Fate::Used),
             (_, None) => self.end_spills(base, Fate::Used),
         }
+    }
+
+    /// Leaves out a `local.get` whose value the operator at `offset` drops: it is no use of the local. Returns whether it does.
+    fn forget_read(&mut self, offset: u32) -> bool {
+        let read = self.operands.just_read(offset);
+        if read.is_none() || read != self.out.offsets.last().copied() {
+            return false;
+        }
+        self.out.events.pop();
+        self.out.omitted.extend(self.out.offsets.pop());
+        self.out.omitted.push(offset);
+        true
     }
 
     /// An operator that neither opens nor closes a construct.

@@ -212,6 +212,12 @@ impl<'a> Module<'a> {
         types.get(id).expect("the module is valid").unwrap_func()
     }
 
+    /// The type of a table's indices.
+    pub fn index_type(&self, table: TableIdx) -> wasmparser::ValType {
+        use wasmparser::ValType;
+        if self.tables[table].ty.table64 { ValType::I64 } else { ValType::I32 }
+    }
+
     /// The body of a defined function; `None` for an import.
     pub fn body(&self, func: FuncIdx) -> Option<FunctionBody<'a>> {
         let range = self.funcs[func].body.as_ref()?;

@@ -4,15 +4,16 @@
 //! branch of the input names a construct, and is given the distance to that construct's label.
 
 use super::exits::Labels;
+use super::locals::Locals;
 use super::runtime::Runtime;
 use crate::emit::{NewTypes, Signature};
 use crate::error::{Error, Result};
-use crate::index::LocalIdx;
+use crate::index::{LocalIdx, TypeIdx};
 use crate::plan::{BodyPlan, FuncPlan, Label, LabelType, RegionOrdinal, RewindEntry, Step, Undo};
 use crate::read::{Located, Module, labels};
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, Catch, Encode, InstructionSink, ValType};
-use wasmparser::Operator;
+use wasmparser::{BinaryReader, Operator, OperatorsReader};
 
 /// Writes the function's own body, without the size in front.
 pub(super) fn rewrite_body(
@@ -20,7 +21,7 @@ pub(super) fn rewrite_body(
     plan: &FuncPlan,
     runtime: &Runtime,
 ) -> Result<Vec<u8>> {
-    Emitter::new(module, plan, &plan.body, runtime).write(Locals::Declared)
+    Emitter::new(module, plan, &plan.body, runtime).write()
 }
 
 /// Writes the body of the function's resume function, if it has one.
@@ -30,24 +31,15 @@ pub(super) fn resume_body(
     runtime: &Runtime,
 ) -> Result<Option<Vec<u8>>> {
     let resume = plan.resume.as_ref();
-    resume.map(|body| Emitter::new(module, plan, body, runtime).write(Locals::All)).transpose()
-}
-
-/// Which of the input's locals a body declares.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Locals {
-    /// Those that the function declares.
-    Declared,
-    /// Its parameters too.
-    All,
+    resume.map(|body| Emitter::new(module, plan, body, runtime).write()).transpose()
 }
 
 pub(super) struct Emitter<'m, 'a> {
-    module: &'m Module<'a>,
+    pub(super) module: &'m Module<'a>,
     pub(super) plan: &'m FuncPlan,
     pub(super) body: &'m BodyPlan,
     pub(super) runtime: &'m Runtime,
-    out: Vec<u8>,
+    pub(super) out: Vec<u8>,
     /// How many labels are open.
     pub(super) depth: u32,
     /// For each label of the plan its position.
@@ -59,6 +51,8 @@ pub(super) struct Emitter<'m, 'a> {
     copy_from: usize,
     /// The labels of the exits.
     pub(super) exits: Labels,
+    /// The locals, where they are not the input's.
+    pub(super) locals: Option<Locals>,
 }
 
 impl<'m, 'a> Emitter<'m, 'a> {
@@ -82,12 +76,13 @@ impl<'m, 'a> Emitter<'m, 'a> {
             copied_to: 0,
             copy_from: 0,
             exits: Labels::default(),
+            locals: Locals::of(module, plan, body),
         }
     }
 
-    fn write(mut self, locals: Locals) -> Result<Vec<u8>> {
+    fn write(mut self) -> Result<Vec<u8>> {
         let body = self.module.body(self.plan.func).expect("only defined functions are rewritten");
-        self.locals(&body, locals).map_err(|error| Error::misread(&error))?;
+        self.declare(&body).map_err(|error| Error::misread(&error))?;
         self.operators()?;
         Ok(self.out)
     }
@@ -101,7 +96,7 @@ impl<'m> Emitter<'m, '_> {
     }
 
     /// Copies the input's bytes from `start` to `end`.
-    fn copy(&mut self, start: u32, end: u32) {
+    pub(super) fn copy(&mut self, start: u32, end: u32) {
         if self.copied_to != start as usize {
             self.flush();
             self.copy_from = start as usize;
@@ -112,39 +107,6 @@ impl<'m> Emitter<'m, '_> {
     fn flush(&mut self) {
         self.out.extend_from_slice(&self.module.bytes[self.copy_from..self.copied_to]);
         self.copy_from = self.copied_to;
-    }
-
-    /// The declared locals, with the temporaries and `$resume` behind them.
-    fn locals(
-        &mut self,
-        body: &wasmparser::FunctionBody<'_>,
-        which: Locals,
-    ) -> wasmparser::Result<()> {
-        let reader = body.get_locals_reader()?;
-        let (groups, start) = (reader.get_count(), reader.original_position());
-        let end = body.get_operators_reader()?.original_position() as usize;
-        let params = self.module.func_type(self.plan.func).params();
-        let params_to_declare = if which == Locals::All { params } else { &[] };
-        let before = self.grouped(params_to_declare, false);
-        let after = self.grouped(&self.plan.temps, self.body.entry.is_some());
-        (groups + (before.len() + after.len()) as u32).encode(&mut self.out);
-        before.iter().for_each(|group| encode_group(group, &mut self.out));
-        self.out.extend_from_slice(&self.module.bytes[start as usize..end]);
-        after.iter().for_each(|group| encode_group(group, &mut self.out));
-        Ok(())
-    }
-
-    /// Types as runs of equal ones, with `$resume` behind them if it is there.
-    fn grouped(&self, types: &[wasmparser::ValType], resume: bool) -> Vec<(u32, ValType)> {
-        let types = types.iter().map(|ty| self.runtime.types.val_type(*ty));
-        let mut groups: Vec<(u32, ValType)> = Vec::new();
-        for ty in types.chain(resume.then_some(ValType::I32)) {
-            match groups.last_mut() {
-                Some((count, last)) if *last == ty => *count += 1,
-                _ => groups.push((1, ty)),
-            }
-        }
-        groups
     }
 
     fn operators(&mut self) -> Result<()> {
@@ -179,13 +141,19 @@ impl<'m> Emitter<'m, '_> {
     fn step(&mut self, step: Step, op: &Operator<'_>, offset: u32, end: u32) {
         match step {
             Step::Copy => self.operator(op, offset, end),
-            Step::Set(local) => _ = self.sink().local_set(local.0),
-            Step::Get(local) => _ = self.sink().local_get(local.0),
+            Step::CopyNullable(ty) => self.open_nullable(ty, op),
+            Step::Set(local) => self.set(local),
+            Step::Get(local) => self.get(local),
+            Step::GetNullable(local) => {
+                let number = self.number(local);
+                self.sink().local_get(number);
+            }
+            Step::Again(offset) => self.again(offset),
             Step::Drop => _ = self.sink().drop(),
             Step::Omit => {}
             Step::TeeToSet => {
                 if let Operator::LocalTee { local_index } = op {
-                    self.sink().local_set(*local_index);
+                    self.set(LocalIdx(*local_index));
                 }
             }
             Step::Land(label) => {
@@ -208,7 +176,7 @@ impl<'m> Emitter<'m, '_> {
                 self.sink().i32_eqz().br_if(depth);
             }
             Step::ResetResume => {
-                let resume = self.resume().0;
+                let resume = self.resume();
                 self.sink().i32_const(0).local_set(resume);
             }
             Step::CallImport(import) => {
@@ -225,9 +193,9 @@ impl<'m> Emitter<'m, '_> {
         self.body.entry.as_ref().expect("only bodies that a rewind enters have landings")
     }
 
-    /// The local that says which site a rewind goes to.
-    pub(super) fn resume(&self) -> LocalIdx {
-        self.entry().resume
+    /// The number of the local that says which site a rewind goes to.
+    pub(super) fn resume(&self) -> u32 {
+        self.number(self.entry().resume)
     }
 
     /// Opens a label of the plan.
@@ -254,7 +222,30 @@ impl<'m> Emitter<'m, '_> {
         self.depth - 1 - construct
     }
 
-    /// An operator of the input: copied, unless it names labels.
+    /// A `try` whose parameters may be null.
+    fn open_nullable(&mut self, ty: TypeIdx, op: &Operator<'_>) {
+        let ty = BlockType::FunctionType(self.runtime.types.nullable(self.module, ty));
+        match op {
+            Operator::TryTable { try_table } => self.try_table(ty, try_table),
+            _ => self.open_construct(|sink| _ = sink.try_(ty)),
+        }
+    }
+
+    fn open_construct(&mut self, open: impl FnOnce(&mut InstructionSink<'_>)) {
+        open(&mut self.sink());
+        self.constructs.push(self.depth);
+        self.depth += 1;
+    }
+
+    /// Copies the operator at `offset` of the input.
+    fn again(&mut self, offset: u32) {
+        let bytes = &self.module.bytes[offset as usize..];
+        let mut reader = OperatorsReader::new(BinaryReader::new(bytes, offset.into()));
+        reader.read().expect("the operator was read before");
+        self.copy(offset, reader.original_position() as u32);
+    }
+
+    /// An operator of the input: copied, unless it names labels, or locals that have other numbers.
     fn operator(&mut self, op: &Operator<'_>, offset: u32, end: u32) {
         match op {
             Operator::Block { .. }
@@ -265,7 +256,19 @@ impl<'m> Emitter<'m, '_> {
                 self.constructs.push(self.depth);
                 self.depth += 1;
             }
-            Operator::TryTable { try_table } => self.try_table(try_table),
+            Operator::TryTable { try_table } => {
+                let ty = RoundtripReencoder.block_type(try_table.ty);
+                self.try_table(ty.expect("block types of the input are by index"), try_table);
+            }
+            Operator::LocalGet { local_index } if self.locals.is_some() => {
+                self.get(LocalIdx(*local_index));
+            }
+            Operator::LocalSet { local_index } if self.locals.is_some() => {
+                self.set(LocalIdx(*local_index));
+            }
+            Operator::LocalTee { local_index } if self.locals.is_some() => {
+                self.tee(LocalIdx(*local_index));
+            }
             Operator::End => {
                 self.copy(offset, end);
                 self.constructs.pop();
@@ -328,9 +331,7 @@ impl<'m> Emitter<'m, '_> {
         }
     }
 
-    fn try_table(&mut self, try_table: &wasmparser::TryTable) {
-        let ty = RoundtripReencoder.block_type(try_table.ty);
-        let ty = ty.expect("block types of the input are by index");
+    fn try_table(&mut self, ty: BlockType, try_table: &wasmparser::TryTable) {
         let catches: Vec<_> = try_table
             .catches
             .iter()
@@ -344,9 +345,7 @@ impl<'m> Emitter<'m, '_> {
                 }
             })
             .collect();
-        self.sink().try_table(ty, catches);
-        self.constructs.push(self.depth);
-        self.depth += 1;
+        self.open_construct(|sink| _ = sink.try_table(ty, catches));
     }
 
     /// What stands before the first operator: the way to the resume function, or the loop for undoing, the labels of
@@ -434,9 +433,22 @@ impl NewTypes {
         let results = results.iter().map(|ty| self.val_type(*ty)).collect();
         self.index(&Signature { params: Vec::new(), results }).expect("collected by the layout")
     }
-}
 
-fn encode_group((count, ty): &(u32, ValType), out: &mut Vec<u8>) {
-    count.encode(out);
-    ty.encode(out);
+    /// The index of the type `ty` of the input with parameters that may be null.
+    fn nullable(&self, module: &Module<'_>, ty: TypeIdx) -> u32 {
+        self.index(&self.with_nullable_params(module, ty)).expect("collected by the layout")
+    }
+
+    /// The signature of the type `ty` of the input with parameters that may be null.
+    pub(super) fn with_nullable_params(&self, module: &Module<'_>, ty: TypeIdx) -> Signature {
+        let ty = module.func_type_at(ty);
+        let [mut params, results]: [Vec<_>; 2] = [ty.params(), ty.results()]
+            .map(|types| types.iter().map(|ty| self.val_type(*ty)).collect());
+        for param in &mut params {
+            if let ValType::Ref(ty) = param {
+                ty.nullable = true;
+            }
+        }
+        Signature { params, results }
+    }
 }

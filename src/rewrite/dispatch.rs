@@ -34,7 +34,7 @@ impl Emitter<'_, '_> {
 
     /// The dispatch of a region that is also entered on the normal path.
     fn guarded_dispatch(&mut self, region: &Region) {
-        let resume = self.resume().0;
+        let resume = self.resume();
         let dispatch = &region.dispatch;
         let only = match (&dispatch.sites[..], &dispatch.regions[..]) {
             _ if !dispatch.handlers.is_empty() => None,
@@ -57,7 +57,7 @@ impl Emitter<'_, '_> {
 
     /// Branches to the landing that `$resume`, which is not 0, says.
     fn dispatch(&mut self, region: &Region) {
-        let resume = self.resume().0;
+        let resume = self.resume();
         let Dispatch { first, sites, handlers, regions, .. } = &region.dispatch;
         let mut next = first + sites.len() as u32;
         for handler in handlers {
@@ -100,18 +100,18 @@ impl Emitter<'_, '_> {
     /// Throws what the handler had caught, if `$resume` is one of its ordinals, which begin with
     /// `first`.
     fn dispatch_to_handler(&mut self, first: u32, handler: &HandlerEntry) {
-        let resume = self.resume().0;
+        let resume = self.resume();
         let tag = handler.tag.or(self.runtime.any_tag).expect("laid out for all handlers");
         self.sink().local_get(resume).i32_const(first as i32).i32_sub();
         self.sink().i32_const(handler.sites as i32).i32_lt_u().if_(BlockType::Empty);
         for local in &handler.payload {
-            self.sink().local_get(local.0);
+            self.get(*local);
         }
         self.sink().throw(tag.0).end();
     }
 
     fn dispatch_to_site(&mut self, dispatch: &Dispatch) {
-        let resume = self.resume().0;
+        let resume = self.resume();
         let reset = dispatch.reset == Reset::InDispatch;
         match &dispatch.sites[..] {
             [] => {}

@@ -77,7 +77,7 @@ impl Emitter<'_, '_> {
         } else {
             self.close_exit();
             if plan.undo == Undo::Loop {
-                let (resume, probe) = (self.resume().0, self.runtime.probe.0);
+                let (resume, probe) = (self.resume(), self.runtime.probe.0);
                 self.sink().local_set(resume).at_const(memory, bytes).call(probe).br_if(0).end();
                 self.depth -= 1;
                 self.sink().local_get(resume);
@@ -124,7 +124,7 @@ impl Emitter<'_, '_> {
 
     /// Takes the frame, and restores the locals from it. Undoing an unwind by a loop, they are there already.
     pub(super) fn restore_frame(&mut self) {
-        let (resume, pop) = (self.resume().0, self.runtime.pop.0);
+        let (resume, pop) = (self.resume(), self.runtime.pop.0);
         let by_loop = self.plan.undo == Undo::Loop;
         if by_loop {
             self.sink().local_get(resume).i32_eqz().if_(BlockType::Empty);
@@ -137,7 +137,7 @@ impl Emitter<'_, '_> {
             let load = self.runtime.load_helper(slots[0].ty, slots.len());
             self.sink().call(load);
             for slot in slots.iter().rev() {
-                self.sink().local_set(slot.local.0);
+                self.set(slot.local);
             }
         }
         if by_loop {
@@ -150,7 +150,7 @@ impl Emitter<'_, '_> {
             let memory = self.runtime.memory;
             self.sink().at_const(memory, u64::from(slots[0].offset));
             for slot in slots {
-                self.sink().local_get(slot.local.0);
+                self.get(slot.local);
             }
             let save = self.runtime.save_helper(slots[0].ty, slots.len());
             self.sink().call(save);

@@ -9,6 +9,7 @@ mod body;
 mod dispatch;
 mod exits;
 mod guard;
+mod locals;
 mod runtime;
 
 use crate::abi::Abi;

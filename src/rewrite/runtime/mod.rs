@@ -36,8 +36,8 @@ pub(super) use address::AddressSink;
 use slots::Helpers;
 use std::collections::BTreeMap;
 use wasm_encoder::{
-    BlockType, ConstExpr, Encode, ExportKind, Function, GlobalType, SectionId, TagKind, TagType,
-    ValType,
+    BlockType, ConstExpr, Encode, ExportKind, Function, GlobalType, MemoryType, SectionId, TagKind,
+    TagType, ValType,
 };
 
 /// A function that is appended.
@@ -55,8 +55,9 @@ pub(super) struct Runtime {
     pub state: GlobalIdx,
     buffer: GlobalIdx,
     cursor: GlobalIdx,
-    /// Where frames go.
+    /// Where frames go, and whether it is added.
     pub memory: FrameMemory,
+    adds_memory: bool,
     layout: Buffer,
     begin_resume: FuncIdx,
     limit: FuncIdx,
@@ -83,6 +84,15 @@ pub(super) struct Runtime {
     first: FuncIdx,
     funcs: Vec<NewFunc>,
 }
+
+/// A memory in which every access traps.
+const NO_MEMORY: MemoryType = MemoryType {
+    minimum: 0,
+    maximum: Some(0),
+    memory64: false,
+    shared: false,
+    page_size_log2: None,
+};
 
 /// The private functions that every module gets, behind those of the protocol and in this order.
 const PRIVATE: [&str; 5] = ["limit", "room", "seal", "probe", "pop"];
@@ -112,6 +122,10 @@ impl Runtime {
                 types.add(Signature { params: Vec::new(), results });
             }
         }
+        for ty in plan.funcs.iter().flat_map(|func| &func.entered().1.nullable) {
+            let signature = types.with_nullable_params(module, *ty);
+            types.add(signature);
+        }
         let global = |position| GlobalIdx(state(module).0 + position);
         let private = |position| private(module, plan.abi, position);
         let exports = plan.abi.exports();
@@ -122,6 +136,7 @@ impl Runtime {
             buffer: global(1),
             cursor: global(2),
             memory: plan.memory,
+            adds_memory: plan.adds_memory,
             layout: plan.buffer.clone(),
             begin_resume: FuncIdx::from_usize(module.funcs.len() + resume.unwrap_or(0)),
             limit: private(0),
@@ -262,6 +277,9 @@ impl Runtime {
         if self.any_tag.is_some() {
             let tag = TagType { kind: TagKind::Exception, func_type_idx: self.any_tag_type };
             additions.entry(SectionId::Tag, |out| tag.encode(out));
+        }
+        if self.adds_memory {
+            additions.entry(SectionId::Memory, |out| NO_MEMORY.encode(out));
         }
         let address = self.address_type();
         let globals = [("state", ValType::I32), ("buffer", address), ("cursor", address)];

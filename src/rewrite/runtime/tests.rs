@@ -18,6 +18,7 @@ fn output(wat: &str, ordinal: usize) -> Vec<u8> {
         guards: Vec::new(),
         abi: Abi::WpkFork,
         memory,
+        adds_memory: false,
         buffer: Buffer::lay_out(Abi::WpkFork, memory.address, globals, 64),
         multi_value: true,
         called_imports: Vec::new(),

@@ -3,6 +3,7 @@
 
 mod buffers;
 mod invoke;
+mod no_memory;
 mod stale;
 mod top;
 

@@ -1,5 +1,4 @@
-;; A local of a non-nullable reference type has no default, so no landing can pass over the place
-;; where it is set.
+;; A local of a non-nullable reference type is needed after a site.
 ;; RUN: reject
 (module
   (type $t (func (param i32) (result i32)))
@@ -9,7 +8,6 @@
   (func $plain (type $t) (i32.add (local.get 0) (i32.const 1)))
   (func (export "run") (param $x i32) (result i32)
     (local $r (ref $t))
-    (local.set $x (call $fork (local.get $x)))
     (local.set $r (ref.func $plain))
-    (local.set $x (call_ref $t (local.get $x) (local.get $r)))
-    (i32.add (call $fork (local.get $x)) (local.get $x))))
+    (local.set $x (call $fork (local.get $x)))
+    (call_ref $t (local.get $x) (local.get $r))))

@@ -1,0 +1,294 @@
+//! The control flow of a body as a graph, for liveness.
+//!
+//! Input: the events of the operator pass. Output: a [`Graph`], whose nodes are runs of events without branches, in program
+//! order, and whose edges say where control may go next.
+//!
+//! What may throw inside a `try` has an edge to a node of its own, which leads to the handlers and to the same node of the
+//! `try` around it. So there are no more edges than events, however deep the `try`s are nested:
+//!
+//! ```text
+//! try            node 0: the body ──► 1
+//!   call $f              └──────────► 3 (runs on)
+//! catch $e       node 1: what is thrown there ──► 2 ──► the one of the try around it
+//!   …            node 2: the handler ──► 3
+//! end            node 3
+//! ```
+//!
+//! A node has a higher number than those that lead to it, but for the heads of loops.
+
+use super::skeleton::{Event, Skeleton};
+use std::ops::Range;
+
+/// Where control may go from where.
+#[derive(Default)]
+pub(super) struct Graph {
+    /// For each node its events.
+    pub nodes: Vec<Range<u32>>,
+    /// The edges from each node, and those to it.
+    pub next: Edges,
+    pub before: Edges,
+    /// For each site, in program order, the node that ends with it.
+    pub sites: Vec<u32>,
+}
+
+/// For each node those at the other end of its edges.
+#[derive(Default)]
+pub(super) struct Edges {
+    /// For each node where its part of `ends` begins; one more at the end.
+    starts: Vec<u32>,
+    ends: Vec<u32>,
+}
+
+impl Edges {
+    pub fn of(&self, node: u32) -> &[u32] {
+        let (start, end) = (self.starts[node as usize], self.starts[node as usize + 1]);
+        &self.ends[start as usize..end as usize]
+    }
+
+    /// Those of `pairs`, from the first of a pair to the second.
+    fn collect(nodes: usize, pairs: impl Iterator<Item = (u32, u32)> + Clone) -> Edges {
+        let mut starts = vec![0; nodes + 1];
+        pairs.clone().for_each(|(from, _)| starts[from as usize + 1] += 1);
+        for node in 0..nodes {
+            starts[node + 1] += starts[node];
+        }
+        let mut place = starts.clone();
+        let mut ends = vec![0; starts[nodes] as usize];
+        for (from, to) in pairs {
+            ends[place[from as usize] as usize] = to;
+            place[from as usize] += 1;
+        }
+        Edges { starts, ends }
+    }
+}
+
+/// Where a branch leads: its node is known once the pass is there.
+type Label = u32;
+
+/// An open construct.
+struct Open {
+    /// Where a branch to it leads.
+    label: Label,
+    /// Behind its `end`, or in front of its `else`.
+    after: Label,
+    /// An `if`: where the false condition leads, until there is an `else`.
+    otherwise: Option<Label>,
+    /// A `try` whose body is open: where what is thrown in it leads.
+    thrown: Option<Label>,
+    /// The same for what is around it.
+    thrown_outside: Option<Label>,
+    /// The labels of a `try_table`'s handlers.
+    handlers: Vec<Label>,
+    /// The node for what is thrown in the body of a `try`, once that is passed.
+    thrown_node: Option<u32>,
+}
+
+struct Builder {
+    nodes: Vec<Range<u32>>,
+    edges: Vec<(u32, Label)>,
+    /// For each label its node.
+    labels: Vec<u32>,
+    sites: Vec<u32>,
+    open: Vec<Open>,
+    /// The labels of the handlers of the `try_table` that comes next.
+    handlers: Vec<Label>,
+    /// Where what is thrown here leads.
+    thrown: Option<Label>,
+    /// The first event of the node that is being filled, and whether control gets there.
+    start: u32,
+    live: bool,
+}
+
+impl Graph {
+    pub fn build(skeleton: &Skeleton) -> Graph {
+        let mut builder = Builder {
+            nodes: Vec::new(),
+            edges: Vec::new(),
+            labels: Vec::new(),
+            sites: Vec::with_capacity(skeleton.needed.len()),
+            open: Vec::new(),
+            handlers: Vec::new(),
+            thrown: None,
+            start: 0,
+            live: true,
+        };
+        builder.push(None, None);
+        for (position, event) in (0..).zip(&skeleton.events) {
+            builder.event(position, *event);
+        }
+        // The body's own label, if it is branched to.
+        builder.close(skeleton.events.len() as u32);
+        let Builder { nodes, edges, labels, sites, .. } = builder;
+        let edges = edges.into_iter().map(|(from, label)| (from, labels[label as usize]));
+        let next = Edges::collect(nodes.len(), edges.clone());
+        let before = Edges::collect(nodes.len(), edges.map(|(from, to)| (to, from)));
+        Graph { nodes, next, before, sites }
+    }
+}
+
+impl Builder {
+    fn event(&mut self, position: u32, event: Event) {
+        match event {
+            Event::Get(_) | Event::Set(_) => {}
+            Event::Handler(depth) => self.handlers.push(self.label_at(depth)),
+            Event::Block => self.block(),
+            Event::Loop(_) => self.enter_loop(position),
+            Event::If => {
+                let otherwise = self.label();
+                self.branch(position, otherwise);
+                self.push(None, Some(otherwise));
+            }
+            Event::Else => self.otherwise(position),
+            Event::Try => {
+                let thrown = self.label();
+                self.push(Some(thrown), None);
+            }
+            Event::Catch => self.catch(position),
+            Event::End => self.end(position),
+            Event::BrIf(depth) => {
+                let label = self.label_at(depth);
+                self.branch(position, label);
+            }
+            Event::MayThrow => {
+                if let Some(thrown) = self.thrown {
+                    self.branch(position, thrown);
+                }
+            }
+            Event::Stop => {
+                self.close(position + 1);
+                self.live = false;
+            }
+            Event::Site(_) => {
+                self.sites.push(self.nodes.len() as u32);
+                self.run_on(position + 1);
+            }
+        }
+    }
+
+    fn label(&mut self) -> Label {
+        self.labels.push(u32::MAX);
+        self.labels.len() as u32 - 1
+    }
+
+    fn label_at(&self, depth: u32) -> Label {
+        self.open[self.open.len() - 1 - depth as usize].label
+    }
+
+    /// Opens a construct whose label is at its end.
+    fn push(&mut self, thrown: Option<Label>, otherwise: Option<Label>) {
+        let after = self.label();
+        self.push_with(after, after, thrown, otherwise);
+    }
+
+    fn push_with(
+        &mut self,
+        label: Label,
+        after: Label,
+        thrown: Option<Label>,
+        otherwise: Option<Label>,
+    ) {
+        let (thrown_outside, handlers) = (self.thrown, std::mem::take(&mut self.handlers));
+        self.thrown = thrown.or(self.thrown);
+        let thrown_node = None;
+        self.open.push(Open {
+            label,
+            after,
+            otherwise,
+            thrown,
+            thrown_outside,
+            handlers,
+            thrown_node,
+        });
+    }
+
+    /// The node ends before the event at `end`.
+    fn close(&mut self, end: u32) {
+        self.nodes.push(self.start..end);
+        self.start = end;
+    }
+
+    /// The next node is where `label` leads.
+    fn place(&mut self, label: Label) {
+        self.labels[label as usize] = self.nodes.len() as u32;
+        self.live = true;
+    }
+
+    /// An edge from the node that is being filled.
+    fn edge(&mut self, label: Label) {
+        self.edges.push((self.nodes.len() as u32, label));
+    }
+
+    /// The node ends before the event at `end`, and runs on.
+    fn run_on(&mut self, end: u32) {
+        let next = self.label();
+        self.edge(next);
+        self.close(end);
+        self.place(next);
+    }
+
+    /// The event at `position` may branch to `label`, or run on.
+    fn branch(&mut self, position: u32, label: Label) {
+        self.edge(label);
+        self.run_on(position + 1);
+    }
+
+    /// The node ends before the event at `end`, and goes to `label` if control gets so far.
+    fn leave(&mut self, end: u32, label: Label) {
+        if self.live {
+            self.edge(label);
+        }
+        self.close(end);
+        self.live = false;
+    }
+
+    fn block(&mut self) {
+        let thrown = (!self.handlers.is_empty()).then(|| self.label());
+        self.push(thrown, None);
+    }
+
+    fn enter_loop(&mut self, position: u32) {
+        let (head, after) = (self.label(), self.label());
+        self.leave(position, head);
+        self.place(head);
+        self.push_with(head, after, None, None);
+    }
+
+    fn otherwise(&mut self, position: u32) {
+        let open = self.open.last_mut().expect("events nest");
+        let (after, otherwise) = (open.after, open.otherwise.take());
+        self.leave(position, after);
+        self.place(otherwise.expect("an `else` belongs to an `if`"));
+    }
+
+    /// The next handler of a `try`; between the body and the first one is the node for what is thrown there.
+    fn catch(&mut self, position: u32) {
+        let mut open = self.open.pop().expect("events nest");
+        self.leave(position, open.after);
+        self.pass_body(position, &mut open);
+        let handler = self.label();
+        self.edges.extend(open.thrown_node.map(|node| (node, handler)));
+        self.place(handler);
+        self.open.push(open);
+    }
+
+    fn end(&mut self, position: u32) {
+        let mut open = self.open.pop().expect("events nest");
+        self.leave(position, open.after);
+        self.pass_body(position, &mut open);
+        if let Some(otherwise) = open.otherwise {
+            self.place(otherwise);
+        }
+        self.place(open.after);
+    }
+
+    /// Behind the body of a `try`: the node for what is thrown there.
+    fn pass_body(&mut self, position: u32, open: &mut Open) {
+        let Some(thrown) = open.thrown.take() else { return };
+        self.thrown = open.thrown_outside;
+        self.place(thrown);
+        open.thrown_node = Some(self.nodes.len() as u32);
+        open.handlers.iter().chain(&open.thrown_outside).for_each(|label| self.edge(*label));
+        self.close(position);
+        self.live = false;
+    }
+}

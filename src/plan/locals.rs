@@ -1,0 +1,70 @@
+//! Which locals a body declares, and as what.
+//!
+//! In a body that a rewind enters, what sets a local may be jumped over, and lies in another construct than before: so
+//! a local that is not nullable is declared nullable, and cast where it is read. A resume function declares
+//! only those locals that are left in it, and numbers them anew.
+
+use super::bitset::BitSet;
+use super::refuse::is_non_nullable;
+use super::saved::Types;
+use super::skeleton::Event;
+use super::{BodyPlan, Declared, Frame, RewindEntry, Step};
+use crate::index::LocalIdx;
+use wasmparser::{RefType, ValType};
+
+/// What a body in place with so many parameters declares, if any of it is cast.
+pub(super) fn in_place(types: Types<'_>, params: usize) -> Option<Declared> {
+    let count = types.skeleton.locals.len() + types.temps.len();
+    let locals = (params..count).map(|local| LocalIdx(local as u32));
+    let casts = locals.clone().any(|local| is_non_nullable(types.of(local)));
+    casts.then(|| declare(types, locals))
+}
+
+/// What a resume function declares.
+pub(super) fn of_resume(types: Types<'_>, body: &BodyPlan, frame: &Frame) -> Declared {
+    declare(types, used(types, body, frame).locals())
+}
+
+/// Declares `locals`, and `$resume` behind them.
+fn declare(types: Types<'_>, locals: impl Iterator<Item = LocalIdx>) -> Declared {
+    let mut declared = Declared { locals: Vec::new(), casts: Vec::new() };
+    for local in locals {
+        let ty = match types.of(local) {
+            ValType::Ref(ty) if !ty.is_nullable() => {
+                declared.casts.push(local);
+                let nullable = RefType::new(true, ty.heap_type());
+                ValType::Ref(nullable.expect("the type is the input's"))
+            }
+            ty => ty,
+        };
+        declared.locals.push((local, ty));
+    }
+    let resume = LocalIdx((types.skeleton.locals.len() + types.temps.len()) as u32);
+    declared.locals.push((resume, ValType::I32));
+    declared.locals.shrink_to_fit();
+    declared
+}
+
+/// The locals and temporaries that a body names: in operators and steps that are not left out, in its frame and in dispatches.
+fn used(types: Types<'_>, body: &BodyPlan, frame: &Frame) -> BitSet {
+    let mut used = BitSet::new(types.skeleton.locals.len() + types.temps.len());
+    let mut add = |local: LocalIdx| used.insert(local.0 as usize);
+    frame.slots.iter().for_each(|slot| add(slot.local));
+    let regions = body.entry.iter().flat_map(|entry: &RewindEntry| &entry.regions);
+    let handlers = regions.flat_map(|region| &region.dispatch.handlers);
+    handlers.flat_map(|handler| &handler.payload).for_each(|local| add(*local));
+    for (_, step) in &body.steps {
+        if let Step::Get(local) | Step::GetNullable(local) | Step::Set(local) = step {
+            add(*local);
+        }
+    }
+    let mut dead = body.dead.iter().peekable();
+    for (event, offset) in types.skeleton.events.iter().zip(&types.skeleton.offsets) {
+        let (Event::Get(local) | Event::Set(local)) = event else { continue };
+        while dead.next_if(|range| range.end <= *offset).is_some() {}
+        if dead.peek().is_none_or(|range| *offset < range.start) {
+            add(*local);
+        }
+    }
+    used
+}

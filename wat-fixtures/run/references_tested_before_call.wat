@@ -1,0 +1,45 @@
+;; What is on the operand stack at a site is the result of a test, not the reference that it tested: `ref.is_null`, `ref.eq`,
+;; `ref.test`, on parameters, locals and what was just made; below calls, below blocks, and as arguments.
+;; RUN: run
+;; INVOKE: run 5
+(module
+  (type $t (func (param i32) (result i32)))
+  (import "env" "fork" (func $fork (param i32) (result i32)))
+  (import "env" "log" (func $log (param i32)))
+  (memory (export "memory") 1)
+  (elem declare func $add)
+  (func $add (param i32 i32 i32) (result i32)
+    (i32.add (local.get 0) (i32.add (call $fork (local.get 1)) (local.get 2))))
+  (func $null (param $r funcref) (result i32)
+    (i32.add (ref.is_null (local.get $r)) (call $fork (i32.const 1))))
+  (func $equal (param $a eqref) (param $b eqref) (result i32)
+    (i32.mul
+      (i32.add (i32.const 10) (ref.eq (local.get $a) (local.get $b)))
+      (call $fork (ref.eq (local.get $a) (local.get $a)))))
+  (func $twice (param $a anyref) (result i32)
+    (local $b anyref)
+    (local.set $b (local.get $a))
+    (ref.is_null (local.get $b))
+    (ref.test (ref i31) (local.get $a))
+    (call $add (ref.is_null (local.get $a)) (call $fork (ref.test (ref i31) (local.get $b))) (i32.const 3))
+    i32.sub
+    i32.sub)
+  (func $below_block (param $r funcref) (param $x i32) (result i32)
+    (ref.is_null (local.get $r))
+    (i32.eqz (ref.is_null (local.get $r)))
+    (block
+      (br_if 0 (call $fork (local.get $x)))
+      (call $log (i32.const 7)))
+    (if (result i32)
+      (then (call $fork (i32.const 2)))
+      (else (call $fork (i32.const 3))))
+    (i32.add))
+  (func (export "run") (param $x i32) (result i32)
+    (call $log (call $null (ref.func $add)))
+    (call $log (call $null (ref.null func)))
+    (call $log (call $equal (ref.i31 (local.get $x)) (ref.i31 (i32.const 5))))
+    (call $log (call $equal (ref.i31 (local.get $x)) (ref.null none)))
+    (call $log (call $twice (ref.i31 (local.get $x))))
+    (call $log (call $twice (ref.null any)))
+    (call $log (call $below_block (ref.null func) (i32.const 0)))
+    (call $below_block (ref.func $add) (local.get $x))))
