@@ -5,7 +5,8 @@
 //! [`crate::instrument`], and on the same [`Module`]:
 //!
 //! 1. [`Indirect`]: the calls, their indices, what the tables hold.
-//! 2. `mismatch`: which calls can meet which functions; `adapt`: what would stand between them.
+//! 2. `mismatch`: which calls can meet which functions; `adapt`: what would stand between them; `signatures`: which
+//!    of many types have something that would. `found` says all of it as data, `report` in words.
 //! 3. `select`: which calls are repaired.
 //! 4. `plan`: the adapters, parallel tables and functions to make. `unwind` refuses it if a module that
 //!    was instrumented before could then unwind through a call that is not prepared.
@@ -28,14 +29,19 @@
 mod adapt;
 mod bodies;
 mod check;
+mod found;
 mod funcs;
 mod mismatch;
 mod options;
 mod plan;
 mod report;
 mod resume;
+#[cfg(test)]
+mod scale;
 mod select;
 mod shape;
+mod signatures;
+mod steps;
 mod tables;
 mod trace;
 mod unwind;
@@ -43,7 +49,10 @@ mod writes;
 
 pub use adapt::{Adaptation, Cast, Reason, Value};
 pub use options::{Mechanism, ShimOptions, SitePattern};
-pub use report::{Call, CallClass, Caller, Function, Meets, ShimReport, SignaturePair, Slots};
+pub use report::{
+    Call, CallClass, Caller, Function, Functions, Json, LargestPairs, Meets, ShimReport,
+    SignaturePair, Slots, Text,
+};
 pub use trace::{Frame, first_frames};
 
 use crate::analyze::Indirect;
@@ -52,6 +61,7 @@ use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::read::{self, Module};
 use crate::refusal::Refusal;
+use found::Found;
 use mismatch::Mismatches;
 use plan::{NewFunc, Plan};
 use select::Site;
@@ -99,7 +109,7 @@ pub fn shim(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
             return Ok(ShimOutput { wasm: module.bytes.to_vec(), ..nothing });
         }
         let plan = Plan::make(mismatches, sites, mechanism)?;
-        unwind::check(module, &plan, sites)?;
+        unwind::check(mismatches, &plan, sites)?;
         let emitted = emit(module, &plan, mismatches.indirect.has_tail_calls())?;
         let bit_casts = options.allow_bit_casts;
         check::check(module, mismatches.indirect, &plan, &emitted.wasm, bit_casts)?;
@@ -121,7 +131,7 @@ pub fn shim(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
 pub fn shim_report(input: &[u8], options: &ShimOptions) -> Result<ShimReport> {
     with_sites(input, options, |mismatches, sites, _| {
         let chosen = sites.iter().map(|site| site.call.offset).collect();
-        Ok(ShimReport::new(mismatches, &chosen))
+        Ok(ShimReport::new(mismatches.module, Found::new(mismatches, &chosen)))
     })
 }
 
@@ -136,7 +146,7 @@ fn with_sites<T>(
     let indirect = Indirect::find(&module)?;
     let variadic = variadic(&module);
     let mechanism = options.mechanism.unwrap_or_else(|| Mechanism::that_suits(&module));
-    let mismatches = Mismatches::find(&module, &indirect, &variadic, options.allow_bit_casts);
+    let mismatches = Mismatches::find(&module, &indirect, &variadic, options.allow_bit_casts)?;
     let sites = select::select(&mismatches, options, mechanism)?;
     then(&mismatches, &sites, mechanism)
 }
@@ -154,6 +164,7 @@ fn operators<'b>(module: &Module<'b>, func: FuncIdx) -> Result<Vec<(Operator<'b>
     let mut reader = body.get_operators_reader().map_err(misread)?;
     let mut operators = Vec::new();
     while !reader.eof() {
+        steps::count(1);
         let (operator, offset) = reader.read_with_offset().map_err(misread)?;
         operators.push((operator, offset as u32));
     }
@@ -200,7 +211,7 @@ fn warnings(plan: &Plan, dropped: &[Dropped]) -> Vec<String> {
     let synced = sync_exports(plan).into_iter().map(|name| {
         format!(
             "the host can write to a table that repaired calls use: after it changed COUNT slots from \
-             START on, it must call the export `{name}`(START, COUNT); or use --mechanism ref-test"
+             START on, it must call the export `{name}`(START, COUNT); or choose the mechanism `ref-test`"
         )
     });
     left_out(dropped).into_iter().chain(synced).collect()
