@@ -53,7 +53,7 @@ pub struct Adaptation {
 /// Why a function can't stand where a call expects another type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
-    /// A number would change its type; `--allow-bit-casts` permits it.
+    /// A number would change its type, which [`super::ShimOptions::allow_bit_casts`] would permit.
     BitCast,
     /// Types between which nothing converts: vectors, references, floats of different widths.
     Incompatible,

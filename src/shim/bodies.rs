@@ -16,7 +16,7 @@
 //! table.set $table                   ⟶   call $shim$table.set$table
 //! ```
 //!
-//! The second form is for tables that the host may grow, the third for `--mechanism ref-test`. `$beyond`
+//! The second form is for tables that the host may grow, the third for the mechanism `ref-test`. `$beyond`
 //! calls through the table itself: a site with one indirect call is better optimised than one with two.
 
 use super::funcs::index_type;

@@ -145,7 +145,7 @@ impl<'m> Mismatches<'m> {
         Err(Error::UnsupportedModule {
             what: Limit::Comparisons.exceeded(comparisons),
             advice: match self.bit_casts {
-                true => "leave out --allow-bit-casts, or split the module".into(),
+                true => "permit no bit casts, or split the module".into(),
                 false => "split the module".into(),
             },
         })

@@ -65,9 +65,7 @@ fn unprepared(module: &Module<'_>, site: &Site<'_>, func: Option<FuncIdx>) -> Er
     Error::Unsupported {
         what: format!("the module is instrumented, and this call is not prepared to unwind {met}"),
         location: module.location(site.call.caller, site.call.offset as usize),
-        advice: "repair the module first, then instrument it; or do both by `wasm-fork instrument \
-                 --shim-site`"
-            .into(),
+        advice: "repair the module first, then instrument it; or do both in one command".into(),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The report for people, and the words of adaptations, reasons and types.
 
-use super::super::adapt::{Adaptation, Reason, Value};
 use super::{Call, CallClass, LargestPairs, ShimReport, SignaturePair};
 use crate::index::TypeIdx;
 use crate::read::Module;
+use crate::shim::{Adaptation, Reason, Value};
 use crate::text::{count, escape};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -168,7 +168,7 @@ fn shortened(name: &str) -> Cow<'_, str> {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Reason::BitCast => "a number would change its type (--allow-bit-casts permits it)",
+            Reason::BitCast => "a number would change its type, which bit casts would permit",
             Reason::Incompatible => "its types convert to nothing that the call has",
             Reason::NoZero => "a missing reference can't be null",
             Reason::StructReturn => "it may return a structure through its first parameter",

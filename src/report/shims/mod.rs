@@ -1,6 +1,6 @@
-//! What can mismatch, as a report for people (text) and programs (JSON).
+//! Which indirect calls can meet a function of another type, and which functions.
 //!
-//! Input: [`Found`] and the module's names. Output: plain data, in which calls of one type through one table are a
+//! Input: what was [found](Found), and the module's names. Output: plain data, in which calls of one type through one table are a
 //! *class*, for they meet the same functions. Classes, calls and slots are listed, in space that is linear
 //! in them. The pairs of a class and a type that it can meet are made as they are read or written, one at a time,
 //! for there may be as many as the product.
@@ -11,14 +11,13 @@ mod text;
 pub use json::Json;
 pub use text::Text;
 
-use super::found::{Found, FoundCall, FoundClass, FoundSlots, Pair};
-use super::mismatch::{Certainty, OfType};
 use crate::analyze::Placed;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, TableIdx, TypeIdx};
 use crate::limits::Limit;
 use crate::read::lines::LineCursor;
 use crate::read::{Module, demangled};
+use crate::shim::{Certainty, Found, FoundCall, FoundClass, FoundSlots, OfType, Pair};
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -184,7 +183,7 @@ pub struct Function {
 type Rank = (bool, usize, Reverse<(usize, TypeIdx, bool)>);
 
 impl ShimReport {
-    pub(super) fn new(module: &Module<'_>, found: Found) -> ShimReport {
+    pub(crate) fn new(module: &Module<'_>, found: Found) -> ShimReport {
         let builder = Builder { module, types: TypeNames::new(module), found: &found };
         ShimReport {
             indirect_calls: found.indirect_calls,
@@ -223,7 +222,7 @@ impl ShimReport {
         if Limit::Comparisons.is_exceeded_by(most) {
             return Err(Error::UnsupportedModule {
                 what: Limit::Comparisons.exceeded(most),
-                advice: "leave out --top, or let --format json list all".into(),
+                advice: "list all of them, as JSON".into(),
             });
         }
         let mut largest: BinaryHeap<Reverse<Ranked<'_>>> = BinaryHeap::new();
