@@ -116,14 +116,15 @@ pub use refusal::{Refusal, RefusalKind, Refusals};
 pub use report::advice::Advice;
 pub use report::explain::{Answer, Explanation, Question, dot};
 pub use report::imports::Imports;
+pub use report::shims::ShimReport;
 pub use report::stats::Stats;
 pub use report::{Report, Summary};
-pub use shim::{shim, shim_report};
 
 use analyze::Analysis;
 use plan::Plan;
 use read::{Module, text_to_binary};
 use report::stats::Planned;
+use shim::{ShimOptions, ShimOutput};
 
 /// What [`instrument`] made.
 #[derive(Debug)]
@@ -272,6 +273,27 @@ pub fn verify(input: &[u8], output: &[u8], options: &Options) -> Result<()> {
         Error::Internal(reason) => Error::Unfaithful { reason },
         error => error,
     })
+}
+
+/// Repairs the chosen indirect calls of a module (binary or text).
+///
+/// # Errors
+/// An [`ErrorKind::Input`] if it can't be read; [`Error::NoSuchSite`] and [`Error::NoSuchFunction`] for a pattern that means nothing;
+/// [`Error::UnsupportedModule`] for a table that can't be mirrored, and for what would be too large; [`Error::Unsupported`]
+/// for a module that was instrumented before, without this call in mind. There is no partial output.
+pub fn shim(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
+    let bytes = text_to_binary(input)?;
+    shim::repair(&Module::read(&bytes)?, options)
+}
+
+/// Says which indirect calls of a module (binary or text) can meet a function of another type.
+///
+/// # Errors
+/// As [`shim()`], but for what would be made.
+pub fn shim_report(input: &[u8], options: &ShimOptions) -> Result<ShimReport> {
+    let bytes = text_to_binary(input)?;
+    let module = Module::read(&bytes)?;
+    Ok(ShimReport::new(&module, shim::find(&module, options)?))
 }
 
 /// The plan for a module (binary or text) as stable text, one line a decision.

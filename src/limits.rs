@@ -1,7 +1,8 @@
 //! What a module may have at most: the limits that engines share, for input and output alike.
 //!
 //! The numbers are those of "Implementation-defined limits" in the WebAssembly JavaScript interface, which
-//! engines outside browsers keep too; [`Limit::Interface`] is one of this tool's own validator.
+//! engines outside browsers keep too. [`Limit::Interface`] is one of this tool's own validator;
+//! [`Limit::Tests`] and [`Limit::Comparisons`] keep this tool's own work in bounds.
 
 /// Something that there may be only so much of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +35,10 @@ pub enum Limit {
     /// The types of all imports and exports, written out: one for each table, memory and global; for each
     /// function and tag two, and one more for each parameter and result.
     Interface,
+    /// The tests by which repaired calls find out what they met: of a type, for calls of a type.
+    Tests,
+    /// How often the types of calls and functions are held against each other, where not all is counted at once.
+    Comparisons,
     /// The parameters of one type.
     Params,
     /// The results of one type.
@@ -62,6 +67,8 @@ impl Limit {
             | Limit::Globals
             | Limit::Exports => 1_000_000,
             Limit::Interface => 999_999,
+            Limit::Tests => 1_000_000,
+            Limit::Comparisons => 1 << 28,
             Limit::Tables | Limit::ElementSegments | Limit::DataSegments | Limit::NameBytes => {
                 100_000
             }
@@ -90,6 +97,8 @@ impl Limit {
             Limit::Elements => "items in one element segment",
             Limit::DataSegments => "data segments",
             Limit::Interface => "types, parameters and results of imports and exports",
+            Limit::Tests => "tests of the types of functions that calls meet",
+            Limit::Comparisons => "pairs of a call's type and a function's type to compare",
             Limit::Params => "parameters of one type",
             Limit::Results => "results of one type",
             Limit::Fields => "fields of one structure type",
@@ -107,7 +116,11 @@ impl Limit {
 
     /// `1000003 globals, more than the 1000000 that engines accept`
     pub fn exceeded(self, number: u64) -> String {
-        format!("{number} {}, more than the {} that engines accept", self.noun(), self.max())
+        let who = match self {
+            Limit::Tests | Limit::Comparisons => "this tool makes",
+            _ => "engines accept",
+        };
+        format!("{number} {}, more than the {} that {who}", self.noun(), self.max())
     }
 }
 

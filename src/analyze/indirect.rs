@@ -10,12 +10,16 @@ use super::flow::Known;
 use super::host;
 use super::model::Model;
 use super::tables::{self, Contents, Slot, Slots};
+use super::types::TypeId;
 use crate::error::Result;
-use crate::index::{FuncIdx, IndexVec, TableIdx, TypeIdx};
+use crate::index::{ElemIdx, FuncIdx, IndexVec, TableIdx, TypeIdx};
 use crate::options::Precision;
 use crate::read::Module;
-use std::collections::BTreeSet;
-use wasmparser::{ConstExpr, ElementItems, Operator};
+use std::collections::{BTreeMap, BTreeSet};
+use wasmparser::{ConstExpr, Element, ElementItems, ElementKind, Operator};
+
+/// How many functions are few.
+const MAX_KNOWN_TARGETS: usize = 1_000;
 
 /// A `call_indirect` or `return_call_indirect` that can run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +54,8 @@ pub struct Indirect<'m> {
     /// What is known if no host writes to any table: so indices are followed for all of them.
     model: Model<'m>,
     host_visible: IndexVec<TableIdx, bool>,
+    /// The active segments of each table.
+    segments: BTreeMap<TableIdx, Vec<ElemIdx>>,
 }
 
 impl<'m> Indirect<'m> {
@@ -60,7 +66,12 @@ impl<'m> Indirect<'m> {
     pub fn find(module: &'m Module<'m>) -> Result<Indirect<'m>> {
         let all = module.tables.indices().collect();
         let model = Model::with_private_tables(module, Precision::default(), &all)?;
-        Ok(Indirect { calls: calls(&model), host_visible: host::visible_tables(module), model })
+        Ok(Indirect {
+            calls: calls(&model),
+            host_visible: host::visible_tables(module),
+            segments: tables::active_segments(module),
+            model,
+        })
     }
 
     /// Whether the host can write to the table.
@@ -78,19 +89,34 @@ impl<'m> Indirect<'m> {
 
     /// The first slot behind all active segments of the table; `None` if some offset is not known.
     pub fn segment_ends(&self, table: TableIdx) -> Option<u64> {
-        let Model { module, constants, .. } = &self.model;
         let mut end = 0;
-        for (_, element, offset) in module.active_segments(table) {
-            let Constant::Int(offset) = constants.eval(offset) else { return None };
+        for (element, offset) in self.active_segments(table) {
+            let Constant::Int(offset) = offset else { return None };
             let count = segment_entries(&element.items).len() as u64;
             end = end.max(offset.saturating_add(count));
         }
         Some(end)
     }
 
+    /// The active segments of a table, each with its offset, in order.
+    fn active_segments(&self, table: TableIdx) -> impl Iterator<Item = (&Element<'m>, Constant)> {
+        let Model { module, constants, .. } = &self.model;
+        let segments = self.segments.get(&table).into_iter().flatten();
+        segments.filter_map(|segment| {
+            let element = &module.elements[*segment];
+            let ElementKind::Active { offset_expr, .. } = &element.kind else { return None };
+            Some((element, constants.eval(offset_expr)))
+        })
+    }
+
     /// Whether every function of type `sub` is one of type `sup`.
     pub fn is_subtype(&self, sub: TypeIdx, sup: TypeIdx) -> bool {
         self.model.types.is_subtype(self.model.types.id(sub), self.model.types.id(sup))
+    }
+
+    /// The type itself, its supertype, and so on: each by the least index that names it.
+    pub fn supertypes(&self, ty: TypeIdx) -> impl Iterator<Item = TypeIdx> {
+        self.model.types.chain(self.model.types.id(ty)).map(TypeId::first_index)
     }
 
     /// Whether a call that asks for `ty` accepts `func`.
@@ -104,10 +130,9 @@ impl<'m> Indirect<'m> {
         self.model.types.id(ty).first_index()
     }
 
-    /// The functions whose live code changes slots of the table or its size.
-    pub fn writers(&self, table: TableIdx) -> impl Iterator<Item = FuncIdx> {
-        let writers = self.model.facts.uses.changed_tables.iter();
-        writers.filter(move |(changed, _)| *changed == table).map(|(_, func)| *func)
+    /// The functions whose live code changes slots of some table or its size.
+    pub fn writers(&self) -> impl Iterator<Item = FuncIdx> {
+        self.model.facts.uses.changed_tables.iter().map(|(_, func)| *func)
     }
 
     /// Whether live code makes tail calls.
@@ -118,15 +143,14 @@ impl<'m> Indirect<'m> {
     /// Every function that this module may put into the table, in order; of one in several slots
     /// each slot that is known.
     pub fn placed(&self, table: TableIdx) -> Vec<Placed> {
-        let Model { module, constants, .. } = &self.model;
         let mut placed = Vec::new();
-        for (_, element, offset) in module.active_segments(table) {
-            let offset = match constants.eval(offset) {
+        for (element, offset) in self.active_segments(table) {
+            let offset = match offset {
                 Constant::Int(offset) => Some(offset),
                 _ => None,
             };
             let mut position = 0;
-            tables::items(&element.items, constants, |slot| {
+            tables::items(&element.items, &self.model.constants, |slot| {
                 if let Slot::Func(func) = slot {
                     let slot = offset.map(|offset| offset.saturating_add(position));
                     placed.push(Placed { func, slot });
@@ -147,8 +171,8 @@ impl<'m> Indirect<'m> {
         placed
     }
 
-    /// The functions that `call` may find, if its index is one of a few that are known and nothing
-    /// of this module makes their slots uncertain.
+    /// The functions that `call` may find, if its index is one of a few that are known, few are in these slots, and
+    /// nothing of this module makes them uncertain.
     pub fn known_targets(&self, call: &IndirectCall) -> Option<Vec<Placed>> {
         let slots = self.slots(call.table);
         let index = call.index.as_ref().filter(|_| slots.placed())?;
@@ -159,6 +183,9 @@ impl<'m> Indirect<'m> {
                     Slot::Func(func) => found.push(Placed { func, slot: Some(number) }),
                     Slot::Null => {}
                     Slot::Unknown => return None,
+                }
+                if found.len() > MAX_KNOWN_TARGETS {
+                    return None;
                 }
             }
         }

@@ -126,7 +126,7 @@ impl Tables {
 }
 
 /// The active segments of each table, in order.
-fn active_segments(module: &Module<'_>) -> BTreeMap<TableIdx, Vec<ElemIdx>> {
+pub(super) fn active_segments(module: &Module<'_>) -> BTreeMap<TableIdx, Vec<ElemIdx>> {
     let mut segments: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (index, element) in module.elements.iter_enumerated() {
         if let ElementKind::Active { table_index, .. } = element.kind {

@@ -6,7 +6,7 @@ use super::flags::Global;
 use super::progress::Progress;
 use serde::Serialize;
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use wasm_fork::text::escape;
 
 /// Both streams. Whatever is printed ends the progress first.
@@ -43,11 +43,24 @@ impl Console {
         eprintln!("{}", escape(line));
     }
 
-    /// Prints to stdout. A reader that has seen enough (`| head`) is no error.
-    pub(super) fn print(&mut self, text: &str) -> Result<()> {
+    /// Prints to stdout, as it is made. A reader that has seen enough (`| head`) is no error.
+    pub(super) fn print(&mut self, text: &dyn Display) -> Result<()> {
+        self.write(|stdout| write!(stdout, "{text}"))
+    }
+
+    pub(super) fn print_json(&mut self, data: &impl Serialize) -> Result<()> {
+        self.write(|stdout| {
+            serde_json::to_writer_pretty(&mut *stdout, data)?;
+            stdout.write_all(b"\n")
+        })
+    }
+
+    fn write(&mut self, print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
         self.progress = None;
-        let mut stdout = io::stdout().lock();
-        let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        let mut stdout = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+        let written = print(&mut stdout).and_then(|()| stdout.flush());
+        // What could not be written is not tried again.
+        _ = stdout.into_parts();
         match written {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Io {
                 action: "write",
@@ -56,10 +69,5 @@ impl Console {
             }),
             _ => Ok(()),
         }
-    }
-
-    pub(super) fn print_json(&mut self, data: &impl Serialize) -> Result<()> {
-        let json = serde_json::to_string_pretty(data)?;
-        self.print(&format!("{json}\n"))
     }
 }

@@ -1,6 +1,6 @@
 //! The command line as the user types it: raw flags and their help, nothing resolved.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use wasm_fork::Optimize;
 
@@ -143,9 +143,16 @@ pub(super) struct Shim {
     #[arg(long, conflicts_with = "output")]
     pub(super) report: bool,
 
+    /// Report also the N pairs of types that most calls and slots have: what calls ask for, and what they meet
+    ///
+    /// Those that can be adapted come first, each with what an adapter would do. As JSON all pairs, without
+    /// this.
+    #[arg(long, value_name = "N", requires = "report", conflicts_with = "output")]
+    pub(super) top: Option<usize>,
+
     /// How to print the report
-    #[arg(long, value_enum, conflicts_with = "output")]
-    pub(super) format: Option<Format>,
+    #[arg(long, value_enum, requires = "report", conflicts_with = "output")]
+    pub(super) format: Option<ListFormat>,
 
     /// Repair the indirect calls of FUNCTION, or the one at an offset; may be given several times
     ///
@@ -160,7 +167,7 @@ pub(super) struct Shim {
     pub(super) from_trap: Vec<PathBuf>,
 
     /// Repair every call that can meet a function of another type
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["sites", "from_trap"])]
     pub(super) all_sites: bool,
 
     /// How a repaired call finds its adapter; by ref-test without, if the module uses garbage
@@ -175,6 +182,7 @@ pub(super) struct Shim {
 
 /// The same for a module that is instrumented in one go.
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("shim_choice").multiple(true))]
 pub(super) struct ShimFirst {
     /// Before, repair indirect calls as `shim --site` does; may be given several times
     #[arg(long, value_name = "FUNCTION|0xOFFSET|@FILE", group = "shim_choice")]
@@ -185,7 +193,7 @@ pub(super) struct ShimFirst {
     pub(super) shim_from_trap: Vec<PathBuf>,
 
     /// Before, repair indirect calls as `shim --all-sites` does
-    #[arg(long, group = "shim_choice")]
+    #[arg(long, group = "shim_choice", conflicts_with_all = ["shim_site", "shim_from_trap"])]
     pub(super) shim_all_sites: bool,
 
     /// As `shim --mechanism`
@@ -419,7 +427,7 @@ pub(super) enum Format {
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(super) enum ListFormat {
-    /// For people: a line each
+    /// For people
     #[default]
     Text,
     /// For programs: one object

@@ -94,7 +94,7 @@ fn analyze(input: &[u8], format: Format, options: &Options, mut console: Console
     match format {
         Format::Text => {
             remarks(&report).for_each(|remark| console.note(&remark));
-            console.print(&report.to_string())?;
+            console.print(&report)?;
         }
         Format::Json => console.print_json(&report)?,
     }
@@ -116,7 +116,7 @@ fn advise(args: &Analyze, input: &Input, options: &Options, mut console: Console
         Format::Text => {
             advice.items.truncate(args.top.unwrap_or(TOP));
             note_rest(found - advice.items.len(), &mut console);
-            console.print(&advice.to_string())
+            console.print(&advice)
         }
         Format::Json => {
             advice.items.truncate(args.top.unwrap_or(found));
@@ -155,7 +155,7 @@ fn explain(args: &Explain, options: &Options, mut console: Console) -> Result<()
     let answer = wasm_fork::explain(&input.bytes, options, &pattern, question)?;
     answer.warnings.iter().for_each(|warning| console.warning(warning));
     match args.format {
-        ExplainFormat::Text => console.print(&answer.to_string()),
+        ExplainFormat::Text => console.print(&answer),
         ExplainFormat::Json => console.print_json(&answer),
         ExplainFormat::Dot => console.print(&wasm_fork::dot(&answer)),
     }
@@ -171,7 +171,7 @@ fn imports(args: &Imports, mut console: Console) -> Result<()> {
                      assigns them to the program's functions",
                 );
             }
-            console.print(&imports.to_string())
+            console.print(&imports)
         }
         ListFormat::Json => console.print_json(&imports),
     }

@@ -3,7 +3,7 @@
 use super::console::Console;
 use super::failure::{Failure, Result};
 use super::files::{self, Destination, Input};
-use super::flags::{Format, MechanismFlag, Shim, ShimFirst};
+use super::flags::{ListFormat, MechanismFlag, Shim, ShimFirst};
 use std::path::PathBuf;
 use wasm_fork::shim::{Mechanism, ShimOptions, ShimOutput, SitePattern, first_frames};
 
@@ -16,15 +16,16 @@ pub(super) fn shim(args: &Shim, mut console: Console) -> Result<()> {
     let Some(path) = &args.output else {
         let input = files::read(&args.input)?;
         let report = wasm_fork::shim_report(&input.bytes, &options)?;
+        let largest = args.top.map(|top| report.largest_pairs(top)).transpose()?;
         return match args.format.unwrap_or_default() {
-            Format::Text => console.print(&report.to_string()),
-            Format::Json => console.print_json(&report),
+            ListFormat::Text => console.print(&report.text(largest.as_ref())),
+            ListFormat::Json => console.print_json(&report.json(largest.as_ref())),
         };
     };
     let destination = Destination::open(path)?;
     let input = files::read(&args.input)?;
     let output = wasm_fork::shim(&input.bytes, &options)?;
-    remarks(&output, &mut console);
+    remarks(&output, "--site", &mut console);
     destination.write(&output.wasm, &input)?;
     if output.calls > 0 {
         console.done(&output.summary());
@@ -47,19 +48,19 @@ pub(super) fn first(
         .allow_bit_casts(args.shim_allow_bit_casts);
     let options = with_mechanism(options, args.shim_mechanism);
     let output = wasm_fork::shim(&input.bytes, &options)?;
-    remarks(&output, console);
+    remarks(&output, "--shim-site", console);
     if output.calls > 0 {
         console.done(&output.summary());
     }
     Ok(Some(output.wasm))
 }
 
-fn remarks(output: &ShimOutput, console: &mut Console) {
+/// What is to be known of a repair, of which `flag` chooses the calls.
+fn remarks(output: &ShimOutput, flag: &str, console: &mut Console) {
     if output.calls == 0 {
-        console.note(
-            "note: no call was repaired; `wasm-fork shim IN --report` lists what can mismatch, --site \
-             chooses",
-        );
+        console.note(&format!(
+            "note: no call was repaired; `wasm-fork shim IN --report` lists what can mismatch, {flag} chooses"
+        ));
     }
     output.warnings.iter().for_each(|warning| console.warning(warning));
 }

@@ -11,6 +11,7 @@
 //! | [`summary`] | what was done, in one line |
 //! | [`stats`] | what instrumenting costs, function by function |
 //! | [`imports`] | what a module imports: where to look for its entry |
+//! | [`shims`] | which indirect calls can meet a function of another type |
 //!
 //! Invariants: nothing is decided here, and nothing here is read by a stage; the order of everything is that of
 //! the module, or said. Names are shown by [`crate::text`], for they may hold anything.
@@ -19,6 +20,7 @@ pub mod advice;
 pub mod closure;
 pub mod explain;
 pub mod imports;
+pub mod shims;
 pub mod stats;
 pub mod summary;
 

@@ -7,9 +7,7 @@
 //! surplus arguments are dropped, missing ones are zero, a surplus result is dropped, a missing one
 //! is zero. Numbers change their type only on request, for that may lose bits.
 
-use crate::read::Module;
-use std::fmt;
-use wasmparser::{FuncType, HeapType, UnpackedIndex, ValType};
+use wasmparser::{FuncType, ValType};
 
 /// A value of the adapted call, made from those of the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,7 +53,7 @@ pub struct Adaptation {
 /// Why a function can't stand where a call expects another type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
-    /// A number would change its type; `--allow-bit-casts` permits it.
+    /// A number would change its type, which [`super::ShimOptions::allow_bit_casts`] would permit.
     BitCast,
     /// Types between which nothing converts: vectors, references, floats of different widths.
     Incompatible,
@@ -66,31 +64,6 @@ pub enum Reason {
     StructReturn,
     /// The function takes variable arguments, which are passed in memory.
     Variadic,
-}
-
-impl Reason {
-    /// A short name, as JSON has it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Reason::BitCast => "bit-cast",
-            Reason::Incompatible => "incompatible",
-            Reason::NoZero => "no-zero",
-            Reason::StructReturn => "struct-return",
-            Reason::Variadic => "variadic",
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Reason::BitCast => "a number would change its type (--allow-bit-casts permits it)",
-            Reason::Incompatible => "its types convert to nothing that the call has",
-            Reason::NoZero => "a missing reference can't be null",
-            Reason::StructReturn => "it may return a structure through its first parameter",
-            Reason::Variadic => "it takes variable arguments",
-        })
-    }
 }
 
 /// The adaptation of a function of type `callee` to calls of type `site`.
@@ -113,9 +86,16 @@ pub(super) fn adapt(
     })
 }
 
+/// Whether there is an adaptation.
+pub(super) fn adapts(site: &FuncType, callee: &FuncType, bit_casts: bool) -> bool {
+    !may_return_struct(site, callee)
+        && fits(site.params(), callee.params(), bit_casts)
+        && fits(callee.results(), site.results(), bit_casts)
+}
+
 /// Whether the function looks like what compilers make of one that returns a structure, called as if
 /// it returned a number: one more parameter in front, a pointer, and no result.
-fn may_return_struct(site: &FuncType, callee: &FuncType) -> bool {
+pub(super) fn may_return_struct(site: &FuncType, callee: &FuncType) -> bool {
     let pointer = matches!(callee.params().first(), Some(ValType::I32 | ValType::I64));
     pointer
         && callee.results().is_empty()
@@ -125,16 +105,32 @@ fn may_return_struct(site: &FuncType, callee: &FuncType) -> bool {
 
 /// Makes values of the types `wanted` from those of the types `given`.
 fn values(given: &[ValType], wanted: &[ValType], bit_casts: bool) -> Result<Vec<Value>, Reason> {
-    let value = |(position, to): (usize, &ValType)| match given.get(position) {
-        None => zero(*to),
-        Some(from) if is_same(*from, *to) => Ok(Value::Same(position)),
-        Some(from) => match cast(*from, *to) {
+    wanted.iter().enumerate().map(|(position, to)| value(given, position, *to, bit_casts)).collect()
+}
+
+/// Whether values of the types `wanted` can be made of those of the types `given`.
+pub(super) fn fits(given: &[ValType], wanted: &[ValType], bit_casts: bool) -> bool {
+    let mut wanted = wanted.iter().enumerate();
+    wanted.all(|(position, to)| value(given, position, *to, bit_casts).is_ok())
+}
+
+/// The value of type `to` at a position.
+fn value(
+    given: &[ValType],
+    position: usize,
+    to: ValType,
+    bit_casts: bool,
+) -> Result<Value, Reason> {
+    match given.get(position) {
+        None if has_zero(to) => Ok(Value::Zero(to)),
+        None => Err(Reason::NoZero),
+        Some(from) if is_same(*from, to) => Ok(Value::Same(position)),
+        Some(from) => match cast(*from, to) {
             Some(cast) if bit_casts => Ok(Value::Cast(position, cast)),
             Some(_) => Err(Reason::BitCast),
             None => Err(Reason::Incompatible),
         },
-    };
-    wanted.iter().enumerate().map(value).collect()
+    }
 }
 
 /// Whether every value of type `from` is one of type `to`, as far as that is plain to see.
@@ -147,11 +143,20 @@ fn is_same(from: ValType, to: ValType) -> bool {
     }
 }
 
-fn zero(ty: ValType) -> Result<Value, Reason> {
-    match ty {
-        ValType::Ref(ty) if !ty.is_nullable() => Err(Reason::NoZero),
-        _ => Ok(Value::Zero(ty)),
-    }
+/// All types that a value of type `from` can stand for, with a cast or without.
+pub(super) fn taken_as(from: ValType, bit_casts: bool) -> impl Iterator<Item = ValType> {
+    let nullable = match from {
+        ValType::Ref(ty) if !ty.is_nullable() => Some(ValType::Ref(ty.nullable())),
+        _ => None,
+    };
+    let numbers = [ValType::I32, ValType::I64, ValType::F32, ValType::F64].into_iter();
+    let casts = numbers.filter(move |to| bit_casts && cast(from, *to).is_some());
+    std::iter::once(from).chain(nullable).chain(casts)
+}
+
+/// Whether a missing value of the type can be made up: as zero or null.
+pub(super) fn has_zero(ty: ValType) -> bool {
+    !matches!(ty, ValType::Ref(ty) if !ty.is_nullable())
 }
 
 fn cast(from: ValType, to: ValType) -> Option<Cast> {
@@ -163,46 +168,6 @@ fn cast(from: ValType, to: ValType) -> Option<Cast> {
         (ValType::F64, ValType::I64) => Some(Cast::F64ToI64),
         (ValType::I64, ValType::F64) => Some(Cast::I64ToF64),
         _ => None,
-    }
-}
-
-/// `drops argument 2; the result is zero`.
-impl fmt::Display for Adaptation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = Vec::new();
-        let taken = self.args.len();
-        match self.dropped_args {
-            0 => {}
-            1 => parts.push(format!("argument {} dropped", taken + 1)),
-            count => parts.push(format!("arguments {} to {} dropped", taken + 1, taken + count)),
-        }
-        for (position, value) in (1..).zip(&self.args) {
-            parts.extend(describe(&format!("argument {position}"), *value));
-        }
-        for (position, value) in (1..).zip(&self.results) {
-            let name = match self.results.len() {
-                1 => "result".to_owned(),
-                _ => format!("result {position}"),
-            };
-            parts.extend(describe(&name, *value));
-        }
-        if self.dropped_results > 0 {
-            parts.push(match self.dropped_results {
-                1 => "a result dropped".into(),
-                count => format!("{count} results dropped"),
-            });
-        }
-        f.write_str(if parts.is_empty() { "nothing to change" } else { "" })?;
-        f.write_str(&parts.join(", "))
-    }
-}
-
-fn describe(name: &str, value: Value) -> Option<String> {
-    match value {
-        Value::Same(_) => None,
-        Value::Cast(_, cast) => Some(format!("{name} by {}", cast.instruction())),
-        Value::Zero(ValType::Ref(_)) => Some(format!("{name} null")),
-        Value::Zero(_) => Some(format!("{name} zero")),
     }
 }
 
@@ -218,32 +183,6 @@ impl Cast {
             Cast::I64ToF64 => "f64.reinterpret_i64",
         }
     }
-}
-
-/// A signature as text: `(i32, i32) -> i32`.
-pub(super) fn signature(module: &Module<'_>, ty: crate::index::TypeIdx) -> String {
-    let ty = module.func_type_at(ty);
-    let list = |types: &[ValType]| {
-        types.iter().map(|ty| type_name(module, *ty)).collect::<Vec<_>>().join(", ")
-    };
-    match ty.results() {
-        [_] => format!("({}) -> {}", list(ty.params()), list(ty.results())),
-        results => format!("({}) -> ({})", list(ty.params()), list(results)),
-    }
-}
-
-/// A type's name; a concrete heap type by the least index that names it.
-fn type_name(module: &Module<'_>, ty: ValType) -> String {
-    if let ValType::Ref(reference) = ty
-        && let HeapType::Concrete(UnpackedIndex::Id(id)) = reference.heap_type()
-    {
-        let types = module.types();
-        let count = types.core_type_count_in_module();
-        let index = (0..count).find(|index| types.core_type_at_in_module(*index) == id);
-        let null = if reference.is_nullable() { "null " } else { "" };
-        return format!("(ref {null}{})", index.unwrap_or(count));
-    }
-    ty.to_string()
 }
 
 #[cfg(test)]

@@ -16,13 +16,14 @@
 //! table.set $table                   ⟶   call $shim$table.set$table
 //! ```
 //!
-//! The second form is for tables that the host may grow, the third for `--mechanism ref-test`. `$beyond`
+//! The second form is for tables that the host may grow, the third for the mechanism `ref-test`. `$beyond`
 //! calls through the table itself: a site with one indirect call is better optimised than one with two.
 
 use super::funcs::index_type;
 use super::local_count;
 use super::mismatch::Class;
 use super::plan::{NewFunc, Parallel, Plan, Repair};
+use super::steps;
 use super::writes::Write;
 use crate::emit::{NewTypes, Signature};
 use crate::error::{Error, Result};
@@ -63,6 +64,7 @@ impl Bodies<'_, '_> {
         let mut edits: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
         let mut reader = body.get_operators_reader().map_err(misread)?;
         while !reader.eof() {
+            steps::count(1);
             let start = reader.original_position() as usize;
             let operator = reader.read().map_err(misread)?;
             let range = start..reader.original_position() as usize;
@@ -170,6 +172,7 @@ impl Bodies<'_, '_> {
         let mut sink = InstructionSink::new(&mut bytes);
         if let Some(func) = write.value {
             for (_, parallel) in self.plan.parallels_of(write.operation.table()) {
+                steps::count(1);
                 sink.ref_func(parallel.adapters.get(&func).unwrap_or(&func).0);
             }
         }

@@ -13,6 +13,7 @@
 use super::adapt::{Adaptation, Cast, Value};
 use super::mismatch::Class;
 use super::plan::{Adapter, NewFunc, Plan, Tester};
+use super::steps;
 use super::tables;
 use super::writes::Operation;
 use crate::analyze::segment_entries;
@@ -34,6 +35,7 @@ impl Funcs<'_, '_> {
     /// Appends all of them, with their names.
     pub(super) fn append(mut self, additions: &mut Additions) {
         for (func, index) in &self.plan.funcs {
+            steps::count(1);
             let (ty, body, name) = self.make(*func, additions);
             additions.func(ty, body.into_raw_body());
             let wanted = !matches!(func, NewFunc::Adapter(_)) || self.has_names();
@@ -84,6 +86,7 @@ impl Funcs<'_, '_> {
             }
             sink.table_copy(parallel.index.0, table.0);
             for (segment, element, offset) in self.module.active_segments(table) {
+                steps::count(1);
                 let mut offset = offset.get_binary_reader();
                 let len = offset.bytes_remaining();
                 // A constant expression is code, up to its `end`.
@@ -165,6 +168,7 @@ impl Funcs<'_, '_> {
 
     /// Pushes a value made from locals, of which the first is `first`.
     fn value(&self, value: Value, first: u32, sink: &mut InstructionSink<'_>) {
+        steps::count(1);
         match value {
             Value::Same(position) => {
                 sink.local_get(first + position as u32);
@@ -276,6 +280,7 @@ impl Funcs<'_, '_> {
             Some(_) => self.then_sync(operation, &mut sink),
             None if results.is_empty() => {
                 for (position, (ordinal, _)) in self.plan.parallels_of(table).enumerate() {
+                    steps::count(1);
                     self.write_parallel(operation, position as u32, ordinal, &mut sink);
                 }
             }

@@ -1,39 +1,103 @@
 //! Which indirect calls can meet a function of another type.
 //!
-//! Input: the facts of [`Indirect`]. Output: for each call its [`Class`], all calls of one type through
-//! one table, with the types that its table holds beside; so everything here is linear in calls and
-//! slots, where pairs of call and slot would be the product.
+//! Input: the facts of [`Indirect`]. Output: what each table holds by type, and for each [`Class`], all calls of
+//! one type through one table, which of these types it doesn't accept. Pairs of a class and a type are as
+//! many as their product, so they are counted without making them; whoever asks for those of one class
+//! gets them one by one. All that is kept is linear in calls and slots.
 
 use super::adapt::{Adaptation, Reason, adapt};
+use super::signatures::{Count, Signatures};
+use super::steps;
 use crate::analyze::{Indirect, IndirectCall, Placed};
-use crate::index::{FuncIdx, TableIdx, TypeIdx};
+use crate::error::{Error, Result};
+use crate::index::{FuncIdx, IndexVec, TableIdx, TypeIdx};
+use crate::limits::Limit;
 use crate::read::Module;
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
 /// All calls of one type through one table. The type is the least index that names it.
 pub(super) type Class = (TableIdx, TypeIdx);
 
-/// Functions of one type that a class of calls can meet and doesn't accept.
+/// Functions of one type that a call can meet and doesn't accept.
 #[derive(Clone, Debug)]
-pub(super) struct Strangers {
+pub(super) struct Mismatch<'a> {
     /// Their type: the least index that names it.
     pub(super) ty: TypeIdx,
-    /// In order; one that is in several slots comes several times.
-    pub(super) funcs: Vec<Placed>,
-    /// How many functions there are.
-    pub(super) count: usize,
+    pub(super) funcs: &'a Functions,
     pub(super) verdict: Result<Adaptation, Reason>,
+}
+
+/// Functions in slots.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Functions {
+    /// In order; one that is in several slots comes several times.
+    pub(crate) placed: Vec<Placed>,
+    /// One type, if there are any functions.
+    pub(super) count: Count,
+}
+
+/// Functions of one type.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OfType {
+    pub(crate) fixed: Functions,
+    /// Those that take variable arguments, as far as that is known.
+    pub(crate) variadic: Functions,
 }
 
 /// What a call can meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Certainty {
+pub(crate) enum Certainty {
     /// Its slot is known, and holds a function of another type.
     Definite,
     /// Its table holds functions of other types.
     Possible,
 }
+
+/// The functions that a call can meet.
+#[derive(Clone)]
+pub(super) enum Targets {
+    /// All that its table holds.
+    Table,
+    /// Those in the few slots that its index can mean. Calls with the same indices share them.
+    Slots(Rc<Held>),
+}
+
+/// Functions in a table or in some of its slots.
+pub(super) struct Held {
+    pub(super) types: BTreeMap<TypeIdx, OfType>,
+    /// How many of them are met by calls of a type, for the types that were asked about.
+    counts: RefCell<BTreeMap<TypeIdx, Counts>>,
+}
+
+/// How many functions of other types can be met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Those that could be adapted.
+    pub(crate) adaptable: Count,
+    /// Those that could not.
+    pub(crate) others: Count,
+}
+
+impl Counts {
+    pub(super) fn any(&self) -> bool {
+        self.adaptable.functions + self.others.functions > 0
+    }
+}
+
+/// What a table holds.
+pub(super) struct Contents<'m> {
+    held: Held,
+    /// The types of functions with fixed arguments.
+    signatures: Signatures<'m>,
+    /// For each type those in the table that are subtypes of it, itself included.
+    subtypes: BTreeMap<TypeIdx, Vec<TypeIdx>>,
+    all: Count,
+}
+
+/// The key of a call whose slots are known: what it finds depends on nothing else.
+type Indices = (TableIdx, Vec<u64>);
 
 pub(super) struct Mismatches<'m> {
     pub(super) module: &'m Module<'m>,
@@ -41,92 +105,98 @@ pub(super) struct Mismatches<'m> {
     pub(super) bit_casts: bool,
     /// The functions that take variable arguments, as far as that is known.
     variadic: &'m BTreeSet<FuncIdx>,
-    /// For each table that is called from: its functions by type.
-    tables: BTreeMap<TableIdx, BTreeMap<TypeIdx, Vec<Placed>>>,
-    /// For each class the functions that it doesn't accept, in order of type.
-    pub(super) classes: BTreeMap<Class, Vec<Strangers>>,
+    tables: IndexVec<TableIdx, OnceCell<Contents<'m>>>,
+    slots: RefCell<HashMap<Indices, Option<Rc<Held>>>>,
+    all_types: OnceCell<Signatures<'m>>,
 }
 
 impl<'m> Mismatches<'m> {
+    /// # Errors
+    /// [`Error::UnsupportedModule`] for more types of calls and functions than can be held against each
+    /// other, where it takes that.
     pub(super) fn find(
         module: &'m Module<'m>,
         indirect: &'m Indirect<'m>,
         variadic: &'m BTreeSet<FuncIdx>,
         bit_casts: bool,
-    ) -> Mismatches<'m> {
-        let mut mismatches = Mismatches {
+    ) -> Result<Mismatches<'m>> {
+        let mismatches = Mismatches {
             module,
             indirect,
             bit_casts,
             variadic,
-            tables: BTreeMap::new(),
-            classes: BTreeMap::new(),
+            tables: module.tables.iter().map(|_| OnceCell::new()).collect(),
+            slots: RefCell::default(),
+            all_types: OnceCell::new(),
         };
-        for call in &indirect.calls {
-            let class = mismatches.class(call);
-            if !mismatches.classes.contains_key(&class) {
-                let strangers = mismatches.strangers(class);
-                mismatches.classes.insert(class, strangers);
-            }
+        mismatches.within_limits()?;
+        Ok(mismatches)
+    }
+
+    fn within_limits(&self) -> Result<()> {
+        let steps = self.classes().into_iter().map(|(table, _)| {
+            let contents = self.contents(table);
+            contents.signatures.steps_of_a_question() as u64
+        });
+        let comparisons = steps.sum();
+        if !Limit::Comparisons.is_exceeded_by(comparisons) {
+            return Ok(());
         }
-        mismatches
+        Err(Error::UnsupportedModule {
+            what: Limit::Comparisons.exceeded(comparisons),
+            advice: match self.bit_casts {
+                true => "permit no bit casts, or split the module".into(),
+                false => "split the module".into(),
+            },
+        })
+    }
+
+    /// The classes of all calls.
+    pub(super) fn classes(&self) -> BTreeSet<Class> {
+        steps::count(self.indirect.calls.len());
+        self.indirect.calls.iter().map(|call| self.class(call)).collect()
     }
 
     pub(super) fn class(&self, call: &IndirectCall) -> Class {
         (call.table, self.indirect.canonical(call.ty))
     }
 
-    /// The functions of a table that calls of a type don't accept.
-    pub(super) fn strangers_of(&self, (table, ty): Class) -> Cow<'_, [Strangers]> {
-        match (self.classes.get(&(table, ty)), self.tables.get(&table)) {
-            (Some(strangers), _) => Cow::Borrowed(strangers),
-            (None, Some(by_type)) => Cow::Owned(self.among(ty, by_type)),
-            (None, None) => Cow::Owned(self.among(ty, &self.by_type(table))),
-        }
+    /// What a table holds.
+    pub(super) fn contents(&self, table: TableIdx) -> &Contents<'m> {
+        self.tables[table].get_or_init(|| {
+            let types = self.by_type(self.indirect.placed(table));
+            Contents::new(self.module, self.indirect, self.bit_casts, types)
+        })
     }
 
-    fn strangers(&mut self, (table, ty): Class) -> Vec<Strangers> {
-        if !self.tables.contains_key(&table) {
-            self.tables.insert(table, self.by_type(table));
-        }
-        self.among(ty, &self.tables[&table])
-    }
-
-    /// The functions of a table by their types.
-    fn by_type(&self, table: TableIdx) -> BTreeMap<TypeIdx, Vec<Placed>> {
-        self.sorted(self.indirect.placed(table))
-    }
-
-    fn sorted(&self, funcs: Vec<Placed>) -> BTreeMap<TypeIdx, Vec<Placed>> {
-        let mut by_type: BTreeMap<TypeIdx, Vec<Placed>> = BTreeMap::new();
+    fn by_type(&self, funcs: Vec<Placed>) -> BTreeMap<TypeIdx, OfType> {
+        steps::count(funcs.len());
+        let mut types: BTreeMap<TypeIdx, OfType> = BTreeMap::new();
         for placed in funcs {
             let ty = self.indirect.canonical(self.module.funcs[placed.func].ty);
-            by_type.entry(ty).or_default().push(placed);
+            let of_type = types.entry(ty).or_default();
+            match self.variadic.contains(&placed.func) {
+                true => of_type.variadic.placed.push(placed),
+                false => of_type.fixed.placed.push(placed),
+            }
         }
-        by_type
+        types.values_mut().for_each(|of_type| {
+            of_type.fixed.finish();
+            of_type.variadic.finish();
+        });
+        types
     }
 
-    /// Those of `by_type` that calls of type `ty` don't accept.
-    fn among(&self, ty: TypeIdx, by_type: &BTreeMap<TypeIdx, Vec<Placed>>) -> Vec<Strangers> {
-        let mut found = Vec::new();
-        for (&of, placed) in by_type {
-            let accepted = placed.first().is_none_or(|first| self.indirect.accepts(ty, first.func));
-            if accepted {
-                continue;
-            }
-            let (variadic, fixed): (Vec<Placed>, Vec<Placed>) =
-                placed.iter().partition(|placed| self.variadic.contains(&placed.func));
-            let verdict = self.verdict(ty, of);
-            let groups = [(fixed, verdict), (variadic, Err(Reason::Variadic))];
-            let groups = groups.into_iter().filter(|(funcs, _)| !funcs.is_empty());
-            found.extend(groups.map(|(funcs, verdict)| Strangers {
-                ty: of,
-                count: funcs.chunk_by(|a, b| a.func == b.func).count(),
-                funcs,
-                verdict,
-            }));
-        }
-        found
+    /// The types of all functions and calls of the module.
+    pub(super) fn all_types(&self) -> &Signatures<'m> {
+        self.all_types.get_or_init(|| {
+            let of_funcs = self.module.funcs.iter().map(|func| func.ty);
+            let of_calls = self.indirect.calls.iter().map(|call| call.ty);
+            let all = of_funcs.chain(of_calls).map(|ty| self.indirect.canonical(ty));
+            let all: BTreeSet<TypeIdx> = all.collect();
+            let counted = all.into_iter().map(|ty| (ty, Count { types: 1, ..Count::default() }));
+            Signatures::new(self.module, self.bit_casts, counted)
+        })
     }
 
     /// How a function of type `callee` stands where `site` is expected.
@@ -135,16 +205,205 @@ impl<'m> Mismatches<'m> {
         adapt(ty(site), ty(callee), self.bit_casts)
     }
 
-    /// What a call can meet that it doesn't accept; nothing if it surely accepts what it finds.
-    pub(super) fn of_call(&self, call: &IndirectCall) -> (Certainty, Cow<'_, [Strangers]>) {
-        let Some(targets) = self.indirect.known_targets(call) else {
-            return (Certainty::Possible, Cow::Borrowed(&self.classes[&self.class(call)]));
-        };
+    /// What a call can meet, and how sure that is.
+    pub(super) fn targets(&self, call: &IndirectCall) -> (Certainty, Targets) {
+        let Some(slots) = self.slots(call) else { return (Certainty::Possible, Targets::Table) };
+        let slots_hold = slots.types.values().map(OfType::count).sum::<Count>().slots;
         let certainty = match call.index.as_deref() {
-            Some([_]) if targets.len() == 1 => Certainty::Definite,
+            Some([_]) if slots_hold == 1 => Certainty::Definite,
             _ => Certainty::Possible,
         };
-        let strangers = self.among(self.indirect.canonical(call.ty), &self.sorted(targets));
-        (certainty, Cow::Owned(strangers))
+        (certainty, Targets::Slots(slots))
+    }
+
+    /// What the slots hold that the call's index can mean, if that is known.
+    fn slots(&self, call: &IndirectCall) -> Option<Rc<Held>> {
+        let key = (call.table, call.index.clone()?);
+        let mut known = self.slots.borrow_mut();
+        let found = known.entry(key).or_insert_with(|| {
+            let targets = self.indirect.known_targets(call)?;
+            Some(Rc::new(Held::new(self.by_type(targets))))
+        });
+        found.clone()
+    }
+
+    /// How many functions of other types a call of the class can meet among `targets`.
+    pub(super) fn counts(&self, (table, ty): Class, targets: &Targets) -> Counts {
+        let count = |held: &Held, count: &dyn Fn() -> Counts| {
+            let known = held.counts.borrow().get(&ty).copied();
+            known.unwrap_or_else(|| {
+                let counts = count();
+                held.counts.borrow_mut().insert(ty, counts);
+                counts
+            })
+        };
+        match targets {
+            Targets::Table => {
+                let contents = self.contents(table);
+                count(&contents.held, &|| contents.counts(self, ty))
+            }
+            Targets::Slots(slots) => {
+                count(slots, &|| self.among(ty, &slots.types).map(|m| m.counts()).sum())
+            }
+        }
+    }
+
+    /// What a call of the class can meet among `targets` and doesn't accept, in order of type. Those with variable
+    /// arguments come apart, after the others of their type.
+    pub(super) fn of_class<'a>(
+        &'a self,
+        (table, ty): Class,
+        targets: &'a Targets,
+    ) -> impl Iterator<Item = Mismatch<'a>> {
+        self.among(ty, &self.held(table, targets).types)
+    }
+
+    fn held<'a>(&'a self, table: TableIdx, targets: &'a Targets) -> &'a Held {
+        match targets {
+            Targets::Table => &self.contents(table).held,
+            Targets::Slots(slots) => slots,
+        }
+    }
+
+    /// Those of `types` that calls of type `ty` don't accept.
+    fn among<'a>(
+        &'a self,
+        ty: TypeIdx,
+        types: &'a BTreeMap<TypeIdx, OfType>,
+    ) -> impl Iterator<Item = Mismatch<'a>> {
+        let others = types.iter().filter(move |(of, _)| !self.indirect.is_subtype(**of, ty));
+        others.flat_map(move |(of, functions)| {
+            steps::count(1);
+            let fixed = (&functions.fixed, self.verdict(ty, *of));
+            let variadic = (&functions.variadic, Err(Reason::Variadic));
+            let parts = [fixed, variadic].into_iter().filter(|(funcs, _)| !funcs.placed.is_empty());
+            parts.map(|(funcs, verdict)| Mismatch { ty: *of, funcs, verdict })
+        })
+    }
+
+    /// As [`Mismatches::of_class`], but only what can be adapted: of a table without looking at anything else.
+    pub(super) fn adaptable<'a>(
+        &'a self,
+        class: Class,
+        targets: &'a Targets,
+    ) -> Box<dyn Iterator<Item = Mismatch<'a>> + 'a> {
+        let (table, ty) = class;
+        if let Targets::Slots(_) = targets {
+            let all = self.of_class(class, targets);
+            return Box::new(all.filter(|mismatch| mismatch.verdict.is_ok()));
+        }
+        let contents = self.contents(table);
+        let types = contents.signatures.adaptable(ty).into_iter();
+        let others = types.filter(move |of| !self.indirect.is_subtype(*of, ty));
+        Box::new(others.map(move |of| Mismatch {
+            ty: of,
+            funcs: &contents.held.types[&of].fixed,
+            verdict: self.verdict(ty, of),
+        }))
+    }
+}
+
+impl Functions {
+    /// Once all are in it.
+    fn finish(&mut self) {
+        self.count = Count {
+            types: usize::from(!self.placed.is_empty()),
+            functions: self.placed.chunk_by(|a, b| a.func == b.func).count(),
+            slots: self.placed.len(),
+        };
+    }
+}
+
+impl Held {
+    fn new(types: BTreeMap<TypeIdx, OfType>) -> Held {
+        Held { types, counts: RefCell::default() }
+    }
+}
+
+impl Targets {
+    /// What tells apart whatever two calls through one table can meet.
+    pub(super) fn key(&self) -> usize {
+        match self {
+            Targets::Table => 0,
+            Targets::Slots(slots) => Rc::as_ptr(slots).addr(),
+        }
+    }
+}
+
+impl OfType {
+    fn count(&self) -> Count {
+        let (fixed, variadic) = (self.fixed.count, self.variadic.count);
+        Count { types: fixed.types.max(variadic.types), ..fixed + variadic }
+    }
+}
+
+impl Mismatch<'_> {
+    fn counts(&self) -> Counts {
+        match self.verdict {
+            Ok(_) => Counts { adaptable: self.funcs.count, others: Count::default() },
+            Err(_) => Counts { adaptable: Count::default(), others: self.funcs.count },
+        }
+    }
+}
+
+impl std::iter::Sum for Counts {
+    fn sum<I: Iterator<Item = Counts>>(counts: I) -> Counts {
+        counts.fold(Counts::default(), |sum, more| Counts {
+            adaptable: sum.adaptable + more.adaptable,
+            others: sum.others + more.others,
+        })
+    }
+}
+
+impl<'m> Contents<'m> {
+    fn new(
+        module: &'m Module<'m>,
+        indirect: &Indirect<'m>,
+        bit_casts: bool,
+        types: BTreeMap<TypeIdx, OfType>,
+    ) -> Contents<'m> {
+        let mut subtypes: BTreeMap<TypeIdx, Vec<TypeIdx>> = BTreeMap::new();
+        for ty in types.keys() {
+            for supertype in indirect.supertypes(*ty) {
+                steps::count(1);
+                subtypes.entry(supertype).or_default().push(*ty);
+            }
+        }
+        let fixed = types.iter().filter(|(_, of)| of.fixed.count.types > 0);
+        let fixed = fixed.map(|(ty, of)| (*ty, of.fixed.count));
+        Contents {
+            signatures: Signatures::new(module, bit_casts, fixed),
+            all: types.values().map(OfType::count).sum(),
+            subtypes,
+            held: Held::new(types),
+        }
+    }
+
+    /// How many functions of other types a call of type `ty` can meet: counted by what adapts, but for what it accepts.
+    fn counts(&self, mismatches: &Mismatches<'_>, ty: TypeIdx) -> Counts {
+        let accepted = self.accepted(ty).iter().map(|of| (*of, &self.held.types[of]));
+        let (mut all, mut adaptable) = (self.all, self.signatures.count(ty));
+        for (of, functions) in accepted {
+            steps::count(1);
+            all = all - functions.count();
+            if mismatches.verdict(ty, of).is_ok() {
+                adaptable = adaptable - functions.fixed.count;
+            }
+        }
+        Counts { adaptable, others: all - adaptable }
+    }
+
+    pub(super) fn types(&self) -> &BTreeMap<TypeIdx, OfType> {
+        &self.held.types
+    }
+
+    /// Whether the table holds functions of the type that take variable arguments.
+    pub(super) fn has_variadic(&self, ty: TypeIdx) -> bool {
+        self.held.types.get(&ty).is_some_and(|of_type| of_type.variadic.count.types > 0)
+    }
+
+    /// The types in the table that calls of type `ty` accept.
+    pub(super) fn accepted(&self, ty: TypeIdx) -> &[TypeIdx] {
+        self.subtypes.get(&ty).map_or(&[], Vec::as_slice)
     }
 }

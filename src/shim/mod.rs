@@ -1,11 +1,12 @@
 //! **shim**: repairs indirect calls whose type differs from that of the function in the slot.
 //!
 //! Input: the bytes of a module and [`ShimOptions`]. Output: the module with the chosen calls
-//! repaired, or a [`ShimReport`] of what can mismatch. A pipeline of its own, beside that of
+//! repaired, or what can mismatch, as `Found`, which [`crate::report::shims`] puts into words. A pipeline of its own, beside that of
 //! [`crate::instrument`], and on the same `Module`:
 //!
 //! 1. `Indirect`: the calls, their indices, what the tables hold.
-//! 2. `mismatch`: which calls can meet which functions; `adapt`: what would stand between them.
+//! 2. `mismatch`: which calls can meet which functions; `adapt`: what would stand between them; `signatures`: which
+//!    of many types have something that would. `found` is all of it as data.
 //! 3. `select`: which calls are repaired.
 //! 4. `plan`: the adapters, parallel tables and functions to make. `unwind` refuses it if a module that
 //!    was instrumented before could then unwind through a call that is not prepared.
@@ -28,29 +29,34 @@
 mod adapt;
 mod bodies;
 mod check;
+mod found;
 mod funcs;
 mod mismatch;
 mod options;
 mod plan;
-mod report;
 mod resume;
+#[cfg(test)]
+mod scale;
 mod select;
 mod shape;
+mod signatures;
+mod steps;
 mod tables;
 mod trace;
 mod unwind;
 mod writes;
 
 pub use adapt::{Adaptation, Cast, Reason, Value};
+pub(crate) use found::{Found, FoundCall, FoundClass, FoundSlots, Pair};
+pub(crate) use mismatch::{Certainty, OfType};
 pub use options::{Mechanism, ShimOptions, SitePattern};
-pub use report::{Call, CallClass, Caller, Function, Meets, ShimReport, SignaturePair, Slots};
 pub use trace::{Frame, first_frames};
 
 use crate::analyze::Indirect;
 use crate::emit::{Additions, Dropped, Emitted, NewTypes, assemble, left_out};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
-use crate::read::{self, Module};
+use crate::read::Module;
 use crate::refusal::Refusal;
 use mismatch::Mismatches;
 use plan::{NewFunc, Plan};
@@ -58,7 +64,7 @@ use select::Site;
 use std::collections::BTreeSet;
 use wasmparser::Operator;
 
-/// What [`shim`] made.
+/// What [`crate::shim()`] made.
 #[derive(Debug)]
 pub struct ShimOutput {
     /// The repaired module; the input itself, if nothing was to repair.
@@ -75,31 +81,17 @@ pub struct ShimOutput {
     pub warnings: Vec<String>,
 }
 
-/// Repairs the chosen indirect calls of a module (binary or text).
-///
-/// # Errors
-/// An [`ErrorKind::Input`](crate::ErrorKind::Input) if the module can't be read; [`crate::Error::NoSuchSite`] and [`crate::Error::NoSuchFunction`] for a
-/// pattern that means nothing; [`crate::Error::UnsupportedModule`] for a table that can't be
-/// mirrored. There is no partial output.
-pub fn shim(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
-    with_sites(input, options, |mismatches, sites, mechanism| {
-        let module = mismatches.module;
+/// Repairs the chosen indirect calls.
+pub(crate) fn repair(module: &Module<'_>, options: &ShimOptions) -> Result<ShimOutput> {
+    with_sites(module, options, |mismatches, sites, mechanism| {
         if let Some(section) = module.object_section() {
             return Err(Error::Refused(Refusal::of_object(section).into()));
         }
-        let nothing = ShimOutput {
-            wasm: Vec::new(),
-            calls: 0,
-            bytes_before: module.bytes.len(),
-            adapters: 0,
-            sync_exports: Vec::new(),
-            warnings: Vec::new(),
-        };
         if sites.is_empty() {
-            return Ok(ShimOutput { wasm: module.bytes.to_vec(), ..nothing });
+            return Ok(ShimOutput::untouched(module));
         }
         let plan = Plan::make(mismatches, sites, mechanism)?;
-        unwind::check(module, &plan, sites)?;
+        unwind::check(mismatches, &plan, sites)?;
         let emitted = emit(module, &plan, mismatches.indirect.has_tail_calls())?;
         let bit_casts = options.allow_bit_casts;
         check::check(module, mismatches.indirect, &plan, &emitted.wasm, bit_casts)?;
@@ -114,31 +106,40 @@ pub fn shim(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
     })
 }
 
-/// Says which indirect calls of a module (binary or text) can meet a function of another type.
-///
-/// # Errors
-/// As [`shim`].
-pub fn shim_report(input: &[u8], options: &ShimOptions) -> Result<ShimReport> {
-    with_sites(input, options, |mismatches, sites, _| {
+/// Finds the indirect calls that can meet a function of another type.
+pub(crate) fn find(module: &Module<'_>, options: &ShimOptions) -> Result<Found> {
+    with_sites(module, options, |mismatches, sites, _| {
         let chosen = sites.iter().map(|site| site.call.offset).collect();
-        Ok(ShimReport::new(mismatches, &chosen))
+        Ok(Found::new(mismatches, &chosen))
     })
 }
 
-/// Reads a module, finds what can mismatch, and chooses the calls to repair.
+/// Finds what can mismatch, and chooses the calls to repair.
 fn with_sites<T>(
-    input: &[u8],
+    module: &Module<'_>,
     options: &ShimOptions,
     then: impl FnOnce(&Mismatches<'_>, &[Site<'_>], Mechanism) -> Result<T>,
 ) -> Result<T> {
-    let bytes = read::text_to_binary(input)?;
-    let module = Module::read(&bytes)?;
-    let indirect = Indirect::find(&module)?;
-    let variadic = variadic(&module);
-    let mechanism = options.mechanism.unwrap_or_else(|| Mechanism::that_suits(&module));
-    let mismatches = Mismatches::find(&module, &indirect, &variadic, options.allow_bit_casts);
+    let indirect = Indirect::find(module)?;
+    let variadic = variadic(module);
+    let mechanism = options.mechanism.unwrap_or_else(|| Mechanism::that_suits(module));
+    let mismatches = Mismatches::find(module, &indirect, &variadic, options.allow_bit_casts)?;
     let sites = select::select(&mismatches, options, mechanism)?;
     then(&mismatches, &sites, mechanism)
+}
+
+impl ShimOutput {
+    /// The input itself.
+    fn untouched(module: &Module<'_>) -> ShimOutput {
+        ShimOutput {
+            wasm: module.bytes.to_vec(),
+            calls: 0,
+            bytes_before: module.bytes.len(),
+            adapters: 0,
+            sync_exports: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
 }
 
 /// The functions that take variable arguments, as far as debug information tells.
@@ -154,6 +155,7 @@ fn operators<'b>(module: &Module<'b>, func: FuncIdx) -> Result<Vec<(Operator<'b>
     let mut reader = body.get_operators_reader().map_err(misread)?;
     let mut operators = Vec::new();
     while !reader.eof() {
+        steps::count(1);
         let (operator, offset) = reader.read_with_offset().map_err(misread)?;
         operators.push((operator, offset as u32));
     }
@@ -193,7 +195,7 @@ fn warnings(plan: &Plan, dropped: &[Dropped]) -> Vec<String> {
     let synced = sync_exports(plan).into_iter().map(|name| {
         format!(
             "the host can write to a table that repaired calls use: after it changed COUNT slots from \
-             START on, it must call the export `{name}`(START, COUNT); or use --mechanism ref-test"
+             START on, it must call the export `{name}`(START, COUNT); or choose the mechanism `ref-test`"
         )
     });
     left_out(dropped).into_iter().chain(synced).collect()

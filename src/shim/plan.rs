@@ -4,23 +4,21 @@
 //! index. A *parallel* of a table holds at each slot what calls of one type should find there: the
 //! function itself, or an adapter that stands for it.
 
-use super::adapt::{Adaptation, Reason};
-use super::mismatch::{Class, Mismatches, Strangers};
+use super::adapt::Adaptation;
+use super::mismatch::{Class, Mismatches, Targets};
 use super::options::Mechanism;
 use super::select::Site;
+use super::steps;
 use super::writes::{Operation, Write, find_writes};
 use crate::error::{Error, Result};
 use crate::index::{ElemIdx, FuncIdx, IndexType, TableIdx, TypeIdx};
+use crate::limits::Limit;
 use crate::read::Module;
 use indexmap::{IndexMap, IndexSet};
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The number of tables that validators accept in a module.
+/// As many tables as all engines and validators accept in a module; most take more ([`Limit::Tables`]).
 const MAX_TABLES: usize = 100;
-
-/// The number of functions that engines and validators accept in a module.
-const MAX_FUNCS: usize = 1_000_000;
 
 /// A new function of a call's type, which stands for a function of another type.
 #[derive(Clone, Debug)]
@@ -85,6 +83,8 @@ pub(super) enum Repair {
 pub(super) struct Plan {
     pub(super) adapters: Vec<Adapter>,
     pub(super) parallels: Vec<Parallel>,
+    /// For each table that has parallels their ordinals.
+    by_table: BTreeMap<TableIdx, Vec<usize>>,
     pub(super) testers: Vec<Tester>,
     /// The new functions in index order.
     pub(super) funcs: IndexMap<NewFunc, FuncIdx>,
@@ -104,10 +104,16 @@ impl Plan {
         sites: &[Site<'_>],
         mechanism: Mechanism,
     ) -> Result<Plan> {
-        let mut maker = Maker { mismatches, plan: Plan::default(), adapters: BTreeMap::new() };
+        let mut maker = Maker {
+            mismatches,
+            plan: Plan::default(),
+            adapters: BTreeMap::new(),
+            ordinals: BTreeMap::new(),
+            first_passive: 0,
+        };
         match mechanism {
             Mechanism::Table => maker.tables(sites)?,
-            Mechanism::RefTest => maker.tests(sites),
+            Mechanism::RefTest => maker.tests(sites)?,
         }
         maker.plan.changed.extend(sites.iter().map(|site| site.call.caller));
         maker.plan.changed.extend(maker.plan.writes.iter().map(|write| write.func));
@@ -116,8 +122,8 @@ impl Plan {
 
     /// The parallels of a table, with their ordinals.
     pub(super) fn parallels_of(&self, table: TableIdx) -> impl Iterator<Item = (usize, &Parallel)> {
-        let parallels = self.parallels.iter().enumerate();
-        parallels.filter(move |(_, parallel)| parallel.class.0 == table)
+        let ordinals = self.by_table.get(&table).into_iter().flatten();
+        ordinals.map(|ordinal| (*ordinal, &self.parallels[*ordinal]))
     }
 
     /// Whether the host may change the table: its parallels then have a fixed size.
@@ -130,6 +136,10 @@ struct Maker<'a, 'm> {
     mismatches: &'a Mismatches<'m>,
     plan: Plan,
     adapters: BTreeMap<(TypeIdx, FuncIdx), FuncIdx>,
+    /// The ordinals of the parallels.
+    ordinals: BTreeMap<Class, usize>,
+    /// The index of the first passive segment that is added.
+    first_passive: usize,
 }
 
 impl Maker<'_, '_> {
@@ -143,41 +153,71 @@ impl Maker<'_, '_> {
     }
 
     fn tables(&mut self, sites: &[Site<'_>]) -> Result<()> {
-        let mut whole = BTreeSet::new();
+        self.estimate_tables(sites)?;
+        let mut filled = BTreeSet::new();
         for site in sites {
             let class = self.mismatches.class(site.call);
             let ordinal = self.parallel(class)?;
             self.plan.repairs.insert(site.call.offset, Repair::Parallel(ordinal));
-            // All calls of a class whose slots are not known meet the same.
-            let known = matches!(site.strangers, Cow::Owned(_));
-            if known || whole.insert(ordinal) {
-                self.stand_in_for(ordinal, &site.strangers);
+            if filled.insert((ordinal, site.targets.key())) {
+                self.stand_in_for(ordinal, &site.targets)?;
             }
         }
         let callers = sites.iter().map(|site| site.call.caller);
         let writes = find_writes(self.mismatches, callers)?;
         self.parallels_of_sources(&writes)?;
+        self.first_passive = self.module().elements.len() + self.active_segments().0;
         self.fill_at_start();
         self.mirror(writes);
         self.within_limits()
     }
 
+    /// Refuses what needs more tables or functions than there can be, before any of them is made.
+    fn estimate_tables(&self, sites: &[Site<'_>]) -> Result<()> {
+        tables_fit(self.module(), self.classes(sites.iter()).len())?;
+        // Calls of one type share their adapters, so at least those of its largest table are made.
+        let mut largest: BTreeMap<TypeIdx, usize> = BTreeMap::new();
+        let any_slot = sites.iter().filter(|site| matches!(site.targets, Targets::Table));
+        for class in self.classes(any_slot) {
+            let counts = self.mismatches.counts(class, &Targets::Table);
+            let adapters = largest.entry(class.1).or_default();
+            *adapters = (*adapters).max(counts.adaptable.functions);
+        }
+        fits(Limit::Functions, self.module().funcs.len() + largest.values().sum::<usize>())
+    }
+
+    fn classes<'s>(&self, sites: impl Iterator<Item = &'s Site<'s>>) -> BTreeSet<Class> {
+        sites.map(|site| self.mismatches.class(site.call)).collect()
+    }
+
     /// Engines and validators accept only so many entities.
     fn within_limits(&self) -> Result<()> {
         let (module, plan) = (self.module(), &self.plan);
-        let tables = module.tables.len() + plan.parallels.len();
-        let funcs = module.funcs.len() + plan.funcs.len();
-        for (count, limit, what) in
-            [(tables, MAX_TABLES, "tables"), (funcs, MAX_FUNCS, "functions")]
-        {
-            if count > limit {
-                return Err(Error::UnsupportedModule {
-                    what: format!("{count} {what} in the output, where engines accept {limit}"),
-                    advice: "repair fewer calls, or use --mechanism ref-test".into(),
-                });
-            }
+        tables_fit(module, plan.parallels.len())?;
+        let (active, bytes) = self.active_segments();
+        let segments = module.elements.len() + active + plan.segments.len();
+        fits(Limit::ElementSegments, segments)?;
+        let passive = plan.segments.keys().map(|(segment, _)| self.segment_bytes(*segment));
+        fits(Limit::ModuleBytes, module.bytes.len() + bytes + passive.sum::<usize>())?;
+        fits(Limit::Functions, module.funcs.len() + plan.funcs.len())
+    }
+
+    /// How many active segments the parallels have, and about how many bytes these take.
+    fn active_segments(&self) -> (usize, usize) {
+        let (mut count, mut bytes) = (0, 0);
+        for parallels in self.plan.by_table.values() {
+            // All parallels of a table have the same.
+            let segments = super::tables::active(self.module(), &self.plan.parallels[parallels[0]]);
+            let of_one: usize = segments.iter().map(|segment| self.segment_bytes(*segment)).sum();
+            count += parallels.len() * segments.len();
+            bytes += parallels.len() * of_one;
         }
-        Ok(())
+        (count, bytes)
+    }
+
+    fn segment_bytes(&self, segment: ElemIdx) -> usize {
+        let range = &self.module().elements[segment].range;
+        (range.end - range.start) as usize
     }
 
     /// An imported table may hold something already, which its parallels must hold too. So they are
@@ -201,9 +241,8 @@ impl Maker<'_, '_> {
 
     /// The parallel for a class of calls.
     fn parallel(&mut self, class: Class) -> Result<usize> {
-        let known = self.plan.parallels.iter().position(|parallel| parallel.class == class);
-        if let Some(ordinal) = known {
-            return Ok(ordinal);
+        if let Some(ordinal) = self.ordinals.get(&class) {
+            return Ok(*ordinal);
         }
         let ordinal = self.plan.parallels.len();
         let index = TableIdx::from_usize(self.module().tables.len() + ordinal);
@@ -212,6 +251,8 @@ impl Maker<'_, '_> {
         let adapters = BTreeMap::new();
         let parallel = Parallel { class, index, adapters, fixed_size, may_be_shorter };
         self.plan.parallels.push(parallel);
+        self.plan.by_table.entry(class.0).or_default().push(ordinal);
+        self.ordinals.insert(class, ordinal);
         if may_be_shorter {
             self.func(NewFunc::Beyond(ordinal));
         }
@@ -245,17 +286,21 @@ impl Maker<'_, '_> {
         Ok(Some(end))
     }
 
-    /// Puts adapters for those of `strangers` that have any into a parallel.
-    fn stand_in_for(&mut self, ordinal: usize, strangers: &[Strangers]) {
-        let (_, ty) = self.plan.parallels[ordinal].class;
-        for strangers in strangers {
-            let Ok(adaptation) = &strangers.verdict else { continue };
-            for placed in &strangers.funcs {
-                let known = self.adapters.get(&(ty, placed.func)).copied();
-                let adapter = known.unwrap_or_else(|| self.adapter(ty, placed.func, adaptation));
+    /// Puts adapters for what can be met among `targets` into a parallel.
+    fn stand_in_for(&mut self, ordinal: usize, targets: &Targets) -> Result<()> {
+        let class = self.plan.parallels[ordinal].class;
+        for mismatch in self.mismatches.adaptable(class, targets) {
+            let Ok(adaptation) = &mismatch.verdict else { continue };
+            for placed in &mismatch.funcs.placed {
+                steps::count(1);
+                let known = self.adapters.get(&(class.1, placed.func)).copied();
+                let adapter =
+                    known.unwrap_or_else(|| self.adapter(class.1, placed.func, adaptation));
                 self.plan.parallels[ordinal].adapters.insert(placed.func, adapter);
             }
+            fits(Limit::Functions, self.module().funcs.len() + self.plan.funcs.len())?;
         }
+        Ok(())
     }
 
     fn adapter(&mut self, ty: TypeIdx, target: FuncIdx, adaptation: &Adaptation) -> FuncIdx {
@@ -268,20 +313,26 @@ impl Maker<'_, '_> {
 
     /// A table that is copied from into one with parallels gets them too, so that adapters are copied.
     fn parallels_of_sources(&mut self, writes: &[Write]) -> Result<()> {
+        // Each pair of tables once, in the order of the first copy.
+        let mut copies: IndexMap<TableIdx, IndexSet<TableIdx>> = IndexMap::new();
+        for write in writes {
+            if let Operation::Copy { to, from } = write.operation
+                && from != to
+                && !self.mismatches.indirect.host_visible(from)
+            {
+                copies.entry(to).or_default().insert(from);
+            }
+        }
         let mut ordinal = 0;
         while let Some(parallel) = self.plan.parallels.get(ordinal) {
             let (table, ty) = parallel.class;
             let fixed = parallel.fixed_size.is_some();
             ordinal += 1;
-            for write in writes {
-                let Operation::Copy { to, from } = write.operation else { continue };
-                let visible = self.mismatches.indirect.host_visible(from);
-                if to != table || from == to || fixed || visible {
-                    continue;
-                }
-                let source = self.parallel((from, ty))?;
-                let strangers = self.mismatches.strangers_of((from, ty));
-                self.stand_in_for(source, &strangers);
+            let sources = copies.get(&table).filter(|_| !fixed).into_iter().flatten();
+            for from in sources {
+                tables_fit(self.module(), self.plan.parallels.len())?;
+                let source = self.parallel((*from, ty))?;
+                self.stand_in_for(source, &Targets::Table)?;
             }
         }
         Ok(())
@@ -290,6 +341,7 @@ impl Maker<'_, '_> {
     /// Replaces what writes to tables with parallels by functions that write to those too.
     fn mirror(&mut self, writes: Vec<Write>) {
         for write in writes {
+            steps::count(1);
             let table = write.operation.table();
             let fixed = self.plan.is_fixed(table).is_some();
             let grows = matches!(write.operation, Operation::Grow { .. });
@@ -311,22 +363,21 @@ impl Maker<'_, '_> {
         }
     }
 
+    /// The copies of a segment that the parallels of a table need, behind the active segments of all parallels.
     fn passive_segments(&mut self, table: TableIdx, segment: ElemIdx) {
-        // The active segments of all parallels come first.
-        let of_parallel =
-            |parallel: &Parallel| super::tables::active(self.module(), parallel).len();
-        let active: usize = self.plan.parallels.iter().map(of_parallel).sum();
-        let first = self.module().elements.len() + active;
         let ordinals: Vec<usize> = self.plan.parallels_of(table).map(|(o, _)| o).collect();
         for ordinal in ordinals {
-            let next = ElemIdx::from_usize(first + self.plan.segments.len());
+            steps::count(1);
+            let next = ElemIdx::from_usize(self.first_passive + self.plan.segments.len());
             self.plan.segments.entry((segment, ordinal)).or_insert(next);
         }
     }
 
-    fn tests(&mut self, sites: &[Site<'_>]) {
+    fn tests(&mut self, sites: &[Site<'_>]) -> Result<()> {
+        self.estimate_tests(sites)?;
         let mut testers: BTreeMap<Class, FuncIdx> = BTreeMap::new();
         for site in sites {
+            steps::count(1);
             let class = self.mismatches.class(site.call);
             let func = match testers.get(&class) {
                 Some(func) => *func,
@@ -335,36 +386,74 @@ impl Maker<'_, '_> {
             testers.insert(class, func);
             self.plan.repairs.insert(site.call.offset, Repair::Test(func));
         }
+        Ok(())
+    }
+
+    /// Refuses what needs too many tests, before any of them is made.
+    fn estimate_tests(&self, sites: &[Site<'_>]) -> Result<()> {
+        let tests =
+            self.classes(sites.iter()).into_iter().map(|class| match self.is_open_ended(class) {
+                true => self.mismatches.all_types().count(class.1).types,
+                false => self.mismatches.counts(class, &Targets::Table).adaptable.types,
+            });
+        fits(Limit::Tests, tests.sum())
+    }
+
+    /// Whether calls of the class may meet functions of which nothing is known.
+    fn is_open_ended(&self, (table, _): Class) -> bool {
+        self.mismatches.indirect.open_ended(table)
     }
 
     fn tester(&mut self, class: Class) -> FuncIdx {
         let (table, ty) = class;
-        let strangers = self.mismatches.strangers_of(class);
-        let mut types: BTreeSet<TypeIdx> =
-            strangers.iter().filter(|s| s.verdict.is_ok()).map(|strangers| strangers.ty).collect();
-        if self.mismatches.indirect.open_ended(table) {
-            let of_funcs = self.module().funcs.iter().map(|func| func.ty);
-            let of_calls = self.mismatches.indirect.calls.iter().map(|call| call.ty);
-            let all = of_funcs.chain(of_calls).map(|ty| self.mismatches.indirect.canonical(ty));
-            types.extend(all);
+        let mismatches = self.mismatches;
+        let mut types: Vec<TypeIdx> =
+            mismatches.adaptable(class, &Targets::Table).map(|mismatch| mismatch.ty).collect();
+        if self.is_open_ended(class) {
+            types = mismatches.all_types().adaptable(ty);
         }
         // A test sees a type, not a function: where one of the type is left alone, all are.
-        let left_alone = strangers.iter().filter(|s| s.verdict == Err(Reason::Variadic));
-        for strangers in left_alone {
-            types.remove(&strangers.ty);
-        }
-        let types = types.into_iter().filter(|of| !self.mismatches.indirect.is_subtype(*of, ty));
-        let types = types.filter_map(|of| Some((of, self.mismatches.verdict(ty, of).ok()?)));
-        let types = types.collect();
+        let contents = mismatches.contents(table);
+        types.retain(|of| !mismatches.indirect.is_subtype(*of, ty) && !contents.has_variadic(*of));
+        let types = types.into_iter().filter_map(|of| Some((of, mismatches.verdict(ty, of).ok()?)));
+        let types: Vec<_> = types.collect();
+        steps::count(types.len());
         let ordinal = self.plan.testers.len();
         self.plan.testers.push(Tester { class, types });
         self.func(NewFunc::Tester(ordinal))
     }
 }
 
+/// Refuses a number of tables that some engine doesn't accept which takes the input.
+fn tables_fit(module: &Module<'_>, parallels: usize) -> Result<()> {
+    let tables = module.tables.len() + parallels;
+    if module.tables.len() > MAX_TABLES {
+        return fits(Limit::Tables, tables);
+    }
+    if tables <= MAX_TABLES {
+        return Ok(());
+    }
+    let what =
+        format!("{tables} tables in the output, where some engines accept {MAX_TABLES} at most");
+    Err(Error::UnsupportedModule { what, advice: FEWER.into() })
+}
+
+/// Refuses a number in the output that exceeds a limit.
+fn fits(limit: Limit, number: usize) -> Result<()> {
+    if !limit.is_exceeded_by(number as u64) {
+        return Ok(());
+    }
+    let what = format!("the repaired module would have {}", limit.exceeded(number as u64));
+    let advice = if limit == Limit::Tests { "repair fewer calls" } else { FEWER };
+    Err(Error::UnsupportedModule { what, advice: advice.into() })
+}
+
+const FEWER: &str = "repair fewer calls, or choose the mechanism `ref-test`";
+
 fn unsupported(what: &str) -> Error {
     Error::UnsupportedModule {
         what: what.into(),
-        advice: "use --mechanism ref-test, which is right for tables that anybody changes".into(),
+        advice: "choose the mechanism `ref-test`, which is right for tables that anybody changes"
+            .into(),
     }
 }

@@ -1,24 +1,24 @@
 //! Which of the calls that can meet a function of another type are repaired.
 
-use super::mismatch::{Mismatches, Strangers};
+use super::mismatch::{Mismatches, Targets};
 use super::options::{Mechanism, ShimOptions, SitePattern};
 use super::resume;
 use super::shape;
+use super::steps;
 use super::trace::Frame;
 use crate::analyze::{FuncNames, IndirectCall};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::options::FuncPattern;
 use crate::read::Module;
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use wasmparser::BinaryReader;
 
 /// A call to repair.
 pub(super) struct Site<'a> {
     pub(super) call: &'a IndirectCall,
-    /// What it can meet and doesn't accept.
-    pub(super) strangers: Cow<'a, [Strangers]>,
+    /// What it can meet.
+    pub(super) targets: Targets,
 }
 
 /// The calls to repair, in order of caller and offset.
@@ -39,18 +39,23 @@ pub(super) fn select<'a>(
     let repaired = shape::repaired(mismatches.module, &mismatches.indirect.calls)?;
     let mut sites = Vec::new();
     for call in &mismatches.indirect.calls {
+        steps::count(1);
         if repaired.contains(&call.offset) {
             continue;
         }
-        let (_, strangers) = mismatches.of_call(call);
+        let (_, targets) = mismatches.targets(call);
         // Where the slots are known, it is proved that the call meets what is in them, or nothing.
-        let proved = matches!(strangers, Cow::Owned(_));
-        let adaptable = strangers.iter().any(|strangers| strangers.verdict.is_ok());
+        let proved = matches!(targets, Targets::Slots(_));
         let wanted = options.all_sites || proved || chosen.has(call);
+        if !wanted {
+            continue;
+        }
+        let counts = mismatches.counts(mismatches.class(call), &targets);
+        let adaptable = counts.adaptable.functions > 0;
         // `ref.test` adapts also functions of which nothing is known.
         let unknown = mechanism == Mechanism::RefTest && mismatches.indirect.open_ended(call.table);
-        if wanted && (adaptable || unknown) {
-            sites.push(Site { call, strangers });
+        if adaptable || unknown {
+            sites.push(Site { call, targets });
         }
     }
     Ok(sites)
@@ -87,7 +92,13 @@ impl Chosen<'_, '_> {
     }
 
     fn is_call(&self, offset: u32) -> bool {
-        self.mismatches.indirect.calls.iter().any(|call| call.offset == offset)
+        let calls = &self.mismatches.indirect.calls;
+        calls.binary_search_by_key(&offset, |call| call.offset).is_ok()
+    }
+
+    fn makes_calls(&self, func: FuncIdx) -> bool {
+        let calls = &self.mismatches.indirect.calls;
+        calls.binary_search_by_key(&func, |call| call.caller).is_ok()
     }
 
     fn callers(&mut self, name: &FuncPattern, pattern: &SitePattern) -> Result<()> {
@@ -97,8 +108,7 @@ impl Chosen<'_, '_> {
     }
 
     fn add_callers(&mut self, funcs: &BTreeSet<FuncIdx>, pattern: &SitePattern) -> Result<()> {
-        let mut calls = self.mismatches.indirect.calls.iter();
-        if !calls.any(|call| funcs.contains(&call.caller)) {
+        if !funcs.iter().any(|func| self.makes_calls(*func)) {
             return Err(missing(pattern, "the function makes no indirect calls"));
         }
         self.callers.extend(funcs);

@@ -11,12 +11,14 @@
 //! tables with such names. Without a name section a parallel needs no recognising, as long as only
 //! segments fill it: what its calls don't accept is not in there any more.
 
+use super::steps;
 use crate::analyze::IndirectCall;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, TableIdx};
 use crate::read::Module;
 use rayon::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use wasmparser::types::CoreTypeId;
 use wasmparser::{BinaryReader, HeapType, Name, NameSectionReader, Operator, UnpackedIndex};
 
 /// The name that every function made here begins with.
@@ -60,7 +62,7 @@ fn parallels(module: &Module<'_>) -> BTreeSet<TableIdx> {
 }
 
 /// A call as far as its operator says: table and type.
-type Called = (u32, u32);
+type Called = (u32, CoreTypeId);
 
 /// An open block, `if` or the like.
 #[derive(Default)]
@@ -75,6 +77,7 @@ fn in_body(module: &Module<'_>, func: FuncIdx) -> Result<Vec<u32>> {
     let mut reader = body.get_operators_reader().map_err(misread)?;
     let mut walk = Walk::new(module);
     while !reader.eof() {
+        steps::count(1);
         let (operator, offset) = reader.read_with_offset().map_err(misread)?;
         walk.step(&operator, offset as u32);
     }
@@ -84,6 +87,8 @@ fn in_body(module: &Module<'_>, func: FuncIdx) -> Result<Vec<u32>> {
 struct Walk<'a> {
     module: &'a Module<'a>,
     frames: Vec<Frame>,
+    /// How many open blocks test for what.
+    tested: HashMap<Called, usize>,
     /// The last operators, the latest last, as far as they matter.
     last: [Seen; 2],
     found: Vec<u32>,
@@ -99,7 +104,13 @@ enum Seen {
 
 impl<'a> Walk<'a> {
     fn new(module: &'a Module<'a>) -> Walk<'a> {
-        Walk { module, frames: vec![Frame::default()], last: [Seen::Other; 2], found: Vec::new() }
+        Walk {
+            module,
+            frames: vec![Frame::default()],
+            tested: HashMap::new(),
+            last: [Seen::Other; 2],
+            found: Vec::new(),
+        }
     }
 
     fn step(&mut self, operator: &Operator<'_>, offset: u32) {
@@ -111,18 +122,21 @@ impl<'a> Walk<'a> {
             | Operator::TryTable { .. } => self.frames.push(Frame::default()),
             Operator::If { .. } => {
                 let tested = match self.last {
-                    [Seen::TableGet(table), Seen::RefTest(ty)] => Some((table, ty)),
+                    [Seen::TableGet(table), Seen::RefTest(ty)] => Some((table, self.id(ty))),
                     _ => None,
                 };
+                if let Some(tested) = tested {
+                    *self.tested.entry(tested).or_default() += 1;
+                }
                 self.frames.push(Frame { tested });
             }
             Operator::Else => {
-                if let Some(frame) = self.frames.last_mut() {
-                    frame.tested = None;
-                }
+                let tested = self.frames.last_mut().and_then(|frame| frame.tested.take());
+                self.leave(tested);
             }
             Operator::End | Operator::Delegate { .. } => {
-                self.frames.pop();
+                let tested = self.frames.pop().and_then(|frame| frame.tested);
+                self.leave(tested);
             }
             Operator::TableGet { table } => seen = Seen::TableGet(table),
             Operator::RefTestNonNull { hty: HeapType::Concrete(UnpackedIndex::Module(ty)) } => {
@@ -130,7 +144,7 @@ impl<'a> Walk<'a> {
             }
             Operator::CallIndirect { type_index, table_index }
             | Operator::ReturnCallIndirect { type_index, table_index }
-                if self.is_repaired((table_index, type_index)) =>
+                if self.tested.contains_key(&(table_index, self.id(type_index))) =>
             {
                 self.found.push(offset);
             }
@@ -139,12 +153,18 @@ impl<'a> Walk<'a> {
         self.last = [self.last[1], seen];
     }
 
-    fn is_repaired(&self, (table, ty): Called) -> bool {
-        let same = |other: u32| {
-            let types = self.module.types();
-            types.core_type_at_in_module(other) == types.core_type_at_in_module(ty)
-        };
-        let mut tested = self.frames.iter().filter_map(|frame| frame.tested);
-        tested.any(|(of, tested)| of == table && same(tested))
+    fn id(&self, ty: u32) -> CoreTypeId {
+        self.module.types().core_type_at_in_module(ty)
+    }
+
+    /// Leaves what ran after a test.
+    fn leave(&mut self, tested: Option<Called>) {
+        let Some(tested) = tested else { return };
+        if let Some(count) = self.tested.get_mut(&tested) {
+            *count -= 1;
+            if *count == 0 {
+                self.tested.remove(&tested);
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! its calls don't accept: so it needn't be known which slots they fill, or in which order.
 
 use super::plan::{Parallel, Plan};
+use super::steps;
 use crate::analyze::{Entry, segment_entries};
 use crate::emit::Additions;
 use crate::error::{Error, Result};
@@ -33,6 +34,7 @@ pub(super) fn append(module: &Module<'_>, plan: &Plan, additions: &mut Additions
         table(module, parallel, additions)?;
     }
     for parallel in &plan.parallels {
+        steps::count(module.elements.len());
         for segment in active(module, parallel) {
             copy_segment(module, parallel, segment, false, additions)?;
         }
@@ -88,6 +90,7 @@ fn copy_segment(
     additions: &mut Additions,
 ) -> Result<()> {
     let element = &module.elements[segment];
+    steps::count((element.range.end - element.range.start) as usize);
     let stand_in = |func: FuncIdx| parallel.adapters.get(&func).copied().unwrap_or(func).0;
     let elements = match &element.items {
         ElementItems::Functions(_) => {

@@ -12,6 +12,7 @@
 //! br_if …
 //! ```
 
+use super::mismatch::Mismatches;
 use super::operators;
 use super::plan::Plan;
 use super::select::Site;
@@ -27,15 +28,22 @@ use wasmparser::Operator;
 ///
 /// # Errors
 /// [`Error::Unsupported`] with the call.
-pub(super) fn check(module: &Module<'_>, plan: &Plan, sites: &[Site<'_>]) -> Result<()> {
+pub(super) fn check(mismatches: &Mismatches<'_>, plan: &Plan, sites: &[Site<'_>]) -> Result<()> {
+    let module = mismatches.module;
     let Some(state) = state_global(module)? else { return Ok(()) };
     let mut unwinding = Unwinding { module, state, funcs: BTreeMap::new() };
     let prepared = prepared(module, state, sites)?;
+    // Sites that meet the same are looked at once.
+    let mut known = BTreeSet::new();
     for site in sites.iter().filter(|site| !prepared.contains(&site.call.offset)) {
-        let adaptable = site.strangers.iter().filter(|strangers| strangers.verdict.is_ok());
-        for placed in adaptable.flat_map(|strangers| &strangers.funcs) {
-            if unwinding.may(placed.func)? {
-                return Err(unprepared(module, site, Some(placed.func)));
+        let class = mismatches.class(site.call);
+        if known.insert((class, site.targets.key())) {
+            for mismatch in mismatches.adaptable(class, &site.targets) {
+                for placed in &mismatch.funcs.placed {
+                    if unwinding.may(placed.func)? {
+                        return Err(unprepared(module, site, Some(placed.func)));
+                    }
+                }
             }
         }
         // A tester adapts to whatever it meets.
@@ -57,9 +65,7 @@ fn unprepared(module: &Module<'_>, site: &Site<'_>, func: Option<FuncIdx>) -> Er
     Error::Unsupported {
         what: format!("the module is instrumented, and this call is not prepared to unwind {met}"),
         location: module.location(site.call.caller, site.call.offset as usize),
-        advice: "repair the module first, then instrument it; or do both by `wasm-fork instrument \
-                 --shim-site`"
-            .into(),
+        advice: "repair the module first, then instrument it; or do both in one command".into(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The instructions that change tables.
 
 use super::mismatch::Mismatches;
+use super::steps;
 use crate::error::{Error, Result};
 use crate::index::{ElemIdx, FuncIdx, TableIdx};
 use std::collections::BTreeSet;
@@ -67,9 +68,7 @@ pub(super) fn find_writes(
     changed: impl Iterator<Item = FuncIdx>,
 ) -> Result<Vec<Write>> {
     let module = mismatches.module;
-    let tables = module.tables.indices();
-    let writers = tables.flat_map(|table| mismatches.indirect.writers(table));
-    let funcs: BTreeSet<FuncIdx> = writers.chain(changed).collect();
+    let funcs: BTreeSet<FuncIdx> = mismatches.indirect.writers().chain(changed).collect();
     let mut writes = Vec::new();
     for func in funcs {
         let Some(body) = module.body(func) else { continue };
@@ -77,6 +76,7 @@ pub(super) fn find_writes(
         let mut reader = body.get_operators_reader().map_err(misread)?;
         let mut before = None;
         while !reader.eof() {
+            steps::count(1);
             let start = reader.original_position() as usize;
             let operator = reader.read().map_err(misread)?;
             let range = start..reader.original_position() as usize;

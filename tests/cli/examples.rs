@@ -35,7 +35,7 @@ const PROFILE: &str = r#"{"version": 1, "functions": [{"name": "run"}]}"#;
 
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
-    for module in ["app.wasm", "dash.wasm", "shell.wasm"] {
+    for module in ["app.wasm", "app-opt.wasm", "dash.wasm", "shell.wasm"] {
         fs::write(sandbox.path(module), APP).unwrap();
     }
     fs::create_dir_all(sandbox.path("scripts/demo")).unwrap();

@@ -37,7 +37,7 @@ fn usage_errors_exit_with_2() {
 #[test]
 fn a_flag_that_would_be_ignored_is_an_error() {
     let sandbox = Sandbox::with("in.wasm", FORKS);
-    let usages: [(&[&str], &str); 10] = [
+    let usages: [(&[&str], &str); 16] = [
         (&["analyze", "in.wasm", "--optimize", "size"], "--optimize would have no effect"),
         (
             &["instrument", "in.wasm", "--discover-only", "--cpu-profile", "p"],
@@ -49,7 +49,16 @@ fn a_flag_that_would_be_ignored_is_an_error() {
         ),
         (&["instrument", "in.wasm", "-o", "o", "--shim-mechanism", "table"], "--shim-site"),
         (&["instrument", "in.wasm", "-o", "o", "--shim-allow-bit-casts"], "--shim-site"),
+        (
+            &["instrument", "in.wasm", "-o", "o", "--shim-all-sites", "--shim-site", "run"],
+            "cannot be used with",
+        ),
         (&["shim", "in.wasm", "-o", "o", "--format", "json"], "cannot be used with"),
+        (&["shim", "in.wasm", "-o", "o", "--top", "3"], "cannot be used with"),
+        (&["shim", "in.wasm", "--top", "3"], "--report"),
+        (&["shim", "in.wasm", "--report", "--all-sites", "--site", "run"], "cannot be used with"),
+        (&["shim", "in.wasm", "--report", "--all-sites", "--from-trap", "t"], "cannot be used"),
+        (&["shim", "in.wasm", "--format", "json"], "--report"),
         (&["shim", "in.wasm", "-o", "o", "--report"], "cannot be used with"),
         (&["analyze", "in.wasm", "--top", "3"], "--advise"),
         (&["analyze", "in.wasm", "--advise", "--stats"], "cannot be used with"),

@@ -85,8 +85,49 @@ fn a_call_that_is_not_prepared_is_not_repaired_afterwards() {
         let instrumented = instrument(without_prepared_call().as_bytes());
         let error = shim(&instrumented, mechanism).unwrap_err().to_string();
         assert!(error.contains("not prepared to unwind"), "{error}");
-        assert!(error.contains("instrument --shim-site"), "{error}");
+        assert!(error.contains("repair the module first"), "{error}");
     }
+}
+
+/// A report with twice as many calls, types or functions is at most twice as long, and a little.
+#[test]
+fn the_report_is_in_proportion_to_the_module() {
+    // Many calls of one long type, which is not written out for each.
+    let calls = |count: usize| {
+        let params = vec!["i32"; 500].join(" ");
+        let args = "(i32.const 0)".repeat(500);
+        let call = format!("(call_indirect (type $t) {args} (local.get 0))");
+        format!(
+            "(module (type $t (func (param {params}))) (table 2 funcref) (elem (i32.const 0) func $f)
+            (func $f (param i64)) (func (param i32) {}))",
+            call.repeat(count)
+        )
+    };
+    // Many functions that one call finds in its slot.
+    let functions = |count: usize| {
+        let text = (0..count).map(|i| {
+            format!("(func $f{i} (param i64) (table.set 0 (i32.const 0) (ref.func $f{i})))")
+        });
+        let text: String = text.collect();
+        let names: String = (0..count).map(|i| format!("$f{i} ")).collect();
+        format!(
+            "(module (table 2 funcref) (elem declare func {names}) {text}
+            (func (call_indirect (i32.const 0))) (func (call_indirect (i32.const 0))))"
+        )
+    };
+    let lengths = |wat: String| {
+        let report = wasm_fork::shim_report(wat.as_bytes(), &ShimOptions::default()).unwrap();
+        let json = serde_json::to_string(&report.json(Some(&report.largest_pairs(3).unwrap())));
+        assert!(report.classes[0].others.functions + report.classes[0].adaptable.functions > 0);
+        [report.to_string().len(), json.unwrap().len()]
+    };
+    for make in [&calls as &dyn Fn(usize) -> String, &functions] {
+        for (once, twice) in lengths(make(300)).into_iter().zip(lengths(make(600))) {
+            assert!(twice < once * 5 / 2, "{once} and {twice} bytes");
+        }
+    }
+    // The type's 500 parameters are told of once for the class, and not for each call.
+    assert!(lengths(calls(600))[0] < 600 * 100);
 }
 
 /// Unasked, the output needs no proposal that the input doesn't use.

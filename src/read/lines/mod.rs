@@ -13,15 +13,18 @@
 //! the linker has dropped keeps its DWARF, at address 0 or beyond the end; neither is in a body, so only
 //! what begins in a body counts.
 
+mod cursor;
 mod subprograms;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use cursor::LineCursor;
+
 use super::Module;
 use crate::index::FuncIdx;
 use gimli::{
-    ColumnType, CompleteLineProgram, Dwarf, EndianArcSlice, LineProgramHeader, LineSequence,
-    LittleEndian, SectionId, Unit, UnitSectionOffset,
+    CompleteLineProgram, Dwarf, EndianArcSlice, LineProgramHeader, LineSequence, LittleEndian,
+    SectionId, Unit, UnitSectionOffset,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -113,31 +116,7 @@ impl Lines {
     /// The source line of the instruction at `offset`, in bytes from the start of the module.
     /// Of inlined code the innermost line.
     pub fn at(&self, offset: u32) -> Option<SourceLine> {
-        let Sequences { programs, sequences } = self.sequences();
-        let address = self.code.address(offset)?;
-        let next = sequences.partition_point(|sequence| sequence.rows.start <= address);
-        let sequence = &sequences[next.checked_sub(1)?];
-        if address >= sequence.rows.end {
-            return None;
-        }
-        let program = &programs[sequence.program];
-        let mut rows = program.resume_from(&sequence.rows);
-        let mut found = None;
-        while let Ok(Some((_, row))) = rows.next_row() {
-            if row.address() > address || row.end_sequence() {
-                break;
-            }
-            found = Some((row.file_index(), row.line(), row.column()));
-        }
-        let (file, line, column) = found?;
-        Some(SourceLine {
-            file: self.file(&self.units[sequence.unit], program.header(), file)?,
-            line: line?.get(),
-            column: match column {
-                ColumnType::LeftEdge => None,
-                ColumnType::Column(column) => Some(column.get()),
-            },
-        })
+        LineCursor::new(self).at(offset)
     }
 
     /// What could not be read of what was asked for so far, as a sentence; `None` if there is nothing.

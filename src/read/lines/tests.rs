@@ -50,6 +50,25 @@ fn an_instruction_has_the_line_of_the_last_row_before_it() {
     }
 }
 
+/// A cursor goes on where it stands, or back: it finds what one finds that is new.
+#[test]
+fn a_cursor_finds_the_same_in_any_order() {
+    let source = [func("large", 20, 1), func("small", 10, 0)];
+    with_lines(&with_dwarf(&wasm(), 4, &source), |module, lines| {
+        let all = 0..module.bytes.len() as u32 + 1;
+        let expected: Vec<_> = all.clone().map(|offset| lines.at(offset)).collect();
+        assert_eq!(expected.iter().flatten().map(|line| line.line).max(), Some(22));
+        let find = |offsets: &mut dyn Iterator<Item = u32>| {
+            let mut cursor = LineCursor::new(lines);
+            offsets.for_each(|offset| assert_eq!(cursor.at(offset), expected[offset as usize]));
+        };
+        find(&mut all.clone());
+        find(&mut all.clone().rev());
+        find(&mut all.clone().chain(all.clone()).step_by(7));
+        find(&mut all.clone().flat_map(|offset| [offset, offset, offset / 2]));
+    });
+}
+
 #[test]
 fn dropped_code_is_not_taken_for_what_is_there() {
     let dropped = SourceFunc { name: "gone", line: 70, ..SourceFunc::default() };

@@ -225,8 +225,8 @@ impl Checker<'_, '_> {
             let (dst_table, src_table) = (parallel.index.0, table.0);
             wanted.push(Operator::TableCopy { dst_table, src_table });
             for segment in self.active_segments(table) {
-                let element = &self.module.elements[segment];
-                let copy = self.plan.segments.get(&(segment, ordinal));
+                let element = &self.module.elements[*segment];
+                let copy = self.plan.segments.get(&(*segment, ordinal));
                 let elem_index = copy.ok_or_else(|| wrong("a segment is not copied"))?.0;
                 let count = segment_entries(&element.items).len() as i32;
                 wanted.extend(offset(&element.kind));

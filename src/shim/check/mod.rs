@@ -13,6 +13,7 @@ mod body;
 mod func;
 
 use super::plan::{NewFunc, Parallel, Plan};
+use super::steps;
 use crate::analyze::{Entry, Indirect, segment_entries};
 use crate::error::{Error, Result};
 use crate::index::{ElemIdx, FuncIdx, TableIdx, TypeIdx};
@@ -33,11 +34,13 @@ pub(super) fn check(
 ) -> Result<()> {
     let output = Module::read(wasm)
         .map_err(|error| Error::Internal(format!("the output is refused: {error}")))?;
-    let checker = Checker { module, output: &output, indirect, plan, bit_casts };
+    let segments = active_segments(&output);
+    let checker = Checker { module, output: &output, indirect, plan, bit_casts, segments };
     checker.prefixes()?;
     checker.bodies()?;
     let targets = checker.new_funcs()?;
-    plan.parallels.iter().try_for_each(|parallel| checker.parallel(parallel, &targets))
+    plan.parallels.iter().try_for_each(|parallel| checker.parallel(parallel, &targets))?;
+    checker.passive_segments(&targets)
 }
 
 struct Checker<'a, 'm> {
@@ -46,6 +49,18 @@ struct Checker<'a, 'm> {
     indirect: &'a Indirect<'m>,
     plan: &'a Plan,
     bit_casts: bool,
+    /// The active segments of each table of the output, in order.
+    segments: BTreeMap<TableIdx, Vec<ElemIdx>>,
+}
+
+fn active_segments(module: &Module<'_>) -> BTreeMap<TableIdx, Vec<ElemIdx>> {
+    let mut segments: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (index, element) in module.elements.iter_enumerated() {
+        if let ElementKind::Active { table_index, .. } = element.kind {
+            segments.entry(TableIdx(table_index.unwrap_or(0))).or_default().push(index);
+        }
+    }
+    segments
 }
 
 fn wrong(what: impl Into<String>) -> Error {
@@ -72,6 +87,10 @@ impl Checker<'_, '_> {
             export.kind == ExternalKind::Func && FuncIdx(export.index).is_new(module)
         });
         require(of_this_tool, "something else than a new function is exported")?;
+        let exported = output.exports.iter();
+        let mut tables = exported.filter(|export| export.kind == ExternalKind::Table);
+        let hidden = tables.all(|export| (export.index as usize) < module.tables.len());
+        require(hidden, "the host can write to a parallel")?;
         for (index, func) in module.funcs.iter_enumerated() {
             let same = output.funcs.get(index).is_some_and(|copy| copy.ty == func.ty);
             require(same, &format!("the type of function {index} changed"))?;
@@ -147,29 +166,28 @@ impl Checker<'_, '_> {
         let same_size = copy.ty.initial == original.initial;
         let covered = parallel.may_be_shorter || !visible || !may_grow && same_size;
         require(covered, "the host may grow a table beyond its parallel")?;
-        let exported = self.output.exports.iter();
-        let mut exported = exported.filter(|export| export.kind == ExternalKind::Table);
-        let hidden = !exported.any(|export| export.index == parallel.index.0);
-        require(hidden && copy.import.is_none(), "the host can write to a parallel")?;
-        let mut originals = self.active_segments(table);
-        if self.module.tables[table].import.is_some() {
-            originals.clear();
-        }
+        require(copy.import.is_none(), "the host can write to a parallel")?;
+        let originals = match self.module.tables[table].import {
+            Some(_) => &[],
+            None => self.active_segments(table),
+        };
         let copies = self.active_segments(parallel.index);
         require(originals.len() == copies.len(), "a parallel has other segments")?;
-        for (original, copy) in originals.into_iter().zip(copies) {
-            self.segment(original, copy, ty, targets)?;
-        }
-        for ((segment, ordinal), copy) in &self.plan.segments {
-            if self.plan.parallels[*ordinal].index == parallel.index {
-                self.segment(*segment, *copy, ty, targets)?;
-            }
-        }
-        Ok(())
+        let mut segments = originals.iter().zip(copies);
+        segments.try_for_each(|(original, copy)| self.segment(*original, *copy, ty, targets))
     }
 
-    fn active_segments(&self, table: TableIdx) -> Vec<ElemIdx> {
-        self.output.active_segments(table).map(|(segment, ..)| segment).collect()
+    /// The segments that are copied into parallels by instructions.
+    fn passive_segments(&self, targets: &BTreeMap<FuncIdx, FuncIdx>) -> Result<()> {
+        let mut segments = self.plan.segments.iter();
+        segments.try_for_each(|((segment, ordinal), copy)| {
+            let (_, ty) = self.plan.parallels[*ordinal].class;
+            self.segment(*segment, *copy, ty, targets)
+        })
+    }
+
+    fn active_segments(&self, table: TableIdx) -> &[ElemIdx] {
+        self.segments.get(&table).map_or(&[], Vec::as_slice)
     }
 
     fn segment(
@@ -187,6 +205,7 @@ impl Checker<'_, '_> {
         require(!moved, "a parallel's segment moved")?;
         let (originals, copies) = (segment_entries(&original.items), segment_entries(&copy.items));
         require(originals.len() == copies.len(), "a parallel's segment has another length")?;
+        steps::count(originals.len());
         let mut entries = originals.into_iter().zip(copies);
         entries.try_for_each(|(from, to)| self.stand_in(from, to, ty, targets))
     }

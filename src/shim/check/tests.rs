@@ -39,7 +39,7 @@ fn verdict(mechanism: Mechanism, mutate: impl Fn(&str) -> String) -> Result<(), 
     let module = Module::read(&bytes).unwrap();
     let indirect = Indirect::find(&module).unwrap();
     let variadic = BTreeSet::new();
-    let mismatches = Mismatches::find(&module, &indirect, &variadic, true);
+    let mismatches = Mismatches::find(&module, &indirect, &variadic, true).unwrap();
     let options = ShimOptions { all_sites: true, ..ShimOptions::default() };
     let sites = select::select(&mismatches, &options, mechanism).unwrap();
     assert_eq!(sites.len(), 3);
