@@ -37,7 +37,6 @@ mod host;
 mod indirect;
 mod memories;
 mod model;
-mod origin;
 mod query;
 mod remarks;
 mod similar;
@@ -45,15 +44,16 @@ mod tables;
 mod taken;
 #[cfg(test)]
 mod tests;
+mod traceable;
 mod trust;
 mod types;
 mod uses;
 
-pub use advise::{Called, Extent, Imports, OnlyCall, Support, What, supports};
+pub use advise::{Called, Extent, Imports, OnlyCall, Support, SupportKind, supports};
 pub(crate) use assume::{FuncNames, recorded_function};
 pub use explain::Explainer;
 pub use explain::edge::{
-    Callees, DynamicCallees, Edge, GlobalKind, Held, Means, Operand, Reason, SlotsKnown, Source,
+    CallKind, Callees, DynamicCallees, Edge, GlobalKind, Held, Operand, Reason, SlotsKnown, Source,
     Unfollowed, Writer,
 };
 pub use indirect::{Entry, Indirect, IndirectCall, Placed, segment_entries};
