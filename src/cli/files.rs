@@ -6,7 +6,7 @@
 //! Nothing is forced to disk: this is as durable as what compilers and linkers write.
 
 use super::failure::{Failure, Result};
-use super::replace::{Attributes, replace};
+use super::replace::{Attributes, directory, replace};
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
@@ -181,13 +181,6 @@ impl Destination {
                 replace(path, bytes, old.as_ref(), like).map_err(failed("write", &path.display()))
             }
         }
-    }
-}
-
-pub(super) fn directory(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
     }
 }
 

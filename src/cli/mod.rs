@@ -6,6 +6,7 @@
 //! sees. stdout gets what was asked for and nothing else; the rest goes to stderr, errors and warnings as
 //! one line each. What the library decides is never decided here again.
 
+mod advice;
 mod console;
 mod failure;
 mod files;
@@ -116,11 +117,11 @@ fn advise(args: &Analyze, input: &Input, options: &Options, mut console: Console
         Format::Text => {
             advice.items.truncate(args.top.unwrap_or(TOP));
             note_rest(found - advice.items.len(), &mut console);
-            console.print(&advice.to_string())
+            console.print(&advice::text(&advice))
         }
         Format::Json => {
             advice.items.truncate(args.top.unwrap_or(found));
-            console.print_json(&advice)
+            console.print_json(&advice::data(&advice))
         }
     }
 }

@@ -85,7 +85,7 @@ pub fn shim(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
     with_sites(input, options, |mismatches, sites, mechanism| {
         let module = mismatches.module;
         if let Some(section) = module.object_section() {
-            return Err(Error::Refused(Refusal::of_object(section).into()));
+            return Err(Error::Refused(Refusal::of_object(section.name).into()));
         }
         let nothing = ShimOutput {
             wasm: Vec::new(),
