@@ -4,7 +4,7 @@
 //! Code that can't run (after an unconditional branch, up to the end of its frame, as the validator
 //! sees it) has no facts: the output drops it.
 //!
-//! A large module has over a million calls, so a call takes twelve bytes.
+//! A large module has over a million calls, so a [`Call`] is kept at twelve bytes.
 
 use super::decode::{Visitor, decode};
 use super::host;
@@ -55,7 +55,7 @@ pub(super) struct Facts {
     pub(super) calls: IndexVec<FuncIdx, Box<[Call]>>,
     pub(super) dynamics: Vec<Dynamic>,
     pub(super) uses: Uses,
-    /// The functions in which it is worth while to follow values to dynamic calls and tables, in
+    /// The functions in which following values to dynamic calls and tables may find something, in
     /// index order; the others are [`Traceable::No`].
     pub(super) traceable: Vec<(FuncIdx, Traceable)>,
     /// The calls through tables that the host doesn't see whose index is loaded from a memory, as
@@ -180,7 +180,7 @@ impl<'a> Collector<'a> {
         let params = self.module.func_type(func).params().len();
         let through_locals = self.locals.traceable(params);
         self.facts.traceable = self.facts.traceable.max(through_locals);
-        // What stays is as small as can be; the room to collect in is kept.
+        // What is kept takes no more memory than it needs; the collector's is used again.
         Ok(BodyFacts {
             calls: self.facts.calls.drain(..).collect(),
             dynamics: self.facts.dynamics.drain(..).collect(),
@@ -246,7 +246,8 @@ impl Collector<'_> {
         }
     }
 
-    /// The value on top of the operand stack chooses a target. Whether it was loaded.
+    /// Notes that the value on top of the operand stack chooses a target; returns whether it was
+    /// loaded from a memory.
     fn choose(&mut self) -> bool {
         match self.top {
             TopValue::Opaque => {}

@@ -197,8 +197,9 @@ impl Analysis {
         Ok(analysis)
     }
 
-    /// The closure, given with the classes that its functions are targets of; and as its sites every
-    /// call in it that can lead into it: also such as no entry is assumed to lie behind.
+    /// The closure and its sites: every call in it that can lead back into it, even where the user
+    /// assumes that no entry lies behind. `reached` are its functions, and the classes that these
+    /// are targets of.
     fn of(model: &Model<'_>, query: &Query, graph: &Graph, reached: Reached) -> Analysis {
         let closure = reached.funcs(model.module);
         let all = closure.indices().take(model.module.imported_funcs);

@@ -1,9 +1,9 @@
 //! A first, cheap look at where values come from, to tell which bodies are worth interpreting.
 //!
 //! In code from compilers nearly every target of a dynamic call has just been loaded from memory,
-//! where nothing can follow it. What this look says never decides anything but that.
+//! where nothing can follow it. This look decides which bodies are interpreted, and nothing else.
 
-/// Whether it is worth while to follow values in a body.
+/// Whether interpreting a body may find values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Traceable {
     #[default]

@@ -151,10 +151,10 @@ impl Destination {
         Ok(Destination::File { path: place, old: None })
     }
 
-    /// Writes all of `bytes`. A new file gets the permission bits of the input, if that was a
-    /// file; else those of the file that it replaces; else the usual ones. It belongs to whom the file
-    /// belongs that it replaces, where the system permits; else there are no bits by which it would run as
-    /// somebody else.
+    /// Writes all of `bytes`. A new file gets the permission bits of the input, if that was a file;
+    /// else those of the file that it replaces; else the usual ones. It gets the owner of the file
+    /// that it replaces, where the system permits that; where not, it loses the bits by which it
+    /// would run in another user's name.
     pub(super) fn write(&self, bytes: &[u8], input: &Input) -> Result<()> {
         self.write_with(bytes, input.attributes.as_ref())
     }

@@ -3,8 +3,9 @@
 //! [`flags`] is what the user types, [`usage`] finds what makes no sense in it, and [`resolve`] makes the
 //! library's options of it; [`files`], [`replace`] and [`signals`] read and write; [`shim`] is the
 //! second job, [`profiles`] is what does without a module; [`console`] and [`progress`] are what the user
-//! sees. stdout gets what was asked for and nothing else; the rest goes to stderr, errors and warnings as
-//! one line each. What the library decides is never decided here again.
+//! sees, and [`advice`] says which flag helps. stdout gets what was asked for and nothing else; the
+//! rest goes to stderr, errors and warnings as one line each. What the library decides is never
+//! decided here again.
 
 mod advice;
 mod console;
