@@ -1,34 +1,12 @@
 //! What can go wrong, each with what, where and what to do.
 
 use crate::limits::Limit;
+use crate::location::Location;
 use crate::refusal::Refusals;
 use crate::text::escape;
-use std::fmt;
 
 /// The result of every fallible operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// A place in a function of the input: which function, and how far into the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Location {
-    /// The function, by its index in the function index space.
-    pub func: u32,
-    /// Its name, from the name section, an import or an export.
-    pub name: Option<String>,
-    /// Offset in bytes from the start of the input module.
-    pub offset: usize,
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "function {}", self.func)?;
-        if let Some(name) = &self.name {
-            write!(f, " ({})", escape(name))?;
-        }
-        write!(f, " at offset {:#x}", self.offset)
-    }
-}
 
 /// Why a module or a request was refused.
 #[derive(Debug, thiserror::Error)]

@@ -92,6 +92,7 @@ mod error;
 pub mod guide;
 mod index;
 mod limits;
+mod location;
 mod options;
 mod pattern;
 mod plan;
@@ -106,8 +107,9 @@ mod verify;
 
 pub use abi::Abi;
 pub use cpu_profile::{CpuProfile, Hot};
-pub use error::{Error, ErrorKind, Location, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use limits::Limit;
+pub use location::Location;
 pub use options::{
     Assumption, EntryPattern, Form, FuncPattern, Optimize, Options, Precision, TablePattern,
 };

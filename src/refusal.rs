@@ -3,8 +3,7 @@
 //! Input: refusals, as planning and rewriting find them. Output: [`Refusals`], plain data for people (a line
 //! for each kind) and programs (JSON). Nothing here decides what is refused.
 
-use crate::error::Location;
-use crate::read::Section;
+use crate::location::Location;
 use crate::text::escape;
 use serde::Serialize;
 use std::fmt;
@@ -123,10 +122,9 @@ impl Refusal {
         Refusal { kind, what: what.into(), location: None }
     }
 
-    /// The refusal of a relocatable object, which has this section.
-    pub(crate) fn of_object(section: &Section<'_>) -> Refusal {
-        let name = escape(section.name);
-        let what = format!("a relocatable object (it has the section `{name}`)");
+    /// The refusal of a relocatable object, which has a section of this name.
+    pub(crate) fn of_object(section: &str) -> Refusal {
+        let what = format!("a relocatable object (it has the section `{}`)", escape(section));
         Refusal::of_module(RefusalKind::Object, what)
     }
 

@@ -126,7 +126,7 @@ impl Abi {
     /// All protocols.
     pub const ALL: [Abi; 1] = [Abi::WpkFork];
 
-    /// The name as `--abi` spells it.
+    /// The name, as options spell it.
     pub fn name(self) -> &'static str {
         match self {
             Abi::WpkFork => "wpk-fork",

@@ -16,7 +16,7 @@ pub(super) trait Visitor {
     /// Any vector operator. None of them calls, branches or touches a reference.
     fn vector_operator(&mut self);
 
-    /// An operator that may write to a memory; it comes as itself besides.
+    /// Announces an operator that may write to a memory, which is shown itself next.
     fn memory_write(&mut self);
 }
 

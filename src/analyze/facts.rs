@@ -4,11 +4,11 @@
 //! Code that can't run (after an unconditional branch, up to the end of its frame, as the validator
 //! sees it) has no facts: the output drops it.
 //!
-//! A large module has over a million calls, so a call takes twelve bytes.
+//! A large module has over a million calls, so a [`Call`] is kept at twelve bytes.
 
 use super::decode::{Visitor, decode};
 use super::host;
-use super::origin::{LocalUses, Origin, Traceable};
+use super::traceable::{LocalUses, TopValue, Traceable};
 use crate::error::Result;
 use crate::index::{ElemIdx, FuncIdx, IndexType, IndexVec, TableIdx, TypeIdx};
 use crate::read::Module;
@@ -55,7 +55,7 @@ pub(super) struct Facts {
     pub(super) calls: IndexVec<FuncIdx, Box<[Call]>>,
     pub(super) dynamics: Vec<Dynamic>,
     pub(super) uses: Uses,
-    /// The functions in which it is worth while to follow values to dynamic calls and tables, in
+    /// The functions in which following values to dynamic calls and tables may find something, in
     /// index order; the others are [`Traceable::No`].
     pub(super) traceable: Vec<(FuncIdx, Traceable)>,
     /// The calls through tables that the host doesn't see whose index is loaded from a memory, as
@@ -146,12 +146,12 @@ struct Collector<'a> {
     module: &'a Module<'a>,
     host_written: &'a IndexVec<TableIdx, bool>,
     /// What a load makes. It can't be followed if the host sees all memories.
-    load: Origin,
+    load: TopValue,
     func: FuncIdx,
     facts: BodyFacts,
-    liveness: Liveness,
+    live_code: LiveCode,
     /// What made the value on top of the operand stack.
-    origin: Origin,
+    top: TopValue,
     locals: LocalUses,
 }
 
@@ -160,27 +160,27 @@ impl<'a> Collector<'a> {
         Collector {
             module,
             host_written,
-            load: Origin::Loaded { followed: host::any_private_memory(module) },
+            load: TopValue::Loaded { followed: host::any_private_memory(module) },
             func: FuncIdx(0),
             facts: BodyFacts::default(),
-            liveness: Liveness::default(),
-            origin: Origin::Other,
+            live_code: LiveCode::default(),
+            top: TopValue::Other,
             locals: LocalUses::default(),
         }
     }
 
     fn collect(&mut self, body: &FunctionBody<'_>, func: FuncIdx) -> Result<BodyFacts> {
         self.func = func;
-        self.liveness = Liveness::default();
+        self.live_code = LiveCode::default();
         self.facts.traceable = Traceable::No;
         self.facts.writes_memory = false;
-        self.origin = Origin::Other;
+        self.top = TopValue::Other;
         self.locals.clear();
         decode(body, self)?;
         let params = self.module.func_type(func).params().len();
         let through_locals = self.locals.traceable(params);
         self.facts.traceable = self.facts.traceable.max(through_locals);
-        // What stays is as small as can be; the room to collect in is kept.
+        // What is kept takes no more memory than it needs; the collector's is used again.
         Ok(BodyFacts {
             calls: self.facts.calls.drain(..).collect(),
             dynamics: self.facts.dynamics.drain(..).collect(),
@@ -195,14 +195,14 @@ impl<'a> Collector<'a> {
 impl Visitor for Collector<'_> {
     #[inline(always)]
     fn operator(&mut self, offset: u32, operator: &Operator<'_>) {
-        if self.liveness.step(operator) {
+        if self.live_code.step(operator) {
             self.live(operator, offset);
-            self.origin = self.follow(operator);
+            self.top = self.follow(operator);
         }
     }
 
     fn vector_operator(&mut self) {
-        self.origin = Origin::Opaque;
+        self.top = TopValue::Opaque;
     }
 
     fn memory_write(&mut self) {
@@ -213,22 +213,22 @@ impl Visitor for Collector<'_> {
 impl Collector<'_> {
     /// What makes the value on top of the operand stack after `operator`.
     #[inline(always)]
-    fn follow(&mut self, operator: &Operator<'_>) -> Origin {
+    fn follow(&mut self, operator: &Operator<'_>) -> TopValue {
         match *operator {
-            Operator::LocalGet { local_index } => Origin::Local(local_index),
+            Operator::LocalGet { local_index } => TopValue::Local(local_index),
             Operator::LocalSet { local_index } => {
-                self.locals.assign(local_index, self.origin);
-                Origin::Other
+                self.locals.assign(local_index, self.top);
+                TopValue::Other
             }
             Operator::LocalTee { local_index } => {
-                self.locals.assign(local_index, self.origin);
-                self.origin
+                self.locals.assign(local_index, self.top);
+                self.top
             }
             Operator::Call { function_index } => {
                 if self.module.is_import(FuncIdx(function_index)) {
-                    Origin::Opaque
+                    TopValue::Opaque
                 } else {
-                    Origin::Other
+                    TopValue::Other
                 }
             }
             Operator::I32Load { .. }
@@ -239,28 +239,29 @@ impl Collector<'_> {
             | Operator::CallRef { .. }
             | Operator::TableGet { .. }
             | Operator::StructGet { .. }
-            | Operator::ArrayGet { .. } => Origin::Opaque,
+            | Operator::ArrayGet { .. } => TopValue::Opaque,
             // The same reference, or none.
-            Operator::RefAsNonNull | Operator::RefCastNonNull { .. } => self.origin,
-            _ => Origin::Other,
+            Operator::RefAsNonNull | Operator::RefCastNonNull { .. } => self.top,
+            _ => TopValue::Other,
         }
     }
 
-    /// The value on top of the operand stack chooses a target. Whether it was loaded.
+    /// Notes that the value on top of the operand stack chooses a target; returns whether it was
+    /// loaded from a memory.
     fn choose(&mut self) -> bool {
-        match self.origin {
-            Origin::Opaque => {}
-            Origin::Loaded { followed } => {
+        match self.top {
+            TopValue::Opaque => {}
+            TopValue::Loaded { followed } => {
                 if followed {
                     self.facts.traceable = Traceable::Yes;
                 }
                 return true;
             }
-            Origin::Local(local) => {
+            TopValue::Local(local) => {
                 self.locals.choose(local);
                 return self.locals.is_loaded(local);
             }
-            Origin::Other => self.facts.traceable = Traceable::Yes,
+            TopValue::Other => self.facts.traceable = Traceable::Yes,
         }
         false
     }
@@ -362,14 +363,14 @@ impl Uses {
 /// Tells live code from code that can't run, in the validator's terms: after an instruction that
 /// never continues, its frame is dead until `end`, or until the next arm begins.
 #[derive(Default)]
-pub(super) struct Liveness {
+pub(super) struct LiveCode {
     /// How many frames are open within the body's own.
     depth: u32,
     /// The depth of the frame that died, if one did.
     dead: Option<u32>,
 }
 
-impl Liveness {
+impl LiveCode {
     /// Takes the next operator and says whether it is live.
     #[inline(always)]
     pub(super) fn step(&mut self, operator: &Operator<'_>) -> bool {

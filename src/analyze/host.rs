@@ -1,7 +1,7 @@
-//! What the host sees of a module: tables and memories that are imported or exported, and when functions first
-//! get into its hands.
+//! What the host sees of a module: the tables and memories that are imported or exported, and the
+//! moment from which it can hold functions.
 //!
-//! Input: a [`Module`]. Output: answers; nothing is found out about code.
+//! Input: a [`Module`]. Output: answers, none of which depends on code.
 
 use crate::index::{ElemIdx, IndexVec, MemoryIdx, TableIdx};
 use crate::read::Module;

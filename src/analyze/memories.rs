@@ -1,7 +1,7 @@
 //! What memories hold, where that can't change.
 //!
-//! A memory keeps what its active data segments put there, and zeros elsewhere, if the host neither
-//! imports nor exports it and no instruction of the module writes to any memory; growing it adds
+//! A memory keeps what its active data segments put there, and zeros elsewhere, if it is neither
+//! imported nor exported and no instruction of the module writes to any memory; growing it adds
 //! zeros. That is rare: wasm has no read-only memory. In any other memory a load can give anything.
 
 use super::constants::{Constant, Constants};
@@ -11,7 +11,7 @@ use crate::index::{IndexVec, MemoryIdx};
 use crate::read::Module;
 use wasmparser::{DataKind, MemArg, MemArgTarget, Operator};
 
-/// The memories that stay as they are.
+/// The memories whose contents can't change.
 #[derive(Default)]
 pub(super) struct Memories<'m> {
     /// For each memory the segments in it, in order of address; `None` if a load can give anything.
@@ -61,8 +61,8 @@ impl<'m> Memories<'m> {
         self.contents.iter().all(Option::is_none)
     }
 
-    /// What a load may give, if its address is one of a few; `None` for anything, or if the operator
-    /// is no load of an integer.
+    /// The values that a load from one of these addresses may give; `None` if it can give any, or
+    /// if the operator is no load of an integer.
     pub(super) fn load(&self, operator: &Operator<'_>, addresses: &[u64]) -> Option<Vec<u64>> {
         let load = Load::new(operator)?;
         let MemArgTarget::Memory(memory) = load.memarg.target else { return None };

@@ -37,7 +37,6 @@ mod host;
 mod indirect;
 mod memories;
 mod model;
-mod origin;
 mod query;
 mod remarks;
 mod similar;
@@ -45,15 +44,16 @@ mod tables;
 mod taken;
 #[cfg(test)]
 mod tests;
+mod traceable;
 mod trust;
 mod types;
 mod uses;
 
-pub use advise::{Called, Extent, Imports, OnlyCall, Support, What, supports};
+pub use advise::{Called, Extent, Imports, OnlyCall, Support, SupportKind, supports};
 pub(crate) use assume::{FuncNames, recorded_function};
 pub use explain::Explainer;
 pub use explain::edge::{
-    Callees, DynamicCallees, Edge, GlobalKind, Held, Means, Operand, Reason, SlotsKnown, Source,
+    CallKind, Callees, DynamicCallees, Edge, GlobalKind, Held, Operand, Reason, SlotsKnown, Source,
     Unfollowed, Writer,
 };
 pub use indirect::{Entry, Indirect, IndirectCall, Placed, segment_entries};
@@ -197,8 +197,9 @@ impl Analysis {
         Ok(analysis)
     }
 
-    /// The closure, given with the classes that its functions are targets of; and as its sites every
-    /// call in it that can lead into it: also such as no entry is assumed to lie behind.
+    /// The closure and its sites: every call in it that can lead back into it, even where the user
+    /// assumes that no entry lies behind. `reached` are its functions, and the classes that these
+    /// are targets of.
     fn of(model: &Model<'_>, query: &Query, graph: &Graph, reached: Reached) -> Analysis {
         let closure = reached.funcs(model.module);
         let all = closure.indices().take(model.module.imported_funcs);

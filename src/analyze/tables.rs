@@ -6,9 +6,9 @@
 //! elsewhere; and besides, at any time, what instructions write to it, as far as their operands are
 //! known.
 //!
-//! A write never takes the old value away here, for nothing says when it happens. Nor does a segment
-//! that comes after one for an imported table: when instantiation fails between the two, functions of
-//! this module are in the host's hands already, and can run.
+//! A write adds to what a slot may hold and takes nothing away, since nothing says when it happens.
+//! The same goes for a segment that comes after one for an imported table: when instantiation fails
+//! between the two, the host holds functions of this module already, and can call them.
 
 mod writes;
 

@@ -1,4 +1,4 @@
-//! The functions whose reference exists, and where it can get.
+//! The functions whose references exist, and where these can get to.
 //!
 //! A reference is made by `ref.func`, in live code or in a constant expression, by an element
 //! segment, and by an export, from which the host gets it.
@@ -54,7 +54,7 @@ fn is_loose(uses: &Uses, tables: &Tables, holder: &Holder) -> bool {
     }
 }
 
-/// What holds references from the start.
+/// What holds references as soon as the module is instantiated.
 enum Holder {
     Table(TableIdx),
     Passive(ElemIdx),

@@ -6,7 +6,7 @@
 //! Nothing is forced to disk: this is as durable as what compilers and linkers write.
 
 use super::failure::{Failure, Result};
-use super::replace::{Attributes, replace};
+use super::replace::{Attributes, directory, replace};
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
@@ -151,10 +151,10 @@ impl Destination {
         Ok(Destination::File { path: place, old: None })
     }
 
-    /// Writes all of `bytes`. A new file gets the permission bits of the input, if that was a
-    /// file; else those of the file that it replaces; else the usual ones. It belongs to whom the file
-    /// belongs that it replaces, where the system permits; else there are no bits by which it would run as
-    /// somebody else.
+    /// Writes all of `bytes`. A new file gets the permission bits of the input, if that was a file;
+    /// else those of the file that it replaces; else the usual ones. It gets the owner of the file
+    /// that it replaces, where the system permits that; where not, it loses the bits by which it
+    /// would run in another user's name.
     pub(super) fn write(&self, bytes: &[u8], input: &Input) -> Result<()> {
         self.write_with(bytes, input.attributes.as_ref())
     }
@@ -181,13 +181,6 @@ impl Destination {
                 replace(path, bytes, old.as_ref(), like).map_err(failed("write", &path.display()))
             }
         }
-    }
-}
-
-pub(super) fn directory(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
     }
 }
 

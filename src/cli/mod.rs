@@ -3,9 +3,11 @@
 //! [`flags`] is what the user types, [`usage`] finds what makes no sense in it, and [`resolve`] makes the
 //! library's options of it; [`files`], [`replace`] and [`signals`] read and write; [`shim`] is the
 //! second job, [`profiles`] is what does without a module; [`console`] and [`progress`] are what the user
-//! sees. stdout gets what was asked for and nothing else; the rest goes to stderr, errors and warnings as
-//! one line each. What the library decides is never decided here again.
+//! sees, and [`advice`] says which flag helps. stdout gets what was asked for and nothing else; the
+//! rest goes to stderr, errors and warnings as one line each. What the library decides is never
+//! decided here again.
 
+mod advice;
 mod console;
 mod failure;
 mod files;
@@ -116,11 +118,11 @@ fn advise(args: &Analyze, input: &Input, options: &Options, mut console: Console
         Format::Text => {
             advice.items.truncate(args.top.unwrap_or(TOP));
             note_rest(found - advice.items.len(), &mut console);
-            console.print(&advice)
+            console.print(&advice::text(&advice))
         }
         Format::Json => {
             advice.items.truncate(args.top.unwrap_or(found));
-            console.print_json(&advice)
+            console.print_json(&advice::data(&advice))
         }
     }
 }

@@ -48,12 +48,20 @@ pub(super) fn replace(
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let temporary = signals::Temporary::make(|| {
         // `tempfile` adds its file's path to the error, which names no file of the user's.
-        builder.tempfile_in(super::files::directory(path)).map_err(|error| plain(&error))
+        builder.tempfile_in(directory(path)).map_err(|error| plain(&error))
     })?;
     let mut file = temporary.file();
     file.write_all(bytes)?;
     set_attributes(file, old, like)?;
     temporary.persist(path).map_err(|error| plain(&error))
+}
+
+/// The directory that a file is in.
+pub(super) fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 #[cfg(unix)]

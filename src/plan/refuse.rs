@@ -79,7 +79,7 @@ pub(super) fn also<T>(
 
 fn of_module(module: &Module<'_>, abi: Abi, has_frames: bool) -> Vec<Refusal> {
     let mut refusals = reserved_names(module, abi);
-    refusals.extend(module.object_section().map(Refusal::of_object));
+    refusals.extend(module.object_section().map(|section| Refusal::of_object(section.name)));
     match module.memories.as_slice() {
         [] if has_frames => refusals.push(Refusal::of_module(
             RefusalKind::NoMemory,

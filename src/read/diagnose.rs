@@ -37,8 +37,7 @@ fn proposal(missing: WasmFeatures) -> Option<&'static str> {
     PROPOSALS.into_iter().find_map(|(feature, name)| missing.contains(feature).then_some(name))
 }
 
-/// The proposal that an operator belongs to which the validator doesn't know, though engines do behind
-/// a flag.
+/// The proposal of an operator that the validator doesn't know, but that engines have behind a flag.
 fn unknown_operator(bytes: &[u8], offset: usize) -> Option<&'static str> {
     let mut reader = BinaryReader::new(bytes.get(offset..)?, 0);
     let prefix = reader.read_u8().ok()?;

@@ -20,11 +20,12 @@ pub use detect::text_to_binary;
 pub use names::{Names, demangled};
 pub use operators::{Located, Operators};
 
-use crate::error::{Location, Result};
+use crate::error::Result;
 use crate::index::{
     DataIdx, ElemIdx, FuncIdx, GlobalIdx, IndexType, IndexVec, MemoryIdx, TableIdx, TagIdx, TypeIdx,
 };
 use crate::limits::Sizes;
+use crate::location::Location;
 use diagnose::diagnose;
 use lines::Lines;
 use rayon::prelude::*;

@@ -1,8 +1,11 @@
 //! What holds the closure up, largest first: for people (text) and programs (JSON).
 
+pub use crate::analyze::Extent;
+
 use super::closure::import_name;
-use crate::analyze::{Called, Extent, Imports, OnlyCall, Support, What};
+use crate::analyze::{Called, Imports, OnlyCall, Support, SupportKind};
 use crate::index::FuncIdx;
+use crate::options::{Assumption, EntryPattern, FuncPattern, TablePattern};
 use crate::read::Module;
 use crate::text::{Named, escape, signature};
 use serde::Serialize;
@@ -27,12 +30,20 @@ pub struct Item {
     pub without: Without,
     /// How much smaller the closure would be without it, all else left as it is.
     pub saves: Extent,
-    /// The flag that assumes it away, with its value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pass: Option<String>,
-    /// The flag of the options without which it isn't there, with its value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub leave_out: Option<String>,
+    /// What takes it away, where a single option does.
+    #[serde(skip)]
+    pub remedy: Option<Remedy>,
+}
+
+/// What takes something away that holds the closure up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// To assume it away.
+    Assume(Assumption),
+    /// To name this pattern no longer among the entries.
+    LeaveOutEntry(EntryPattern),
+    /// To name this pattern no longer among the imports that may call back.
+    LeaveOutReentrant(EntryPattern),
 }
 
 /// What can hold the closure up.
@@ -81,7 +92,7 @@ pub enum Without {
         /// If one call alone leads from it to an entry, recursion aside: that one. Without this call
         /// the closure would be smaller by just as much.
         #[serde(skip_serializing_if = "Option::is_none")]
-        only_call: Option<Call>,
+        only_call: Option<HoldingCall>,
     },
 }
 
@@ -96,7 +107,7 @@ pub struct Import {
 
 /// A call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Call {
+pub struct HoldingCall {
     /// Offset of the instruction in bytes from the start of the module.
     pub offset: u32,
     /// Index of the function that is called; none if it is not a direct call.
@@ -117,62 +128,68 @@ impl Advice {
     /// Puts in words what holds up `closure`.
     pub(crate) fn new(module: &Module<'_>, closure: Extent, supports: &[Support]) -> Advice {
         let item = |support: &Support| {
-            let (pass, leave_out) = flags(&support.what);
-            let without = Without::new(module, &support.what);
-            Item { without, saves: support.saves, pass, leave_out }
+            let without = Without::new(module, &support.kind);
+            Item { without, saves: support.saves, remedy: Remedy::of(&support.kind) }
         };
         let mut items: Vec<_> = supports.iter().map(item).collect();
         // The sort is stable: what saves the same stays in the order in which it is found.
         items.sort_by_key(|item| Reverse(item.saves));
         Advice { closure, items }
     }
-}
 
-/// The flag that does away with something, and the flag that brought it.
-fn flags(what: &What) -> (Option<String>, Option<String>) {
-    let pattern = |flag: &str, imports: &Imports| {
-        let pattern = imports.pattern.as_ref()?;
-        Some(format!("{flag} {}", shell_word(&pattern.to_string())))
-    };
-    match what {
-        What::VisibleTable(table) => (Some(format!("--assume-table-private {table}")), None),
-        What::Function { func, .. } => (Some(format!("--assume-no-fork {func}")), None),
-        What::Reentry(imports) => (None, pattern("--reentrant", imports)),
-        What::Entries(imports) => (None, pattern("--entry", imports)),
-        What::Exports | What::Calls { .. } => (None, None),
+    /// The text, with what `remark` says of it behind each item.
+    pub fn text(&self, remark: impl Fn(&Item) -> String) -> String {
+        let Extent { functions, code_bytes } = self.closure;
+        let mut text =
+            format!("{functions} functions, {code_bytes} bytes of code in the closure\n");
+        if !self.items.is_empty() {
+            text += "functions  code bytes  fewer without\n";
+        }
+        for item in &self.items {
+            text += &format!("{item}{}\n", remark(item));
+        }
+        text
     }
 }
 
-/// In quotes, where a shell would not take the text as it is.
-fn shell_word(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
-    if text.chars().all(is_plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
+impl Remedy {
+    fn of(kind: &SupportKind) -> Option<Remedy> {
+        match kind {
+            SupportKind::VisibleTable(table) => {
+                let table = TablePattern(table.to_string());
+                Some(Remedy::Assume(Assumption::TablePrivate(table)))
+            }
+            SupportKind::Function { func, .. } => {
+                let func = FuncPattern(func.to_string());
+                Some(Remedy::Assume(Assumption::NoFork(func)))
+            }
+            SupportKind::Reentry(imports) => imports.pattern.clone().map(Remedy::LeaveOutReentrant),
+            SupportKind::Entries(imports) => imports.pattern.clone().map(Remedy::LeaveOutEntry),
+            SupportKind::Exports | SupportKind::Calls { .. } => None,
+        }
     }
 }
 
 impl Without {
-    fn new(module: &Module<'_>, what: &What) -> Without {
+    fn new(module: &Module<'_>, kind: &SupportKind) -> Without {
         let imports = |imports: &Imports| {
             imports.funcs.iter().map(|func| Import::new(module, *func)).collect()
         };
-        match what {
-            What::VisibleTable(table) => Without::Table { table: table.0 },
-            What::Exports => Without::Exports,
-            What::Reentry(set) => Without::Reentry { imports: imports(set) },
-            What::Entries(set) => Without::Entries { imports: imports(set) },
-            What::Calls { table, ty, calls } => Without::Calls {
+        match kind {
+            SupportKind::VisibleTable(table) => Without::Table { table: table.0 },
+            SupportKind::Exports => Without::Exports,
+            SupportKind::Reentry(set) => Without::Reentry { imports: imports(set) },
+            SupportKind::Entries(set) => Without::Entries { imports: imports(set) },
+            SupportKind::Calls { table, ty, calls } => Without::Calls {
                 table: table.map(|table| table.0),
                 r#type: ty.map(|ty| ty.0),
                 signature: ty.map(|ty| signature(module.func_type_at(ty))),
                 calls: *calls,
             },
-            What::Function { func, only_call } => Without::Function {
+            SupportKind::Function { func, only_call } => Without::Function {
                 index: func.0,
                 name: module.func_name(*func).map(Into::into),
-                only_call: only_call.as_ref().map(|call| Call::new(module, call)),
+                only_call: only_call.as_ref().map(|call| HoldingCall::new(module, call)),
             },
         }
     }
@@ -184,14 +201,14 @@ impl Import {
     }
 }
 
-impl Call {
-    fn new(module: &Module<'_>, call: &OnlyCall) -> Call {
+impl HoldingCall {
+    fn new(module: &Module<'_>, call: &OnlyCall) -> HoldingCall {
         let (callee, table, ty) = match call.callee {
             Called::Function(func) => (Some(func), None, None),
             Called::Table { table, ty } => (None, Some(table.0), Some(ty.0)),
             Called::Reference { ty } => (None, None, Some(ty.0)),
         };
-        Call {
+        HoldingCall {
             offset: call.offset,
             callee: callee.map(|func| func.0),
             callee_name: callee.and_then(|func| module.func_name(func)).map(Into::into),
@@ -207,31 +224,18 @@ impl Call {
 /// 224 functions, 131072 bytes of code in the closure
 /// functions  code bytes  fewer without
 ///       198       90112  the 87 calls through table 0 of type (i32) -> i32
-///       150       80000  57 (evaltree), held by its call of 12 (fork) at 0x12ab alone [--assume-no-fork 57]
+///       150       80000  57 (evaltree), held by its call of 12 (fork) at 0x12ab alone
 /// ```
 impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Extent { functions, code_bytes } = self.closure;
-        writeln!(f, "{functions} functions, {code_bytes} bytes of code in the closure")?;
-        if self.items.is_empty() {
-            return Ok(());
-        }
-        writeln!(f, "functions  code bytes  fewer without")?;
-        self.items.iter().try_for_each(|item| writeln!(f, "{item}"))
+        f.write_str(&self.text(|_| String::new()))
     }
 }
 
 impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Extent { functions, code_bytes } = self.saves;
-        write!(f, "{functions:9}  {code_bytes:10}  {}", self.without)?;
-        if let Some(flag) = &self.pass {
-            write!(f, " [{flag}]")?;
-        }
-        if let Some(flag) = &self.leave_out {
-            write!(f, " [leave out {}]", escape(flag))?;
-        }
-        Ok(())
+        write!(f, "{functions:9}  {code_bytes:10}  {}", self.without)
     }
 }
 
@@ -267,7 +271,7 @@ impl fmt::Display for Without {
     }
 }
 
-impl fmt::Display for Call {
+impl fmt::Display for HoldingCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.callee, self.table) {
             (Some(callee), _) => {
@@ -291,19 +295,4 @@ fn write_imports(f: &mut fmt::Formatter<'_>, imports: &[Import], role: &str) -> 
         write!(f, " and {} more imports", imports.len() - NAMED_IMPORTS)?;
     }
     write!(f, " {role}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::options::EntryPattern;
-
-    #[test]
-    fn a_flag_can_be_pasted_into_a_shell() {
-        let word = |text: &str| shell_word(&EntryPattern::parse(text).unwrap().to_string());
-        assert_eq!(word("kernel.kernel_fork"), "kernel.kernel_fork");
-        assert_eq!(word("env.sleep*"), "'env.sleep*'");
-        assert_eq!(word("\"env\".sleep.ms"), "'\"env\".sleep.ms'");
-        assert_eq!(word("\"a.b\".it's"), r"'a.b.it'\''s'");
-    }
 }

@@ -20,7 +20,7 @@ pub struct Report {
     pub closure: Vec<Function>,
     /// What the closure relies on and this tool can't check, one sentence each.
     pub assumptions: Vec<String>,
-    /// What the analysis took care of unasked, one sentence each.
+    /// What the analysis recognised by itself, or could not follow, one sentence each.
     pub notes: Vec<String>,
     /// What the user should know before using the closure, one sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -68,7 +68,7 @@ impl Imports {
 }
 
 impl Import {
-    /// As `--entry` takes it.
+    /// As a pattern that means it alone.
     fn pattern(&self) -> EntryPattern {
         EntryPattern::exact(&*self.module, &*self.name)
     }

@@ -85,7 +85,7 @@ pub struct ShimOutput {
 pub(crate) fn repair(module: &Module<'_>, options: &ShimOptions) -> Result<ShimOutput> {
     with_sites(module, options, |mismatches, sites, mechanism| {
         if let Some(section) = module.object_section() {
-            return Err(Error::Refused(Refusal::of_object(section).into()));
+            return Err(Error::Refused(Refusal::of_object(section.name).into()));
         }
         if sites.is_empty() {
             return Ok(ShimOutput::untouched(module));

@@ -47,14 +47,14 @@ pub struct Extent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Support {
     /// What it is.
-    pub what: What,
+    pub kind: SupportKind,
     /// What the closure would have less, all else left as it is.
     pub saves: Extent,
 }
 
 /// What can hold the closure up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum SupportKind {
     /// That the host can write to a table.
     VisibleTable(TableIdx),
     /// That the host may pass on functions which only their exports give it, by tables and references.
@@ -196,14 +196,14 @@ impl Adviser<'_> {
         let hubs = &weights.hubs.hubs;
         let of_type = hubs.iter().zip(weights.hubs.first..).map(|(hub, id)| {
             let (table, ty, calls) = (hub.table, Some(TypeIds::index(hub.ty)), hub.calls);
-            Support { what: What::Calls { table, ty, calls }, saves: weights.of(id) }
+            Support { kind: SupportKind::Calls { table, ty, calls }, saves: weights.of(id) }
         });
         let tables: BTreeSet<_> = hubs.iter().map(|hub| hub.table).collect();
         let of_table = tables.into_iter().filter_map(|table| {
             let of_it = hubs.iter().filter(|hub| hub.table == table);
             let (types, calls) = of_it.fold((0, 0), |(n, calls), hub| (n + 1, calls + hub.calls));
             let support = || Support {
-                what: What::Calls { table, ty: None, calls },
+                kind: SupportKind::Calls { table, ty: None, calls },
                 saves: self.without_calls(weights, table),
             };
             (types > 1).then(support)
@@ -228,7 +228,7 @@ impl Adviser<'_> {
             .map(|func| {
                 let only_call = self.only_call(func, weights);
                 let saves = weights.of(self.graph.func(func).id());
-                Support { what: What::Function { func, only_call }, saves }
+                Support { kind: SupportKind::Function { func, only_call }, saves }
             })
             .collect()
     }
@@ -246,10 +246,10 @@ impl Adviser<'_> {
         let back = sets(module, &reentrant, &self.options.reentrant);
         let some = |imports: &Imports| imports.funcs.len() < entries.len();
         let entries = sets(module, entries, &self.options.entries).filter(some);
-        let back =
-            back.map(|imports| Support { saves: weigh(&imports), what: What::Reentry(imports) });
-        let entries =
-            entries.map(|imports| Support { saves: weigh(&imports), what: What::Entries(imports) });
+        let back = back
+            .map(|imports| Support { saves: weigh(&imports), kind: SupportKind::Reentry(imports) });
+        let entries = entries
+            .map(|imports| Support { saves: weigh(&imports), kind: SupportKind::Entries(imports) });
         back.chain(entries).collect()
     }
 
@@ -323,7 +323,7 @@ impl Adviser<'_> {
             !removed && !passed(from, to)
         });
         let saves = self.lost(|func| left.has(self.graph.func(func)));
-        (saves.functions > 0).then_some(Support { what: What::Exports, saves })
+        (saves.functions > 0).then_some(Support { kind: SupportKind::Exports, saves })
     }
 
     /// For each table that the host can write to, what an analysis finds for which it can't.
@@ -342,7 +342,7 @@ impl Adviser<'_> {
             let graph = Graph::new(&model, self.query);
             let left = graph.reach_without(&self.query.entries, &self.removed);
             Ok(Support {
-                what: What::VisibleTable(table),
+                kind: SupportKind::VisibleTable(table),
                 saves: self.lost(|func| left.has(self.graph.func(func))),
             })
         };

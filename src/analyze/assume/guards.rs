@@ -1,7 +1,8 @@
 //! Which calls must be guarded: those that lead from outside the closure into it.
 //!
-//! In the graph without assumptions, for there every call is known that a wrong one would let an unwind
-//! come through. Calls inside the closure need no guard: those that can lead into it are sites.
+//! They are looked up in the graph without assumptions, which has every call that an unwind could come
+//! through if an assumption were wrong. Calls inside the closure need no guard: those that can lead
+//! into it are sites.
 //!
 //! # Tail calls
 //!

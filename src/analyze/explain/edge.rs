@@ -12,12 +12,12 @@ pub struct Edge {
     /// Offset of the call in bytes from the start of the module; `None` if the host calls back.
     pub offset: Option<u32>,
     /// How the call finds its target.
-    pub means: Means,
+    pub kind: CallKind,
 }
 
 /// How a call finds its target, and how it can be the callee.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Means {
+pub enum CallKind {
     /// `call` or `return_call`.
     Direct,
     /// `call_indirect` or `return_call_indirect`.

@@ -1,7 +1,7 @@
 //! Looks up the evidence for one edge of the call graph. Nothing here is kept from the analysis:
 //! an explanation asks for few edges, and an analysis has millions.
 
-use super::edge::{Means, Operand, Reason, SlotsKnown, Source};
+use super::edge::{CallKind, Operand, Reason, SlotsKnown, Source};
 use crate::analyze::constants::{Constant, funcs_in};
 use crate::analyze::facts::{Callee, Dynamic};
 use crate::analyze::flow::Known;
@@ -12,19 +12,19 @@ use wasmparser::{ConstExpr, ElementItems, ElementKind};
 
 /// How a call can have `target` as its target, which it is known to have. `why` tells the reason that an
 /// operand is unknown, where it is asked for.
-pub(in crate::analyze) fn means(
+pub(in crate::analyze) fn kind(
     model: &Model<'_>,
     call: Callee,
     target: FuncIdx,
     why: impl FnOnce() -> Vec<Reason>,
-) -> Means {
+) -> CallKind {
     let ordinal = match call {
-        Callee::Direct { .. } => return Means::Direct,
+        Callee::Direct { .. } => return CallKind::Direct,
         Callee::Dynamic { ordinal, .. } => ordinal,
     };
     let known = model.flows.targets.get(&ordinal).map(|known| ints(known));
     match model.facts.dynamics[ordinal as usize] {
-        Dynamic::Ref { ty } => Means::Reference {
+        Dynamic::Ref { ty } => CallKind::Reference {
             ty,
             reference: known.map_or_else(|| Operand::Unknown(why()), Operand::Known),
             source: taken(model, target),
@@ -38,7 +38,7 @@ pub(in crate::analyze) fn means(
                 (None, SlotsKnown::HostWrites) => Operand::Unknown(Vec::new()),
                 (None, _) => Operand::Unknown(why()),
             };
-            Means::Table { table, ty, index, slots, source }
+            CallKind::Table { table, ty, index, slots, source }
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::index::{FuncIdx, IndexVec};
 use crate::options::{FuncPattern, Options};
 use crate::read::Module;
 use callees::Targets;
-use edge::{Callees, Edge, Means};
+use edge::{CallKind, Callees, Edge};
 use std::cell::OnceCell;
 use std::collections::VecDeque;
 use why::Why;
@@ -144,13 +144,13 @@ impl<'m> Explainer<'m> {
     }
 
     fn edge_of(&self, caller: FuncIdx, callee: FuncIdx, call: &Call, why: &Why<'_>) -> Edge {
-        let means = evidence::means(&self.model, call.callee, callee, || {
+        let kind = evidence::kind(&self.model, call.callee, callee, || {
             let calls = self.model.facts.calls[caller].iter();
             let is_dynamic = |call: &&Call| matches!(call.callee, Callee::Dynamic { .. });
             let before = calls.take_while(|other| other.offset < call.offset).filter(is_dynamic);
             why.unknown(caller, before.count())
         });
-        Edge { caller, callee, offset: Some(call.offset), means }
+        Edge { caller, callee, offset: Some(call.offset), kind }
     }
 
     fn why(&self) -> Why<'_> {
@@ -161,7 +161,7 @@ impl<'m> Explainer<'m> {
 
     fn host_edge(&self, import: FuncIdx, callee: FuncIdx) -> Edge {
         let source = evidence::taken(&self.model, callee);
-        Edge { caller: import, callee, offset: None, means: Means::Host { source } }
+        Edge { caller: import, callee, offset: None, kind: CallKind::Host { source } }
     }
 }
 

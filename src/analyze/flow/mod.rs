@@ -15,6 +15,7 @@
 mod arithmetic;
 mod arity;
 mod body;
+mod operators;
 mod provenance;
 mod solve;
 mod state;
@@ -31,7 +32,7 @@ pub(super) use value::{Cause, Known};
 use super::constants::Constants;
 use super::facts::{Callee, Facts};
 use super::memories::Memories;
-use super::origin::Traceable;
+use super::traceable::Traceable;
 use crate::index::{FuncIdx, IndexVec};
 use crate::options::Precision;
 use crate::read::Module;

@@ -3,7 +3,7 @@
 use super::value::{Cause, Value, Values};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FrameKind {
+pub(super) enum ControlKind {
     Block,
     Loop,
     If,
@@ -17,8 +17,8 @@ struct Flow {
 }
 
 /// An open `block`, `loop`, `if`, `try` or the body itself.
-pub(super) struct Frame {
-    kind: FrameKind,
+pub(super) struct ControlFrame {
+    kind: ControlKind,
     params: usize,
     results: usize,
     /// The height of the operand stack below its parameters.
@@ -32,9 +32,9 @@ pub(super) struct Frame {
     loop_ordinal: usize,
 }
 
-impl Frame {
-    pub(super) fn new(kind: FrameKind, params: usize, results: usize) -> Frame {
-        Frame {
+impl ControlFrame {
+    pub(super) fn new(kind: ControlKind, params: usize, results: usize) -> ControlFrame {
+        ControlFrame {
             kind,
             params,
             results,
@@ -49,8 +49,8 @@ impl Frame {
     /// How many operands a branch to it takes.
     fn label_arity(&self) -> usize {
         match self.kind {
-            FrameKind::Loop => self.params,
-            FrameKind::Block | FrameKind::If => self.results,
+            ControlKind::Loop => self.params,
+            ControlKind::Block | ControlKind::If => self.results,
         }
     }
 }
@@ -60,7 +60,7 @@ impl Frame {
 pub(super) struct State {
     locals: Vec<Value>,
     stack: Vec<Value>,
-    frames: Vec<Frame>,
+    frames: Vec<ControlFrame>,
     live: bool,
     /// What branches back to each loop carried so far, over all passes.
     loops: Vec<Option<Flow>>,
@@ -93,7 +93,7 @@ impl State {
         self.locals = locals;
         self.stack.clear();
         self.frames.clear();
-        self.frames.push(Frame::new(FrameKind::Block, 0, results));
+        self.frames.push(ControlFrame::new(ControlKind::Block, 0, results));
         self.live = true;
     }
 
@@ -149,20 +149,20 @@ impl State {
         self.frames.len().saturating_sub(1) as u32
     }
 
-    pub(super) fn open(&mut self, mut frame: Frame, values: &mut Values) {
+    pub(super) fn open(&mut self, mut frame: ControlFrame, values: &mut Values) {
         frame.height = self.stack.len().saturating_sub(frame.params);
         match frame.kind {
-            FrameKind::Block => {}
-            FrameKind::If => {
+            ControlKind::Block => {}
+            ControlKind::If => {
                 self.spend(self.locals.len());
                 frame.other_arm = Some(self.flow(frame.params));
             }
-            FrameKind::Loop => self.enter_loop(&mut frame, values),
+            ControlKind::Loop => self.enter_loop(&mut frame, values),
         }
         self.frames.push(frame);
     }
 
-    fn enter_loop(&mut self, frame: &mut Frame, values: &mut Values) {
+    fn enter_loop(&mut self, frame: &mut ControlFrame, values: &mut Values) {
         frame.loop_ordinal = self.new_loop();
         self.spend(self.locals.len());
         if self.forget {
@@ -187,7 +187,7 @@ impl State {
 
     /// A frame within dead code.
     pub(super) fn open_dead(&mut self, is_loop: bool) {
-        let mut frame = Frame::new(FrameKind::Block, 0, 0);
+        let mut frame = ControlFrame::new(ControlKind::Block, 0, 0);
         frame.dead = true;
         frame.height = self.stack.len();
         if is_loop {
@@ -238,7 +238,7 @@ impl State {
     fn arrive(&mut self, position: usize, flow: Flow, values: &mut Values) {
         self.spend(flow.locals.len());
         let frame = &mut self.frames[position];
-        if frame.kind == FrameKind::Loop {
+        if frame.kind == ControlKind::Loop {
             let ordinal = frame.loop_ordinal;
             self.arrive_at_loop(ordinal, flow, values);
         } else {
@@ -311,7 +311,7 @@ impl State {
 
     /// `end`. At the end of the body: the results, if it returns at all.
     pub(super) fn close(&mut self, values: &mut Values) -> Option<Vec<Value>> {
-        let at_head = self.frames.last()?.kind == FrameKind::Loop;
+        let at_head = self.frames.last()?.kind == ControlKind::Loop;
         if !at_head {
             self.leave_arm(values);
         }

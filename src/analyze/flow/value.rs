@@ -186,6 +186,18 @@ impl Values {
         self.intern(Set { constants, symbols: Vec::new() })
     }
 
+    /// A reference that is not null, for where it were it would have trapped.
+    pub(super) fn non_null(&mut self, reference: Value) -> Value {
+        match self.constants(reference) {
+            Some(constants) => {
+                let kept: Vec<_> =
+                    constants.iter().copied().filter(|k| *k != Known::Null).collect();
+                self.any_of(kept)
+            }
+            None => reference,
+        }
+    }
+
     fn intern(&mut self, set: Set) -> Value {
         if !set.fits() {
             return self.unknown(set.too_large());

@@ -25,7 +25,7 @@ pub(super) fn follow(inputs: &Inputs<'_>, tables: &mut IndexVec<TableIdx, TableF
         inputs,
         tables,
         segments: BTreeMap::new(),
-        poured: BTreeSet::new(),
+        anywhere: BTreeSet::new(),
         copied: Vec::new(),
         room: MAX_NAMED_SLOTS,
     };
@@ -42,7 +42,7 @@ struct Writer<'a> {
     /// The items of the segments that were asked for.
     segments: BTreeMap<ElemIdx, Vec<Slot>>,
     /// The segments whose items may be anywhere in a table.
-    poured: BTreeSet<(TableIdx, ElemIdx)>,
+    anywhere: BTreeSet<(TableIdx, ElemIdx)>,
     copied: Vec<Copied>,
     room: usize,
 }
@@ -83,7 +83,7 @@ impl Writer<'_> {
         }
         for (segment, table) in &inputs.uses.init_elements {
             if tables.contains(table) {
-                self.pour(*table, *segment);
+                self.init_anywhere(*table, *segment);
             }
         }
     }
@@ -119,11 +119,11 @@ impl Writer<'_> {
         }
         self.segments.insert(segment, held);
         if places.is_none() {
-            self.pour(write.table, segment);
+            self.init_anywhere(write.table, segment);
         }
     }
 
-    /// The items of a segment, to be given back.
+    /// Takes the items of a segment out; the caller puts them back.
     fn take_items(&mut self, segment: ElemIdx) -> Vec<Slot> {
         let inputs = self.inputs;
         self.segments.remove(&segment).unwrap_or_else(|| {
@@ -135,8 +135,8 @@ impl Writer<'_> {
     }
 
     /// Any item of a segment may be in any slot of a table.
-    fn pour(&mut self, table: TableIdx, segment: ElemIdx) {
-        if self.known(table).is_some() && self.poured.insert((table, segment)) {
+    fn init_anywhere(&mut self, table: TableIdx, segment: ElemIdx) {
+        if self.known(table).is_some() && self.anywhere.insert((table, segment)) {
             let held = self.take_items(segment);
             self.put_anywhere(table, &held);
             self.segments.insert(segment, held);

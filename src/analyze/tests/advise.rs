@@ -5,7 +5,7 @@
 
 use super::{options, with_module};
 use crate::analyze::Analysis;
-use crate::analyze::advise::{Extent, Imports, OnlyCall, Support, What, supports};
+use crate::analyze::advise::{Extent, Imports, OnlyCall, Support, SupportKind, supports};
 use crate::analyze::assume::{Assumed, Narrowing};
 use crate::analyze::facts::{Call, Callee, Dynamic};
 use crate::analyze::graph::Graph;
@@ -210,10 +210,10 @@ impl<'m> Knife<'m> {
     }
 
     /// Takes `what` away; false if that can't be done to the model.
-    fn cut(&mut self, what: &What) -> bool {
-        match what {
-            What::VisibleTable(_) => return false,
-            What::Exports => {
+    fn cut(&mut self, kind: &SupportKind) -> bool {
+        match kind {
+            SupportKind::VisibleTable(_) => return false,
+            SupportKind::Exports => {
                 // The host may still call what is exported: only a module without calls back is
                 // the same with fewer references.
                 if !self.query.reentrant.is_empty() {
@@ -225,14 +225,14 @@ impl<'m> Knife<'m> {
                     self.model.taken[func] = false;
                 }
             }
-            What::Reentry(imports) => {
+            SupportKind::Reentry(imports) => {
                 self.query.reentrant.retain(|func| !imports.funcs.contains(func));
             }
-            What::Entries(imports) => {
+            SupportKind::Entries(imports) => {
                 self.query.entries.retain(|func| !imports.funcs.contains(func));
             }
-            What::Calls { table, ty, .. } => self.without_calls_of(*table, *ty),
-            What::Function { func, .. } => self.removed[*func] = true,
+            SupportKind::Calls { table, ty, .. } => self.without_calls_of(*table, *ty),
+            SupportKind::Function { func, .. } => self.removed[*func] = true,
         }
         true
     }
@@ -246,27 +246,27 @@ fn check(module: &Module<'_>, options: &Options) -> Vec<&'static str> {
         functions: whole.functions - left.functions,
         code_bytes: whole.code_bytes - left.code_bytes,
     };
-    for Support { what, saves } in &supports {
+    for Support { kind, saves } in &supports {
         let mut knife = Knife::new(module, options);
-        if knife.cut(what) {
-            assert_eq!(*saves, less(knife.measure()), "{what:?}");
+        if knife.cut(kind) {
+            assert_eq!(*saves, less(knife.measure()), "{kind:?}");
         }
-        if let Some(assumption) = assumption(what) {
+        if let Some(assumption) = assumption(kind) {
             let mut options = options.clone();
             options.assumptions.push(assumption);
             let closure = Analysis::run(module, &options).unwrap().closure;
             let left = closure.iter().filter(|inside| **inside).count();
-            assert_eq!(saves.functions, whole.functions - left, "{what:?}");
+            assert_eq!(saves.functions, whole.functions - left, "{kind:?}");
         }
-        if let What::Reentry(Imports { pattern: Some(pattern), .. })
-        | What::Entries(Imports { pattern: Some(pattern), .. }) = what
+        if let SupportKind::Reentry(Imports { pattern: Some(pattern), .. })
+        | SupportKind::Entries(Imports { pattern: Some(pattern), .. }) = kind
         {
             let mut options = options.clone();
             options.entries.retain(|other| other != pattern);
             options.reentrant.retain(|other| other != pattern);
-            assert_eq!(*saves, less(Knife::new(module, &options).measure()), "{what:?}");
+            assert_eq!(*saves, less(Knife::new(module, &options).measure()), "{kind:?}");
         }
-        if let What::Function { func, only_call } = what {
+        if let SupportKind::Function { func, only_call } = kind {
             check_only_call(&Knife::new(module, options), *func, *only_call, *saves, whole);
         }
     }
@@ -275,12 +275,14 @@ fn check(module: &Module<'_>, options: &Options) -> Vec<&'static str> {
 }
 
 /// What the advice is to assume.
-fn assumption(what: &What) -> Option<Assumption> {
-    match what {
-        What::VisibleTable(table) => {
+fn assumption(kind: &SupportKind) -> Option<Assumption> {
+    match kind {
+        SupportKind::VisibleTable(table) => {
             Some(Assumption::TablePrivate(TablePattern(table.to_string())))
         }
-        What::Function { func, .. } => Some(Assumption::NoFork(FuncPattern(func.to_string()))),
+        SupportKind::Function { func, .. } => {
+            Some(Assumption::NoFork(FuncPattern(func.to_string())))
+        }
         _ => None,
     }
 }
@@ -308,9 +310,9 @@ fn check_only_call(
 
 /// Every function of the closure and every hub that holds anything must be among the supports.
 fn complete(knife: &Knife<'_>, supports: &[Support], whole: Extent) {
-    let functions = supports.iter().filter(|support| match &support.what {
-        What::Reentry(imports) | What::Entries(imports) => imports.funcs.len() == 1,
-        what => matches!(what, What::Function { .. }),
+    let functions = supports.iter().filter(|support| match &support.kind {
+        SupportKind::Reentry(imports) | SupportKind::Entries(imports) => imports.funcs.len() == 1,
+        kind => matches!(kind, SupportKind::Function { .. }),
     });
     let only_entry = usize::from(knife.query.entries.len() == 1);
     assert_eq!(functions.count() + only_entry, whole.functions);
@@ -323,7 +325,7 @@ fn complete(knife: &Knife<'_>, supports: &[Support], whole: Extent) {
         let mut cut = Knife::new(knife.model.module, &knife.options);
         cut.without_calls_of(table, id);
         let listed = supports.iter().any(|support| {
-            matches!(support.what, What::Calls { table: t, ty, .. } if (t, ty) == (table, id))
+            matches!(support.kind, SupportKind::Calls { table: t, ty, .. } if (t, ty) == (table, id))
         });
         assert_eq!(cut.measure() != whole, listed, "{table:?} {ty:?}");
     }
@@ -358,27 +360,27 @@ fn every_figure_is_what_an_analysis_without_it_finds() {
 
 /// Which kind of support it is, where it saves anything: all kinds must have been met.
 fn kind(support: &Support) -> Option<&'static str> {
-    let kind = match &support.what {
-        What::VisibleTable(_) => "table",
-        What::Exports => "exports",
-        What::Reentry(imports) if imports.funcs.len() == 1 => "reentrant",
-        What::Reentry(_) => "reentrants",
-        What::Entries(imports) if imports.funcs.len() == 1 => "entry",
-        What::Entries(_) => "entries",
-        What::Calls { ty: None, .. } => "calls of all types",
-        What::Calls { table: None, .. } => "calls by reference",
-        What::Calls { .. } => "calls of one type",
-        What::Function { only_call: Some(_), .. } => "held function",
-        What::Function { only_call: None, .. } => "function",
+    let kind = match &support.kind {
+        SupportKind::VisibleTable(_) => "table",
+        SupportKind::Exports => "exports",
+        SupportKind::Reentry(imports) if imports.funcs.len() == 1 => "reentrant",
+        SupportKind::Reentry(_) => "reentrants",
+        SupportKind::Entries(imports) if imports.funcs.len() == 1 => "entry",
+        SupportKind::Entries(_) => "entries",
+        SupportKind::Calls { ty: None, .. } => "calls of all types",
+        SupportKind::Calls { table: None, .. } => "calls by reference",
+        SupportKind::Calls { .. } => "calls of one type",
+        SupportKind::Function { only_call: Some(_), .. } => "held function",
+        SupportKind::Function { only_call: None, .. } => "function",
     };
     (support.saves.functions > 0).then_some(kind)
 }
 
 /// What the only support of one kind saves, in functions.
-fn saved(wat: &str, options: &Options, pick: impl Fn(&What) -> bool) -> Option<usize> {
+fn saved(wat: &str, options: &Options, pick: impl Fn(&SupportKind) -> bool) -> Option<usize> {
     with_module(wat, |module| {
         let (_, supports) = supports(module, options).unwrap();
-        let mut found = supports.iter().filter(|support| pick(&support.what));
+        let mut found = supports.iter().filter(|support| pick(&support.kind));
         let saves = found.next().map(|support| support.saves.functions);
         assert!(found.next().is_none(), "there are several");
         saves
@@ -397,7 +399,7 @@ fn an_imported_table_that_the_host_leaves_alone_holds_what_segments_put_there() 
             (func $sixth (call_indirect (i32.const 6))))"
         )
     };
-    let is_table = |what: &What| matches!(what, What::VisibleTable(_));
+    let is_table = |kind: &SupportKind| matches!(kind, SupportKind::VisibleTable(_));
     let imported = "(import \"k\" \"t\" (table 1 funcref))";
     assert_eq!(saved(&wat(imported, ""), &options(), is_table), Some(3));
     assert_eq!(saved(&wat(imported, "(call $fork)"), &options(), is_table), Some(1));
@@ -406,7 +408,7 @@ fn an_imported_table_that_the_host_leaves_alone_holds_what_segments_put_there() 
 
 #[test]
 fn a_table_that_can_not_hold_functions_is_no_support() {
-    let is_table = |what: &What| matches!(what, What::VisibleTable(_));
+    let is_table = |kind: &SupportKind| matches!(kind, SupportKind::VisibleTable(_));
     let wat = |element: &str| {
         format!(
             "(module (import \"k\" \"fork\" (func)) (table (export \"t\") 1 {element})
@@ -419,7 +421,7 @@ fn a_table_that_can_not_hold_functions_is_no_support() {
 
 #[test]
 fn an_export_is_passed_on_only_where_nothing_else_gives_the_reference() {
-    let is_exports = |what: &What| *what == What::Exports;
+    let is_exports = |kind: &SupportKind| *kind == SupportKind::Exports;
     let wat = |more: &str| {
         format!(
             "(module (import \"k\" \"fork\" (func $fork)) (import \"k\" \"back\" (func $back))
@@ -447,9 +449,9 @@ fn the_calls_through_a_table_are_weighed_by_type_and_together() {
     let wat = wat.replace("$a (param", "$a (export \"a\") (param");
     let wat = wat.replace("$b (param", "$b (export \"b\") (param");
     let of_type = |least: Option<u32>| {
-        move |what: &What| {
+        move |kind: &SupportKind| {
             let ty = least.map(TypeIdx);
-            matches!(what, What::Calls { table: Some(TableIdx(0)), ty: t, .. } if *t == ty)
+            matches!(kind, SupportKind::Calls { table: Some(TableIdx(0)), ty: t, .. } if *t == ty)
         }
     };
     assert_eq!(saved(&wat, &options(), of_type(Some(0))), Some(1));

@@ -7,7 +7,7 @@ mod calls;
 mod certificate;
 mod entries;
 mod explain;
-mod liveness;
+mod live_code;
 mod loads;
 mod oracle;
 mod precision;

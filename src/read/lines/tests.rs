@@ -149,8 +149,8 @@ fn a_missing_section_leaves_what_the_others_say() {
     });
 }
 
-/// Every byte of every section broken in turn, and every section cut short: whatever comes out, it comes
-/// out, and in time.
+/// Every byte of every section is broken in turn, and every section is cut short at each byte. Whatever
+/// is found then, reading ends, and in time.
 #[test]
 fn broken_dwarf_never_panics() {
     let source = [

@@ -9,7 +9,7 @@
 //! The order is that of the answer, each node and each edge once.
 
 use super::lines::list;
-use super::{Answer, Call, DynamicCallees, Explanation, Function};
+use super::{Answer, CallStep, DynamicCallees, Explanation, Function};
 use crate::text::escape;
 use indexmap::{IndexMap, IndexSet};
 use std::fmt::Write;
@@ -67,7 +67,7 @@ impl Graph {
         })
     }
 
-    fn call(&mut self, call: &Call) {
+    fn call(&mut self, call: &CallStep) {
         self.function(&call.caller);
         self.function(&call.callee);
         let offset = call.offset.map(|offset| format!("{offset:#x}"));

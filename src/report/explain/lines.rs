@@ -1,6 +1,6 @@
 //! The answer as lines of text: one for the function, one for each call.
 
-use super::{Answer, AssumedOutside, Call, Callees, DynamicCallees, Explanation};
+use super::{Answer, AssumedOutside, CallStep, Callees, DynamicCallees, Explanation};
 use crate::text::escape;
 use std::fmt;
 
@@ -42,7 +42,7 @@ impl fmt::Display for Explanation {
     }
 }
 
-impl fmt::Display for Call {
+impl fmt::Display for CallStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} calls {}", self.caller, self.callee)?;
         if let Some(offset) = self.offset {

@@ -4,6 +4,7 @@
 //! Input: a module, options, and which functions are meant. Output: an [`Answer`], plain data. What
 //! calls what, and the evidence for it, comes from the analysis; here it gets names, lines and words.
 
+mod calls;
 mod describe;
 mod dot;
 mod lines;
@@ -50,7 +51,7 @@ pub struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub declared: Option<SourceLine>,
     /// The calls that were asked for: those of a path in order, or those of all callers.
-    pub calls: Vec<Call>,
+    pub calls: Vec<CallStep>,
     /// What it calls: for a function outside the closure why that leads nowhere, for all callers the
     /// other half of its neighbourhood.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,7 +79,7 @@ pub struct Function {
 
 /// A call that leads towards an entry, or to the function that was asked about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Call {
+pub struct CallStep {
     /// The function that calls.
     pub caller: Function,
     /// The function that is called.
@@ -102,7 +103,7 @@ pub struct Call {
     /// Why the index or the reference is unknown, from the call back to where it comes from. Empty where
     /// it is known or doesn't matter.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub unknown: Vec<Origin>,
+    pub unknown: Vec<ReasonStep>,
     /// Why the index doesn't matter: `host`, `segment offset`, `written` or `copied`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub any_slot: Option<&'static str>,
@@ -124,7 +125,7 @@ pub struct Type {
 
 /// A step from an operand back to why it is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Origin {
+pub struct ReasonStep {
     /// `parameter`, `passed by`, `result of`, and at the end of the way `called anyhow`, `load`, `import`,
     /// `dynamic call`, `global`, `operator`, `foreign values`, `too many values`, `too many sources`, `loop`,
     /// `exception`, `unreachable`, `too large`, `never reached` or `not followed`.
@@ -192,7 +193,7 @@ pub struct DynamicCallees {
     /// All values that the index can have, where they are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<Vec<u64>>,
-    /// Why the index doesn't matter, as for [`Call::any_slot`].
+    /// Why the index doesn't matter, as for [`CallStep::any_slot`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub any_slot: Option<&'static str>,
     /// How many functions of the module can be the target.
@@ -213,7 +214,7 @@ pub struct AssumedOutside {
     /// Whether it takes all of them together; if not, each of them is needed.
     pub only_together: bool,
     /// A shortest path that there would be without any assumption.
-    pub path: Vec<Call>,
+    pub path: Vec<CallStep>,
 }
 
 impl Answer {

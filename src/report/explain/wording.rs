@@ -8,7 +8,7 @@
 use super::Function;
 use super::describe::Describer;
 use crate::analyze::{
-    DynamicCallees, GlobalKind, Held, Means, Operand, Reason, SlotsKnown, Source, Unfollowed,
+    CallKind, DynamicCallees, GlobalKind, Held, Operand, Reason, SlotsKnown, Source, Unfollowed,
     Writer,
 };
 use crate::index::{FuncIdx, TypeIdx};
@@ -26,16 +26,16 @@ impl fmt::Display for Function {
 pub(super) struct Wording<'a>(pub(super) Describer<'a>);
 
 impl Wording<'_> {
-    pub(super) fn evidence(&self, means: &Means) -> String {
-        match means {
-            Means::Direct => "directly".into(),
-            Means::Table { table, ty, index, slots, source } => format!(
+    pub(super) fn evidence(&self, kind: &CallKind) -> String {
+        match kind {
+            CallKind::Direct => "directly".into(),
+            CallKind::Table { table, ty, index, slots, source } => format!(
                 "through table {table}, type {}, {}; {}",
                 self.ty(*ty),
                 self.index(index, *slots),
                 describe_source(source)
             ),
-            Means::Reference { ty, reference, source } => {
+            CallKind::Reference { ty, reference, source } => {
                 let known = match reference {
                     Operand::Known(_) => "known".into(),
                     Operand::Unknown(reasons) => self.unknown(reasons),
@@ -46,7 +46,7 @@ impl Wording<'_> {
                     describe_source(source)
                 )
             }
-            Means::Host { source } => format!("back from the host; {}", describe_source(source)),
+            CallKind::Host { source } => format!("back from the host; {}", describe_source(source)),
         }
     }
 

@@ -1,6 +1,6 @@
-//! Liveness is the validator's notion: compared at every operator of random modules.
+//! LiveCode is the validator's notion: compared at every operator of random modules.
 
-use crate::analyze::facts::Liveness;
+use crate::analyze::facts::LiveCode;
 use crate::read::Module;
 use proptest::prelude::*;
 use wasmparser::{
@@ -25,7 +25,7 @@ fn compare(module: &Module<'_>) -> usize {
             let (count, ty) = local.unwrap();
             validator.define_locals(1, count, ty).unwrap();
         }
-        let mut liveness = Liveness::default();
+        let mut liveness = LiveCode::default();
         let operators = body.get_operators_reader().unwrap();
         for operator in operators.into_iter_with_offsets() {
             let (operator, offset) = operator.unwrap();

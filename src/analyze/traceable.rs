@@ -1,9 +1,9 @@
 //! A first, cheap look at where values come from, to tell which bodies are worth interpreting.
 //!
 //! In code from compilers nearly every target of a dynamic call has just been loaded from memory,
-//! where nothing can follow it. What this look says never decides anything but that.
+//! where nothing can follow it. This look decides which bodies are interpreted, and nothing else.
 
-/// Whether it is worth while to follow values in a body.
+/// Whether interpreting a body may find values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Traceable {
     #[default]
@@ -13,9 +13,9 @@ pub(super) enum Traceable {
     Yes,
 }
 
-/// What made a value.
+/// What made the value on top of the operand stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum TopValue {
     /// Something that can't be followed to where it comes from.
     Opaque,
     /// Something loaded from a memory, which may be one whose contents can be followed.
@@ -64,13 +64,13 @@ impl LocalUses {
         self.bits(local) & LOADED != 0
     }
 
-    pub(super) fn assign(&mut self, local: u32, origin: Origin) {
-        let bits = match origin {
-            Origin::Opaque => OPAQUE,
-            Origin::Loaded { followed: false } => OPAQUE | LOADED,
-            Origin::Loaded { followed: true } => LOADED,
-            Origin::Local(other) => self.bits(other) & (OPAQUE | LOADED),
-            Origin::Other => 0,
+    pub(super) fn assign(&mut self, local: u32, value: TopValue) {
+        let bits = match value {
+            TopValue::Opaque => OPAQUE,
+            TopValue::Loaded { followed: false } => OPAQUE | LOADED,
+            TopValue::Loaded { followed: true } => LOADED,
+            TopValue::Local(other) => self.bits(other) & (OPAQUE | LOADED),
+            TopValue::Other => 0,
         };
         self.set(local, if bits & OPAQUE == 0 { bits | ASSIGNED } else { bits });
     }
