@@ -105,6 +105,7 @@ mod liveness;
 mod locals;
 mod memory;
 mod operands;
+mod pass;
 mod prune;
 mod refuse;
 mod regions;

@@ -10,7 +10,8 @@
 //! What a `table.get` gives is not exact, since the table may have changed meanwhile; only the function that a
 //! `call_ref` calls is got again, as a `call_indirect` gets it: see [`Operands::retrieved`].
 
-use crate::index::{LocalIdx, TableIdx};
+use crate::index::{GlobalIdx, IndexVec, LocalIdx, TableIdx};
+use crate::read::Global;
 use wasmparser::Operator;
 
 /// How far a tree can be trusted when it runs again.
@@ -64,7 +65,10 @@ impl Operand {
 }
 
 /// What an operator means for running it again.
-enum Purity {
+#[derive(Clone, Copy)]
+pub(super) enum Purity {
+    /// Always the same reference, made anew.
+    Made,
     /// Defined for all operands, a function of its operands alone.
     Total,
     /// A function of its operands alone that traps for some.
@@ -89,6 +93,8 @@ pub(super) struct Operands {
     /// The locals that the trees on the stack read, tree after tree.
     reads: Vec<LocalIdx>,
     writes: Vec<Writes>,
+    /// How many values on top were given by the last operator, whose end is not known yet.
+    unsettled: usize,
     /// Offset of the last node: of a site, or of the `end` of a construct with sites.
     node: u32,
 }
@@ -170,18 +176,11 @@ impl Operands {
         });
     }
 
-    /// Applies an operator that is neither control flow nor a call: it takes `pops` values and
-    /// gives `pushes`. `immutable_global` tells for `global.get` whether the value can change.
-    pub fn apply(
-        &mut self,
-        op: &Operator<'_>,
-        (offset, end): (u32, u32),
-        (pops, pushes): (usize, usize),
-        immutable_global: impl Fn(u32) -> bool,
-    ) {
-        let purity = purity(op, immutable_global);
+    /// Applies an operator that is neither control flow nor a call: it takes `pops` values and gives `pushes`. Where it
+    /// ends, [`Operands::settle`] is told.
+    pub fn apply(&mut self, purity: Purity, offset: u32, (pops, pushes): (usize, usize)) {
         if let Purity::LocalTee(local) = purity {
-            return self.tee(local, offset, end);
+            return self.tee(local, offset);
         }
         let inputs = self.stack.len() - pops;
         let popped = &self.stack[inputs..];
@@ -198,7 +197,7 @@ impl Operands {
         let mut needs_exact_reads = popped.iter().any(|operand| operand.needs_exact_reads);
         let class = match purity {
             _ if pushes != 1 || !contiguous => Class::Opaque,
-            Purity::Total => worst,
+            Purity::Total | Purity::Made => worst,
             Purity::Partial | Purity::Load if worst != Class::Exact => Class::Opaque,
             Purity::Partial | Purity::Load => {
                 needs_exact_reads = true;
@@ -215,24 +214,31 @@ impl Operands {
             self.reads.truncate(reads as usize);
         }
         for _ in 0..pushes {
-            self.push(class, start, end);
+            self.push(class, start, offset);
         }
         if let Some(result) = self.stack.last_mut().filter(|_| pushes == 1) {
             result.reads = reads;
             result.needs_exact_reads = needs_exact_reads && class != Class::Opaque;
-            let is_made = matches!(op, Operator::RefNull { .. } | Operator::RefFunc { .. });
-            result.made_at = is_made.then_some(offset);
+            result.made_at = matches!(purity, Purity::Made).then_some(offset);
             result.retrieved = retrieved;
             if let Purity::LocalGet(local) = purity {
                 result.copy_of = Some(local);
                 self.reads.push(local);
             }
         }
+        self.unsettled = pushes;
+    }
+
+    /// The last operator ended at `end`, and so did the trees of what it gave.
+    #[inline]
+    pub fn settle(&mut self, end: u32) {
+        let first = self.stack.len().saturating_sub(std::mem::take(&mut self.unsettled));
+        self.stack[first..].iter_mut().for_each(|operand| operand.end = end);
     }
 
     /// `local.tee` leaves the value where it is. Run again, it would write the local, so its tree
     /// must then give the same value.
-    fn tee(&mut self, local: LocalIdx, offset: u32, end: u32) {
+    fn tee(&mut self, local: LocalIdx, offset: u32) {
         self.write_local(local, offset);
         let Some(top) = self.stack.last_mut() else {
             return;
@@ -244,9 +250,9 @@ impl Operands {
             top.retrieved = None;
             self.reads.truncate(top.reads as usize);
         }
-        top.end = end;
         top.copy_of = Some(local);
         top.tee = Some(offset);
+        self.unsettled = 1;
     }
 
     /// Offset of the `local.tee` that ends the tree at `position`, if `landing` follows directly.
@@ -323,15 +329,20 @@ impl Operands {
 
 /// Classifies an operator. What is not listed is impure: a new instruction is never run again by
 /// accident. Arity and types are the validator's business, not this table's.
-fn purity(op: &Operator<'_>, immutable_global: impl Fn(u32) -> bool) -> Purity {
+#[inline(always)]
+pub(super) fn purity(op: &Operator<'_>, globals: &IndexVec<GlobalIdx, Global<'_>>) -> Purity {
     use Operator as O;
     match op {
         O::LocalGet { local_index } => Purity::LocalGet(LocalIdx(*local_index)),
         O::LocalTee { local_index } => Purity::LocalTee(LocalIdx(*local_index)),
         O::TableGet { table } => Purity::TableGet(TableIdx(*table)),
         O::RefAsNonNull | O::RefCastNonNull { .. } | O::RefCastNullable { .. } => Purity::Cast,
-        O::GlobalGet { global_index } if immutable_global(*global_index) => Purity::Total,
-        O::GlobalGet { .. } | O::MemorySize { .. } | O::TableSize { .. } => Purity::Volatile,
+        O::GlobalGet { global_index } => {
+            let mutable = globals[GlobalIdx(*global_index)].ty.mutable;
+            if mutable { Purity::Volatile } else { Purity::Total }
+        }
+        O::RefNull { .. } | O::RefFunc { .. } => Purity::Made,
+        O::MemorySize { .. } | O::TableSize { .. } => Purity::Volatile,
         O::I32Load { .. }
         | O::I64Load { .. }
         | O::F32Load { .. }
@@ -354,7 +365,7 @@ fn purity(op: &Operator<'_>, immutable_global: impl Fn(u32) -> bool) -> Purity {
         O::I32Const { .. } | O::I64Const { .. } | O::F32Const { .. } | O::F64Const { .. } => {
             Purity::Total
         }
-        O::V128Const { .. } | O::RefNull { .. } | O::RefFunc { .. } | O::RefIsNull => Purity::Total,
+        O::V128Const { .. } | O::RefIsNull => Purity::Total,
         O::Select | O::TypedSelect { .. } => Purity::Total,
         O::I32Eqz | O::I32Eq | O::I32Ne | O::I32LtS | O::I32LtU | O::I32GtS | O::I32GtU => {
             Purity::Total

@@ -5,17 +5,21 @@
 //! asked for arities and types; no instruction's effect is written down here.
 
 use super::events;
-use super::operands::Operands;
-use super::skeleton::{Handler, Middle, Node, NodeKind, Skeleton};
+use super::operands::{Operands, Purity, purity};
+use super::pass::Pass;
+use super::skeleton::{Event, Handler, Middle, Node, NodeKind, Skeleton};
 use super::spilling::{Fate, Last};
 use crate::analyze::Site;
 use crate::error::{Error, Result};
-use crate::index::{FuncIdx, GlobalIdx, LocalIdx, TagIdx, TypeIdx};
-use crate::read::{Located, Module};
+use crate::index::{FuncIdx, LocalIdx, TagIdx, TypeIdx};
+use crate::read::Module;
 use crate::refusal::{Refusal, RefusalKind};
 use wasmparser::{
     BlockType, FuncValidator, FuncValidatorAllocations, Operator, ValidatorResources,
 };
+
+/// Knows the type of each operand, at each operator.
+pub(super) type Validator = FuncValidator<ValidatorResources>;
 
 /// An open construct.
 pub(super) struct Open {
@@ -32,7 +36,7 @@ pub(super) struct Open {
 pub(super) struct Walk<'m, 'a> {
     pub module: &'m Module<'a>,
     func: FuncIdx,
-    pub validator: FuncValidator<ValidatorResources>,
+    pub validator: Validator,
     pub operands: Operands,
     pub open: Vec<Open>,
     /// The spills of the lowest operands: those of all that have left the operand stack and not
@@ -49,6 +53,8 @@ pub(super) struct Walk<'m, 'a> {
     tries: usize,
     /// Control-stack height at which unreachable code began, and its offset.
     dead: Option<(u32, u32)>,
+    /// Whether the last operator may have made the code behind it unreachable.
+    may_have_died: bool,
     pub out: Skeleton,
 }
 
@@ -87,6 +93,7 @@ pub(super) fn walk(
         loops: 0,
         tries: 0,
         dead: None,
+        may_have_died: false,
         out: skeleton,
     };
     walk.run(sites).map_err(|stop| match stop {
@@ -103,15 +110,9 @@ pub(super) fn walk(
 }
 
 /// Why a walk ends early.
-enum Stop {
+pub(super) enum Stop {
     Refused(Error),
     Parser(wasmparser::Error),
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Stop::Refused(error)
-    }
 }
 
 impl From<wasmparser::Error> for Stop {
@@ -124,6 +125,7 @@ impl Walk<'_, '_> {
     fn run(&mut self, sites: &[Site]) -> Result<(), Stop> {
         let body = self.module.body(self.func).expect("only defined functions have sites");
         self.validator.read_locals(&mut body.get_binary_reader())?;
+        let mut reader = body.get_operators_reader()?;
         let locals = self.validator.len_locals();
         let types = (0..locals).filter_map(|local| self.validator.get_local_type(local));
         self.out.locals.extend(types);
@@ -131,13 +133,15 @@ impl Walk<'_, '_> {
         self.operands.reset(locals as usize);
         self.open_frame(NodeKind::Block, body.range().start as u32, BlockType::Empty, 0, 0);
         let mut sites = sites.iter().peekable();
-        for located in self.module.operators(self.func)? {
-            let Located { operator: op, start: offset, end } = located?;
+        while !reader.eof() {
+            let offset = reader.original_position() as u32;
             let site = sites.next_if(|site| site.offset == offset);
-            if self.skip_dead(&op, offset)? {
-                continue;
+            reader.visit_operator(&mut Pass { walk: self, offset, site })??;
+            let end = reader.original_position() as u32;
+            self.operands.settle(end);
+            if std::mem::take(&mut self.may_have_died) {
+                self.note_dead(end);
             }
-            self.operator(&op, site, offset, end)?;
         }
         self.settle_needed();
         match sites.next() {
@@ -149,10 +153,10 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Feeds unreachable code to the validator alone. Returns whether `op` belongs to it.
-    fn skip_dead(&mut self, op: &Operator<'_>, offset: u32) -> Result<bool, Stop> {
+    /// Whether `op` belongs to unreachable code, which nothing but the validator looks at.
+    fn is_dead(&mut self, op: &Operator<'_>, offset: u32) -> bool {
         let Some((height, since)) = self.dead else {
-            return Ok(false);
+            return false;
         };
         let ends_it = matches!(
             op,
@@ -166,19 +170,74 @@ impl Walk<'_, '_> {
             if since < offset {
                 self.out.dead.push(since..offset);
             }
-            return Ok(false);
         }
-        self.validator.op(u64::from(offset), op)?;
-        Ok(true)
+        !ends_it
     }
 
-    fn operator(
+    /// An operator that only takes values and gives one, or stores it, and neither calls nor branches.
+    #[inline(always)]
+    pub fn computes(
+        &mut self,
+        purity: Purity,
+        offset: u32,
+        (pops, pushes): (usize, usize),
+        validate: &mut impl FnMut(&mut Validator) -> wasmparser::Result<()>,
+    ) -> Result<(), Stop> {
+        if self.dead.is_none() {
+            match purity {
+                Purity::LocalGet(local) => self.event(Event::Get(local), offset),
+                Purity::LocalTee(local) => self.event(Event::Set(local), offset),
+                _ => {}
+            }
+            self.use_operands(pops);
+            self.operands.apply(purity, offset, (pops, pushes));
+        }
+        Ok(validate(&mut self.validator)?)
+    }
+
+    /// `local.set`.
+    #[inline(always)]
+    pub fn local_set(
+        &mut self,
+        local: u32,
+        offset: u32,
+        validate: &mut impl FnMut(&mut Validator) -> wasmparser::Result<()>,
+    ) -> Result<(), Stop> {
+        if self.dead.is_none() {
+            self.event(Event::Set(LocalIdx(local)), offset);
+            self.use_operands(1);
+            self.operands.apply(Purity::Impure, offset, (1, 0));
+            self.operands.write_local(LocalIdx(local), offset);
+        }
+        Ok(validate(&mut self.validator)?)
+    }
+
+    fn event(&mut self, event: Event, offset: u32) {
+        self.out.events.push(event);
+        self.out.offsets.push(offset);
+    }
+
+    /// The operands that an operator takes must be on the operand stack.
+    #[inline(always)]
+    fn use_operands(&mut self, count: usize) {
+        let height = self.operands.height() - count;
+        if self.spilled.len() > height {
+            self.end_spills(height, Fate::Used);
+        }
+    }
+
+    /// Any operator.
+    pub fn operator(
         &mut self,
         op: &Operator<'_>,
         site: Option<&Site>,
         offset: u32,
-        end: u32,
+        validate: &mut dyn FnMut(&mut Validator) -> wasmparser::Result<()>,
     ) -> Result<(), Stop> {
+        if self.is_dead(op, offset) {
+            return Ok(validate(&mut self.validator)?);
+        }
+        self.may_have_died = true;
         if let Some(site) = site {
             self.site(site, op, offset);
         }
@@ -193,32 +252,33 @@ impl Walk<'_, '_> {
             | Operator::If { blockty }
             | Operator::Try { blockty }
             | Operator::TryTable { try_table: wasmparser::TryTable { ty: blockty, .. } } => {
-                self.enter(op, *blockty, offset)?;
+                self.enter(op, *blockty, offset, validate)?;
             }
             Operator::Else | Operator::Catch { .. } | Operator::CatchAll => {
-                self.middle(op, offset)?;
+                self.middle(op, offset, validate)?;
             }
-            Operator::End | Operator::Delegate { .. } => self.leave(op, offset)?,
+            Operator::End | Operator::Delegate { .. } => self.leave(offset, validate)?,
             _ => {
                 let arity = op.operator_arity(&self.validator);
                 self.take_operands(op, arity, offset);
-                self.validator.op(u64::from(offset), op)?;
-                self.note_dead(end);
+                validate(&mut self.validator)?;
                 // In unreachable code the validator's height is no longer the walk's.
-                if self.dead.is_none() {
-                    self.simple(op, arity, offset, end);
+                if !self.is_unreachable() {
+                    self.simple(op, arity, offset);
                 }
-                return Ok(());
             }
         }
-        self.note_dead(end);
         Ok(())
+    }
+
+    /// Whether the validator holds what comes next to be unreachable.
+    fn is_unreachable(&self) -> bool {
+        self.validator.get_control_frame(0).is_some_and(|frame| frame.unreachable)
     }
 
     /// Notes that unreachable code begins after the operator that ends at `end`.
     fn note_dead(&mut self, end: u32) {
-        let unreachable =
-            self.validator.get_control_frame(0).is_some_and(|frame| frame.unreachable);
+        let unreachable = self.is_unreachable();
         self.dead = unreachable.then(|| (self.validator.control_stack_height(), end));
     }
 
@@ -251,24 +311,25 @@ impl Walk<'_, '_> {
     }
 
     /// An operator that neither opens nor closes a construct.
-    fn simple(&mut self, op: &Operator<'_>, arity: Option<(u32, u32)>, offset: u32, end: u32) {
-        let globals = &self.module.globals;
-        let immutable = |global: u32| !globals[GlobalIdx(global)].ty.mutable;
+    fn simple(&mut self, op: &Operator<'_>, arity: Option<(u32, u32)>, offset: u32) {
         if let Some((pops, pushes)) = arity {
             let arity = (pops as usize, pushes as usize);
-            self.operands.apply(op, (offset, end), arity, immutable);
+            self.operands.apply(purity(op, &self.module.globals), offset, arity);
         } else {
             let height = self.validator.operand_stack_height() as usize;
             self.operands.set_height(height.min(self.operands.height()), offset);
             self.operands.set_height(height, offset);
         }
-        if let Operator::LocalSet { local_index } = op {
-            self.operands.write_local(LocalIdx(*local_index), offset);
-        }
     }
 
     /// Opens a construct.
-    fn enter(&mut self, op: &Operator<'_>, ty: BlockType, offset: u32) -> Result<(), Stop> {
+    fn enter(
+        &mut self,
+        op: &Operator<'_>,
+        ty: BlockType,
+        offset: u32,
+        validate: &mut dyn FnMut(&mut Validator) -> wasmparser::Result<()>,
+    ) -> Result<(), Stop> {
         let params = self.param_count(ty);
         let kind = match op {
             Operator::Loop { .. } => NodeKind::Loop,
@@ -278,7 +339,7 @@ impl Walk<'_, '_> {
         };
         let condition = usize::from(kind == NodeKind::If);
         self.open_frame(kind, offset, ty, params, condition);
-        self.validator.op(u64::from(offset), op)?;
+        validate(&mut self.validator)?;
         let height = self.open.last().expect("just opened").height;
         // Parameters are values of their own: a loop gets others on the next round.
         self.operands.set_height(height, offset);
@@ -323,10 +384,15 @@ impl Walk<'_, '_> {
     }
 
     /// `else`, `catch`, `catch_all`.
-    fn middle(&mut self, op: &Operator<'_>, offset: u32) -> Result<(), Stop> {
+    fn middle(
+        &mut self,
+        op: &Operator<'_>,
+        offset: u32,
+        validate: &mut dyn FnMut(&mut Validator) -> wasmparser::Result<()>,
+    ) -> Result<(), Stop> {
         let falls_in = self.dead.is_none();
         self.end_construct_spills();
-        self.validator.op(u64::from(offset), op)?;
+        validate(&mut self.validator)?;
         let open = self.open.last().expect("the body is valid");
         let (height, index) = (open.height, open.node);
         self.operands.set_height(height, offset);
@@ -378,10 +444,14 @@ impl Walk<'_, '_> {
     }
 
     /// `end` or `delegate`: closes a construct; one without sites leaves no node.
-    fn leave(&mut self, op: &Operator<'_>, offset: u32) -> Result<(), Stop> {
+    fn leave(
+        &mut self,
+        offset: u32,
+        validate: &mut dyn FnMut(&mut Validator) -> wasmparser::Result<()>,
+    ) -> Result<(), Stop> {
         let falls_out = self.dead.is_none();
         self.end_construct_spills();
-        self.validator.op(u64::from(offset), op)?;
+        validate(&mut self.validator)?;
         let open = self.open.pop().expect("the body is valid");
         let next = self.out.nodes.len();
         let node = &mut self.out.nodes[open.node];
