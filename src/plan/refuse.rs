@@ -104,7 +104,7 @@ fn of_module(module: &Module<'_>, abi: Abi, has_frames: bool) -> Vec<Refusal> {
 fn limit(module: &Module<'_>) -> Option<Refusal> {
     let least = Sizes { functions: 1, globals: 1, exports: 1, interface: 2, ..Sizes::default() };
     let (limit, number) = (module.sizes() + least).exceeded()?;
-    let what = format!("the output would have {} or more", limit.exceeded(number));
+    let what = format!("the output would have at least {}", limit.exceeded(number));
     Some(Refusal::of_module(RefusalKind::Limit, what))
 }
 
