@@ -454,14 +454,14 @@ impl FuncPlan {
         let skeleton = &scratch.skeleton;
         let tree = regions::Tree::build(skeleton);
         let mut layout = regions::Layout::build(module, skeleton, &tree);
-        let mut steps = steps::steps(module, func, skeleton, &tree, &layout);
-        layout.set_payloads(&steps.payloads);
-        refuse::many_locals(module, func, skeleton.locals.len() + steps.temps.len() + 1)?;
         let undo = undo(module, func, sites);
         let form = match undo {
             Undo::Loop => Form::InPlace,
             Undo::Call => choose(func, skeleton),
         };
+        let mut steps = steps::steps(module, func, form, skeleton, &tree, &layout);
+        layout.set_payloads(&steps.payloads);
+        refuse::many_locals(module, func, skeleton.locals.len() + steps.temps.len() + 1)?;
         let saved = match form {
             Form::InPlace => Saved::together(module, func, skeleton, &steps),
             Form::Apart => Saved::apart(module, func, skeleton, &steps),

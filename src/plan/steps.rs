@@ -11,6 +11,7 @@ use super::skeleton::{Handler, Home, Need, Node, NodeKind, Skeleton, Spill};
 use super::temps::Temps;
 use super::{RegionOrdinal, Step};
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};
+use crate::options::Form;
 use crate::read::Module;
 use crate::refusal::Refusal;
 use wasmparser::{BlockType, ValType};
@@ -18,7 +19,7 @@ use wasmparser::{BlockType, ValType};
 pub(super) struct Steps {
     /// Those of a body that a rewind enters, in order of offsets.
     pub steps: Vec<(u32, Step)>,
-    /// Those of a body that no rewind enters, in order of offsets.
+    /// Those of a body that no rewind enters, in order of offsets; none for a function in place, which has no such body.
     pub plain: Vec<(u32, Step)>,
     /// The temporaries that rewinds need.
     pub held: Vec<Held>,
@@ -33,10 +34,11 @@ pub(super) struct Steps {
     pub refusals: Vec<Refusal>,
 }
 
-/// Lays down the steps of `func`; for references that would have to be saved, refusals.
+/// Lays down the steps of `func` in this form; for references that would have to be saved, refusals.
 pub(super) fn steps(
     module: &Module<'_>,
     func: FuncIdx,
+    form: Form,
     skeleton: &Skeleton,
     tree: &Tree,
     layout: &Layout,
@@ -49,7 +51,8 @@ pub(super) fn steps(
         tree,
         layout,
         steps: Vec::with_capacity(skeleton.nodes.len() * 4),
-        plain: Vec::with_capacity(skeleton.nodes.len() * 3),
+        is_apart: form == Form::Apart,
+        plain: Vec::new(),
         held: Vec::new(),
         sites: 0,
         temps: Temps::new(skeleton.locals.len() as u32),
@@ -107,6 +110,8 @@ struct Away {
 }
 
 struct Emitter<'a> {
+    /// Whether the function has a body that no rewind enters.
+    is_apart: bool,
     module: &'a Module<'a>,
     func: FuncIdx,
     /// How many of the locals are parameters.
@@ -183,7 +188,7 @@ impl<'a> Emitter<'a> {
         if bodies != Bodies::Plain {
             self.steps.push((offset, step));
         }
-        if bodies != Bodies::Entered {
+        if self.is_apart && bodies != Bodies::Entered {
             self.plain.push((offset, step));
         }
     }
