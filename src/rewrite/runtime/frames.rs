@@ -16,18 +16,45 @@ impl Runtime {
     /// memory's, whichever comes first. Both may be 2^32, which `pos` can't be; then it is 2^32 - 1. (With
     /// 64-bit addresses 2^64.)
     pub(super) fn limit_body(&self) -> Function {
-        // The last addresses, since those don't wrap: an `end` of 0 is the largest of all.
-        let (last, last_of_memory, memory) = (0, 1, self.memory);
         let mut body = Function::new([(2, self.address_type())]);
         let mut sink = body.instructions();
+        self.limit(&mut sink, (0, 1));
+        sink.end();
+        body
+    }
+
+    /// The limit, in place: what is called for each frame calls nothing as long as there is room. Uses two locals.
+    fn limit(&self, sink: &mut InstructionSink<'_>, (last, last_of_memory): (u32, u32)) {
+        let memory = self.memory;
+        // The last addresses, since those don't wrap: an `end` of 0 is the largest of all.
         sink.global_get(self.buffer.0).at_load(memory, self.layout.end);
         sink.at_const(memory, 1).at_sub(memory).local_tee(last);
         sink.memory_size(memory.index.0).at_const(memory, u64::from(memory.page_log2));
         sink.at_shl(memory).at_const(memory, 1).at_sub(memory).local_tee(last_of_memory);
         sink.local_get(last).local_get(last_of_memory).at_lt(memory).select().local_tee(last);
         sink.local_get(last).at_const(memory, u64::MAX).at_ne(memory).at_from_bool(memory);
-        sink.at_add(memory).end();
-        body
+        sink.at_add(memory);
+    }
+
+    /// Sets `base` to where the frame begins that is being written, of which the first `end` bytes are wanted, as `room`
+    /// says, which is called only if anything is out of the ordinary. Uses two locals more.
+    pub(super) fn take_room(
+        &self,
+        sink: &mut InstructionSink<'_>,
+        (end, base): (u32, u32),
+        (limit, scratch): (u32, u32),
+    ) {
+        let memory = self.memory;
+        sink.block(BlockType::Empty).block(BlockType::Empty);
+        sink.global_get(self.state.0).i32_const(State::Unwinding.value()).i32_ne().br_if(0);
+        sink.global_get(self.buffer.0).at_load(memory, self.layout.pos).local_tee(base);
+        self.first_frame(sink);
+        sink.at_lt(memory).br_if(0);
+        self.limit(sink, (limit, scratch));
+        sink.local_tee(limit).local_get(base).at_lt(memory).br_if(0);
+        sink.local_get(limit).local_get(base).at_sub(memory).local_get(end).at_lt(memory);
+        sink.i32_eqz().br_if(1).end();
+        sink.local_get(end).call(self.room.0).local_set(base).end();
     }
 
     /// `room(end) -> base`: where the frame begins that is being written, of which the first `end` bytes are wanted.
@@ -75,9 +102,10 @@ impl Runtime {
     /// it; unless it is in the reserve, from where the caller calls what takes it again.
     pub(super) fn seal_body(&self) -> Function {
         let (ordinal, before, bytes, base, memory) = (0, 1, 2, 3, self.memory);
-        let mut body = Function::new([(1, self.address_type())]);
+        let mut body = Function::new([(3, self.address_type())]);
         let mut sink = body.instructions();
-        sink.local_get(bytes).call(self.room.0).local_tee(base);
+        self.take_room(&mut sink, (bytes, base), (4, 5));
+        sink.local_get(base);
         self.site_of_frame(&mut sink, bytes);
         sink.local_get(ordinal).local_get(before).i32_add().frame_store(memory, I32, 0);
         self.is_in(&mut sink, State::NoRoomReserve);
@@ -138,8 +166,8 @@ impl Runtime {
     /// `sites` sites, and lie in the buffer.
     pub(super) fn pop_body(&self) -> Function {
         let (bytes, before, sites, in_reserve, base, ordinal) = (0, 1, 2, 3, 4, 5);
-        let (memory, i32) = (self.memory, wasm_encoder::ValType::I32);
-        let mut body = Function::new_with_locals_types([i32, self.address_type(), i32]);
+        let (memory, i32, address) = (self.memory, wasm_encoder::ValType::I32, self.address_type());
+        let mut body = Function::new_with_locals_types([i32, address, i32, address, address]);
         let mut sink = body.instructions();
         // A host that calls an export before the unwind has ended.
         self.is_in(&mut sink, State::Unwinding);
@@ -149,7 +177,7 @@ impl Runtime {
         self.set_state(&mut sink, State::NoRoom);
         self.reserve(&mut sink);
         sink.local_set(base).else_();
-        self.last_frame(&mut sink, bytes, base);
+        self.last_frame(&mut sink, (bytes, base), (6, 7));
         sink.end();
         sink.local_get(base);
         self.site_of_frame(&mut sink, bytes);
@@ -163,11 +191,18 @@ impl Runtime {
         body
     }
 
-    /// Sets `base` to the frame of so many `bytes` below `pos`; it must lie between the reserve and the limit.
-    fn last_frame(&self, sink: &mut InstructionSink<'_>, bytes: u32, base: u32) {
+    /// Sets `base` to the frame of so many `bytes` below `pos`; it must lie between the reserve and the limit. Uses two locals
+    /// more.
+    fn last_frame(
+        &self,
+        sink: &mut InstructionSink<'_>,
+        (bytes, base): (u32, u32),
+        scratch: (u32, u32),
+    ) {
         let memory = self.memory;
         sink.global_get(self.buffer.0).at_load(memory, self.layout.pos).local_tee(base);
-        sink.call(self.limit.0).at_gt(memory);
+        self.limit(sink, scratch);
+        sink.at_gt(memory);
         sink.local_get(base);
         self.first_frame(sink);
         sink.at_lt(memory).i32_or();
