@@ -166,10 +166,8 @@ impl Walk<'_, '_> {
                 | Operator::CatchAll
                 | Operator::Delegate { .. }
         ) && self.validator.control_stack_height() == height;
-        if ends_it {
-            if since < offset {
-                self.out.dead.push(since..offset);
-            }
+        if ends_it && since < offset {
+            self.out.dead.push(since..offset);
         }
         !ends_it
     }
