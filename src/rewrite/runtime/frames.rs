@@ -23,7 +23,7 @@ impl Runtime {
         body
     }
 
-    /// The limit, in place: what is called for each frame calls nothing as long as there is room. Uses two locals.
+    /// The limit, in place, for what is called several times for each frame. Uses two locals.
     fn limit(&self, sink: &mut InstructionSink<'_>, (last, last_of_memory): (u32, u32)) {
         let memory = self.memory;
         // The last addresses, since those don't wrap: an `end` of 0 is the largest of all.
@@ -36,32 +36,11 @@ impl Runtime {
         sink.at_add(memory);
     }
 
-    /// Sets `base` to where the frame begins that is being written, of which the first `end` bytes are wanted, as `room`
-    /// says, which is called only if anything is out of the ordinary. Uses two locals more.
-    pub(super) fn take_room(
-        &self,
-        sink: &mut InstructionSink<'_>,
-        (end, base): (u32, u32),
-        (limit, scratch): (u32, u32),
-    ) {
-        let memory = self.memory;
-        sink.block(BlockType::Empty).block(BlockType::Empty);
-        sink.global_get(self.state.0).i32_const(State::Unwinding.value()).i32_ne().br_if(0);
-        sink.global_get(self.buffer.0).at_load(memory, self.layout.pos).local_tee(base);
-        self.first_frame(sink);
-        sink.at_lt(memory).br_if(0);
-        self.limit(sink, (limit, scratch));
-        sink.local_tee(limit).local_get(base).at_lt(memory).br_if(0);
-        sink.local_get(limit).local_get(base).at_sub(memory).local_get(end).at_lt(memory);
-        sink.i32_eqz().br_if(1).end();
-        sink.local_get(end).call(self.room.0).local_set(base).end();
-    }
-
     /// `room(end) -> base`: where the frame begins that is being written, of which the first `end` bytes are wanted.
     /// If they don't fit, the unwind is going to be undone: the frame goes on in the reserve, with what it has so far.
     pub(super) fn room_body(&self) -> Function {
         let (end, pos, limit) = (0, 1, 2);
-        let mut body = Function::new([(2, self.address_type())]);
+        let mut body = Function::new([(3, self.address_type())]);
         let mut sink = body.instructions();
         self.is_in(&mut sink, State::NoRoomReserve);
         sink.if_(BlockType::Empty);
@@ -102,10 +81,9 @@ impl Runtime {
     /// it; unless it is in the reserve, from where the caller calls what takes it again.
     pub(super) fn seal_body(&self) -> Function {
         let (ordinal, before, bytes, base, memory) = (0, 1, 2, 3, self.memory);
-        let mut body = Function::new([(3, self.address_type())]);
+        let mut body = Function::new([(1, self.address_type())]);
         let mut sink = body.instructions();
-        self.take_room(&mut sink, (bytes, base), (4, 5));
-        sink.local_get(base);
+        sink.local_get(bytes).call(self.room.0).local_tee(base);
         self.site_of_frame(&mut sink, bytes);
         sink.local_get(ordinal).local_get(before).i32_add().frame_store(memory, I32, 0);
         self.is_in(&mut sink, State::NoRoomReserve);
@@ -119,7 +97,7 @@ impl Runtime {
     /// becomes 3, and the caller goes back to its site.
     pub(super) fn probe_body(&self) -> Function {
         let (bytes, pos, limit) = (0, 1, 2);
-        let mut body = Function::new([(2, self.address_type())]);
+        let mut body = Function::new([(3, self.address_type())]);
         let mut sink = body.instructions();
         self.is_in(&mut sink, State::NoRoom);
         sink.if_(BlockType::Empty).i32_const(1).return_().end();
@@ -131,7 +109,7 @@ impl Runtime {
         body
     }
 
-    /// Whether there is no room for so many `bytes`. Sets `pos` and `limit`.
+    /// Whether there is no room for so many `bytes`. Sets `pos` and `limit`, and uses the local behind them.
     fn has_no_room(&self, sink: &mut InstructionSink<'_>, bytes: u32, (pos, limit): (u32, u32)) {
         let memory = self.memory;
         // Anything else is a host that ended no rewind before it returned to the program.
@@ -141,7 +119,8 @@ impl Runtime {
         self.first_frame(sink);
         sink.at_lt(memory);
         trap_if(sink);
-        sink.call(self.limit.0).local_tee(limit).local_get(pos).at_lt(memory);
+        self.limit(sink, (limit, limit + 1));
+        sink.local_tee(limit).local_get(pos).at_lt(memory);
         sink.local_get(limit).local_get(pos).at_sub(memory).local_get(bytes).at_lt(memory).i32_or();
     }
 

@@ -71,13 +71,11 @@ impl Runtime {
     /// `save(offset, values…)`: writes the values to the slots from `offset` on of the frame that is being written.
     fn save_body(&self, ty: ValType, count: usize) -> Function {
         let (offset, address, memory) = (0, count as u32 + 1, self.memory);
-        let (end, limit, scratch) = (address + 1, address + 2, address + 3);
         let bytes = u64::from(slot_bytes(ty));
-        let mut body = Function::new([(4, self.address_type())]);
+        let mut body = Function::new([(1, self.address_type())]);
         let mut sink = body.instructions();
-        sink.local_get(offset).at_const(memory, bytes * count as u64).at_add(memory).local_set(end);
-        self.take_room(&mut sink, (end, address), (limit, scratch));
-        sink.local_get(address).local_get(offset).at_add(memory).local_set(address);
+        sink.local_get(offset).at_const(memory, bytes * count as u64).at_add(memory);
+        sink.call(self.room.0).local_get(offset).at_add(memory).local_set(address);
         for position in 0..count {
             sink.local_get(address).local_get(position as u32 + 1);
             sink.frame_store(memory, ty, position as u64 * bytes);
