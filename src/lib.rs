@@ -101,6 +101,8 @@ mod read;
 mod refusal;
 pub mod report;
 mod rewrite;
+#[cfg(test)]
+mod scale;
 pub mod shim;
 pub mod text;
 mod verify;

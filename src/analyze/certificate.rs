@@ -8,7 +8,8 @@
 //!
 //! What a dynamic call can reach is worked out anew, from the functions of the closure: which types
 //! they have, by subtyping, in which table or as a taken reference. One pass over functions and
-//! slots, one over calls; no worklist, nothing shared with the graph.
+//! slots, one over calls; nothing shared with the graph. What a table gets by copying is spread from table to table, for each type that
+//! is called.
 
 use super::facts::{Call, Callee, Dynamic};
 use super::flow::Known;
@@ -91,10 +92,8 @@ struct Checker<'a> {
     closure: &'a IndexVec<FuncIdx, bool>,
     /// The types, by subtyping, of the closure's functions that are taken.
     taken: BTreeMap<TypeId, MayBeImport>,
-    /// The same for those in a known table.
-    tables: BTreeMap<(TableIdx, TypeId), MayBeImport>,
-    /// The tables whose slots may be in a table: itself, and those that it is copied from.
-    sources_of: BTreeMap<TableIdx, BTreeSet<TableIdx>>,
+    /// What a call of a type reaches through any slot of a known table.
+    tables: BTreeMap<(TableIdx, TypeId), Hit>,
 }
 
 impl<'a> Checker<'a> {
@@ -104,17 +103,9 @@ impl<'a> Checker<'a> {
             closure,
             taken: BTreeMap::new(),
             tables: BTreeMap::new(),
-            sources_of: BTreeMap::new(),
         };
         checker.note_taken();
-        for table in model.tables.tables.indices() {
-            let mut all = BTreeSet::new();
-            checker.note_copies(table, &mut all);
-            for source in &all {
-                checker.note_table(table, *source);
-            }
-            checker.sources_of.insert(table, all);
-        }
+        checker.note_tables();
         checker
     }
 
@@ -158,26 +149,52 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn note_copies(&self, table: TableIdx, all: &mut BTreeSet<TableIdx>) {
-        if let Some(slots) = self.slots(table)
-            && all.insert(table)
-        {
-            let copies = slots.copies().iter();
-            copies.for_each(|source| self.note_copies(*source, all));
+    /// Notes what is in each known table, for the types that are called through tables.
+    fn note_tables(&mut self) {
+        let called = self.model.facts.dynamics.iter().filter_map(|dynamic| match dynamic {
+            Dynamic::Table { ty, .. } => Some(self.model.types.id(*ty)),
+            Dynamic::Ref { .. } => None,
+        });
+        let called: BTreeSet<TypeId> = called.collect();
+        let known: Vec<_> = self.model.tables.tables.indices().filter_map(|table| Some((table, self.slots(table)?))).collect();
+        let mut named: BTreeMap<TypeId, Vec<(TableIdx, MayBeImport)>> = BTreeMap::new();
+        let mut copied_to: BTreeMap<TableIdx, Vec<TableIdx>> = BTreeMap::new();
+        for (table, slots) in &known {
+            let held = slots.all().filter_map(|slot| match slot {
+                Slot::Func(func) => Some(func),
+                Slot::Null | Slot::Unknown => None,
+            });
+            for (ty, import) in self.callable(held) {
+                named.entry(ty).or_default().push((*table, import));
+            }
+            for source in slots.copies() {
+                copied_to.entry(*source).or_default().push(*table);
+            }
+        }
+        let unknown: Vec<_> = known.iter().filter(|(_, slots)| slots.has_unknown()).map(|(table, _)| *table).collect();
+        for ty in called {
+            let bound = |table: &TableIdx| self.model.tables.tables[*table].bound;
+            let taken = unknown.iter().filter_map(|table| Some((*table, self.through_taken(bound(table), ty)?)));
+            let held = named.remove(&ty).into_iter().flatten().chain(taken).collect();
+            self.spread(ty, held, &copied_to);
         }
     }
 
-    /// Notes what `source` holds as what `table` may hold.
-    fn note_table(&mut self, table: TableIdx, source: TableIdx) {
-        let Some(slots) = self.slots(source) else {
-            return;
-        };
-        let held = slots.all().filter_map(|slot| match slot {
-            Slot::Func(func) => Some(func),
-            Slot::Null | Slot::Unknown => None,
-        });
-        for (ty, import) in self.callable(held) {
-            *self.tables.entry((table, ty)).or_default() |= import;
+    /// Notes what a call of type `ty` reaches through these tables, and through those that they are copied to.
+    fn spread(
+        &mut self,
+        ty: TypeId,
+        mut held: Vec<(TableIdx, MayBeImport)>,
+        copied_to: &BTreeMap<TableIdx, Vec<TableIdx>>,
+    ) {
+        while let Some((table, import)) = held.pop() {
+            let hit = self.tables.entry((table, ty)).or_default();
+            let more = any([*hit, Some(import)].into_iter());
+            if *hit != more {
+                *hit = more;
+                let copies = copied_to.get(&table).into_iter().flatten();
+                held.extend(copies.map(|to| (*to, import)));
+            }
         }
     }
 
@@ -205,7 +222,7 @@ impl<'a> Checker<'a> {
             return self.through_taken(bound, ty);
         };
         match known.filter(|_| slots.placed()) {
-            None => self.any_slot_hit(table, ty),
+            None => self.tables.get(&(table, ty)).copied().flatten(),
             Some(known) => any(known.iter().map(|known| match known {
                 Known::Int(number) => {
                     let held = slots.get(*number);
@@ -226,15 +243,6 @@ impl<'a> Checker<'a> {
             }
             Slot::Unknown => self.through_taken(bound, ty),
         }
-    }
-
-    fn any_slot_hit(&self, table: TableIdx, ty: TypeId) -> Hit {
-        let named = self.tables.get(&(table, ty)).copied();
-        let sources = self.sources_of.get(&table).into_iter().flatten();
-        let unknown = sources
-            .filter(|source| self.slots(**source).is_some_and(Slots::has_unknown))
-            .map(|source| self.through_taken(self.model.tables.tables[*source].bound, ty));
-        any(unknown.chain([named]))
     }
 
     /// The site that `call` must be; `None` if it can't reach the closure.

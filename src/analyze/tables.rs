@@ -96,6 +96,7 @@ impl Tables {
     pub(super) fn new(inputs: &Inputs<'_>) -> Tables {
         let module = inputs.module;
         let mut segments = active_segments(module);
+        let escape = host::first_escape(module);
         let mut tables = module
             .tables
             .iter_enumerated()
@@ -104,7 +105,7 @@ impl Tables {
                 let contents = if inputs.host_written[index] {
                     Contents::Open
                 } else {
-                    Contents::Known(Slots::new(module, inputs.constants, table, &segments))
+                    Contents::Known(Slots::new(inputs, table, &segments, escape))
                 };
                 let bound = inputs.types.bound(table.ty.element_type);
                 TableFacts { bound, contents, host_visible: inputs.host_visible[index] }
@@ -143,12 +144,14 @@ fn size(table: &Table<'_>) -> u64 {
 }
 
 impl Slots {
+    /// `escape`: the first segment after which functions are in other hands.
     fn new(
-        module: &Module<'_>,
-        constants: &Constants,
+        inputs: &Inputs<'_>,
         table: &Table<'_>,
         segments: &[ElemIdx],
+        escape: Option<ElemIdx>,
     ) -> Slots {
+        let Inputs { module, constants, .. } = inputs;
         let mut slots = Slots {
             size: size(table),
             initial: table.init.as_ref().map_or(Slot::Null, |init| constants.eval(init).into()),
@@ -159,7 +162,6 @@ impl Slots {
             placed: true,
             has_unknown: false,
         };
-        let escape = host::first_escape(module);
         for segment in segments {
             let element = &module.elements[*segment];
             let ElementKind::Active { offset_expr, .. } = &element.kind else {

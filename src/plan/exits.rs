@@ -28,11 +28,15 @@
 use super::bitset::BitSet;
 use crate::abi::{SITE_BYTES, slot_bytes, type_ordinal};
 use crate::index::LocalIdx;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use wasmparser::ValType;
 
 /// The most exits of a body. Each is a label around all of it.
 pub const MOST_EXITS: usize = 1024;
+
+/// The exits of a body save no more slots together than this, or so many times its sites and saved locals.
+const FEWEST_SLOTS: usize = 4096;
+const SLOTS_TIMES: usize = 32;
 
 /// Among how many smaller sets an exit looks for the one that comes next.
 const CANDIDATES: usize = 256;
@@ -108,70 +112,94 @@ impl Frame {
 
 impl Exits {
     /// An exit for each different one of `sets`, of which `of_sites` says which is that of which site, by ordinal; with the frame
-    /// that they write to. Where there are too many, sites that are near to each other save the union of their sets.
+    /// that they write to. Where that would be too many, or they would save too much, sites that are near to each other save the
+    /// union of their sets.
     pub(super) fn exact(
         sets: &[BitSet],
         of_sites: &[u32],
         type_of: impl Fn(LocalIdx) -> ValType,
     ) -> (Frame, Exits) {
         let (different, of_sites) = distinct(of_sites.iter().map(|set| &sets[*set as usize]));
-        if different.len() <= MOST_EXITS {
-            return Exits::chained(&different, &of_sites, type_of);
+        let most_slots = most_slots(&different, of_sites.len());
+        let mut run = different.len().div_ceil(MOST_EXITS).max(1);
+        loop {
+            let unions: Vec<_> = different.chunks(run).map(union).collect();
+            let (united, of_unions) = distinct(unions.iter());
+            let chain = Chain::of(&united);
+            if chain.slots <= most_slots || united.len() == 1 {
+                let of_sites = of_sites.iter().map(|set| of_unions[*set as usize / run]);
+                return chain.exits(&united, of_sites, type_of);
+            }
+            run *= 2;
         }
-        let run = different.len().div_ceil(MOST_EXITS);
-        let unions: Vec<_> = different.chunks(run).map(union).collect();
-        let unions: Vec<_> = unions.iter().collect();
-        let (different, of_unions) = distinct(unions.iter().copied());
-        let of_sites: Vec<_> = of_sites.iter().map(|set| of_unions[*set as usize / run]).collect();
-        Exits::chained(&different, &of_sites, type_of)
-    }
-
-    /// Chains `sets`, which all differ.
-    fn chained(
-        sets: &[&BitSet],
-        of_sites: &[u32],
-        type_of: impl Fn(LocalIdx) -> ValType,
-    ) -> (Frame, Exits) {
-        // The largest first: what an exit may go on to is smaller.
-        let mut order: Vec<usize> = (0..sets.len()).collect();
-        order.sort_by_key(|set| (std::cmp::Reverse(sets[*set].len()), *set));
-        let parts: Vec<_> = (0..order.len())
-            .map(|position| {
-                let set = sets[order[position]];
-                let smaller = (position + 1..order.len()).take(CANDIDATES);
-                let next = smaller.into_iter().find(|next| sets[order[*next]].is_subset(set));
-                let rest = next.map(|next| sets[order[next]]);
-                let is_own = |local: &LocalIdx| !rest.is_some_and(|rest| rest.contains(*local));
-                (set.locals().filter(is_own).collect::<Vec<_>>(), next)
-            })
-            .collect();
-        // What an exit saves itself lies together, as far as no later one had it before.
-        let mut seen = HashMap::new();
-        let by_exits = parts.iter().rev().flat_map(|(own, _)| own).filter(|local| {
-            let count = seen.len();
-            seen.insert(**local, count).is_none()
-        });
-        let frame = Frame::lay_out(by_exits.map(|local| (*local, type_of(*local))));
-        let slots: HashMap<_, _> = frame.slots.iter().map(|slot| (slot.local, *slot)).collect();
-        let exits = parts
-            .into_iter()
-            .map(|(own, next)| {
-                let mut own: Vec<_> = own.iter().map(|local| slots[local]).collect();
-                own.sort_by_key(|slot| slot.offset);
-                Exit { slots: own, next: next.map(|next| next as u32) }
-            })
-            .collect();
-        let mut position_of = vec![0; sets.len()];
-        for (position, set) in order.iter().enumerate() {
-            position_of[*set] = position as u32;
-        }
-        let of_sites = of_sites.iter().map(|set| position_of[*set as usize]).collect();
-        (frame, Exits { exits, of_sites })
     }
 
     /// How many have no next.
     pub fn roots(&self) -> usize {
         self.exits.iter().filter(|exit| exit.next.is_none()).count()
+    }
+}
+
+/// How many slots all exits together may save, so that they are no more than the function's own size calls for.
+fn most_slots(sets: &[&BitSet], sites: usize) -> usize {
+    let locals = union(sets).len();
+    FEWEST_SLOTS + SLOTS_TIMES * (sites + locals)
+}
+
+/// Which exit goes on to which.
+struct Chain {
+    /// For each exit the position of its set, and its next.
+    links: Vec<(usize, Option<usize>)>,
+    /// How many slots the exits save together.
+    slots: usize,
+}
+
+impl Chain {
+    /// Chains `sets`, which all differ.
+    fn of(sets: &[&BitSet]) -> Chain {
+        // The largest first: what an exit may go on to is smaller.
+        let mut order: Vec<usize> = (0..sets.len()).collect();
+        order.sort_by_key(|set| (std::cmp::Reverse(sets[*set].len()), *set));
+        let mut slots = 0;
+        let links = (0..order.len()).map(|position| {
+            let set = sets[order[position]];
+            let mut smaller = (position + 1..order.len()).take(CANDIDATES);
+            let next = smaller.find(|next| sets[order[*next]].is_subset(set));
+            slots += set.len() - next.map_or(0, |next| sets[order[next]].len());
+            (order[position], next)
+        });
+        Chain { links: links.collect(), slots }
+    }
+
+    fn exits(
+        self,
+        sets: &[&BitSet],
+        of_sites: impl Iterator<Item = u32>,
+        type_of: impl Fn(LocalIdx) -> ValType,
+    ) -> (Frame, Exits) {
+        let own = |(set, next): &(usize, Option<usize>)| {
+            let rest = next.map(|next| sets[self.links[next].0]);
+            let is_own = |local: &LocalIdx| !rest.is_some_and(|rest| rest.contains(*local));
+            sets[*set].locals().filter(is_own).collect::<Vec<_>>()
+        };
+        let own: Vec<_> = self.links.iter().map(own).collect();
+        // What an exit saves itself lies together, as far as no later one had it before.
+        let mut seen = HashSet::new();
+        let by_exits = own.iter().rev().flatten().filter(|local| seen.insert(**local));
+        let frame = Frame::lay_out(by_exits.map(|local| (*local, type_of(*local))));
+        let slots: HashMap<_, _> = frame.slots.iter().map(|slot| (slot.local, *slot)).collect();
+        let exits = own.iter().zip(&self.links).map(|(own, (_, next))| {
+            let mut own: Vec<_> = own.iter().map(|local| slots[local]).collect();
+            own.sort_by_key(|slot| slot.offset);
+            Exit { slots: own, next: next.map(|next| next as u32) }
+        });
+        let exits = exits.collect();
+        let mut position_of = vec![0; sets.len()];
+        for (position, (set, _)) in (0..).zip(&self.links) {
+            position_of[*set] = position;
+        }
+        let of_sites = of_sites.map(|set| position_of[set as usize]).collect();
+        (frame, Exits { exits, of_sites })
     }
 }
 
@@ -191,10 +219,9 @@ fn distinct<'a>(sets: impl Iterator<Item = &'a BitSet>) -> (Vec<&'a BitSet>, Vec
 }
 
 fn union(sets: &[&BitSet]) -> BitSet {
-    let mut all = sets[0].clone();
-    for set in &sets[1..] {
-        all.union(set);
-    }
+    let mut sets = sets.iter();
+    let mut all = sets.next().map_or_else(BitSet::default, |set| (*set).clone());
+    sets.for_each(|set| all.union(set));
     all
 }
 
@@ -266,6 +293,25 @@ mod tests {
         for (site, set) in sets.iter().enumerate() {
             let expected: BTreeSet<_> = set.locals().map(|local| local.0).collect();
             assert_eq!(saved(&exits, site), expected);
+        }
+    }
+
+    #[test]
+    fn of_sets_that_are_too_large_together_some_are_united() {
+        // Windows of 900 locals, none of which contains another.
+        let window = |first: u32| {
+            let mut window = BitSet::new(2000);
+            (first..first + 900).for_each(|local| window.insert(local as usize));
+            window
+        };
+        let sets: Vec<_> = (0..1000).map(window).collect();
+        let (frame, exits) = exact(&sets);
+        let slots: usize = exits.exits.iter().map(|exit| exit.slots.len()).sum();
+        assert!(slots <= FEWEST_SLOTS + SLOTS_TIMES * (1000 + frame.slots.len()), "{slots} slots");
+        assert!(exits.exits.len() > 20, "no more are united than need be");
+        for (site, set) in sets.iter().enumerate() {
+            let saved = saved(&exits, site);
+            assert!(set.locals().all(|local| saved.contains(&local.0)), "a superset is sound");
         }
     }
 

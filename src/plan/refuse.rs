@@ -155,22 +155,27 @@ pub(super) fn tail_guards(module: &Module<'_>, plan: &GuardPlan) -> Result<Vec<R
     let misread = |error| Error::misread(&error);
     let mut tails = guards.iter().filter(|guard| guard.tail).peekable();
     let mut refusals = Vec::new();
-    // For each open construct whether it is a `try`.
-    let mut constructs = Vec::new();
+    // For each open construct whether it is a `try`, and how many are.
+    let (mut constructs, mut tries) = (Vec::new(), 0_usize);
     for item in body.get_operators_reader().map_err(misread)?.into_iter_with_offsets() {
         let (operator, offset) = item.map_err(misread)?;
         let offset = offset as u32;
-        if tails.next_if(|guard| guard.offset == offset).is_some() && constructs.contains(&true) {
+        if tails.next_if(|guard| guard.offset == offset).is_some() && tries > 0 {
             let what = "a tail call inside a `try` that an assumption would have guarded";
             let location = module.location(*func, offset as usize);
             refusals.push(Refusal::at(location, RefusalKind::GuardedTailCall, what));
         }
         match operator {
-            Operator::Try { .. } | Operator::TryTable { .. } => constructs.push(true),
+            Operator::Try { .. } | Operator::TryTable { .. } => {
+                constructs.push(true);
+                tries += 1;
+            }
             Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
                 constructs.push(false);
             }
-            Operator::End | Operator::Delegate { .. } => _ = constructs.pop(),
+            Operator::End | Operator::Delegate { .. } => {
+                tries -= usize::from(constructs.pop() == Some(true));
+            }
             _ => {}
         }
     }

@@ -154,6 +154,21 @@ fn locals_5000_live_across_a_site() {
     check_linear(many_locals, 2500);
 }
 
+/// Locals that each live across half of the sites, for no two sites the same.
+fn window_of_locals(count: usize) -> Vec<u8> {
+    let locals = repeat(count + count / 2, |i| format!("(local $l{i} i32)"));
+    let set = |i: usize| format!("(local.set $l{i} (i32.add (local.get $x) (i32.const {i})))");
+    let first = repeat(count / 2, set);
+    let step = |i: usize| format!("{} {} (call $add (local.get $l{i}))", set(i + count / 2), sites(1));
+    module(&locals, &format!("{first} {}", repeat(count, step)))
+}
+
+#[test]
+fn locals_400_live_across_half_of_the_sites() {
+    check_runs(&window_of_locals(400), 1);
+    check_linear(window_of_locals, 2000);
+}
+
 /// Many operands below a site.
 fn many_operands(count: usize) -> Vec<u8> {
     let push = repeat(count, |i| format!("(i32.mul (local.get $x) (i32.const {i}))"));
