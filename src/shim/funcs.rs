@@ -276,7 +276,7 @@ impl Funcs<'_, '_> {
             sink.local_get(param);
         });
         instruction(operation, table, operation.source(), &mut sink);
-        match self.plan.is_fixed(table) {
+        match self.plan.fixed_size_of(table) {
             Some(_) => self.then_sync(operation, &mut sink),
             None if results.is_empty() => {
                 for (position, (ordinal, _)) in self.plan.parallels_of(table).enumerate() {
@@ -404,7 +404,7 @@ impl Funcs<'_, '_> {
         let index = index_type(self.module, table);
         let wide = index == ValType::I64;
         let ty = self.types.add(Signature { params: vec![index; 2], results: vec![] });
-        let size = self.plan.is_fixed(table).unwrap_or(0);
+        let size = self.plan.fixed_size_of(table).unwrap_or(0);
         let mut bytes = Vec::new();
         let mut sink = InstructionSink::new(&mut bytes);
         let (start, count) = (0, 1);
