@@ -17,7 +17,7 @@
 //! ```
 //!
 //! The second form is for tables that the host may grow, the third for the mechanism `ref-test`. `$beyond`
-//! calls through the table itself: a site with one indirect call is better optimised than one with two.
+//! calls through the table itself: code with one indirect call is better optimised than code with two.
 
 use super::funcs::index_type;
 use super::mismatch::Class;

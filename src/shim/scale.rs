@@ -102,9 +102,9 @@ fn found_bytes(found: &Found) -> usize {
 
 fn plan_bytes(plan: &Result<Plan>) -> usize {
     plan.as_ref().map_or(0, |plan| {
-        let stand_ins: usize = plan.parallels.iter().map(|parallel| parallel.adapters.len()).sum();
+        let replaced: usize = plan.parallels.iter().map(|parallel| parallel.adapters.len()).sum();
         let tests: usize = plan.testers.iter().map(|tester| tester.types.len()).sum();
-        plan.adapters.len() + stand_ins + tests + plan.writes.len() + plan.segments.len()
+        plan.adapters.len() + replaced + tests + plan.writes.len() + plan.segments.len()
     })
 }
 
@@ -293,18 +293,21 @@ fn writes() {
     check_linear(make, 300, 10);
 }
 
-/// Slots that many calls know to be theirs, and that many functions are written to.
+/// A slot that many calls know to be theirs, and that many functions of many types are written to.
 #[test]
 fn known_slots() {
     let make = |count: usize, _| {
         let writes = repeat(count, |i| {
             format!(
-                "(func (table.set $table (i32.const 0) (ref.func $f{i}))
-                (call_indirect $table (type $binary) (i32.const 0) (i32.const 0) (i32.const 0)))"
+                "(func $g{i} (param {}) (table.set $table (i32.const 0) (ref.func $g{i}))
+                (call_indirect $table (type $binary) (i32.const 0) (i32.const 0) (i32.const 0)))",
+                list(i).join(" ")
             )
         });
+        let names = repeat(count, |i| format!("$g{i}"));
+        let fields = format!("(elem declare func {names}) {writes}");
         let table = format!("(table $table {count} funcref)");
-        (parsed(&calls_and_functions(count, &writes, &table)), ShimOptions::default())
+        (parsed(&calls_and_functions(count, &fields, &table)), ShimOptions::default())
     };
     check_linear(make, 400, 2);
 }
@@ -340,16 +343,18 @@ fn repaired_calls_in_each_other() {
     check_linear(make, 500, 10);
 }
 
-/// Calls that are prepared to unwind, and functions that do.
+/// Calls that are prepared to unwind, for tests; and with tables those that are not, and meet no function that does.
 #[test]
 fn instrumented_modules() {
-    let make = |count: usize, _| {
-        let fields = "(import \"kernel\" \"kernel_fork\" (func $fork (result i32))) (memory (export \"m\") 1)
-            (func $forks (type $binary) (drop (call $fork))) (elem (table $table) (i32.const 0) func $forks)";
-        let table = format!("(table $table {count} funcref)");
-        // Imports come first.
-        let (import, rest) = fields.split_at(fields.find(" (memory").unwrap());
-        let wat = calls_and_functions(count, rest, &format!("{import} {table}"));
+    let make = |count: usize, mechanism| {
+        let import = "(import \"kernel\" \"kernel_fork\" (func $fork (result i32)))";
+        let forks = "(memory (export \"m\") 1) (func $forks (export \"f\") (type $binary) (drop (call $fork)))";
+        let prepared = match mechanism {
+            Mechanism::Table => "",
+            Mechanism::RefTest => "(elem (table $table) (i32.const 0) func $forks)",
+        };
+        let table = format!("{import} (table $table {count} funcref)");
+        let wat = calls_and_functions(count, &format!("{forks} {prepared}"), &table);
         let wasm = crate::instrument(wat.as_bytes(), &Options::default()).unwrap().wasm;
         (wasm, all_sites())
     };
