@@ -66,41 +66,41 @@ pub enum Reason {
     Variadic,
 }
 
-/// The adaptation of a function of type `callee` to calls of type `site`.
+/// The adaptation of a function of type `callee` to calls of type `call`.
 ///
 /// # Errors
 /// The reason why there is none.
 pub(super) fn adapt(
-    site: &FuncType,
+    call: &FuncType,
     callee: &FuncType,
     bit_casts: bool,
 ) -> Result<Adaptation, Reason> {
-    if may_return_struct(site, callee) {
+    if may_return_struct(call, callee) {
         return Err(Reason::StructReturn);
     }
     Ok(Adaptation {
-        args: values(site.params(), callee.params(), bit_casts)?,
-        results: values(callee.results(), site.results(), bit_casts)?,
-        dropped_args: site.params().len().saturating_sub(callee.params().len()),
-        dropped_results: callee.results().len().saturating_sub(site.results().len()),
+        args: values(call.params(), callee.params(), bit_casts)?,
+        results: values(callee.results(), call.results(), bit_casts)?,
+        dropped_args: call.params().len().saturating_sub(callee.params().len()),
+        dropped_results: callee.results().len().saturating_sub(call.results().len()),
     })
 }
 
 /// Whether there is an adaptation.
-pub(super) fn adapts(site: &FuncType, callee: &FuncType, bit_casts: bool) -> bool {
-    !may_return_struct(site, callee)
-        && fits(site.params(), callee.params(), bit_casts)
-        && fits(callee.results(), site.results(), bit_casts)
+pub(super) fn adapts(call: &FuncType, callee: &FuncType, bit_casts: bool) -> bool {
+    !may_return_struct(call, callee)
+        && fits(call.params(), callee.params(), bit_casts)
+        && fits(callee.results(), call.results(), bit_casts)
 }
 
 /// Whether the function looks like what compilers make of one that returns a structure, called as if
 /// it returned a number: one more parameter in front, a pointer, and no result.
-pub(super) fn may_return_struct(site: &FuncType, callee: &FuncType) -> bool {
+pub(super) fn may_return_struct(call: &FuncType, callee: &FuncType) -> bool {
     let pointer = matches!(callee.params().first(), Some(ValType::I32 | ValType::I64));
     pointer
         && callee.results().is_empty()
-        && !site.results().is_empty()
-        && callee.params()[1..] == *site.params()
+        && !call.results().is_empty()
+        && callee.params()[1..] == *call.params()
 }
 
 /// Makes values of the types `wanted` from those of the types `given`.
@@ -190,12 +190,12 @@ mod tests {
     use super::*;
     use ValType::{F32, F64, I32, I64, V128};
 
-    fn text(site: (&[ValType], &[ValType]), callee: (&[ValType], &[ValType])) -> String {
+    fn text(call: (&[ValType], &[ValType]), callee: (&[ValType], &[ValType])) -> String {
         let ty = |(params, results): (&[ValType], &[ValType])| {
             FuncType::new(params.iter().copied(), results.iter().copied())
         };
-        let (site, callee) = (ty(site), ty(callee));
-        match (adapt(&site, &callee, false), adapt(&site, &callee, true)) {
+        let (call, callee) = (ty(call), ty(callee));
+        match (adapt(&call, &callee, false), adapt(&call, &callee, true)) {
             (Ok(plain), Ok(_)) => plain.to_string(),
             (Err(Reason::BitCast), Ok(cast)) => format!("({cast})"),
             (Err(reason), Err(_)) => format!("{reason:?}"),

@@ -17,10 +17,9 @@
 //! ```
 //!
 //! The second form is for tables that the host may grow, the third for the mechanism `ref-test`. `$beyond`
-//! calls through the table itself: a site with one indirect call is better optimised than one with two.
+//! calls through the table itself: code with one indirect call is better optimised than code with two.
 
 use super::funcs::index_type;
-use super::local_count;
 use super::mismatch::Class;
 use super::plan::{NewFunc, Parallel, Plan, Repair};
 use super::steps;
@@ -42,7 +41,7 @@ pub(super) struct Bodies<'a, 'm> {
 
 /// A call as its operator spells it.
 #[derive(Clone, Copy)]
-struct Called {
+struct CallOperator {
     table: TableIdx,
     ty: TypeIdx,
     tail: bool,
@@ -58,21 +57,18 @@ impl Bodies<'_, '_> {
     }
 
     fn body(&mut self, func: FuncIdx, writes: &BTreeMap<usize, &Write>) -> Result<Vec<u8>> {
-        let misread = |error| Error::misread(&error);
         let body = self.module.body(func).expect("only defined functions call");
         let mut locals = Locals::of(self.module, func)?;
         let mut edits: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
-        let mut reader = body.get_operators_reader().map_err(misread)?;
-        while !reader.eof() {
+        for located in self.module.operators(func)? {
             steps::count(1);
-            let start = reader.original_position() as usize;
-            let operator = reader.read().map_err(misread)?;
-            let range = start..reader.original_position() as usize;
-            let repair = self.plan.repairs.get(&(start as u32));
-            if let (Some(repair), Some(called)) = (repair, called(&operator)) {
-                let bytes = self.repair(*repair, called, range.len(), &mut locals);
+            let located = located?;
+            let range = located.range();
+            let repair = self.plan.repairs.get(&located.start);
+            if let (Some(repair), Some(call)) = (repair, CallOperator::of(&located.operator)) {
+                let bytes = self.repair(*repair, call, range.len(), &mut locals);
                 edits.push((range, bytes));
-            } else if let Some(write) = writes.get(&start) {
+            } else if let Some(write) = writes.get(&range.start) {
                 edits.push((range, self.write(write)));
             }
         }
@@ -82,20 +78,20 @@ impl Bodies<'_, '_> {
     fn repair(
         &mut self,
         repair: Repair,
-        called: Called,
+        call: CallOperator,
         spelled: usize,
         locals: &mut Locals,
     ) -> Vec<u8> {
         let mut bytes = Vec::new();
         match repair {
-            Repair::Test(tester) => self.test(called, tester, locals, &mut bytes),
+            Repair::Test(tester) => self.test(call, tester, locals, &mut bytes),
             Repair::Parallel(ordinal) => {
                 let parallel = &self.plan.parallels[ordinal];
                 if parallel.may_be_shorter {
                     let beyond = self.plan.funcs[&NewFunc::Beyond(ordinal)];
-                    self.by_size(called, parallel, beyond, locals, &mut bytes);
+                    self.by_size(call, parallel, beyond, locals, &mut bytes);
                 } else {
-                    in_place(called, parallel, spelled, &mut bytes);
+                    in_place(call, parallel, spelled, &mut bytes);
                 }
             }
         }
@@ -105,18 +101,18 @@ impl Bodies<'_, '_> {
     /// Through the parallel if the index is within it, else as before.
     fn by_size(
         &mut self,
-        called: Called,
+        call: CallOperator,
         parallel: &Parallel,
         beyond: FuncIdx,
         locals: &mut Locals,
         out: &mut Vec<u8>,
     ) {
-        let ty = self.module.func_type_at(called.ty);
-        let index_type = index_type(self.module, called.table);
+        let ty = self.module.func_type_at(call.ty);
+        let index_type = index_type(self.module, call.table);
         let mut types: Vec<ValType> =
             ty.params().iter().map(|ty| self.types.val_type(*ty)).collect();
         types.push(index_type);
-        let first = locals.for_class((called.table, called.ty), &types);
+        let first = locals.for_class((call.table, call.ty), &types);
         let all = first..first + types.len() as u32;
         let results: Vec<ValType> =
             ty.results().iter().map(|ty| self.types.val_type(*ty)).collect();
@@ -145,26 +141,32 @@ impl Bodies<'_, '_> {
             });
         };
         push_all(&mut sink);
-        called.through(parallel.index, &mut sink);
+        call.through(parallel.index, &mut sink);
         sink.else_();
         push_all(&mut sink);
-        called.directly(beyond, &mut sink);
-        called.close(&mut sink);
+        call.directly(beyond, &mut sink);
+        call.close(&mut sink);
     }
 
     /// As before if the function in the slot is of the type, else by the tester.
-    fn test(&mut self, called: Called, tester: FuncIdx, locals: &mut Locals, out: &mut Vec<u8>) {
-        let index_type = index_type(self.module, called.table);
-        let index = locals.for_class((called.table, TypeIdx(u32::MAX)), &[index_type]);
+    fn test(
+        &mut self,
+        call: CallOperator,
+        tester: FuncIdx,
+        locals: &mut Locals,
+        out: &mut Vec<u8>,
+    ) {
+        let index_type = index_type(self.module, call.table);
+        let index = locals.for_class((call.table, TypeIdx(u32::MAX)), &[index_type]);
         let mut sink = InstructionSink::new(out);
         sink.local_set(index);
-        sink.local_get(index).table_get(called.table.0);
-        sink.ref_test_non_null(HeapType::Concrete(called.ty.0));
-        sink.if_(BlockType::FunctionType(called.ty.0)).local_get(index);
-        called.through(called.table, &mut sink);
+        sink.local_get(index).table_get(call.table.0);
+        sink.ref_test_non_null(HeapType::Concrete(call.ty.0));
+        sink.if_(BlockType::FunctionType(call.ty.0)).local_get(index);
+        call.through(call.table, &mut sink);
         sink.else_().local_get(index);
-        called.directly(tester, &mut sink);
-        called.close(&mut sink);
+        call.directly(tester, &mut sink);
+        call.close(&mut sink);
     }
 
     fn write(&self, write: &Write) -> Vec<u8> {
@@ -181,16 +183,18 @@ impl Bodies<'_, '_> {
     }
 }
 
-fn called(operator: &Operator<'_>) -> Option<Called> {
-    let (table, ty, tail) = match *operator {
-        Operator::CallIndirect { type_index, table_index } => (table_index, type_index, false),
-        Operator::ReturnCallIndirect { type_index, table_index } => (table_index, type_index, true),
-        _ => return None,
-    };
-    Some(Called { table: TableIdx(table), ty: TypeIdx(ty), tail })
-}
+impl CallOperator {
+    fn of(operator: &Operator<'_>) -> Option<CallOperator> {
+        let (table, ty, tail) = match *operator {
+            Operator::CallIndirect { type_index, table_index } => (table_index, type_index, false),
+            Operator::ReturnCallIndirect { type_index, table_index } => {
+                (table_index, type_index, true)
+            }
+            _ => return None,
+        };
+        Some(CallOperator { table: TableIdx(table), ty: TypeIdx(ty), tail })
+    }
 
-impl Called {
     /// The same call through `table`.
     fn through(self, table: TableIdx, sink: &mut InstructionSink<'_>) {
         if self.tail {
@@ -219,9 +223,9 @@ impl Called {
 }
 
 /// The same instruction with another table, in as many bytes if that can be.
-fn in_place(called: Called, parallel: &Parallel, spelled: usize, out: &mut Vec<u8>) {
-    out.push(if called.tail { 0x13 } else { 0x11 });
-    called.ty.0.encode(out);
+fn in_place(call: CallOperator, parallel: &Parallel, spelled: usize, out: &mut Vec<u8>) {
+    out.push(if call.tail { 0x13 } else { 0x11 });
+    call.ty.0.encode(out);
     let mut table = Vec::new();
     parallel.index.0.encode(&mut table);
     while out.len() + table.len() < spelled && table.len() < 5 {
@@ -241,7 +245,7 @@ struct Locals {
 
 impl Locals {
     fn of(module: &Module<'_>, func: FuncIdx) -> Result<Locals> {
-        let next = local_count(module, func)?;
+        let next = module.local_count(func)?;
         Ok(Locals { next, added: Vec::new(), by_class: BTreeMap::new() })
     }
 

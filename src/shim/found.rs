@@ -5,12 +5,13 @@
 //! counted, and made one by one for those who ask for them.
 
 use super::adapt::{Adaptation, Reason, adapt, adapts};
-use super::mismatch::{Certainty, Class, Counts, Mismatches, OfType, Targets};
+use super::mismatch::{Certainty, Class, Counts, FunctionsOfType, Mismatches, Targets};
 use super::signatures::Count;
 use super::steps;
 use crate::analyze::{IndirectCall, Placed};
 use crate::index::{FuncIdx, TableIdx, TypeIdx};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use wasmparser::FuncType;
 
 /// The indirect calls that can meet a function of another type, and these functions.
@@ -34,8 +35,8 @@ pub(crate) struct Found {
 /// The functions of one type in a table.
 #[derive(Clone, Debug)]
 pub(crate) struct FoundSlots {
-    signature: FuncType,
-    pub(crate) functions: OfType,
+    signature: Arc<FuncType>,
+    pub(crate) functions: FunctionsOfType,
 }
 
 /// A call that can meet a function of another type.
@@ -62,7 +63,7 @@ pub(crate) struct FoundCall {
 pub(crate) struct FoundClass {
     pub(crate) table: TableIdx,
     pub(crate) ty: TypeIdx,
-    signature: FuncType,
+    signature: Arc<FuncType>,
     /// How many calls can meet whatever the table holds.
     pub(crate) open_calls: usize,
     /// The slots that other calls know theirs to be.
@@ -72,7 +73,7 @@ pub(crate) struct FoundClass {
     /// The types in the table that the calls accept, in order.
     accepted: Vec<TypeIdx>,
     /// What calls with known slots can meet, by type and whether the functions take variable arguments.
-    by_known: BTreeMap<(TypeIdx, bool), Met>,
+    by_known: BTreeMap<(TypeIdx, bool), KnownTargets>,
 }
 
 /// A few slots that are known to be all that some calls can mean.
@@ -86,7 +87,7 @@ pub(crate) struct KnownSlots {
 
 /// What calls can meet of one type.
 #[derive(Clone, Debug, Default)]
-struct Met {
+struct KnownTargets {
     calls: usize,
     adaptable: bool,
     functions: BTreeSet<FuncIdx>,
@@ -110,15 +111,19 @@ pub(crate) struct Pair<'f> {
 }
 
 impl FoundClass {
-    fn new((table, ty): Class, mismatches: &Mismatches<'_>) -> FoundClass {
+    fn new(
+        (table, ty): Class,
+        signature: Arc<FuncType>,
+        mismatches: &Mismatches<'_>,
+    ) -> FoundClass {
         FoundClass {
             table,
             ty,
-            signature: mismatches.module.func_type_at(ty).clone(),
+            signature,
             open_calls: 0,
             known: Vec::new(),
             counts: Counts::default(),
-            accepted: mismatches.contents(table).accepted(ty).to_vec(),
+            accepted: mismatches.table_types(table).accepted(ty).to_vec(),
             by_known: BTreeMap::new(),
         }
     }
@@ -132,7 +137,8 @@ impl Found {
     pub(super) fn new(mismatches: &Mismatches<'_>, chosen: &BTreeSet<u32>) -> Found {
         let tables = mismatches.module.tables.indices();
         let visible = tables.filter(|table| mismatches.indirect.host_visible(*table)).collect();
-        let mut builder = Builder { mismatches, chosen, classes: BTreeMap::new() };
+        let mut builder =
+            Builder { mismatches, chosen, classes: BTreeMap::new(), signatures: BTreeMap::new() };
         let calls: Vec<_> =
             mismatches.indirect.calls.iter().filter_map(|call| builder.call(call)).collect();
         let slots = builder.slots();
@@ -153,11 +159,11 @@ impl Found {
     }
 
     /// The classes in order; until then calls have their positions in another.
-    fn set_classes(&mut self, mismatches: &Mismatches<'_>, classes: BTreeMap<Class, Building>) {
+    fn set_classes(&mut self, mismatches: &Mismatches<'_>, classes: BTreeMap<Class, ClassBuilder>) {
         let mut positions = vec![0; classes.len()];
-        for (position, building) in classes.into_values().enumerate() {
-            positions[building.position] = position;
-            self.classes.push(building.finish(mismatches));
+        for (position, builder) in classes.into_values().enumerate() {
+            positions[builder.position] = position;
+            self.classes.push(builder.finish(mismatches));
         }
         self.calls.iter_mut().for_each(|call| call.class = positions[call.class]);
     }
@@ -177,9 +183,9 @@ impl Found {
         let range = (class.table, TypeIdx(0))..=(class.table, TypeIdx(u32::MAX));
         let of_table = self.slots.range(range).map(|((_, ty), slots)| (*ty, slots));
         let others = of_table.filter(|(ty, _)| class.accepted.binary_search(ty).is_err());
-        let none = Met::default();
+        let none = KnownTargets::default();
         Box::new(others.flat_map(move |(ty, slots)| {
-            let FoundSlots { signature, functions: OfType { fixed, variadic } } = slots;
+            let FoundSlots { signature, functions: FunctionsOfType { fixed, variadic } } = slots;
             let pair = |variadic: bool, count: Count| {
                 let met = class.by_known.get(&(ty, variadic)).unwrap_or(&none);
                 let any = count.functions > 0;
@@ -225,7 +231,7 @@ impl<'f> Pair<'f> {
         signature: &'f FuncType,
         variadic: bool,
         count: Count,
-        met: &Met,
+        met: &KnownTargets,
     ) -> Pair<'f> {
         steps::count(1);
         Pair {
@@ -242,11 +248,13 @@ impl<'f> Pair<'f> {
 struct Builder<'a, 'm> {
     mismatches: &'a Mismatches<'m>,
     chosen: &'a BTreeSet<u32>,
-    classes: BTreeMap<Class, Building>,
+    classes: BTreeMap<Class, ClassBuilder>,
+    /// The types of calls and functions; tables share them.
+    signatures: BTreeMap<TypeIdx, Arc<FuncType>>,
 }
 
 /// A class of which not all calls were looked at.
-struct Building {
+struct ClassBuilder {
     /// Among the classes in order of their first call.
     position: usize,
     class: FoundClass,
@@ -266,16 +274,16 @@ impl Builder<'_, '_> {
             return None;
         }
         let next = self.classes.len();
-        let building = self
-            .classes
-            .entry(class)
-            .or_insert_with(|| Building::new(next, FoundClass::new(class, self.mismatches)));
-        let known = building.add(targets, counts);
+        let signature = self.signature(class.1);
+        let builder = self.classes.entry(class).or_insert_with(|| {
+            ClassBuilder::new(next, FoundClass::new(class, signature, self.mismatches))
+        });
+        let known = builder.add(targets, counts);
         Some(FoundCall {
             caller: call.caller,
             offset: call.offset,
             certainty,
-            class: building.position,
+            class: builder.position,
             index: call.index.clone(),
             known,
             counts,
@@ -283,23 +291,29 @@ impl Builder<'_, '_> {
         })
     }
 
+    fn signature(&mut self, ty: TypeIdx) -> Arc<FuncType> {
+        let module = self.mismatches.module;
+        let signature = self.signatures.entry(ty);
+        signature.or_insert_with(|| Arc::new(module.func_type_at(ty).clone())).clone()
+    }
+
     /// What the tables hold of types that some class doesn't accept.
-    fn slots(&self) -> BTreeMap<(TableIdx, TypeIdx), FoundSlots> {
+    fn slots(&mut self) -> BTreeMap<(TableIdx, TypeIdx), FoundSlots> {
         let mut tables: BTreeMap<TableIdx, usize> = BTreeMap::new();
         let mut accepting: BTreeMap<(TableIdx, TypeIdx), usize> = BTreeMap::new();
-        for Building { class, .. } in self.classes.values() {
+        for ClassBuilder { class, .. } in self.classes.values() {
             *tables.entry(class.table).or_default() += 1;
             for ty in &class.accepted {
                 steps::count(1);
                 *accepting.entry((class.table, *ty)).or_default() += 1;
             }
         }
-        let mut slots = BTreeMap::new();
+        let (mismatches, mut slots) = (self.mismatches, BTreeMap::new());
         for (table, classes) in tables {
-            for (ty, of_type) in self.mismatches.contents(table).types() {
+            for (ty, of_type) in mismatches.table_types(table).types() {
                 steps::count(1);
                 if accepting.get(&(table, *ty)) != Some(&classes) {
-                    let signature = self.mismatches.module.func_type_at(*ty).clone();
+                    let signature = self.signature(*ty);
                     slots
                         .insert((table, *ty), FoundSlots { signature, functions: of_type.clone() });
                 }
@@ -309,9 +323,9 @@ impl Builder<'_, '_> {
     }
 }
 
-impl Building {
-    fn new(position: usize, class: FoundClass) -> Building {
-        Building { position, class, positions: BTreeMap::new(), targets: Vec::new() }
+impl ClassBuilder {
+    fn new(position: usize, class: FoundClass) -> ClassBuilder {
+        ClassBuilder { position, class, positions: BTreeMap::new(), targets: Vec::new() }
     }
 
     /// Adds a call; the position of its slots, if they are known.
@@ -333,7 +347,7 @@ impl Building {
 
     /// The class, once all calls are added.
     fn finish(self, mismatches: &Mismatches<'_>) -> FoundClass {
-        let Building { mut class, targets, .. } = self;
+        let ClassBuilder { mut class, targets, .. } = self;
         for (slots, targets) in class.known.iter_mut().zip(&targets) {
             let mut placed: Vec<Placed> = Vec::new();
             for mismatch in mismatches.of_class((class.table, class.ty), targets) {
@@ -351,13 +365,13 @@ impl Building {
             slots.functions = placed.into_iter().map(|placed| placed.func).collect();
         }
         if class.open_calls == 0 {
-            class.counts = class.by_known.values().map(Met::counts).sum();
+            class.counts = class.by_known.values().map(KnownTargets::counts).sum();
         }
         class
     }
 }
 
-impl Met {
+impl KnownTargets {
     fn counts(&self) -> Counts {
         let count = Count { types: 1, functions: self.functions.len(), slots: 0 };
         match self.adaptable {

@@ -1,13 +1,13 @@
 //! Writes the new functions.
 //!
 //! ```wat
-//! (func $shim$ii_i$getter (type $site) (param i32 i32) (result i32)   ;; an adapter
+//! (func $shim$ii_i$getter (type $call) (param i32 i32) (result i32)   ;; an adapter
 //!   (call $getter (local.get 0)))
 //!
 //! (func $shim$ii_i$table0 (param i32 i32 i32) (result i32)            ;; a tester; the index is last
 //!   (if (ref.test (ref $t) (table.get 0 (local.get 2)))
 //!     (then (return (call_indirect 0 (type $t) (local.get 0) (local.get 2)))))
-//!   (call_indirect 0 (type $site) (local.get 0) (local.get 1) (local.get 2)))   ;; traps as before
+//!   (call_indirect 0 (type $call) (local.get 0) (local.get 1) (local.get 2)))   ;; traps as before
 //! ```
 
 use super::adapt::{Adaptation, Cast, Value};
@@ -200,8 +200,8 @@ impl Funcs<'_, '_> {
     }
 
     /// The type of a function that takes a call's arguments and its index, and where the index is.
-    fn with_index(&mut self, (table, site): Class) -> (u32, u32) {
-        let (mut params, results) = self.signature(site);
+    fn with_index(&mut self, (table, call): Class) -> (u32, u32) {
+        let (mut params, results) = self.signature(call);
         let index = params.len() as u32;
         params.push(index_type(self.module, table));
         (self.types.add(Signature { params, results }), index)
@@ -209,28 +209,28 @@ impl Funcs<'_, '_> {
 
     /// The original call, out of line.
     fn beyond(&mut self, class: Class) -> (u32, Function, String) {
-        let (table, site) = class;
+        let (table, call) = class;
         let (ty, index) = self.with_index(class);
         let mut bytes = Vec::new();
         let mut sink = InstructionSink::new(&mut bytes);
         self.original_call(class, index, &mut sink);
-        let name = format!("shim${}$beyond{table}", short(self.module, site));
+        let name = format!("shim${}$beyond{table}", short(self.module, call));
         (ty, Code::new(index + 1).finish(&bytes), name)
     }
 
-    fn original_call(&self, (table, site): Class, index: u32, sink: &mut InstructionSink<'_>) {
+    fn original_call(&self, (table, call): Class, index: u32, sink: &mut InstructionSink<'_>) {
         (0..=index).for_each(|param| {
             sink.local_get(param);
         });
         if self.tail_calls {
-            sink.return_call_indirect(table.0, site.0).end();
+            sink.return_call_indirect(table.0, call.0).end();
         } else {
-            sink.call_indirect(table.0, site.0).end();
+            sink.call_indirect(table.0, call.0).end();
         }
     }
 
     fn tester(&mut self, tester: &Tester) -> (u32, Function, String) {
-        let (table, site) = tester.class;
+        let (table, call) = tester.class;
         let (ty, index) = self.with_index(tester.class);
         let mut code = Code::new(index + 1);
         let mut bytes = Vec::new();
@@ -251,7 +251,7 @@ impl Funcs<'_, '_> {
             sink.end();
         }
         self.original_call(tester.class, index, &mut sink);
-        let name = format!("shim${}$table{table}", short(self.module, site));
+        let name = format!("shim${}$table{table}", short(self.module, call));
         (ty, code.finish(&bytes), name)
     }
 
@@ -276,7 +276,7 @@ impl Funcs<'_, '_> {
             sink.local_get(param);
         });
         instruction(operation, table, operation.source(), &mut sink);
-        match self.plan.is_fixed(table) {
+        match self.plan.fixed_size_of(table) {
             Some(_) => self.then_sync(operation, &mut sink),
             None if results.is_empty() => {
                 for (position, (ordinal, _)) in self.plan.parallels_of(table).enumerate() {
@@ -404,7 +404,7 @@ impl Funcs<'_, '_> {
         let index = index_type(self.module, table);
         let wide = index == ValType::I64;
         let ty = self.types.add(Signature { params: vec![index; 2], results: vec![] });
-        let size = self.plan.is_fixed(table).unwrap_or(0);
+        let size = self.plan.fixed_size_of(table).unwrap_or(0);
         let mut bytes = Vec::new();
         let mut sink = InstructionSink::new(&mut bytes);
         let (start, count) = (0, 1);

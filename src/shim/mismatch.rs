@@ -20,30 +20,30 @@ use std::rc::Rc;
 /// All calls of one type through one table. The type is the least index that names it.
 pub(super) type Class = (TableIdx, TypeIdx);
 
-/// Functions of one type that a call can meet and doesn't accept.
+/// PlacedFunctions of one type that a call can meet and doesn't accept.
 #[derive(Clone, Debug)]
 pub(super) struct Mismatch<'a> {
     /// Their type: the least index that names it.
     pub(super) ty: TypeIdx,
-    pub(super) funcs: &'a Functions,
+    pub(super) funcs: &'a PlacedFunctions,
     pub(super) verdict: Result<Adaptation, Reason>,
 }
 
-/// Functions in slots.
+/// PlacedFunctions in slots.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Functions {
+pub(crate) struct PlacedFunctions {
     /// In order; one that is in several slots comes several times.
     pub(crate) placed: Vec<Placed>,
     /// One type, if there are any functions.
     pub(super) count: Count,
 }
 
-/// Functions of one type.
+/// PlacedFunctions of one type.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct OfType {
-    pub(crate) fixed: Functions,
+pub(crate) struct FunctionsOfType {
+    pub(crate) fixed: PlacedFunctions,
     /// Those that take variable arguments, as far as that is known.
-    pub(crate) variadic: Functions,
+    pub(crate) variadic: PlacedFunctions,
 }
 
 /// What a call can meet.
@@ -61,12 +61,12 @@ pub(super) enum Targets {
     /// All that its table holds.
     Table,
     /// Those in the few slots that its index can mean. Calls with the same indices share them.
-    Slots(Rc<Held>),
+    Slots(Rc<FunctionsByType>),
 }
 
-/// Functions in a table or in some of its slots.
-pub(super) struct Held {
-    pub(super) types: BTreeMap<TypeIdx, OfType>,
+/// PlacedFunctions in a table or in some of its slots.
+pub(super) struct FunctionsByType {
+    pub(super) types: BTreeMap<TypeIdx, FunctionsOfType>,
     /// How many of them are met by calls of a type, for the types that were asked about.
     counts: RefCell<BTreeMap<TypeIdx, Counts>>,
 }
@@ -87,8 +87,8 @@ impl Counts {
 }
 
 /// What a table holds.
-pub(super) struct Contents<'m> {
-    held: Held,
+pub(super) struct TableTypes<'m> {
+    by_type: FunctionsByType,
     /// The types of functions with fixed arguments.
     signatures: Signatures<'m>,
     /// For each type those in the table that are subtypes of it, itself included.
@@ -105,8 +105,8 @@ pub(super) struct Mismatches<'m> {
     pub(super) bit_casts: bool,
     /// The functions that take variable arguments, as far as that is known.
     variadic: &'m BTreeSet<FuncIdx>,
-    tables: IndexVec<TableIdx, OnceCell<Contents<'m>>>,
-    slots: RefCell<HashMap<Indices, Option<Rc<Held>>>>,
+    tables: IndexVec<TableIdx, OnceCell<TableTypes<'m>>>,
+    slots: RefCell<HashMap<Indices, Option<Rc<FunctionsByType>>>>,
     all_types: OnceCell<Signatures<'m>>,
 }
 
@@ -134,16 +134,19 @@ impl<'m> Mismatches<'m> {
     }
 
     fn within_limits(&self) -> Result<()> {
-        let steps = self.classes().into_iter().map(|(table, _)| {
-            let contents = self.contents(table);
-            contents.signatures.steps_of_a_question() as u64
-        });
-        let comparisons = steps.sum();
-        if !Limit::Comparisons.is_exceeded_by(comparisons) {
+        let classes = self.classes().into_iter();
+        let steps =
+            classes.map(|(table, _)| self.table_types(table).signatures.steps_of_a_question());
+        self.can_compare(steps.sum())
+    }
+
+    /// Refuses more comparisons of types than can be made in a while.
+    pub(super) fn can_compare(&self, comparisons: usize) -> Result<()> {
+        if !Limit::Comparisons.is_exceeded_by(comparisons as u64) {
             return Ok(());
         }
         Err(Error::UnsupportedModule {
-            what: Limit::Comparisons.exceeded(comparisons),
+            what: Limit::Comparisons.exceeded(comparisons as u64),
             advice: match self.bit_casts {
                 true => "permit no bit casts, or split the module".into(),
                 false => "split the module".into(),
@@ -162,16 +165,16 @@ impl<'m> Mismatches<'m> {
     }
 
     /// What a table holds.
-    pub(super) fn contents(&self, table: TableIdx) -> &Contents<'m> {
+    pub(super) fn table_types(&self, table: TableIdx) -> &TableTypes<'m> {
         self.tables[table].get_or_init(|| {
-            let types = self.by_type(self.indirect.placed(table));
-            Contents::new(self.module, self.indirect, self.bit_casts, types)
+            let types = self.grouped(self.indirect.placed(table));
+            TableTypes::new(self.module, self.indirect, self.bit_casts, types)
         })
     }
 
-    fn by_type(&self, funcs: Vec<Placed>) -> BTreeMap<TypeIdx, OfType> {
+    fn grouped(&self, funcs: Vec<Placed>) -> BTreeMap<TypeIdx, FunctionsOfType> {
         steps::count(funcs.len());
-        let mut types: BTreeMap<TypeIdx, OfType> = BTreeMap::new();
+        let mut types: BTreeMap<TypeIdx, FunctionsOfType> = BTreeMap::new();
         for placed in funcs {
             let ty = self.indirect.canonical(self.module.funcs[placed.func].ty);
             let of_type = types.entry(ty).or_default();
@@ -199,16 +202,16 @@ impl<'m> Mismatches<'m> {
         })
     }
 
-    /// How a function of type `callee` stands where `site` is expected.
-    pub(super) fn verdict(&self, site: TypeIdx, callee: TypeIdx) -> Result<Adaptation, Reason> {
+    /// How a function of type `callee` stands where `call` is expected.
+    pub(super) fn verdict(&self, call: TypeIdx, callee: TypeIdx) -> Result<Adaptation, Reason> {
         let ty = |ty| self.module.func_type_at(ty);
-        adapt(ty(site), ty(callee), self.bit_casts)
+        adapt(ty(call), ty(callee), self.bit_casts)
     }
 
     /// What a call can meet, and how sure that is.
     pub(super) fn targets(&self, call: &IndirectCall) -> (Certainty, Targets) {
         let Some(slots) = self.slots(call) else { return (Certainty::Possible, Targets::Table) };
-        let slots_hold = slots.types.values().map(OfType::count).sum::<Count>().slots;
+        let slots_hold = slots.types.values().map(FunctionsOfType::count).sum::<Count>().slots;
         let certainty = match call.index.as_deref() {
             Some([_]) if slots_hold == 1 => Certainty::Definite,
             _ => Certainty::Possible,
@@ -217,30 +220,30 @@ impl<'m> Mismatches<'m> {
     }
 
     /// What the slots hold that the call's index can mean, if that is known.
-    fn slots(&self, call: &IndirectCall) -> Option<Rc<Held>> {
+    fn slots(&self, call: &IndirectCall) -> Option<Rc<FunctionsByType>> {
         let key = (call.table, call.index.clone()?);
         let mut known = self.slots.borrow_mut();
         let found = known.entry(key).or_insert_with(|| {
             let targets = self.indirect.known_targets(call)?;
-            Some(Rc::new(Held::new(self.by_type(targets))))
+            Some(Rc::new(FunctionsByType::new(self.grouped(targets))))
         });
         found.clone()
     }
 
     /// How many functions of other types a call of the class can meet among `targets`.
     pub(super) fn counts(&self, (table, ty): Class, targets: &Targets) -> Counts {
-        let count = |held: &Held, count: &dyn Fn() -> Counts| {
-            let known = held.counts.borrow().get(&ty).copied();
+        let count = |by_type: &FunctionsByType, count: &dyn Fn() -> Counts| {
+            let known = by_type.counts.borrow().get(&ty).copied();
             known.unwrap_or_else(|| {
                 let counts = count();
-                held.counts.borrow_mut().insert(ty, counts);
+                by_type.counts.borrow_mut().insert(ty, counts);
                 counts
             })
         };
         match targets {
             Targets::Table => {
-                let contents = self.contents(table);
-                count(&contents.held, &|| contents.counts(self, ty))
+                let table_types = self.table_types(table);
+                count(&table_types.by_type, &|| table_types.counts(self, ty))
             }
             Targets::Slots(slots) => {
                 count(slots, &|| self.among(ty, &slots.types).map(|m| m.counts()).sum())
@@ -255,12 +258,12 @@ impl<'m> Mismatches<'m> {
         (table, ty): Class,
         targets: &'a Targets,
     ) -> impl Iterator<Item = Mismatch<'a>> {
-        self.among(ty, &self.held(table, targets).types)
+        self.among(ty, &self.by_type(table, targets).types)
     }
 
-    fn held<'a>(&'a self, table: TableIdx, targets: &'a Targets) -> &'a Held {
+    fn by_type<'a>(&'a self, table: TableIdx, targets: &'a Targets) -> &'a FunctionsByType {
         match targets {
-            Targets::Table => &self.contents(table).held,
+            Targets::Table => &self.table_types(table).by_type,
             Targets::Slots(slots) => slots,
         }
     }
@@ -269,7 +272,7 @@ impl<'m> Mismatches<'m> {
     fn among<'a>(
         &'a self,
         ty: TypeIdx,
-        types: &'a BTreeMap<TypeIdx, OfType>,
+        types: &'a BTreeMap<TypeIdx, FunctionsOfType>,
     ) -> impl Iterator<Item = Mismatch<'a>> {
         let others = types.iter().filter(move |(of, _)| !self.indirect.is_subtype(**of, ty));
         others.flat_map(move |(of, functions)| {
@@ -292,18 +295,18 @@ impl<'m> Mismatches<'m> {
             let all = self.of_class(class, targets);
             return Box::new(all.filter(|mismatch| mismatch.verdict.is_ok()));
         }
-        let contents = self.contents(table);
-        let types = contents.signatures.adaptable(ty).into_iter();
+        let table_types = self.table_types(table);
+        let types = table_types.signatures.adaptable(ty).into_iter();
         let others = types.filter(move |of| !self.indirect.is_subtype(*of, ty));
         Box::new(others.map(move |of| Mismatch {
             ty: of,
-            funcs: &contents.held.types[&of].fixed,
+            funcs: &table_types.by_type.types[&of].fixed,
             verdict: self.verdict(ty, of),
         }))
     }
 }
 
-impl Functions {
+impl PlacedFunctions {
     /// Once all are in it.
     fn finish(&mut self) {
         self.count = Count {
@@ -314,9 +317,9 @@ impl Functions {
     }
 }
 
-impl Held {
-    fn new(types: BTreeMap<TypeIdx, OfType>) -> Held {
-        Held { types, counts: RefCell::default() }
+impl FunctionsByType {
+    fn new(types: BTreeMap<TypeIdx, FunctionsOfType>) -> FunctionsByType {
+        FunctionsByType { types, counts: RefCell::default() }
     }
 }
 
@@ -330,7 +333,7 @@ impl Targets {
     }
 }
 
-impl OfType {
+impl FunctionsOfType {
     fn count(&self) -> Count {
         let (fixed, variadic) = (self.fixed.count, self.variadic.count);
         Count { types: fixed.types.max(variadic.types), ..fixed + variadic }
@@ -355,13 +358,13 @@ impl std::iter::Sum for Counts {
     }
 }
 
-impl<'m> Contents<'m> {
+impl<'m> TableTypes<'m> {
     fn new(
         module: &'m Module<'m>,
         indirect: &Indirect<'m>,
         bit_casts: bool,
-        types: BTreeMap<TypeIdx, OfType>,
-    ) -> Contents<'m> {
+        types: BTreeMap<TypeIdx, FunctionsOfType>,
+    ) -> TableTypes<'m> {
         let mut subtypes: BTreeMap<TypeIdx, Vec<TypeIdx>> = BTreeMap::new();
         for ty in types.keys() {
             for supertype in indirect.supertypes(*ty) {
@@ -371,17 +374,17 @@ impl<'m> Contents<'m> {
         }
         let fixed = types.iter().filter(|(_, of)| of.fixed.count.types > 0);
         let fixed = fixed.map(|(ty, of)| (*ty, of.fixed.count));
-        Contents {
+        TableTypes {
             signatures: Signatures::new(module, bit_casts, fixed),
-            all: types.values().map(OfType::count).sum(),
+            all: types.values().map(FunctionsOfType::count).sum(),
             subtypes,
-            held: Held::new(types),
+            by_type: FunctionsByType::new(types),
         }
     }
 
     /// How many functions of other types a call of type `ty` can meet: counted by what adapts, but for what it accepts.
     fn counts(&self, mismatches: &Mismatches<'_>, ty: TypeIdx) -> Counts {
-        let accepted = self.accepted(ty).iter().map(|of| (*of, &self.held.types[of]));
+        let accepted = self.accepted(ty).iter().map(|of| (*of, &self.by_type.types[of]));
         let (mut all, mut adaptable) = (self.all, self.signatures.count(ty));
         for (of, functions) in accepted {
             steps::count(1);
@@ -393,13 +396,13 @@ impl<'m> Contents<'m> {
         Counts { adaptable, others: all - adaptable }
     }
 
-    pub(super) fn types(&self) -> &BTreeMap<TypeIdx, OfType> {
-        &self.held.types
+    pub(super) fn types(&self) -> &BTreeMap<TypeIdx, FunctionsOfType> {
+        &self.by_type.types
     }
 
     /// Whether the table holds functions of the type that take variable arguments.
     pub(super) fn has_variadic(&self, ty: TypeIdx) -> bool {
-        self.held.types.get(&ty).is_some_and(|of_type| of_type.variadic.count.types > 0)
+        self.by_type.types.get(&ty).is_some_and(|of_type| of_type.variadic.count.types > 0)
     }
 
     /// The types in the table that calls of type `ty` accept.

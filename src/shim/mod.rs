@@ -34,11 +34,11 @@ mod funcs;
 mod mismatch;
 mod options;
 mod plan;
+mod repaired;
 mod resume;
 #[cfg(test)]
 mod scale;
 mod select;
-mod shape;
 mod signatures;
 mod steps;
 mod tables;
@@ -48,7 +48,7 @@ mod writes;
 
 pub use adapt::{Adaptation, Cast, Reason, Value};
 pub(crate) use found::{Found, FoundCall, FoundClass, FoundSlots, Pair};
-pub(crate) use mismatch::{Certainty, OfType};
+pub(crate) use mismatch::{Certainty, FunctionsOfType};
 pub use options::{Mechanism, ShimOptions, SitePattern};
 pub use trace::{Frame, first_frames};
 
@@ -56,13 +56,13 @@ use crate::analyze::Indirect;
 use crate::emit::{Additions, Dropped, Emitted, NewTypes, assemble, left_out};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
+use crate::read::Located;
 use crate::read::Module;
 use crate::refusal::Refusal;
 use mismatch::Mismatches;
 use plan::{NewFunc, Plan};
-use select::Site;
+use select::ChosenCall;
 use std::collections::BTreeSet;
-use wasmparser::Operator;
 
 /// What [`crate::shim()`] made.
 #[derive(Debug)]
@@ -83,20 +83,20 @@ pub struct ShimOutput {
 
 /// Repairs the chosen indirect calls.
 pub(crate) fn repair(module: &Module<'_>, options: &ShimOptions) -> Result<ShimOutput> {
-    with_sites(module, options, |mismatches, sites, mechanism| {
+    with_chosen_calls(module, options, |mismatches, calls, mechanism| {
         if let Some(section) = module.object_section() {
             return Err(Error::Refused(Refusal::of_object(section.name).into()));
         }
-        if sites.is_empty() {
+        if calls.is_empty() {
             return Ok(ShimOutput::untouched(module));
         }
-        let plan = Plan::make(mismatches, sites, mechanism)?;
-        unwind::check(mismatches, &plan, sites)?;
+        let plan = Plan::make(mismatches, calls, mechanism)?;
+        unwind::check(mismatches, &plan, calls)?;
         let emitted = emit(module, &plan, mismatches.indirect.has_tail_calls())?;
         let bit_casts = options.allow_bit_casts;
         check::check(module, mismatches.indirect, &plan, &emitted.wasm, bit_casts)?;
         Ok(ShimOutput {
-            calls: sites.len(),
+            calls: calls.len(),
             bytes_before: module.bytes.len(),
             adapters: plan.adapters.len(),
             sync_exports: sync_exports(&plan),
@@ -108,24 +108,24 @@ pub(crate) fn repair(module: &Module<'_>, options: &ShimOptions) -> Result<ShimO
 
 /// Finds the indirect calls that can meet a function of another type.
 pub(crate) fn find(module: &Module<'_>, options: &ShimOptions) -> Result<Found> {
-    with_sites(module, options, |mismatches, sites, _| {
-        let chosen = sites.iter().map(|site| site.call.offset).collect();
+    with_chosen_calls(module, options, |mismatches, calls, _| {
+        let chosen = calls.iter().map(|chosen| chosen.call.offset).collect();
         Ok(Found::new(mismatches, &chosen))
     })
 }
 
 /// Finds what can mismatch, and chooses the calls to repair.
-fn with_sites<T>(
+fn with_chosen_calls<T>(
     module: &Module<'_>,
     options: &ShimOptions,
-    then: impl FnOnce(&Mismatches<'_>, &[Site<'_>], Mechanism) -> Result<T>,
+    then: impl FnOnce(&Mismatches<'_>, &[ChosenCall<'_>], Mechanism) -> Result<T>,
 ) -> Result<T> {
     let indirect = Indirect::find(module)?;
     let variadic = variadic(module);
     let mechanism = options.mechanism.unwrap_or_else(|| Mechanism::that_suits(module));
     let mismatches = Mismatches::find(module, &indirect, &variadic, options.allow_bit_casts)?;
-    let sites = select::select(&mismatches, options, mechanism)?;
-    then(&mismatches, &sites, mechanism)
+    let calls = select::select(&mismatches, options, mechanism)?;
+    then(&mismatches, &calls, mechanism)
 }
 
 impl ShimOutput {
@@ -148,23 +148,11 @@ fn variadic(module: &Module<'_>) -> BTreeSet<FuncIdx> {
     module.defined_funcs().filter(|func| lines.is_variadic(*func) == Some(true)).collect()
 }
 
-/// A function's operators, each with its offset in bytes from the start of the module; none for an import.
-fn operators<'b>(module: &Module<'b>, func: FuncIdx) -> Result<Vec<(Operator<'b>, u32)>> {
-    let Some(body) = module.body(func) else { return Ok(Vec::new()) };
-    let misread = |error| Error::misread(&error);
-    let mut reader = body.get_operators_reader().map_err(misread)?;
-    let mut operators = Vec::new();
-    while !reader.eof() {
-        steps::count(1);
-        let (operator, offset) = reader.read_with_offset().map_err(misread)?;
-        operators.push((operator, offset as u32));
-    }
+/// All operators of a function, in order; none of an import.
+fn operators<'b>(module: &Module<'b>, func: FuncIdx) -> Result<Vec<Located<'b>>> {
+    let operators: Vec<_> = module.operators(func)?.collect::<Result<_>>()?;
+    steps::count(operators.len());
     Ok(operators)
-}
-
-/// How many locals a function has, parameters included.
-fn local_count(module: &Module<'_>, func: FuncIdx) -> Result<u32> {
-    module.local_count(func)
 }
 
 fn emit(module: &Module<'_>, plan: &Plan, tail_calls: bool) -> Result<Emitted> {

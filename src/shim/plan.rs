@@ -1,13 +1,13 @@
 //! Decides what is made for the chosen calls: adapters, parallel tables, functions that test.
 //!
-//! Input: the [`Site`]s. Output: a [`Plan`], in which every new table, segment and function has its
+//! Input: the [`ChosenCall`]s. Output: a [`Plan`], in which every new table, segment and function has its
 //! index. A *parallel* of a table holds at each slot what calls of one type should find there: the
 //! function itself, or an adapter that stands for it.
 
 use super::adapt::Adaptation;
 use super::mismatch::{Class, Mismatches, Targets};
 use super::options::Mechanism;
-use super::select::Site;
+use super::select::ChosenCall;
 use super::steps;
 use super::writes::{Operation, Write, find_writes};
 use crate::error::{Error, Result};
@@ -101,10 +101,10 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn make(
         mismatches: &Mismatches<'_>,
-        sites: &[Site<'_>],
+        calls: &[ChosenCall<'_>],
         mechanism: Mechanism,
     ) -> Result<Plan> {
-        let mut maker = Maker {
+        let mut planner = Planner {
             mismatches,
             plan: Plan::default(),
             adapters: BTreeMap::new(),
@@ -112,12 +112,12 @@ impl Plan {
             first_passive: 0,
         };
         match mechanism {
-            Mechanism::Table => maker.tables(sites)?,
-            Mechanism::RefTest => maker.tests(sites)?,
+            Mechanism::Table => planner.tables(calls)?,
+            Mechanism::RefTest => planner.tests(calls)?,
         }
-        maker.plan.changed.extend(sites.iter().map(|site| site.call.caller));
-        maker.plan.changed.extend(maker.plan.writes.iter().map(|write| write.func));
-        Ok(maker.plan)
+        planner.plan.changed.extend(calls.iter().map(|chosen| chosen.call.caller));
+        planner.plan.changed.extend(planner.plan.writes.iter().map(|write| write.func));
+        Ok(planner.plan)
     }
 
     /// The parallels of a table, with their ordinals.
@@ -127,12 +127,12 @@ impl Plan {
     }
 
     /// Whether the host may change the table: its parallels then have a fixed size.
-    pub(super) fn is_fixed(&self, table: TableIdx) -> Option<u64> {
+    pub(super) fn fixed_size_of(&self, table: TableIdx) -> Option<u64> {
         self.parallels_of(table).find_map(|(_, parallel)| parallel.fixed_size)
     }
 }
 
-struct Maker<'a, 'm> {
+struct Planner<'a, 'm> {
     mismatches: &'a Mismatches<'m>,
     plan: Plan,
     adapters: BTreeMap<(TypeIdx, FuncIdx), FuncIdx>,
@@ -142,7 +142,7 @@ struct Maker<'a, 'm> {
     first_passive: usize,
 }
 
-impl Maker<'_, '_> {
+impl Planner<'_, '_> {
     fn module(&self) -> &Module<'_> {
         self.mismatches.module
     }
@@ -152,18 +152,18 @@ impl Maker<'_, '_> {
         *self.plan.funcs.entry(func).or_insert(next)
     }
 
-    fn tables(&mut self, sites: &[Site<'_>]) -> Result<()> {
-        self.estimate_tables(sites)?;
+    fn tables(&mut self, calls: &[ChosenCall<'_>]) -> Result<()> {
+        self.estimate_tables(calls)?;
         let mut filled = BTreeSet::new();
-        for site in sites {
-            let class = self.mismatches.class(site.call);
+        for chosen in calls {
+            let class = self.mismatches.class(chosen.call);
             let ordinal = self.parallel(class)?;
-            self.plan.repairs.insert(site.call.offset, Repair::Parallel(ordinal));
-            if filled.insert((ordinal, site.targets.key())) {
-                self.stand_in_for(ordinal, &site.targets)?;
+            self.plan.repairs.insert(chosen.call.offset, Repair::Parallel(ordinal));
+            if filled.insert((ordinal, chosen.targets.key())) {
+                self.add_adapters(ordinal, &chosen.targets)?;
             }
         }
-        let callers = sites.iter().map(|site| site.call.caller);
+        let callers = calls.iter().map(|chosen| chosen.call.caller);
         let writes = find_writes(self.mismatches, callers)?;
         self.parallels_of_sources(&writes)?;
         self.first_passive = self.module().elements.len() + self.active_segments().0;
@@ -173,11 +173,11 @@ impl Maker<'_, '_> {
     }
 
     /// Refuses what needs more tables or functions than there can be, before any of them is made.
-    fn estimate_tables(&self, sites: &[Site<'_>]) -> Result<()> {
-        tables_fit(self.module(), self.classes(sites.iter()).len())?;
+    fn estimate_tables(&self, calls: &[ChosenCall<'_>]) -> Result<()> {
+        tables_fit(self.module(), self.classes(calls.iter()).len())?;
         // Calls of one type share their adapters, so at least those of its largest table are made.
         let mut largest: BTreeMap<TypeIdx, usize> = BTreeMap::new();
-        let any_slot = sites.iter().filter(|site| matches!(site.targets, Targets::Table));
+        let any_slot = calls.iter().filter(|chosen| matches!(chosen.targets, Targets::Table));
         for class in self.classes(any_slot) {
             let counts = self.mismatches.counts(class, &Targets::Table);
             let adapters = largest.entry(class.1).or_default();
@@ -186,8 +186,8 @@ impl Maker<'_, '_> {
         fits(Limit::Functions, self.module().funcs.len() + largest.values().sum::<usize>())
     }
 
-    fn classes<'s>(&self, sites: impl Iterator<Item = &'s Site<'s>>) -> BTreeSet<Class> {
-        sites.map(|site| self.mismatches.class(site.call)).collect()
+    fn classes<'s>(&self, calls: impl Iterator<Item = &'s ChosenCall<'s>>) -> BTreeSet<Class> {
+        calls.map(|chosen| self.mismatches.class(chosen.call)).collect()
     }
 
     /// Engines and validators accept only so many entities.
@@ -246,7 +246,7 @@ impl Maker<'_, '_> {
         }
         let ordinal = self.plan.parallels.len();
         let index = TableIdx::from_usize(self.module().tables.len() + ordinal);
-        let fixed_size = self.fixed_size(class.0)?;
+        let fixed_size = self.size_of_parallels(class.0)?;
         let may_be_shorter = fixed_size.is_some() && !self.never_grows(class.0);
         let adapters = BTreeMap::new();
         let parallel = Parallel { class, index, adapters, fixed_size, may_be_shorter };
@@ -265,7 +265,7 @@ impl Maker<'_, '_> {
         ty.maximum == Some(ty.initial)
     }
 
-    fn fixed_size(&self, table: TableIdx) -> Result<Option<u64>> {
+    fn size_of_parallels(&self, table: TableIdx) -> Result<Option<u64>> {
         let facts = &self.module().tables[table];
         if facts.ty.shared {
             return Err(unsupported("a parallel of a shared table"));
@@ -287,7 +287,7 @@ impl Maker<'_, '_> {
     }
 
     /// Puts adapters for what can be met among `targets` into a parallel.
-    fn stand_in_for(&mut self, ordinal: usize, targets: &Targets) -> Result<()> {
+    fn add_adapters(&mut self, ordinal: usize, targets: &Targets) -> Result<()> {
         let class = self.plan.parallels[ordinal].class;
         for mismatch in self.mismatches.adaptable(class, targets) {
             let Ok(adaptation) = &mismatch.verdict else { continue };
@@ -332,7 +332,7 @@ impl Maker<'_, '_> {
             for from in sources {
                 tables_fit(self.module(), self.plan.parallels.len())?;
                 let source = self.parallel((*from, ty))?;
-                self.stand_in_for(source, &Targets::Table)?;
+                self.add_adapters(source, &Targets::Table)?;
             }
         }
         Ok(())
@@ -343,7 +343,7 @@ impl Maker<'_, '_> {
         for write in writes {
             steps::count(1);
             let table = write.operation.table();
-            let fixed = self.plan.is_fixed(table).is_some();
+            let fixed = self.plan.fixed_size_of(table).is_some();
             let grows = matches!(write.operation, Operation::Grow { .. });
             if self.plan.parallels_of(table).next().is_none() || fixed && grows {
                 continue;
@@ -357,7 +357,7 @@ impl Maker<'_, '_> {
             self.plan.writes.push(write);
         }
         for table in self.tables_with_parallels() {
-            if self.plan.is_fixed(table).is_some() {
+            if self.plan.fixed_size_of(table).is_some() {
                 self.func(NewFunc::Sync(table));
             }
         }
@@ -373,29 +373,33 @@ impl Maker<'_, '_> {
         }
     }
 
-    fn tests(&mut self, sites: &[Site<'_>]) -> Result<()> {
-        self.estimate_tests(sites)?;
+    fn tests(&mut self, calls: &[ChosenCall<'_>]) -> Result<()> {
+        self.estimate_tests(calls)?;
         let mut testers: BTreeMap<Class, FuncIdx> = BTreeMap::new();
-        for site in sites {
+        for chosen in calls {
             steps::count(1);
-            let class = self.mismatches.class(site.call);
+            let class = self.mismatches.class(chosen.call);
             let func = match testers.get(&class) {
                 Some(func) => *func,
                 None => self.tester(class),
             };
             testers.insert(class, func);
-            self.plan.repairs.insert(site.call.offset, Repair::Test(func));
+            self.plan.repairs.insert(chosen.call.offset, Repair::Test(func));
         }
         Ok(())
     }
 
     /// Refuses what needs too many tests, before any of them is made.
-    fn estimate_tests(&self, sites: &[Site<'_>]) -> Result<()> {
-        let tests =
-            self.classes(sites.iter()).into_iter().map(|class| match self.is_open_ended(class) {
-                true => self.mismatches.all_types().count(class.1).types,
-                false => self.mismatches.counts(class, &Targets::Table).adaptable.types,
-            });
+    fn estimate_tests(&self, calls: &[ChosenCall<'_>]) -> Result<()> {
+        let classes = self.classes(calls.iter());
+        if classes.iter().any(|class| self.is_open_ended(*class)) {
+            let question = self.mismatches.all_types().steps_of_a_question();
+            self.mismatches.can_compare(classes.len() * question)?;
+        }
+        let tests = classes.into_iter().map(|class| match self.is_open_ended(class) {
+            true => self.mismatches.all_types().count(class.1).types,
+            false => self.mismatches.counts(class, &Targets::Table).adaptable.types,
+        });
         fits(Limit::Tests, tests.sum())
     }
 
@@ -413,8 +417,10 @@ impl Maker<'_, '_> {
             types = mismatches.all_types().adaptable(ty);
         }
         // A test sees a type, not a function: where one of the type is left alone, all are.
-        let contents = mismatches.contents(table);
-        types.retain(|of| !mismatches.indirect.is_subtype(*of, ty) && !contents.has_variadic(*of));
+        let table_types = mismatches.table_types(table);
+        types.retain(|of| {
+            !mismatches.indirect.is_subtype(*of, ty) && !table_types.has_variadic(*of)
+        });
         let types = types.into_iter().filter_map(|of| Some((of, mismatches.verdict(ty, of).ok()?)));
         let types: Vec<_> = types.collect();
         steps::count(types.len());

@@ -12,7 +12,7 @@
 //! ```
 
 use super::unwind;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::index::FuncIdx;
 use crate::read::Module;
 use std::collections::BTreeMap;
@@ -23,10 +23,8 @@ pub(super) fn functions(module: &Module<'_>) -> Result<BTreeMap<FuncIdx, FuncIdx
     let Some(state) = unwind::state_global(module)? else { return Ok(BTreeMap::new()) };
     let mut resumes = BTreeMap::new();
     for func in module.defined_funcs() {
-        let Some(body) = module.body(func) else { continue };
-        let operators = body.get_operators_reader().map_err(|error| Error::misread(&error))?;
-        // A body that ends earlier has no such start.
-        let start: Vec<_> = operators.into_iter().take(4).map_while(Result::ok).collect();
+        let first = module.operators(func)?.take(4);
+        let start = first.map(|located| Ok(located?.operator)).collect::<Result<Vec<_>>>()?;
         if let [
             Operator::GlobalGet { global_index },
             Operator::If { blockty: BlockType::Empty },

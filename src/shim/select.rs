@@ -2,8 +2,8 @@
 
 use super::mismatch::{Mismatches, Targets};
 use super::options::{Mechanism, ShimOptions, SitePattern};
+use super::repaired;
 use super::resume;
-use super::shape;
 use super::steps;
 use super::trace::Frame;
 use crate::analyze::{FuncNames, IndirectCall};
@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use wasmparser::BinaryReader;
 
 /// A call to repair.
-pub(super) struct Site<'a> {
+pub(super) struct ChosenCall<'a> {
     pub(super) call: &'a IndirectCall,
     /// What it can meet.
     pub(super) targets: Targets,
@@ -29,15 +29,15 @@ pub(super) fn select<'a>(
     mismatches: &'a Mismatches<'_>,
     options: &ShimOptions,
     mechanism: Mechanism,
-) -> Result<Vec<Site<'a>>> {
-    let mut chosen =
-        Chosen { mismatches, names: None, offsets: BTreeSet::new(), callers: BTreeSet::new() };
+) -> Result<Vec<ChosenCall<'a>>> {
+    let mut patterns =
+        Patterns { mismatches, names: None, offsets: BTreeSet::new(), callers: BTreeSet::new() };
     for pattern in &options.sites {
-        chosen.add(pattern)?;
+        patterns.add(pattern)?;
     }
-    chosen.add_resume_functions()?;
-    let repaired = shape::repaired(mismatches.module, &mismatches.indirect.calls)?;
-    let mut sites = Vec::new();
+    patterns.add_resume_functions()?;
+    let repaired = repaired::offsets(mismatches.module, &mismatches.indirect.calls)?;
+    let mut calls = Vec::new();
     for call in &mismatches.indirect.calls {
         steps::count(1);
         if repaired.contains(&call.offset) {
@@ -46,7 +46,7 @@ pub(super) fn select<'a>(
         let (_, targets) = mismatches.targets(call);
         // Where the slots are known, it is proved that the call meets what is in them, or nothing.
         let proved = matches!(targets, Targets::Slots(_));
-        let wanted = options.all_sites || proved || chosen.has(call);
+        let wanted = options.all_sites || proved || patterns.mean(call);
         if !wanted {
             continue;
         }
@@ -55,14 +55,14 @@ pub(super) fn select<'a>(
         // `ref.test` adapts also functions of which nothing is known.
         let unknown = mechanism == Mechanism::RefTest && mismatches.indirect.open_ended(call.table);
         if adaptable || unknown {
-            sites.push(Site { call, targets });
+            calls.push(ChosenCall { call, targets });
         }
     }
-    Ok(sites)
+    Ok(calls)
 }
 
 /// The calls that patterns mean.
-struct Chosen<'a, 'm> {
+struct Patterns<'a, 'm> {
     mismatches: &'a Mismatches<'m>,
     /// The names of functions, as soon as some pattern has one.
     names: Option<FuncNames<'m>>,
@@ -70,8 +70,8 @@ struct Chosen<'a, 'm> {
     callers: BTreeSet<FuncIdx>,
 }
 
-impl Chosen<'_, '_> {
-    fn has(&self, call: &IndirectCall) -> bool {
+impl Patterns<'_, '_> {
+    fn mean(&self, call: &IndirectCall) -> bool {
         self.offsets.contains(&call.offset) || self.callers.contains(&call.caller)
     }
 

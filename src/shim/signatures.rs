@@ -102,11 +102,11 @@ struct Node {
 
 /// Which types of a node adapt to a call.
 #[derive(Clone, Copy)]
-enum Extent {
+enum TypesAt {
     /// Those that end there.
-    Here,
+    Node,
     /// Those that end there, or behind further parameters that may be missing.
-    Below,
+    Subtree,
 }
 
 const ROOT: u32 = 0;
@@ -146,11 +146,11 @@ impl<'m> Signatures<'m> {
     pub(super) fn count(&self, call: TypeIdx) -> Count {
         let call = self.module.func_type_at(call);
         let mut count = Count::default();
-        self.visit(call, |tree, node, extent| {
+        self.visit(call, |tree, node, types| {
             let node = &tree.nodes[node as usize];
-            count += match extent {
-                Extent::Here => node.here,
-                Extent::Below => node.below,
+            count += match types {
+                TypesAt::Node => node.here,
+                TypesAt::Subtree => node.below,
             };
         });
         count - self.struct_returns(call)
@@ -160,9 +160,9 @@ impl<'m> Signatures<'m> {
     pub(super) fn adaptable(&self, call: TypeIdx) -> Vec<TypeIdx> {
         let call = self.module.func_type_at(call);
         let mut found = Vec::new();
-        self.visit(call, |tree, node, extent| match extent {
-            Extent::Here => found.extend_from_slice(&tree.nodes[node as usize].types),
-            Extent::Below => tree.types_below(node, &mut found),
+        self.visit(call, |tree, node, types| match types {
+            TypesAt::Node => found.extend_from_slice(&tree.nodes[node as usize].types),
+            TypesAt::Subtree => tree.types_below(node, &mut found),
         });
         found.retain(|of| !may_return_struct(call, self.module.func_type_at(*of)));
         found.sort_unstable();
@@ -170,11 +170,11 @@ impl<'m> Signatures<'m> {
     }
 
     /// Calls `found` with each node that has types with the right parameters and results.
-    fn visit(&self, call: &FuncType, mut found: impl FnMut(&Tree, u32, Extent)) {
+    fn visit(&self, call: &FuncType, mut found: impl FnMut(&Tree, u32, TypesAt)) {
         for (results, tree) in &self.trees {
             steps::count(1);
             if fits(results, call.results(), self.bit_casts) {
-                tree.visit(call.params(), self.bit_casts, |node, extent| found(tree, node, extent));
+                tree.visit(call.params(), self.bit_casts, |node, types| found(tree, node, types));
             }
         }
     }
@@ -246,15 +246,15 @@ impl Tree {
     }
 
     /// Follows the arguments of a call, and calls `found` with each node that has types for it.
-    fn visit(&self, args: &[ValType], bit_casts: bool, mut found: impl FnMut(u32, Extent)) {
+    fn visit(&self, args: &[ValType], bit_casts: bool, mut found: impl FnMut(u32, TypesAt)) {
         let mut open = vec![(ROOT, args)];
         while let Some((node, args)) = open.pop() {
             steps::count(1);
             let [arg, rest @ ..] = args else {
-                found(node, Extent::Below);
+                found(node, TypesAt::Subtree);
                 continue;
             };
-            found(node, Extent::Here);
+            found(node, TypesAt::Node);
             let params = taken_as(*arg, bit_casts);
             let next = params.filter_map(|param| self.next.get(&(node, param)));
             open.extend(next.map(|next| (*next, rest)));

@@ -62,7 +62,7 @@ fn table(module: &Module<'_>, parallel: &Parallel, additions: &mut Additions) ->
     let mut section = TableSection::new();
     match &original.init {
         None => section.table(ty),
-        Some(init) => section.table_with_init(ty, &stand_in_expr(init, parallel)?),
+        Some(init) => section.table_with_init(ty, &with_adapter(init, parallel)?),
     };
     additions.section(&section);
     let name = format!("shim${}", parallel.index);
@@ -71,7 +71,7 @@ fn table(module: &Module<'_>, parallel: &Parallel, additions: &mut Additions) ->
 }
 
 /// A constant expression with the adapter for the function that it refers to.
-fn stand_in_expr(expr: &wasmparser::ConstExpr<'_>, parallel: &Parallel) -> Result<ConstExpr> {
+fn with_adapter(expr: &wasmparser::ConstExpr<'_>, parallel: &Parallel) -> Result<ConstExpr> {
     if let Entry::Func(func) = Entry::of(expr)
         && let Some(adapter) = parallel.adapters.get(&func)
     {
@@ -91,12 +91,12 @@ fn copy_segment(
 ) -> Result<()> {
     let element = &module.elements[segment];
     steps::count((element.range.end - element.range.start) as usize);
-    let stand_in = |func: FuncIdx| parallel.adapters.get(&func).copied().unwrap_or(func).0;
+    let replaced = |func: FuncIdx| parallel.adapters.get(&func).copied().unwrap_or(func).0;
     let elements = match &element.items {
         ElementItems::Functions(_) => {
             let funcs =
                 segment_entries(&element.items).into_iter().filter_map(|entry| match entry {
-                    Entry::Func(func) => Some(stand_in(func)),
+                    Entry::Func(func) => Some(replaced(func)),
                     Entry::Other => None,
                 });
             Elements::Functions(funcs.collect::<Vec<_>>().into())
@@ -105,7 +105,7 @@ fn copy_segment(
             let mut copies = Vec::new();
             for expr in exprs.clone() {
                 let expr = expr.map_err(|error| Error::misread(&error))?;
-                copies.push(stand_in_expr(&expr, parallel)?);
+                copies.push(with_adapter(&expr, parallel)?);
             }
             Elements::Expressions(RefType::FUNCREF, copies.into())
         }

@@ -15,7 +15,8 @@
 use super::mismatch::Mismatches;
 use super::operators;
 use super::plan::Plan;
-use super::select::Site;
+use super::select::ChosenCall;
+use super::steps;
 use crate::abi;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, GlobalIdx};
@@ -28,33 +29,38 @@ use wasmparser::Operator;
 ///
 /// # Errors
 /// [`Error::Unsupported`] with the call.
-pub(super) fn check(mismatches: &Mismatches<'_>, plan: &Plan, sites: &[Site<'_>]) -> Result<()> {
+pub(super) fn check(
+    mismatches: &Mismatches<'_>,
+    plan: &Plan,
+    calls: &[ChosenCall<'_>],
+) -> Result<()> {
     let module = mismatches.module;
     let Some(state) = state_global(module)? else { return Ok(()) };
     let mut unwinding = Unwinding { module, state, funcs: BTreeMap::new() };
-    let prepared = prepared(module, state, sites)?;
-    // Sites that meet the same are looked at once.
+    let prepared = prepared(module, state, calls)?;
+    // Calls that meet the same are looked at once.
     let mut known = BTreeSet::new();
-    for site in sites.iter().filter(|site| !prepared.contains(&site.call.offset)) {
-        let class = mismatches.class(site.call);
-        if known.insert((class, site.targets.key())) {
-            for mismatch in mismatches.adaptable(class, &site.targets) {
+    for chosen in calls.iter().filter(|chosen| !prepared.contains(&chosen.call.offset)) {
+        let class = mismatches.class(chosen.call);
+        if known.insert((class, chosen.targets.key())) {
+            for mismatch in mismatches.adaptable(class, &chosen.targets) {
                 for placed in &mismatch.funcs.placed {
+                    steps::count(1);
                     if unwinding.may(placed.func)? {
-                        return Err(unprepared(module, site, Some(placed.func)));
+                        return Err(unprepared(module, chosen, Some(placed.func)));
                     }
                 }
             }
         }
         // A tester adapts to whatever it meets.
         if !plan.testers.is_empty() {
-            return Err(unprepared(module, site, None));
+            return Err(unprepared(module, chosen, None));
         }
     }
     Ok(())
 }
 
-fn unprepared(module: &Module<'_>, site: &Site<'_>, func: Option<FuncIdx>) -> Error {
+fn unprepared(module: &Module<'_>, chosen: &ChosenCall<'_>, func: Option<FuncIdx>) -> Error {
     let met = func.map_or_else(
         || "what it meets".to_owned(),
         |func| match module.names.func(func) {
@@ -64,7 +70,7 @@ fn unprepared(module: &Module<'_>, site: &Site<'_>, func: Option<FuncIdx>) -> Er
     );
     Error::Unsupported {
         what: format!("the module is instrumented, and this call is not prepared to unwind {met}"),
-        location: module.location(site.call.caller, site.call.offset as usize),
+        location: module.location(chosen.call.caller, chosen.call.offset as usize),
         advice: "repair the module first, then instrument it; or do both in one command".into(),
     }
 }
@@ -73,22 +79,27 @@ fn unprepared(module: &Module<'_>, site: &Site<'_>, func: Option<FuncIdx>) -> Er
 pub(super) fn state_global(module: &Module<'_>) -> Result<Option<GlobalIdx>> {
     let Some(func) = abi::state_getter(module) else { return Ok(None) };
     let operators = operators(module, func)?;
-    Ok(match operators.first() {
-        Some((Operator::GlobalGet { global_index }, _)) => Some(GlobalIdx(*global_index)),
+    Ok(match operators.first().map(|located| &located.operator) {
+        Some(Operator::GlobalGet { global_index }) => Some(GlobalIdx(*global_index)),
         _ => None,
     })
 }
 
-/// The sites that are followed by the test of the state.
-fn prepared(module: &Module<'_>, state: GlobalIdx, sites: &[Site<'_>]) -> Result<BTreeSet<u32>> {
+/// The calls that are followed by the test of the state.
+fn prepared(
+    module: &Module<'_>,
+    state: GlobalIdx,
+    calls: &[ChosenCall<'_>],
+) -> Result<BTreeSet<u32>> {
     let mut prepared = BTreeSet::new();
-    for of_caller in sites.chunk_by(|a, b| a.call.caller == b.call.caller) {
+    for of_caller in calls.chunk_by(|a, b| a.call.caller == b.call.caller) {
         let operators = operators(module, of_caller[0].call.caller)?;
         for three in operators.windows(3) {
-            if let [(_, offset), (Operator::I32Const { .. }, _), (test, _)] = three
-                && *test == (Operator::GlobalGet { global_index: state.0 })
+            let [call, number, test] = three else { continue };
+            if matches!(number.operator, Operator::I32Const { .. })
+                && test.operator == (Operator::GlobalGet { global_index: state.0 })
             {
-                prepared.insert(*offset);
+                prepared.insert(call.start);
             }
         }
     }
@@ -112,7 +123,7 @@ impl Unwinding<'_, '_> {
             return Ok(*known);
         }
         let test = Operator::GlobalGet { global_index: self.state.0 };
-        let found = operators(self.module, func)?.iter().any(|(operator, _)| *operator == test);
+        let found = operators(self.module, func)?.iter().any(|located| located.operator == test);
         self.funcs.insert(func, found);
         Ok(found)
     }

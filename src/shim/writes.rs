@@ -2,7 +2,7 @@
 
 use super::mismatch::Mismatches;
 use super::steps;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::index::{ElemIdx, FuncIdx, TableIdx};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -71,20 +71,15 @@ pub(super) fn find_writes(
     let funcs: BTreeSet<FuncIdx> = mismatches.indirect.writers().chain(changed).collect();
     let mut writes = Vec::new();
     for func in funcs {
-        let Some(body) = module.body(func) else { continue };
-        let misread = |error| Error::misread(&error);
-        let mut reader = body.get_operators_reader().map_err(misread)?;
         let mut before = None;
-        while !reader.eof() {
+        for located in module.operators(func)? {
             steps::count(1);
-            let start = reader.original_position() as usize;
-            let operator = reader.read().map_err(misread)?;
-            let range = start..reader.original_position() as usize;
-            if let Some(operation) = operation(&operator, before) {
+            let located = located?;
+            if let Some(operation) = operation(&located.operator, before) {
                 let value = before.filter(|_| matches!(operation, Operation::SetFunc { .. }));
-                writes.push(Write { func, range, operation, value });
+                writes.push(Write { func, range: located.range(), operation, value });
             }
-            before = match operator {
+            before = match located.operator {
                 Operator::RefFunc { function_index } => Some(FuncIdx(function_index)),
                 _ => None,
             };

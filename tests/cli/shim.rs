@@ -1,6 +1,6 @@
 //! `shim` as a user meets it: report, choice of calls, refusals.
 
-use super::{Sandbox, assert_done, assert_refused, text};
+use super::{FORKS, Sandbox, assert_done, assert_refused, text};
 use std::fs;
 use std::process::{Command, Output};
 
@@ -263,6 +263,19 @@ fn without_a_choice_nothing_is_done_and_that_is_said() {
 }
 
 #[test]
+fn a_note_names_the_flag_of_the_command() {
+    let sandbox = Sandbox::with("in.wasm", FORKS);
+    for (args, flag) in [
+        (&["shim", "in.wasm", "-o", "out.wasm", "--all-sites"][..], "mismatch, --site chooses"),
+        (&["instrument", "in.wasm", "-o", "out.wasm", "--shim-all-sites"], "--shim-site chooses"),
+    ] {
+        let output = sandbox.run(args);
+        assert_done(&output);
+        assert!(text(&output.stderr).contains(flag), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn what_means_no_call_is_refused() {
     let sandbox = casts();
     fs::write(sandbox.path("empty"), "nothing here\n").unwrap();
@@ -289,6 +302,11 @@ fn shims_and_frames_come_in_one_command_or_in_two() {
     assert_done(&sandbox.run(&["instrument", "two.wasm", "-o", "two.wasm"]));
     let read = |file: &str| fs::read(sandbox.path(file)).unwrap();
     assert_eq!(read("one.wasm"), read("two.wasm"));
+    // Calls are chosen in several ways at once.
+    fs::write(sandbox.path("trace"), "    at again (in.wasm:0x89)\n").unwrap();
+    let both = ["--shim-site", "run", "--shim-from-trap", "trace"];
+    assert_done(&sandbox.run(&[&["instrument", "in.wasm", "-o", "both.wasm"], &both[..]].concat()));
+    assert_eq!((repaired(&sandbox, "one.wasm"), repaired(&sandbox, "both.wasm")), (1, 2));
     // The other way round the call would unwind what it is not prepared for.
     assert_done(&sandbox.run(&["instrument", "in.wasm", "-o", "in.wasm"]));
     let late = sandbox.run(&["shim", "in.wasm", "-o", "late.wasm", "--site", "run"]);

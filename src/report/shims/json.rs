@@ -1,6 +1,6 @@
 //! The report for programs, written piece by piece: pairs are never held all at once.
 
-use super::{CallClass, LargestPairs, ShimReport};
+use super::{LargestPairs, ShimReport};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 /// The report as one object, with the largest pairs as `signatures`, or each class with all that it `meets`.
@@ -34,33 +34,51 @@ impl Serialize for Json<'_> {
         if let Some(largest) = largest {
             object.serialize_field("signatures", &largest.pairs)?;
             object.serialize_field("all_signatures", &largest.all)?;
-            object.serialize_field("classes", &report.classes)?;
-        } else {
-            object.serialize_field("classes", &Classes(report))?;
         }
-        object.serialize_field("slots", &report.slots)?;
+        object.serialize_field("classes", &Classes { report, with_pairs: largest.is_none() })?;
+        object.serialize_field("slots", &AllSlots(report))?;
         object.end()
     }
 }
 
-/// The classes, each with all that it meets.
-struct Classes<'r>(&'r ShimReport);
+/// The classes, with all that each meets or without.
+struct Classes<'r> {
+    report: &'r ShimReport,
+    with_pairs: bool,
+}
 
 impl Serialize for Classes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let classes = self.0.classes.iter().enumerate();
-        serializer.collect_seq(classes.map(|(position, class)| Whole {
-            class,
-            meets: Meets { report: self.0, class: position },
+        let Classes { report, with_pairs } = *self;
+        let classes = report.classes.iter().enumerate();
+        serializer.collect_seq(classes.map(|(class, of)| WithSignature {
+            signature: report.signature(of.r#type),
+            of,
+            meets: with_pairs.then_some(Meets { report, class }),
         }))
     }
 }
 
+struct AllSlots<'r>(&'r ShimReport);
+
+impl Serialize for AllSlots<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.slots.iter().map(|slots| WithSignature {
+            signature: self.0.signature(slots.r#type),
+            of: slots,
+            meets: None,
+        }))
+    }
+}
+
+/// A class or slots, with the text of their type.
 #[derive(serde::Serialize)]
-struct Whole<'r> {
+struct WithSignature<'r, T> {
+    signature: &'r str,
     #[serde(flatten)]
-    class: &'r CallClass,
-    meets: Meets<'r>,
+    of: &'r T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meets: Option<Meets<'r>>,
 }
 
 struct Meets<'r> {

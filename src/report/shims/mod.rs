@@ -1,6 +1,6 @@
 //! Which indirect calls can meet a function of another type, and which functions.
 //!
-//! Input: what was [found](Found), and the module's names. Output: plain data, in which calls of one type through one table are a
+//! Input: what was found by `shim`, and the module's names. Output: plain data, in which calls of one type through one table are a
 //! *class*, for they meet the same functions. Classes, calls and slots are listed, in space that is linear
 //! in them. The pairs of a class and a type that it can meet are made as they are read or written, one at a time,
 //! for there may be as many as the product.
@@ -17,10 +17,10 @@ use crate::index::{FuncIdx, TableIdx, TypeIdx};
 use crate::limits::Limit;
 use crate::read::lines::LineCursor;
 use crate::read::{Module, demangled};
-use crate::shim::{Certainty, Found, FoundCall, FoundClass, FoundSlots, OfType, Pair};
+use crate::shim::{Certainty, Found, FoundCall, FoundClass, FoundSlots, FunctionsOfType, Pair};
 use serde::Serialize;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use text::TypeNames;
 
 /// The indirect calls of a module that can meet a function of another type.
@@ -38,6 +38,8 @@ pub struct ShimReport {
     pub classes: Vec<CallClass>,
     /// The functions that the classes can meet, by table and type.
     pub slots: Vec<Slots>,
+    /// The types of calls and functions, as text.
+    signatures: BTreeMap<u32, String>,
     found: Found,
 }
 
@@ -83,10 +85,8 @@ pub struct Call {
 pub struct CallClass {
     /// The table.
     pub table: u32,
-    /// The type that the calls ask for.
+    /// The type that the calls ask for; [`ShimReport::signature`] is its text.
     pub r#type: u32,
-    /// The same as text.
-    pub signature: String,
     /// How many calls there are.
     pub calls: usize,
     /// The functions of other types that they can meet and that could be adapted.
@@ -157,10 +157,8 @@ pub struct LargestPairs {
 pub struct Slots {
     /// The table.
     pub table: u32,
-    /// The functions' type.
+    /// The functions' type; [`ShimReport::signature`] is its text.
     pub r#type: u32,
-    /// The same as text.
-    pub signature: String,
     /// The functions, in index order.
     pub functions: Vec<Function>,
 }
@@ -184,7 +182,7 @@ type Rank = (bool, usize, Reverse<(usize, TypeIdx, bool)>);
 
 impl ShimReport {
     pub(crate) fn new(module: &Module<'_>, found: Found) -> ShimReport {
-        let builder = Builder { module, types: TypeNames::new(module), found: &found };
+        let builder = Builder { module, found: &found };
         ShimReport {
             indirect_calls: found.indirect_calls,
             adaptable_calls: found.adaptable_calls,
@@ -196,8 +194,14 @@ impl ShimReport {
                 .iter()
                 .map(|((table, ty), of)| builder.slots(*table, *ty, of))
                 .collect(),
+            signatures: builder.signatures(),
             found,
         }
+    }
+
+    /// A type of calls or functions as text; empty for any other.
+    pub fn signature(&self, ty: u32) -> &str {
+        self.signatures.get(&ty).map_or("", String::as_str)
     }
 
     /// What the calls of the class at a position in `classes` can meet and don't accept, by type.
@@ -253,8 +257,8 @@ impl ShimReport {
         let (adaptation, reason) = self.verdict(&self.found.classes[position], pair);
         SignaturePair {
             table: class.table,
-            site_type: class.signature.clone(),
-            callee_type: self.slots_of(class.table, pair.ty.0).signature.clone(),
+            site_type: self.signature(class.r#type).into(),
+            callee_type: self.signature(pair.ty.0).into(),
             pairs: pair.pairs,
             calls: pair.calls,
             functions: pair.functions,
@@ -268,11 +272,6 @@ impl ShimReport {
             Ok(adaptation) => (Some(adaptation.to_string()), None),
             Err(reason) => (None, Some(reason.to_string())),
         }
-    }
-
-    fn slots_of(&self, table: u32, ty: u32) -> &Slots {
-        let position = self.slots.binary_search_by_key(&(table, ty), |s| (s.table, s.r#type));
-        &self.slots[position.expect("what a class meets is in some slot")]
     }
 }
 
@@ -305,7 +304,6 @@ impl Ord for Ranked<'_> {
 /// Makes words of indices.
 struct Builder<'a> {
     module: &'a Module<'a>,
-    types: TypeNames<'a>,
     found: &'a Found,
 }
 
@@ -335,7 +333,6 @@ impl Builder<'_> {
         CallClass {
             table: class.table.0,
             r#type: class.ty.0,
-            signature: self.types.signature(class.ty),
             calls: class.calls(),
             adaptable: Functions {
                 types: class.counts.adaptable.types,
@@ -350,7 +347,7 @@ impl Builder<'_> {
     }
 
     fn slots(&self, table: TableIdx, ty: TypeIdx, slots: &FoundSlots) -> Slots {
-        let OfType { fixed, variadic } = &slots.functions;
+        let FunctionsOfType { fixed, variadic } = &slots.functions;
         let placed = fixed.placed.iter().chain(&variadic.placed);
         let mut placed: Vec<Placed> = placed.copied().collect();
         placed.sort_unstable();
@@ -359,12 +356,15 @@ impl Builder<'_> {
             let slots = placed.iter().filter_map(|placed| placed.slot).collect();
             Function { index: func.0, name: self.name(func), source: self.declared(func), slots }
         });
-        Slots {
-            table: table.0,
-            r#type: ty.0,
-            signature: self.types.signature(ty),
-            functions: functions.collect(),
-        }
+        Slots { table: table.0, r#type: ty.0, functions: functions.collect() }
+    }
+
+    fn signatures(&self) -> BTreeMap<u32, String> {
+        let of_calls = self.found.classes.iter().map(|class| class.ty);
+        let types: BTreeSet<_> =
+            of_calls.chain(self.found.slots.keys().map(|(_, ty)| *ty)).collect();
+        let names = TypeNames::new(self.module);
+        types.into_iter().map(|ty| (ty.0, names.signature(ty))).collect()
     }
 
     /// From the name section, else from debug information; as its source spells it.

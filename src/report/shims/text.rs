@@ -70,15 +70,20 @@ impl ShimReport {
             let functions = count(adaptable + others, "function");
             let types =
                 if types == 1 { "another type".into() } else { format!("{types} other types") };
-            write!(f, "  table {} as {}", class.table, class.signature)?;
-            match class.signature.len() <= LONG {
-                true => write!(f, ": ")?,
-                false => write!(f, " (type {}): ", class.r#type)?,
-            }
+            write!(f, "  table {} as {}: ", class.table, self.asked_for(class))?;
             let calls = count(class.calls, "call");
             writeln!(f, "{calls}, {functions} of {types}: {adaptable} adaptable, {others} not")?;
         }
         Ok(())
+    }
+
+    /// What calls of a class ask for: the type's index, where the signature is long, for it comes again and again.
+    fn asked_for(&self, class: &CallClass) -> Cow<'_, str> {
+        let signature = self.signature(class.r#type);
+        match signature.len() <= LONG {
+            true => Cow::Borrowed(signature),
+            false => format!("type {}", class.r#type).into(),
+        }
     }
 
     fn write_callers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -111,7 +116,7 @@ impl ShimReport {
         if let Some(source) = &call.source {
             write!(f, " {}", escape(source))?;
         }
-        write!(f, " table {} as {}: {}", class.table, asked_for(class), call.certainty)?;
+        write!(f, " table {} as {}: {}", class.table, self.asked_for(class), call.certainty)?;
         if let Some(index) = &call.index {
             let index: Vec<_> = index.iter().map(u64::to_string).collect();
             write!(f, ", index {}", index.join(" or "))?;
@@ -147,14 +152,6 @@ fn write_pairs(
         }
     }
     Ok(())
-}
-
-/// What calls of a class ask for, in few words: a long signature stands in the report once, not at each call.
-fn asked_for(class: &CallClass) -> Cow<'_, str> {
-    match class.signature.len() <= LONG {
-        true => Cow::Borrowed(&class.signature),
-        false => format!("type {}", class.r#type).into(),
-    }
 }
 
 /// A name, of a long one its start.

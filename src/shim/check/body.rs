@@ -1,29 +1,30 @@
 //! Checks changed bodies: reads original and copy side by side.
 
+use super::super::operators;
 use super::super::plan::{NewFunc, Parallel, Repair};
 use super::super::writes::operation;
-use super::super::{local_count, operators};
 use super::{Checker, require, wrong};
 use crate::error::Result;
 use crate::index::{FuncIdx, TableIdx, TypeIdx};
+use crate::read::Located;
 use wasmparser::{BlockType, HeapType, Operator, UnpackedIndex};
 
 /// The rest of a copy.
-struct Copy<'o, 'b> {
-    rest: &'o [(Operator<'b>, u32)],
+struct Copied<'o, 'b> {
+    rest: &'o [Located<'b>],
     /// Locals from this one on are new.
     first_new: u32,
 }
 
-impl<'b> Copy<'_, 'b> {
+impl<'b> Copied<'_, 'b> {
     fn next(&mut self) -> Result<&Operator<'b>> {
         let (first, rest) = self.rest.split_first().ok_or_else(|| wrong("a copy ends early"))?;
         self.rest = rest;
-        Ok(&first.0)
+        Ok(&first.operator)
     }
 
     fn peek(&self) -> Option<&Operator<'b>> {
-        self.rest.first().map(|(operator, _)| operator)
+        self.rest.first().map(|located| &located.operator)
     }
 
     fn expect(&mut self, wanted: &Operator<'_>) -> Result<()> {
@@ -48,20 +49,20 @@ impl<'b> Copy<'_, 'b> {
 
 /// A call of the original.
 #[derive(Clone, Copy)]
-struct Called {
+struct OriginalCall {
     table: u32,
     ty: u32,
     tail: bool,
 }
 
-impl Called {
-    fn of(operator: &Operator<'_>) -> Option<Called> {
+impl OriginalCall {
+    fn of(operator: &Operator<'_>) -> Option<OriginalCall> {
         match *operator {
             Operator::CallIndirect { type_index, table_index } => {
-                Some(Called { table: table_index, ty: type_index, tail: false })
+                Some(OriginalCall { table: table_index, ty: type_index, tail: false })
             }
             Operator::ReturnCallIndirect { type_index, table_index } => {
-                Some(Called { table: table_index, ty: type_index, tail: true })
+                Some(OriginalCall { table: table_index, ty: type_index, tail: true })
             }
             _ => None,
         }
@@ -89,11 +90,11 @@ impl Called {
 impl Checker<'_, '_> {
     pub(super) fn changed_body(&self, func: FuncIdx) -> Result<()> {
         let (original, copied) = (operators(self.module, func)?, operators(self.output, func)?);
-        let first_new = local_count(self.module, func)?;
-        let mut copy = Copy { rest: &copied, first_new };
-        for (operator, offset) in &original {
-            match (self.plan.repairs.get(offset), Called::of(operator)) {
-                (Some(repair), Some(called)) => self.repaired(*repair, called, &mut copy)?,
+        let first_new = self.module.local_count(func)?;
+        let mut copy = Copied { rest: &copied, first_new };
+        for Located { operator, start, .. } in &original {
+            match (self.plan.repairs.get(start), OriginalCall::of(operator)) {
+                (Some(repair), Some(call)) => self.repaired(*repair, call, &mut copy)?,
                 (Some(_), None) => return Err(wrong("something else than a call was chosen")),
                 (None, _) => self.same_or_written(operator, &mut copy)?,
             }
@@ -102,7 +103,7 @@ impl Checker<'_, '_> {
     }
 
     /// The same instruction; or a call of the function that does it to a table with parallels.
-    fn same_or_written(&self, operator: &Operator<'_>, copy: &mut Copy<'_, '_>) -> Result<()> {
+    fn same_or_written(&self, operator: &Operator<'_>, copy: &mut Copied<'_, '_>) -> Result<()> {
         if copy.peek() == Some(operator) && operation(operator, None).is_none() {
             copy.next()?;
             return Ok(());
@@ -124,41 +125,45 @@ impl Checker<'_, '_> {
             _ => {
                 let mirrored = self.plan.parallels_of(write.table()).next().is_some();
                 let grows = matches!(operator, Operator::TableGrow { .. });
-                let fixed = self.plan.is_fixed(write.table()).is_some();
+                let fixed = self.plan.fixed_size_of(write.table()).is_some();
                 require(!mirrored || grows && fixed, "a write does not reach the parallels")?;
                 copy.expect(operator)
             }
         }
     }
 
-    fn repaired(&self, repair: Repair, called: Called, copy: &mut Copy<'_, '_>) -> Result<()> {
+    fn repaired(
+        &self,
+        repair: Repair,
+        call: OriginalCall,
+        copy: &mut Copied<'_, '_>,
+    ) -> Result<()> {
         match repair {
-            Repair::Test(tester) => self.by_test(called, tester, copy),
+            Repair::Test(tester) => self.by_test(call, tester, copy),
             Repair::Parallel(ordinal) => {
                 let parallel = &self.plan.parallels[ordinal];
                 let (table, ty) = parallel.class;
-                let same =
-                    table.0 == called.table && self.indirect.canonical(TypeIdx(called.ty)) == ty;
+                let same = table.0 == call.table && self.indirect.canonical(TypeIdx(call.ty)) == ty;
                 require(same, "a call goes through a parallel of something else")?;
                 if !parallel.may_be_shorter {
-                    return copy.expect(&called.through(parallel.index));
+                    return copy.expect(&call.through(parallel.index));
                 }
                 let beyond = self.plan.funcs.get(&NewFunc::Beyond(ordinal));
                 let beyond = beyond.ok_or_else(|| wrong("nothing calls beyond a parallel"))?;
-                self.by_size(called, parallel, *beyond, copy)
+                self.by_size(call, parallel, *beyond, copy)
             }
         }
     }
 
     fn by_size(
         &self,
-        called: Called,
+        call: OriginalCall,
         parallel: &Parallel,
         beyond: FuncIdx,
-        copy: &mut Copy<'_, '_>,
+        copy: &mut Copied<'_, '_>,
     ) -> Result<()> {
         let index = copy.set_new()?;
-        let params = self.module.func_type_at(TypeIdx(called.ty)).params().len() as u32;
+        let params = self.module.func_type_at(TypeIdx(call.ty)).params().len() as u32;
         let first = index.checked_sub(params).filter(|first| *first >= copy.first_new);
         let first = first.ok_or_else(|| wrong("a copy keeps arguments in the program's locals"))?;
         for local_index in (first..index).rev() {
@@ -166,7 +171,7 @@ impl Checker<'_, '_> {
         }
         copy.get(index)?;
         let size = self.output.tables[parallel.index].ty.initial;
-        if self.module.tables[TableIdx(called.table)].ty.table64 {
+        if self.module.tables[TableIdx(call.table)].ty.table64 {
             copy.expect(&Operator::I64Const { value: size as i64 })?;
             copy.expect(&Operator::I64LtU)?;
         } else {
@@ -175,30 +180,35 @@ impl Checker<'_, '_> {
         }
         require(matches!(copy.next()?, Operator::If { .. }), "a copy does not branch by size")?;
         (first..=index).try_for_each(|local| copy.get(local))?;
-        copy.expect(&called.through(parallel.index))?;
+        copy.expect(&call.through(parallel.index))?;
         copy.expect(&Operator::Else)?;
         (first..=index).try_for_each(|local| copy.get(local))?;
-        copy.expect(&called.directly(beyond))?;
-        self.close(called, copy)
+        copy.expect(&call.directly(beyond))?;
+        self.close(call, copy)
     }
 
-    fn by_test(&self, called: Called, tester: FuncIdx, copy: &mut Copy<'_, '_>) -> Result<()> {
+    fn by_test(
+        &self,
+        call: OriginalCall,
+        tester: FuncIdx,
+        copy: &mut Copied<'_, '_>,
+    ) -> Result<()> {
         let index = copy.set_new()?;
         copy.get(index)?;
-        copy.expect(&Operator::TableGet { table: called.table })?;
-        let hty = HeapType::Concrete(UnpackedIndex::Module(called.ty));
+        copy.expect(&Operator::TableGet { table: call.table })?;
+        let hty = HeapType::Concrete(UnpackedIndex::Module(call.ty));
         copy.expect(&Operator::RefTestNonNull { hty })?;
-        copy.expect(&Operator::If { blockty: BlockType::FuncType(called.ty) })?;
+        copy.expect(&Operator::If { blockty: BlockType::FuncType(call.ty) })?;
         copy.get(index)?;
-        copy.expect(&called.through(TableIdx(called.table)))?;
+        copy.expect(&call.through(TableIdx(call.table)))?;
         copy.expect(&Operator::Else)?;
         copy.get(index)?;
-        copy.expect(&called.directly(tester))?;
-        self.close(called, copy)
+        copy.expect(&call.directly(tester))?;
+        self.close(call, copy)
     }
 
-    fn close(&self, called: Called, copy: &mut Copy<'_, '_>) -> Result<()> {
+    fn close(&self, call: OriginalCall, copy: &mut Copied<'_, '_>) -> Result<()> {
         copy.expect(&Operator::End)?;
-        if called.tail { copy.expect(&Operator::Unreachable) } else { Ok(()) }
+        if call.tail { copy.expect(&Operator::Unreachable) } else { Ok(()) }
     }
 }

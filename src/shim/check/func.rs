@@ -2,8 +2,8 @@
 
 use super::super::adapt::Cast;
 use super::super::mismatch::Class;
+use super::super::operators;
 use super::super::writes::{Operation, operation};
-use super::super::{local_count, operators};
 use super::{Checker, offset, require, wrong};
 use crate::analyze::segment_entries;
 use crate::error::Result;
@@ -17,7 +17,7 @@ enum Source {
     Param(u32),
     /// A result of the call that it makes.
     Result(u32),
-    Cast(Cast, Origin),
+    Cast(Cast, Unchanged),
     /// A zero of this type.
     Zero(ValType),
     /// A null of the type that is wanted: anything else would not be valid.
@@ -26,24 +26,24 @@ enum Source {
 
 /// Where a value comes from that was not changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Origin {
+enum Unchanged {
     Param(u32),
     Result(u32),
 }
 
-/// A straight run of instructions being followed.
-struct Run {
+/// The values of a function without branches, as far as it was followed.
+struct Evaluation {
     stack: Vec<Source>,
     locals: Vec<Option<Source>>,
 }
 
-impl Run {
+impl Evaluation {
     /// At the start of a function of which `params` of `count` locals are parameters.
-    fn new(params: usize, count: usize) -> Run {
+    fn new(params: usize, count: usize) -> Evaluation {
         let sources = (0..params as u32).map(|param| Some(Source::Param(param)));
         let mut locals: Vec<_> = sources.collect();
         locals.resize(count, None);
-        Run { stack: Vec::new(), locals }
+        Evaluation { stack: Vec::new(), locals }
     }
 
     fn pop(&mut self) -> Result<Source> {
@@ -89,12 +89,12 @@ impl Run {
     }
 
     fn cast(&mut self, cast: Cast) -> Result<()> {
-        let origin = match self.pop()? {
-            Source::Param(param) => Origin::Param(param),
-            Source::Result(result) => Origin::Result(result),
+        let unchanged = match self.pop()? {
+            Source::Param(param) => Unchanged::Param(param),
+            Source::Result(result) => Unchanged::Result(result),
             _ => return Err(wrong("a new function casts what is no argument and no result")),
         };
-        self.stack.push(Source::Cast(cast, origin));
+        self.stack.push(Source::Cast(cast, unchanged));
         Ok(())
     }
 }
@@ -116,8 +116,8 @@ fn casts(cast: Cast, from: ValType, to: ValType) -> bool {
 impl Checker<'_, '_> {
     /// A function that calls another and adapts to its type; returns the other.
     pub(super) fn adapter(&self, func: FuncIdx) -> Result<FuncIdx> {
-        let site = self.output.func_type(func).clone();
-        let mut run = self.run(func)?;
+        let of_call = self.output.func_type(func).clone();
+        let mut state = self.evaluation(func)?;
         let mut target = None;
         let operators = self.operators(func)?;
         for operator in &operators {
@@ -127,26 +127,26 @@ impl Checker<'_, '_> {
                 {
                     let callee = FuncIdx(function_index);
                     target = Some(callee);
-                    self.called(&mut run, &site, self.output.func_type(callee))?;
+                    self.called(&mut state, &of_call, self.output.func_type(callee))?;
                 }
                 Operator::End => break,
-                ref other if run.step(other)? => {}
+                ref other if state.step(other)? => {}
                 _ => return Err(wrong("an adapter does more than call")),
             }
         }
         let target = target.ok_or_else(|| wrong("an adapter calls nothing"))?;
         let callee = self.output.func_type(target);
-        self.values(&run.stack, callee.results(), site.results(), Origin::Result)?;
-        require(!returns_struct(&site, callee), "an adapter stands for a structure's return")?;
+        self.values(&state.stack, callee.results(), of_call.results(), Unchanged::Result)?;
+        require(!returns_struct(&of_call, callee), "an adapter stands for a structure's return")?;
         require(target.0 < self.module.funcs.len() as u32, "an adapter calls a new function")?;
         Ok(target)
     }
 
     /// A call that takes everything from the stack: its arguments against the parameters given.
-    fn called(&self, run: &mut Run, site: &FuncType, callee: &FuncType) -> Result<()> {
-        self.values(&run.stack, site.params(), callee.params(), Origin::Param)?;
-        run.stack.clear();
-        run.stack.extend((0..callee.results().len() as u32).map(Source::Result));
+    fn called(&self, state: &mut Evaluation, of_call: &FuncType, callee: &FuncType) -> Result<()> {
+        self.values(&state.stack, of_call.params(), callee.params(), Unchanged::Param)?;
+        state.stack.clear();
+        state.stack.extend((0..callee.results().len() as u32).map(Source::Result));
         Ok(())
     }
 
@@ -157,7 +157,7 @@ impl Checker<'_, '_> {
         values: &[Source],
         given: &[ValType],
         wanted: &[ValType],
-        origin: fn(u32) -> Origin,
+        unchanged: fn(u32) -> Unchanged,
     ) -> Result<()> {
         require(values.len() == wanted.len(), "a new function passes another number of values")?;
         for ((position, value), to) in (0_u32..).zip(values).zip(wanted) {
@@ -165,14 +165,14 @@ impl Checker<'_, '_> {
                 (Source::Zero(ty), None) => ty == *to,
                 (Source::Null, None) => matches!(to, ValType::Ref(_)),
                 (Source::Param(_) | Source::Result(_), Some(from)) => {
-                    let as_is = match origin(position) {
-                        Origin::Param(param) => Source::Param(param),
-                        Origin::Result(result) => Source::Result(result),
+                    let as_is = match unchanged(position) {
+                        Unchanged::Param(param) => Source::Param(param),
+                        Unchanged::Result(result) => Source::Result(result),
                     };
                     *value == as_is && passes(*from, *to)
                 }
                 (Source::Cast(cast, of), Some(from)) => {
-                    self.bit_casts && of == origin(position) && casts(cast, *from, *to)
+                    self.bit_casts && of == unchanged(position) && casts(cast, *from, *to)
                 }
                 _ => false,
             };
@@ -182,24 +182,24 @@ impl Checker<'_, '_> {
     }
 
     /// Ready to follow the body of a new function from its first instruction.
-    fn run(&self, func: FuncIdx) -> Result<Run> {
+    fn evaluation(&self, func: FuncIdx) -> Result<Evaluation> {
         let params = self.output.func_type(func).params().len();
-        Ok(Run::new(params, local_count(self.output, func)? as usize))
+        Ok(Evaluation::new(params, self.output.local_count(func)? as usize))
     }
 
     fn operators(&self, func: FuncIdx) -> Result<Vec<Operator<'_>>> {
         let operators = operators(self.output, func)?;
-        Ok(operators.into_iter().map(|(operator, _)| operator).collect())
+        Ok(operators.into_iter().map(|located| located.operator).collect())
     }
 
     /// A function that tests for one type after another, and calls as the test says.
     pub(super) fn tester(&self, func: FuncIdx, (table, ty): Class) -> Result<()> {
-        let site = self.module.func_type_at(ty).clone();
-        let index = site.params().len() as u32;
+        let of_call = self.module.func_type_at(ty).clone();
+        let index = of_call.params().len() as u32;
         let operators = self.operators(func)?;
         let mut rest = operators.as_slice();
         while let Some((of, after)) = tested(rest, table, index) {
-            rest = self.tested_call(func, after, &site, (table, of), index)?;
+            rest = self.tested_call(func, after, &of_call, (table, of), index)?;
         }
         require(
             is_original_call(rest, (table, ty), index),
@@ -254,12 +254,12 @@ impl Checker<'_, '_> {
         &self,
         func: FuncIdx,
         operators: &'o [Operator<'b>],
-        site: &FuncType,
+        of_call: &FuncType,
         (table, of): (TableIdx, u32),
         index: u32,
     ) -> Result<&'o [Operator<'b>]> {
         let callee = self.output.func_type_at(TypeIdx(of));
-        let mut run = self.run(func)?;
+        let mut state = self.evaluation(func)?;
         let call = Operator::CallIndirect { type_index: of, table_index: table.0 };
         let tail_call = Operator::ReturnCallIndirect { type_index: of, table_index: table.0 };
         let mut called = false;
@@ -267,22 +267,41 @@ impl Checker<'_, '_> {
             match operator {
                 operator if (*operator == call || *operator == tail_call) && !called => {
                     called = true;
-                    require(run.pop()? == Source::Param(index), "a tester calls at another index")?;
-                    self.called(&mut run, site, callee)?;
+                    require(
+                        state.pop()? == Source::Param(index),
+                        "a tester calls at another index",
+                    )?;
+                    self.called(&mut state, of_call, callee)?;
                 }
                 Operator::Return if called => {
-                    self.values(&run.stack, callee.results(), site.results(), Origin::Result)?;
-                    require(!returns_struct(site, callee), "a tester adapts a structure's return")?;
+                    self.values(
+                        &state.stack,
+                        callee.results(),
+                        of_call.results(),
+                        Unchanged::Result,
+                    )?;
+                    require(
+                        !returns_struct(of_call, callee),
+                        "a tester adapts a structure's return",
+                    )?;
                     let end = operators.get(position + 1) == Some(&Operator::End);
                     require(end, "a tester goes on after its call")?;
                     return Ok(&operators[position + 2..]);
                 }
                 Operator::End if called && operators[position - 1] == tail_call => {
-                    self.values(&run.stack, callee.results(), site.results(), Origin::Result)?;
-                    require(!returns_struct(site, callee), "a tester adapts a structure's return")?;
+                    self.values(
+                        &state.stack,
+                        callee.results(),
+                        of_call.results(),
+                        Unchanged::Result,
+                    )?;
+                    require(
+                        !returns_struct(of_call, callee),
+                        "a tester adapts a structure's return",
+                    )?;
                     return Ok(&operators[position + 1..]);
                 }
-                operator if run.step(operator)? => {}
+                operator if state.step(operator)? => {}
                 _ => break,
             }
         }
@@ -382,11 +401,11 @@ fn passes(from: ValType, to: ValType) -> bool {
 
 /// Whether the callee may write a structure through its first parameter, of which the call knows
 /// nothing.
-fn returns_struct(site: &FuncType, callee: &FuncType) -> bool {
+fn returns_struct(of_call: &FuncType, callee: &FuncType) -> bool {
     let [first, others @ ..] = callee.params() else { return false };
     let is_pointer = *first == ValType::I32 || *first == ValType::I64;
     is_pointer
-        && others == site.params()
+        && others == of_call.params()
         && callee.results().is_empty()
-        && !site.results().is_empty()
+        && !of_call.results().is_empty()
 }

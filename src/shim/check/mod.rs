@@ -207,11 +207,11 @@ impl Checker<'_, '_> {
         require(originals.len() == copies.len(), "a parallel's segment has another length")?;
         steps::count(originals.len());
         let mut entries = originals.into_iter().zip(copies);
-        entries.try_for_each(|(from, to)| self.stand_in(from, to, ty, targets))
+        entries.try_for_each(|(from, to)| self.replaced(from, to, ty, targets))
     }
 
     /// Whether `to` may be in a parallel for calls of type `ty` where `from` is in the table.
-    fn stand_in(
+    fn replaced(
         &self,
         from: Entry,
         to: Entry,

@@ -41,9 +41,9 @@ fn verdict(mechanism: Mechanism, mutate: impl Fn(&str) -> String) -> Result<(), 
     let variadic = BTreeSet::new();
     let mismatches = Mismatches::find(&module, &indirect, &variadic, true).unwrap();
     let options = ShimOptions { all_sites: true, ..ShimOptions::default() };
-    let sites = select::select(&mismatches, &options, mechanism).unwrap();
-    assert_eq!(sites.len(), 3);
-    let plan = Plan::make(&mismatches, &sites, mechanism).unwrap();
+    let calls = select::select(&mismatches, &options, mechanism).unwrap();
+    assert_eq!(calls.len(), 3);
+    let plan = Plan::make(&mismatches, &calls, mechanism).unwrap();
     let wasm = emit(&module, &plan, indirect.has_tail_calls()).unwrap().wasm;
     let text = mutate(&wasmprinter::print_bytes(&wasm).unwrap());
     let mutant = wat::parse_str(&text).expect("a mutant is still a module");

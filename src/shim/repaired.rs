@@ -13,7 +13,7 @@
 
 use super::steps;
 use crate::analyze::IndirectCall;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::index::{FuncIdx, TableIdx};
 use crate::read::Module;
 use rayon::prelude::*;
@@ -25,7 +25,7 @@ use wasmparser::{BinaryReader, HeapType, Name, NameSectionReader, Operator, Unpa
 pub(super) const PREFIX: &str = "shim$";
 
 /// The offsets of those of `calls`, which are in order of caller, that were repaired before.
-pub(super) fn repaired(module: &Module<'_>, calls: &[IndirectCall]) -> Result<BTreeSet<u32>> {
+pub(super) fn offsets(module: &Module<'_>, calls: &[IndirectCall]) -> Result<BTreeSet<u32>> {
     let by_caller: Vec<&[IndirectCall]> = calls.chunk_by(|a, b| a.caller == b.caller).collect();
     let found: Vec<Result<Vec<u32>>> = by_caller
         .into_par_iter()
@@ -62,85 +62,82 @@ fn parallels(module: &Module<'_>) -> BTreeSet<TableIdx> {
 }
 
 /// A call as far as its operator says: table and type.
-type Called = (u32, CoreTypeId);
+type TableAndType = (u32, CoreTypeId);
 
 /// An open block, `if` or the like.
 #[derive(Default)]
-struct Frame {
+struct Block {
     /// For an `if`: what its condition tested the function in the slot for.
-    tested: Option<Called>,
+    tested: Option<TableAndType>,
 }
 
 fn in_body(module: &Module<'_>, func: FuncIdx) -> Result<Vec<u32>> {
-    let Some(body) = module.body(func) else { return Ok(Vec::new()) };
-    let misread = |error| Error::misread(&error);
-    let mut reader = body.get_operators_reader().map_err(misread)?;
-    let mut walk = Walk::new(module);
-    while !reader.eof() {
+    let mut walk = BodyWalk::new(module);
+    for located in module.operators(func)? {
         steps::count(1);
-        let (operator, offset) = reader.read_with_offset().map_err(misread)?;
-        walk.step(&operator, offset as u32);
+        let located = located?;
+        walk.step(&located.operator, located.start);
     }
     Ok(walk.found)
 }
 
-struct Walk<'a> {
+struct BodyWalk<'a> {
     module: &'a Module<'a>,
-    frames: Vec<Frame>,
+    blocks: Vec<Block>,
     /// How many open blocks test for what.
-    tested: HashMap<Called, usize>,
+    tested: HashMap<TableAndType, usize>,
     /// The last operators, the latest last, as far as they matter.
-    last: [Seen; 2],
+    last: [Before; 2],
     found: Vec<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-enum Seen {
+enum Before {
     #[default]
     Other,
     TableGet(u32),
     RefTest(u32),
 }
 
-impl<'a> Walk<'a> {
-    fn new(module: &'a Module<'a>) -> Walk<'a> {
-        Walk {
+impl<'a> BodyWalk<'a> {
+    fn new(module: &'a Module<'a>) -> BodyWalk<'a> {
+        BodyWalk {
             module,
-            frames: vec![Frame::default()],
+            blocks: vec![Block::default()],
             tested: HashMap::new(),
-            last: [Seen::Other; 2],
+            last: [Before::Other; 2],
             found: Vec::new(),
         }
     }
 
     fn step(&mut self, operator: &Operator<'_>, offset: u32) {
-        let mut seen = Seen::Other;
+        let mut now = Before::Other;
         match *operator {
             Operator::Block { .. }
             | Operator::Loop { .. }
             | Operator::Try { .. }
-            | Operator::TryTable { .. } => self.frames.push(Frame::default()),
+            | Operator::TryTable { .. } => self.blocks.push(Block::default()),
             Operator::If { .. } => {
                 let tested = match self.last {
-                    [Seen::TableGet(table), Seen::RefTest(ty)] => Some((table, self.id(ty))),
+                    [Before::TableGet(table), Before::RefTest(ty)] => Some((table, self.id(ty))),
                     _ => None,
                 };
                 if let Some(tested) = tested {
                     *self.tested.entry(tested).or_default() += 1;
                 }
-                self.frames.push(Frame { tested });
+                self.blocks.push(Block { tested });
             }
             Operator::Else => {
-                let tested = self.frames.last_mut().and_then(|frame| frame.tested.take());
+                let tested = self.blocks.last_mut().and_then(|block| block.tested.take());
                 self.leave(tested);
             }
             Operator::End | Operator::Delegate { .. } => {
-                let tested = self.frames.pop().and_then(|frame| frame.tested);
+                let tested = self.blocks.pop().and_then(|block| block.tested);
                 self.leave(tested);
             }
-            Operator::TableGet { table } => seen = Seen::TableGet(table),
+            Operator::TableGet { table } => now = Before::TableGet(table),
             Operator::RefTestNonNull { hty: HeapType::Concrete(UnpackedIndex::Module(ty)) } => {
-                seen = Seen::RefTest(ty);
+                now = Before::RefTest(ty);
             }
             Operator::CallIndirect { type_index, table_index }
             | Operator::ReturnCallIndirect { type_index, table_index }
@@ -150,7 +147,7 @@ impl<'a> Walk<'a> {
             }
             _ => {}
         }
-        self.last = [self.last[1], seen];
+        self.last = [self.last[1], now];
     }
 
     fn id(&self, ty: u32) -> CoreTypeId {
@@ -158,7 +155,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Leaves what ran after a test.
-    fn leave(&mut self, tested: Option<Called>) {
+    fn leave(&mut self, tested: Option<TableAndType>) {
         let Some(tested) = tested else { return };
         if let Some(count) = self.tested.get_mut(&tested) {
             *count -= 1;
