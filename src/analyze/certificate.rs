@@ -98,12 +98,8 @@ struct Checker<'a> {
 
 impl<'a> Checker<'a> {
     fn new(model: &'a Model<'a>, closure: &'a IndexVec<FuncIdx, bool>) -> Self {
-        let mut checker = Checker {
-            model,
-            closure,
-            taken: BTreeMap::new(),
-            tables: BTreeMap::new(),
-        };
+        let mut checker =
+            Checker { model, closure, taken: BTreeMap::new(), tables: BTreeMap::new() };
         checker.note_taken();
         checker.note_tables();
         checker
@@ -156,7 +152,13 @@ impl<'a> Checker<'a> {
             Dynamic::Ref { .. } => None,
         });
         let called: BTreeSet<TypeId> = called.collect();
-        let known: Vec<_> = self.model.tables.tables.indices().filter_map(|table| Some((table, self.slots(table)?))).collect();
+        let known: Vec<_> = self
+            .model
+            .tables
+            .tables
+            .indices()
+            .filter_map(|table| Some((table, self.slots(table)?)))
+            .collect();
         let mut named: BTreeMap<TypeId, Vec<(TableIdx, MayBeImport)>> = BTreeMap::new();
         let mut copied_to: BTreeMap<TableIdx, Vec<TableIdx>> = BTreeMap::new();
         for (table, slots) in &known {
@@ -171,10 +173,16 @@ impl<'a> Checker<'a> {
                 copied_to.entry(*source).or_default().push(*table);
             }
         }
-        let unknown: Vec<_> = known.iter().filter(|(_, slots)| slots.has_unknown()).map(|(table, _)| *table).collect();
+        let unknown: Vec<_> = known
+            .iter()
+            .filter(|(_, slots)| slots.has_unknown())
+            .map(|(table, _)| *table)
+            .collect();
         for ty in called {
             let bound = |table: &TableIdx| self.model.tables.tables[*table].bound;
-            let taken = unknown.iter().filter_map(|table| Some((*table, self.through_taken(bound(table), ty)?)));
+            let taken = unknown
+                .iter()
+                .filter_map(|table| Some((*table, self.through_taken(bound(table), ty)?)));
             let held = named.remove(&ty).into_iter().flatten().chain(taken).collect();
             self.spread(ty, held, &copied_to);
         }

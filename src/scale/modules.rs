@@ -3,8 +3,8 @@
 use super::draft::{Draft, FORK, PLAIN, SINK, UNARY, site};
 use std::borrow::Cow;
 use wasm_encoder::{
-    BlockType, CompositeInnerType, CompositeType, ConstExpr, Elements,
-    ExportKind, FuncType, GlobalType, RefType, SubType, TableType, TagKind, TagType, ValType,
+    BlockType, CompositeInnerType, CompositeType, ConstExpr, Elements, ExportKind, FuncType,
+    GlobalType, RefType, SubType, TableType, TagKind, TagType, ValType,
 };
 
 fn table(size: usize) -> TableType {

@@ -159,7 +159,8 @@ fn window_of_locals(count: usize) -> Vec<u8> {
     let locals = repeat(count + count / 2, |i| format!("(local $l{i} i32)"));
     let set = |i: usize| format!("(local.set $l{i} (i32.add (local.get $x) (i32.const {i})))");
     let first = repeat(count / 2, set);
-    let step = |i: usize| format!("{} {} (call $add (local.get $l{i}))", set(i + count / 2), sites(1));
+    let step =
+        |i: usize| format!("{} {} (call $add (local.get $l{i}))", set(i + count / 2), sites(1));
     module(&locals, &format!("{first} {}", repeat(count, step)))
 }
 
