@@ -1,6 +1,6 @@
 //! Which indirect calls can meet a function of another type, and which functions.
 //!
-//! Input: what was [found](Found), and the module's names. Output: plain data, in which calls of one type through one table are a
+//! Input: what was found, and the module's names. Output: plain data, in which calls of one type through one table are a
 //! *class*, for they meet the same functions. Classes, calls and slots are listed, in space that is linear
 //! in them. The pairs of a class and a type that it can meet are made as they are read or written, one at a time,
 //! for there may be as many as the product.
