@@ -109,6 +109,7 @@ mod verify;
 
 pub use abi::Abi;
 pub use cpu_profile::{CpuProfile, Hot};
+pub use emit::OffsetMap;
 pub use error::{Error, ErrorKind, Result};
 pub use limits::Limit;
 pub use location::Location;
@@ -125,6 +126,7 @@ pub use report::stats::Stats;
 pub use report::{Report, Summary};
 
 use analyze::Analysis;
+use emit::Emitted;
 use plan::Plan;
 use read::{Module, text_to_binary};
 use report::stats::Planned;
@@ -142,6 +144,8 @@ pub struct Output {
     pub summary: Summary,
     /// What the user should know, one sentence each: dropped sections, for example.
     pub warnings: Vec<String>,
+    /// Where the code of the input is in the output.
+    pub offsets: OffsetMap,
 }
 
 /// Rewrites a module (binary or text) so that its stack can be unwound at any call of an entry.
@@ -158,7 +162,8 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
     let report = report(&module, &analysis, options.abi)?;
     if analysis.entries.is_empty() {
         let (warnings, summary) = (report.warnings.clone(), Summary::untouched(&module));
-        return Ok(Output { wasm: bytes.into_owned(), report, summary, warnings });
+        let offsets = OffsetMap::identity(bytes.len());
+        return Ok(Output { wasm: bytes.into_owned(), report, summary, warnings, offsets });
     }
     stage("plan");
     let plan = Plan::make(&module, &analysis, options)?;
@@ -170,7 +175,8 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
     let summary = Summary { bytes_after: rewritten.wasm.len(), ..summary };
     let dropped = emit::left_out(&rewritten.dropped);
     let warnings = report.warnings.iter().cloned().chain(dropped).collect();
-    Ok(Output { wasm: rewritten.wasm, report, summary, warnings })
+    let Emitted { wasm, offsets, .. } = rewritten;
+    Ok(Output { wasm, report, summary, warnings, offsets })
 }
 
 /// Finds which functions of a module (binary or text) can be on the stack when an entry is called, and what

@@ -53,6 +53,8 @@ pub enum Limit {
     Locals,
     /// The handlers of one `try_table`.
     Catches,
+    /// The labels of one `br_table`, its default aside: a limit of V8 and SpiderMonkey, not of the interface.
+    BranchTargets,
 }
 
 impl Limit {
@@ -78,6 +80,7 @@ impl Limit {
             Limit::Fields | Limit::Catches => 10_000,
             Limit::BodyBytes => 7_654_321,
             Limit::Locals => 50_000,
+            Limit::BranchTargets => 65_520,
         }
     }
 
@@ -106,6 +109,7 @@ impl Limit {
             Limit::BodyBytes => "bytes in one function body",
             Limit::Locals => "locals in one function",
             Limit::Catches => "handlers of one `try_table`",
+            Limit::BranchTargets => "labels of one `br_table`",
         }
     }
 

@@ -10,14 +10,18 @@
 
 mod build_id;
 mod custom;
+mod offsets;
 mod order;
 mod sections;
+mod splice;
 mod types;
 
 pub use custom::Dropped;
 pub(crate) use custom::NewNames;
 pub(crate) use custom::left_out;
+pub use offsets::OffsetMap;
 pub(crate) use sections::leb_len;
+pub(crate) use splice::{Edited, Splice};
 pub(crate) use types::{NewTypes, Signature};
 
 use crate::error::{Error, Result};
@@ -38,14 +42,16 @@ pub struct Emitted {
     /// By how many bytes each replaced body grew, in index order; unreachable code is left out, so a
     /// body may also shrink.
     pub added: Vec<(FuncIdx, i64)>,
+    /// Where the code of the input is in the output.
+    pub offsets: OffsetMap,
 }
 
 /// What is appended to the sections of a module.
 #[derive(Default)]
 pub(crate) struct Additions {
     entries: BTreeMap<u8, Entries>,
-    /// The bodies of the appended functions, without the sizes in front; their types are entries of the function section.
-    pub(crate) bodies: Vec<Vec<u8>>,
+    /// The bodies of the appended functions; their types are entries of the function section.
+    pub(crate) bodies: Vec<Edited>,
     pub(crate) names: NewNames,
     /// The start function, instead of the one that the module has.
     pub(crate) start: Option<FuncIdx>,
@@ -76,10 +82,10 @@ impl Additions {
         entries.bytes.extend_from_slice(contents);
     }
 
-    /// Appends a function of type `ty`, by its body without the size in front.
-    pub(crate) fn func(&mut self, ty: u32, body: Vec<u8>) {
+    /// Appends a function of type `ty`, by its body; as bytes without the size in front.
+    pub(crate) fn func(&mut self, ty: u32, body: impl Into<Edited>) {
         self.entry(SectionId::Function, |out| ty.encode(out));
-        self.bodies.push(body);
+        self.bodies.push(body.into());
     }
 
     /// Appends signatures to the type section.
@@ -106,7 +112,7 @@ impl Additions {
             return Err(refused(format!("the output would have {}", limit.exceeded(number))));
         }
         for (position, body) in self.bodies.iter().enumerate() {
-            let bytes = body.len() as u64;
+            let bytes = body.bytes.len() as u64;
             if Limit::BodyBytes.is_exceeded_by(bytes) {
                 let index = (module.funcs.len() + position) as u32;
                 let mut names = self.names.funcs.iter().rev();
@@ -142,7 +148,7 @@ fn refused(what: String) -> Error {
     Error::Refused(Refusal::of_module(RefusalKind::Limit, what).into())
 }
 
-/// Writes `module` with `additions`; `bodies` replace those of the input, in index order, each
+/// Writes `module` with `additions`; `bodies` replace those of the input, in index order; as bytes
 /// without the size in front.
 ///
 /// # Errors
@@ -151,8 +157,10 @@ fn refused(what: String) -> Error {
 pub(crate) fn assemble(
     module: &Module<'_>,
     additions: &Additions,
-    bodies: Vec<(FuncIdx, Vec<u8>)>,
+    bodies: Vec<(FuncIdx, impl Into<Edited>)>,
 ) -> Result<Emitted> {
+    let bodies: Vec<(FuncIdx, Edited)> =
+        bodies.into_iter().map(|(func, body)| (func, body.into())).collect();
     additions.check_limits(module, 0)?;
     check_bodies(module, &bodies)?;
     let emitted = sections::assemble(module, additions, bodies)?;
@@ -165,9 +173,9 @@ pub(crate) fn assemble(
 }
 
 /// Refuses all bodies that are too large, at once.
-fn check_bodies(module: &Module<'_>, bodies: &[(FuncIdx, Vec<u8>)]) -> Result<()> {
-    let refusal = |(func, body): &(FuncIdx, Vec<u8>)| {
-        let bytes = body.len() as u64;
+fn check_bodies(module: &Module<'_>, bodies: &[(FuncIdx, Edited)]) -> Result<()> {
+    let refusal = |(func, body): &(FuncIdx, Edited)| {
+        let bytes = body.bytes.len() as u64;
         let start = module.body(*func).map_or(0, |body| body.range().start as usize);
         let what = format!("the output would have {}", Limit::BodyBytes.exceeded(bytes));
         let location = module.location(*func, start);

@@ -2,7 +2,7 @@
 
 use super::custom::{self, Dropped};
 use super::order::{custom_place, rank};
-use super::{Additions, Emitted, build_id};
+use super::{Additions, Edited, Emitted, OffsetMap, build_id};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::read::{Module, Section};
@@ -15,14 +15,14 @@ use wasmparser::BinaryReader;
 pub(super) fn assemble(
     module: &Module<'_>,
     additions: &Additions,
-    bodies: Vec<(FuncIdx, Vec<u8>)>,
+    bodies: Vec<(FuncIdx, Edited)>,
 ) -> Result<Emitted> {
     let added = bodies.iter().map(|(func, body)| {
         let before = module.body(*func).map_or(0, |body| body.as_bytes().len());
-        (*func, body.len() as i64 - before as i64)
+        (*func, body.bytes.len() as i64 - before as i64)
     });
     let added = added.collect();
-    let code: usize = bodies.iter().map(|(_, body)| body.len()).sum();
+    let code: usize = bodies.iter().map(|(_, body)| body.bytes.len()).sum();
     let mut assembler = Assembler {
         module,
         additions,
@@ -30,26 +30,28 @@ pub(super) fn assemble(
         code_stays: code_stays(module, additions, &bodies)?,
         bodies,
         out: Vec::with_capacity(module.bytes.len() + code),
+        offsets: OffsetMap::default(),
         dropped: Vec::new(),
         build_id: None,
     };
     assembler.out.extend_from_slice(&module.bytes[..8]);
     assembler.sections()?;
-    let Assembler { out: mut wasm, dropped, build_id, .. } = assembler;
+    let Assembler { out: mut wasm, offsets, dropped, build_id, .. } = assembler;
     if let Some(id) = build_id {
         build_id::renew(&mut wasm, id);
     }
-    Ok(Emitted { wasm, dropped, added })
+    Ok(Emitted { wasm, dropped, added, offsets })
 }
 
 struct Assembler<'m, 'a> {
     module: &'m Module<'a>,
     additions: &'m Additions,
     rewritten: BTreeSet<FuncIdx>,
-    bodies: Vec<(FuncIdx, Vec<u8>)>,
+    bodies: Vec<(FuncIdx, Edited)>,
     /// Whether every body of the input keeps its place in the code section.
     code_stays: bool,
     out: Vec<u8>,
+    offsets: OffsetMap,
     dropped: Vec<Dropped>,
     /// Where in `out` there is a build id that is to be renewed.
     build_id: Option<Range<usize>>,
@@ -68,13 +70,13 @@ fn code_section<'s, 'a>(module: &'s Module<'a>) -> Option<&'s Section<'a>> {
 fn code_stays(
     module: &Module<'_>,
     additions: &Additions,
-    bodies: &[(FuncIdx, Vec<u8>)],
+    bodies: &[(FuncIdx, Edited)],
 ) -> Result<bool> {
     let Some(section) = code_section(module) else { return Ok(false) };
     let (count, entries) = split_vector(module, section)?;
     let spelled = section.contents.len() - entries.len();
-    let same_length = bodies.iter().all(|(func, bytes)| {
-        module.funcs[*func].body.as_ref().is_some_and(|body| body.len() == bytes.len())
+    let same_length = bodies.iter().all(|(func, edited)| {
+        module.funcs[*func].body.as_ref().is_some_and(|body| body.len() == edited.bytes.len())
     });
     Ok(same_length && leb_len(count as usize + additions.bodies.len()) <= spelled)
 }
@@ -175,49 +177,61 @@ impl Assembler<'_, '_> {
     }
 
     fn code(&mut self, section: Option<&Section<'_>>) -> Result<()> {
-        let new: Vec<_> =
-            self.additions.bodies.iter().map(|body| encoded(body.as_slice())).collect();
         match section {
-            Some(section) if self.code_stays => self.code_in_place(section, &new),
-            _ => {
-                self.code_anew(&new);
-                Ok(())
-            }
+            Some(section) if self.code_stays => self.code_in_place(section)?,
+            _ => self.code_anew(),
         }
-    }
-
-    /// The code section with bodies replaced where they are, and new ones behind them.
-    fn code_in_place(&mut self, section: &Section<'_>, new: &[Vec<u8>]) -> Result<()> {
-        let module = self.module;
-        let (count, entries) = split_vector(module, section)?;
-        let spelled = section.contents.len() - entries.len();
-        let size = section.contents.len() + new.iter().map(Vec::len).sum::<usize>();
-        self.out.push(CODE);
-        size.encode(&mut self.out);
-        padded_leb(count as usize + new.len(), spelled, &mut self.out);
-        let start = self.out.len();
-        self.out.extend_from_slice(entries);
-        for (func, bytes) in &self.bodies {
-            if let Some(body) = &module.funcs[*func].body {
-                let at = start + body.start - section.contents.start - spelled;
-                self.out[at..at + bytes.len()].copy_from_slice(bytes);
-            }
+        for body in &self.additions.bodies {
+            body.bytes.len().encode(&mut self.out);
+            self.offsets.append_again(&body.offsets, self.out.len());
+            self.out.extend_from_slice(&body.bytes);
         }
-        new.iter().for_each(|body| self.out.extend_from_slice(body));
         Ok(())
     }
 
-    /// The code section: untouched bodies, replaced ones, new ones. Its size is worked out first, so
-    /// that a section of a hundred megabytes is written once and in place.
-    fn code_anew(&mut self, new: &[Vec<u8>]) {
+    /// How many bytes the appended bodies take, with their sizes.
+    fn appended_bytes(&self) -> usize {
+        let bodies = self.additions.bodies.iter().map(|body| body.bytes.len());
+        bodies.map(|bytes| leb_len(bytes) + bytes).sum()
+    }
+
+    /// The code section, but for the appended bodies, with bodies replaced where they are.
+    fn code_in_place(&mut self, section: &Section<'_>) -> Result<()> {
+        let (module, appended) = (self.module, &self.additions.bodies);
+        let (count, entries) = split_vector(module, section)?;
+        let spelled = section.contents.len() - entries.len();
+        let size = section.contents.len() + self.appended_bytes();
+        self.out.push(CODE);
+        size.encode(&mut self.out);
+        padded_leb(count as usize + appended.len(), spelled, &mut self.out);
+        let start = self.out.len();
+        self.out.extend_from_slice(entries);
+        let mut kept = section.contents.start + spelled;
+        let new_offset = |old: usize| start + old - section.contents.start - spelled;
+        for (func, edited) in &self.bodies {
+            let Some(body) = &module.funcs[*func].body else { continue };
+            let at = new_offset(body.start);
+            self.out[at..at + body.len()].copy_from_slice(&edited.bytes);
+            self.offsets.push(kept, new_offset(kept), body.start - kept);
+            self.offsets.append(&edited.offsets, at);
+            kept = body.end;
+        }
+        self.offsets.push(kept, new_offset(kept), section.contents.end - kept);
+        Ok(())
+    }
+
+    /// The code section, but for the appended bodies: untouched bodies and replaced ones. Its size is worked
+    /// out first, so that a section of a hundred megabytes is written once and in place.
+    fn code_anew(&mut self) {
         let module = self.module;
-        let count = (module.funcs.len() - module.imported_funcs + new.len()) as u32;
+        let defined = module.funcs.len() - module.imported_funcs;
+        let count = (defined + self.additions.bodies.len()) as u32;
         let mut replaced = self.bodies.iter().peekable();
-        let mut size = leb_len(count as usize) + new.iter().map(Vec::len).sum::<usize>();
+        let mut size = leb_len(count as usize) + self.appended_bytes();
         for func in module.defined_funcs() {
             let bytes = match replaced.next_if(|(index, _)| *index == func) {
-                Some((_, body)) => body.len(),
-                None => module.body(func).map_or(0, |body| body.as_bytes().len()),
+                Some((_, edited)) => edited.bytes.len(),
+                None => module.funcs[func].body.as_ref().map_or(0, |body| body.len()),
             };
             size += leb_len(bytes) + bytes;
         }
@@ -227,16 +241,18 @@ impl Assembler<'_, '_> {
         count.encode(&mut self.out);
         let mut replaced = std::mem::take(&mut self.bodies).into_iter().peekable();
         for func in module.defined_funcs() {
-            match replaced.next_if(|(index, _)| *index == func) {
-                Some((_, body)) => body.as_slice().encode(&mut self.out),
-                None => {
-                    let body = module.body(func).expect("the function is defined");
-                    body.as_bytes().encode(&mut self.out);
-                }
+            if let Some((_, Edited { bytes, offsets })) =
+                replaced.next_if(|(index, _)| *index == func)
+            {
+                bytes.len().encode(&mut self.out);
+                self.offsets.append(&offsets, self.out.len());
+                self.out.extend_from_slice(&bytes);
+            } else {
+                let body = module.funcs[func].body.clone().expect("the function is defined");
+                body.len().encode(&mut self.out);
+                self.offsets.push(body.start, self.out.len(), body.len());
+                self.out.extend_from_slice(&module.bytes[body]);
             }
-        }
-        for body in new {
-            self.out.extend_from_slice(body);
         }
     }
 
@@ -286,12 +302,6 @@ fn padded_leb(mut number: usize, len: usize, out: &mut Vec<u8>) {
         out.push((number & 0x7f) as u8 | more);
         number >>= 7;
     }
-}
-
-fn encoded(item: &(impl Encode + ?Sized)) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    item.encode(&mut bytes);
-    bytes
 }
 
 /// A vector's count and the bytes of its entries.

@@ -41,7 +41,7 @@ const SLOTS_TIMES: usize = 32;
 /// Among how many smaller sets an exit looks for the one that comes next.
 const CANDIDATES: usize = 256;
 
-/// The most values that one call of a helper saves.
+/// The most values that one call of a helper saves or loads.
 const MOST_AT_ONCE: usize = 16;
 
 /// What a function's frame holds.
@@ -83,13 +83,19 @@ pub struct Exit {
 }
 
 /// `slots`, which are in layout order, as the calls of save helpers take them: neighbours of one type.
-pub fn runs(slots: &[Slot]) -> impl Iterator<Item = &[Slot]> {
+pub fn saved_together(slots: &[Slot]) -> impl Iterator<Item = &[Slot]> {
     slots
         .chunk_by(|a, b| a.ty == b.ty && a.offset + slot_bytes(a.ty) == b.offset)
         .flat_map(|run| run.chunks(MOST_AT_ONCE))
 }
 
 impl Frame {
+    /// The slots as the calls of load helpers give them, each of which has as many results; one, unless there may be several.
+    pub fn loaded_together(&self, multi_value: bool) -> impl Iterator<Item = &[Slot]> {
+        let most = if multi_value { MOST_AT_ONCE } else { 1 };
+        saved_together(&self.slots).flat_map(move |run| run.chunks(most))
+    }
+
     /// The frame for `locals`, which lie side by side in this order where their types allow it.
     fn lay_out(locals: impl Iterator<Item = (LocalIdx, ValType)>) -> Frame {
         let mut slots: Vec<_> = locals.map(|(local, ty)| Slot { local, ty, offset: 0 }).collect();

@@ -95,6 +95,7 @@
 //! Ramsey, "Beyond Relooper" (2022), for nesting blocks by the order of their ends.
 
 mod bitset;
+mod dispatch;
 mod dump;
 mod events;
 mod exits;
@@ -117,9 +118,10 @@ mod suspects;
 mod temps;
 mod walk;
 
+pub use dispatch::{Dispatch, HandlerEntry, Jump, Reset};
 pub use dump::dump;
-pub use exits::{Exits, Frame, Slot, runs};
-pub use regions::{Dispatch, HandlerEntry, Region, Reset};
+pub use exits::{Exits, Frame, Slot, saved_together};
+pub use regions::Region;
 
 use crate::abi::{Abi, Buffer, FrameMemory};
 use crate::analyze::{Analysis, Guard, Site, Target};

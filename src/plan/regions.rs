@@ -1,5 +1,6 @@
 //! Regions, their labels and their dispatches: see the [module](super) for what a region is.
 
+use super::dispatch::{Dispatch, HandlerEntry, Reset};
 use super::skeleton::{NodeKind, Skeleton};
 use super::{
     FEWEST_REGION_LABELS, Label, LabelType, REGION_LABELS, REGION_LABELS_TIMES_LOCALS,
@@ -20,46 +21,6 @@ pub struct Region {
     pub dispatch: Dispatch,
     /// Whether only a rewind enters it, so that it dispatches without a test.
     pub rewind_only: bool,
-}
-
-/// Where a region's dispatch goes: site ordinals are numbered so that those of a region are
-/// consecutive, its own sites first, then those of handlers, then those of each region inside, small
-/// regions first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dispatch {
-    /// The ordinal of the region's first site.
-    pub first: u32,
-    /// The landings of the region's own sites, by ordinal.
-    pub sites: Vec<Label>,
-    /// The handlers of the `try` whose body the region is, with the ordinals after those of `sites`.
-    pub handlers: Vec<HandlerEntry>,
-    /// The landings of the regions inside, each with how many sites are in it.
-    pub regions: Vec<(Label, u32)>,
-    /// Where `$resume` becomes 0 when the rewind has arrived at one of `sites`.
-    pub reset: Reset,
-}
-
-/// How a rewind gets into a handler of a legacy `try`: by throwing, in the body, once more what the
-/// handler caught.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HandlerEntry {
-    /// How many sites are in the handler.
-    pub sites: u32,
-    /// The tag to throw; one of the rewriter's own if the handler catches all.
-    pub tag: Option<TagIdx>,
-    /// The temporaries that hold the values that were caught.
-    pub payload: Vec<LocalIdx>,
-}
-
-/// Where `$resume` becomes 0.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Reset {
-    /// Nowhere: no later dispatch reads it.
-    Never,
-    /// In the dispatch.
-    InDispatch,
-    /// At the only site's landing, by a step of the plan.
-    AtLanding,
 }
 
 /// A member of a sequence of nodes.

@@ -24,6 +24,15 @@ impl Located<'_> {
     }
 }
 
+/// The declarations of a function's locals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declarations {
+    /// How many runs of locals of one type there are.
+    pub runs: u32,
+    /// The runs, without their number in front, as a range of the module's bytes.
+    pub range: Range<usize>,
+}
+
 /// The operators of a body that are still to be read, its last `end` included.
 ///
 /// Each is an [`Error::Internal`] that can't be read again; nothing comes after one.
@@ -84,6 +93,19 @@ impl<'a> Module<'a> {
         };
         let bytes = &self.bytes[start..body.end];
         Ok(OperatorsReader::new(BinaryReader::new_features(bytes, start as u64, features())))
+    }
+
+    /// Where a function declares its locals; an empty range for an import.
+    ///
+    /// # Errors
+    /// As [`Module::declared_locals`].
+    pub fn declarations(&self, func: FuncIdx) -> Result<Declarations> {
+        let misread = |error| Error::misread(&error);
+        let Some(body) = self.body(func) else { return Ok(Declarations { runs: 0, range: 0..0 }) };
+        let locals = body.get_locals_reader().map_err(misread)?;
+        let operators = body.get_operators_reader().map_err(misread)?;
+        let range = locals.original_position() as usize..operators.original_position() as usize;
+        Ok(Declarations { runs: locals.get_count(), range })
     }
 
     /// The locals that a function declares, as runs of one type each; none of an import.

@@ -1,27 +1,28 @@
-//! Rewrites one body: copies operators, and emits the plan's steps in place of some.
+//! Rewrites one body: copies operators, and writes the plan's steps in place of some.
 //!
-//! The output's labels are tracked by position: how many labels are open outside of each. A
-//! branch of the input names a construct, and is given the distance to that construct's label.
+//! A branch of the input names a construct, and is given the distance to that construct's label in the output. How a site
+//! detects an unwind ([`site`](super::site)) and how the body is entered again ([`reentry`](super::reentry)) is not known here.
 
-use super::exits::Labels;
-use super::locals::Locals;
+use super::output::{Output, Position};
+use super::reentry;
 use super::runtime::Runtime;
-use crate::emit::{NewTypes, Signature};
-use crate::error::{Error, Result};
+use super::site::Exits;
+use crate::emit::Edited;
+use crate::error::Result;
 use crate::index::{LocalIdx, TypeIdx};
-use crate::plan::{BodyPlan, FuncPlan, Label, LabelType, RegionOrdinal, RewindEntry, Step, Undo};
+use crate::plan::{BodyPlan, FuncPlan, RegionOrdinal, Step};
 use crate::read::{Located, Module, labels};
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
-use wasm_encoder::{BlockType, Catch, Encode, InstructionSink, ValType};
-use wasmparser::{BinaryReader, Operator, OperatorsReader};
+use wasm_encoder::{BlockType, Catch, Encode, ValType};
+use wasmparser::Operator;
 
-/// Writes the function's own body, without the size in front.
+/// Writes the function's own body.
 pub(super) fn rewrite_body(
     module: &Module<'_>,
     plan: &FuncPlan,
     runtime: &Runtime,
-) -> Result<Vec<u8>> {
-    Emitter::new(module, plan, &plan.body, runtime).write()
+) -> Result<Edited> {
+    write(Output::new(module, plan, &plan.body, runtime))
 }
 
 /// Writes the body of the function's resume function, if it has one.
@@ -29,309 +30,278 @@ pub(super) fn resume_body(
     module: &Module<'_>,
     plan: &FuncPlan,
     runtime: &Runtime,
-) -> Result<Option<Vec<u8>>> {
-    let resume = plan.resume.as_ref();
-    resume.map(|body| Emitter::new(module, plan, body, runtime).write()).transpose()
+) -> Result<Option<Edited>> {
+    let body = |body| write(Output::new(module, plan, body, runtime));
+    plan.resume.as_ref().map(body).transpose()
 }
 
-pub(super) struct Emitter<'m, 'a> {
-    pub(super) module: &'m Module<'a>,
-    pub(super) plan: &'m FuncPlan,
-    pub(super) body: &'m BodyPlan,
-    pub(super) runtime: &'m Runtime,
-    pub(super) out: Vec<u8>,
-    /// How many labels are open.
-    pub(super) depth: u32,
-    /// For each label of the plan its position.
-    labels: Vec<u32>,
-    /// For each open construct of the input, outermost first, the position of its label.
-    constructs: Vec<u32>,
-    /// Input bytes from `copy_from` to `copied_to` are to be copied, but have not been yet.
-    copied_to: usize,
-    copy_from: usize,
-    /// The labels of the exits.
-    pub(super) exits: Labels,
-    /// The locals, where they are not the input's.
-    pub(super) locals: Option<Locals>,
+fn write(mut out: Output<'_, '_>) -> Result<Edited> {
+    declare(&mut out)?;
+    // The body is a label too.
+    let body = out.opened();
+    reentry::begin(&mut out);
+    let exits = Exits::open(&mut out);
+    if out.body.entry.is_some() {
+        reentry::open_region(&mut out, RegionOrdinal(0));
+    }
+    let mut copier = Copier { out, exits, constructs: vec![body] };
+    copier.operators()?;
+    let Copier { mut out, exits, .. } = copier;
+    if out.body.end_reachable {
+        out.sink().return_();
+    }
+    exits.close(&mut out);
+    let module = out.module;
+    out.dummies(module.func_type(out.plan.func).results());
+    out.end();
+    Ok(out.finish())
 }
 
-impl<'m, 'a> Emitter<'m, 'a> {
-    fn new(
-        module: &'m Module<'a>,
-        plan: &'m FuncPlan,
-        body: &'m BodyPlan,
-        runtime: &'m Runtime,
-    ) -> Self {
-        let bytes = module.body(plan.func).map_or(0, |body| body.as_bytes().len());
-        let labels = body.entry.as_ref().map_or(0, |entry| entry.labels);
-        Emitter {
-            module,
-            plan,
-            body,
-            runtime,
-            out: Vec::with_capacity(bytes * 3 / 2 + 64),
-            depth: 0,
-            labels: vec![0; labels as usize],
-            constructs: Vec::new(),
-            copied_to: 0,
-            copy_from: 0,
-            exits: Labels::default(),
-            locals: Locals::of(module, plan, body),
+/// The declared locals.
+fn declare(out: &mut Output<'_, '_>) -> Result<()> {
+    if let Some(declared) = &out.body.declared {
+        let runs = runs(out, declared.locals.iter().map(|(_, ty)| *ty));
+        let bytes = out.bytes.raw();
+        (runs.len() as u32).encode(bytes);
+        runs.iter().for_each(|run| encode_run(run, bytes));
+        return Ok(());
+    }
+    let declared = out.module.declarations(out.plan.func)?;
+    let resume = out.body.entry.is_some().then_some(wasmparser::ValType::I32);
+    let added = runs(out, out.plan.temps.iter().copied().chain(resume));
+    (declared.runs + added.len() as u32).encode(out.bytes.raw());
+    out.bytes.copy(declared.range);
+    let bytes = out.bytes.raw();
+    added.iter().for_each(|run| encode_run(run, bytes));
+    Ok(())
+}
+
+/// Types as runs of equal ones.
+fn runs(
+    out: &Output<'_, '_>,
+    types: impl Iterator<Item = wasmparser::ValType>,
+) -> Vec<(u32, ValType)> {
+    let mut runs: Vec<(u32, ValType)> = Vec::new();
+    for ty in types.map(|ty| out.runtime.types.val_type(ty)) {
+        match runs.last_mut() {
+            Some((count, last)) if *last == ty => *count += 1,
+            _ => runs.push((1, ty)),
         }
     }
-
-    fn write(mut self) -> Result<Vec<u8>> {
-        let body = self.module.body(self.plan.func).expect("only defined functions are rewritten");
-        self.declare(&body).map_err(|error| Error::misread(&error))?;
-        self.operators()?;
-        Ok(self.out)
-    }
+    runs
 }
 
-impl<'m> Emitter<'m, '_> {
-    /// Writes the instructions that the caller appends; what is still to be copied comes first.
-    pub(super) fn sink(&mut self) -> InstructionSink<'_> {
-        self.flush();
-        InstructionSink::new(&mut self.out)
-    }
+fn encode_run((count, ty): &(u32, ValType), out: &mut Vec<u8>) {
+    count.encode(out);
+    ty.encode(out);
+}
 
-    /// Copies the input's bytes from `start` to `end`.
-    pub(super) fn copy(&mut self, start: u32, end: u32) {
-        if self.copied_to != start as usize {
-            self.flush();
-            self.copy_from = start as usize;
-        }
-        self.copied_to = end as usize;
-    }
+/// Goes through the operators of the input.
+struct Copier<'m, 'a> {
+    out: Output<'m, 'a>,
+    exits: Exits<'m>,
+    /// The label of each open construct of the input, outermost first.
+    constructs: Vec<Position>,
+}
 
-    fn flush(&mut self) {
-        self.out.extend_from_slice(&self.module.bytes[self.copy_from..self.copied_to]);
-        self.copy_from = self.copied_to;
-    }
-
+impl Copier<'_, '_> {
     fn operators(&mut self) -> Result<()> {
-        let plan = self.body;
-        let mut steps = &plan.steps[..];
-        let mut dead = plan.dead.iter().peekable();
-        self.prologue();
-        let mut operators = self.module.operators(self.plan.func)?;
-        // The body's own `end` is part of the epilogue.
+        let BodyPlan { steps, dead, .. } = self.out.body;
+        let (mut steps, mut dead) = (&steps[..], dead.iter().peekable());
+        let mut operators = self.out.module.operators(self.out.plan.func)?;
+        // The body's own `end` comes behind the exits.
         while !operators.is_last()
             && let Some(located) = operators.next()
         {
-            let Located { operator: op, start: offset, end } = located?;
-            while dead.next_if(|range| range.end <= offset).is_some() {}
-            if dead.peek().is_some_and(|range| range.start <= offset) {
+            let located = located?;
+            while dead.next_if(|range| range.end <= located.start).is_some() {}
+            if dead.peek().is_some_and(|range| range.start <= located.start) {
                 continue;
             }
-            let count = steps.iter().take_while(|(at, _)| *at == offset).count();
+            let count = steps.iter().take_while(|(at, _)| *at == located.start).count();
             let (here, rest) = steps.split_at(count);
             steps = rest;
             if here.is_empty() {
-                self.operator(&op, offset, end);
+                self.operator(&located);
             }
             for (_, step) in here {
-                self.step(*step, &op, offset, end);
+                self.step(*step, &located);
             }
         }
-        self.epilogue();
         Ok(())
     }
 
-    fn step(&mut self, step: Step, op: &Operator<'_>, offset: u32, end: u32) {
+    fn step(&mut self, step: Step, located: &Located<'_>) {
+        let out = &mut self.out;
         match step {
-            Step::Copy => self.operator(op, offset, end),
-            Step::CopyNullable(ty) => self.open_nullable(ty, op),
-            Step::Set(local) => self.set(local),
-            Step::Get(local) => self.get(local),
+            Step::Copy => self.operator(located),
+            Step::CopyNullable(ty) => self.open_nullable(ty, located),
+            Step::Set(local) => out.set(local),
+            Step::Get(local) => out.get(local),
             Step::GetNullable(local) => {
-                let number = self.number(local);
-                self.sink().local_get(number);
+                let number = out.number(local);
+                out.sink().local_get(number);
             }
             Step::Again(offset) => self.again(offset),
-            Step::Drop => _ = self.sink().drop(),
+            Step::Drop => _ = out.sink().drop(),
             Step::Omit => {}
             Step::TeeToSet => {
-                if let Operator::LocalTee { local_index } = op {
-                    self.set(LocalIdx(*local_index));
+                if let Operator::LocalTee { local_index } = located.operator {
+                    out.sink_for(located);
+                    out.set(LocalIdx(local_index));
                 }
             }
             Step::Land(label) => {
-                debug_assert_eq!(
-                    self.depth_of(label),
-                    0,
-                    "labels end in the order of their nesting"
-                );
-                self.sink().end();
-                self.depth -= 1;
+                let is_innermost = out.is_innermost(out.position(label));
+                debug_assert!(is_innermost, "labels end in the order of their nesting");
+                out.end();
             }
-            Step::Open(region) => self.open_region(region),
-            Step::Hoist(label) => self.constructs.push(self.labels[label.0 as usize]),
+            Step::Open(region) => reentry::open_region(out, region),
+            Step::Hoist(label) => self.constructs.push(out.position(label)),
             Step::Branch(label) => {
-                let depth = self.depth_of(label);
-                self.sink().br(depth);
+                let depth = out.depth_of(label);
+                out.sink().br(depth);
             }
             Step::BranchIfZero(label) => {
-                let depth = self.depth_of(label);
-                self.sink().i32_eqz().br_if(depth);
+                let depth = out.depth_of(label);
+                out.sink().i32_eqz().br_if(depth);
             }
-            Step::ResetResume => {
-                let resume = self.resume();
-                self.sink().i32_const(0).local_set(resume);
-            }
+            Step::ResetResume => reentry::arrive(out),
             Step::CallImport(import) => {
-                let caller = self.runtime.caller_of(import);
-                self.sink().call(caller.0);
+                let caller = out.runtime.caller_of(import);
+                out.sink_for(located).call(caller.0);
             }
-            Step::Unreachable => _ = self.sink().unreachable(),
-            Step::Test(site) => self.test(site),
+            Step::Unreachable => _ = out.sink().unreachable(),
+            Step::Test(site) => self.exits.test(out, site),
         }
-    }
-
-    /// How a rewind enters this body.
-    pub(super) fn entry(&self) -> &'m RewindEntry {
-        self.body.entry.as_ref().expect("only bodies that a rewind enters have landings")
-    }
-
-    /// The number of the local that says which site a rewind goes to.
-    pub(super) fn resume(&self) -> u32 {
-        self.number(self.entry().resume)
-    }
-
-    /// Opens a label of the plan.
-    pub(super) fn open_label(&mut self, label: Label) {
-        let ty = match self.entry().label_type(label) {
-            LabelType::Plain(ty) => {
-                RoundtripReencoder.block_type(*ty).expect("block types of the input are by index")
-            }
-            LabelType::Results(types) => BlockType::FunctionType(self.runtime.types.results(types)),
-        };
-        self.sink().block(ty);
-        self.labels[label.0 as usize] = self.depth;
-        self.depth += 1;
-    }
-
-    /// How far out a label of the plan is.
-    pub(super) fn depth_of(&self, label: Label) -> u32 {
-        self.depth - 1 - self.labels[label.0 as usize]
     }
 
     /// How far out the label is that the input calls `depth`.
     fn relabel(&self, depth: u32) -> u32 {
-        let construct = self.constructs[self.constructs.len() - 1 - depth as usize];
-        self.depth - 1 - construct
+        self.out.distance(self.constructs[self.constructs.len() - 1 - depth as usize])
     }
 
     /// A `try` whose parameters may be null.
-    fn open_nullable(&mut self, ty: TypeIdx, op: &Operator<'_>) {
-        let ty = BlockType::FunctionType(self.runtime.types.nullable(self.module, ty));
-        match op {
-            Operator::TryTable { try_table } => self.try_table(ty, try_table),
-            _ => self.open_construct(|sink| _ = sink.try_(ty)),
+    fn open_nullable(&mut self, ty: TypeIdx, located: &Located<'_>) {
+        let ty = self.out.runtime.types.nullable(self.out.module, ty);
+        let ty = BlockType::FunctionType(ty);
+        match &located.operator {
+            Operator::TryTable { try_table } => self.try_table(ty, located, try_table),
+            _ => {
+                self.out.sink_for(located).try_(ty);
+                self.open();
+            }
         }
     }
 
-    fn open_construct(&mut self, open: impl FnOnce(&mut InstructionSink<'_>)) {
-        open(&mut self.sink());
-        self.constructs.push(self.depth);
-        self.depth += 1;
+    /// The construct is open that was just written.
+    fn open(&mut self) {
+        let label = self.out.opened();
+        self.constructs.push(label);
     }
 
-    /// Copies the operator at `offset` of the input.
+    /// Copies the operator at `offset` of the input once more.
     fn again(&mut self, offset: u32) {
-        let bytes = &self.module.bytes[offset as usize..];
-        let mut reader = OperatorsReader::new(BinaryReader::new(bytes, offset.into()));
-        reader.read().expect("the operator was read before");
-        self.copy(offset, reader.original_position() as u32);
+        let located = self.out.module.operator_at(self.out.plan.func, offset);
+        let located = located.expect("the operator was read before");
+        let bytes = &self.out.module.bytes[located.range()];
+        self.out.bytes.raw().extend_from_slice(bytes);
     }
 
     /// An operator of the input: copied, unless it names labels, or locals that have other numbers.
-    fn operator(&mut self, op: &Operator<'_>, offset: u32, end: u32) {
-        match op {
+    fn operator(&mut self, located: &Located<'_>) {
+        match &located.operator {
             Operator::Block { .. }
             | Operator::Loop { .. }
             | Operator::If { .. }
             | Operator::Try { .. } => {
-                self.copy(offset, end);
-                self.constructs.push(self.depth);
-                self.depth += 1;
+                self.out.bytes.copy(located.range());
+                self.open();
             }
             Operator::TryTable { try_table } => {
                 let ty = RoundtripReencoder.block_type(try_table.ty);
-                self.try_table(ty.expect("block types of the input are by index"), try_table);
+                let ty = ty.expect("block types of the input are by index");
+                self.try_table(ty, located, try_table);
             }
-            Operator::LocalGet { local_index } if self.locals.is_some() => {
-                self.get(LocalIdx(*local_index));
+            Operator::LocalGet { local_index } if self.out.has_own_locals() => {
+                self.out.sink_for(located);
+                self.out.get(LocalIdx(*local_index));
             }
-            Operator::LocalSet { local_index } if self.locals.is_some() => {
-                self.set(LocalIdx(*local_index));
+            Operator::LocalSet { local_index } if self.out.has_own_locals() => {
+                self.out.sink_for(located);
+                self.out.set(LocalIdx(*local_index));
             }
-            Operator::LocalTee { local_index } if self.locals.is_some() => {
-                self.tee(LocalIdx(*local_index));
+            Operator::LocalTee { local_index } if self.out.has_own_locals() => {
+                self.out.sink_for(located);
+                self.out.tee(LocalIdx(*local_index));
             }
             Operator::End => {
-                self.copy(offset, end);
+                self.out.bytes.copy(located.range());
                 self.constructs.pop();
-                self.depth -= 1;
+                self.out.ended();
             }
             Operator::Delegate { relative_depth } => {
                 // The depth counts from outside the try.
                 self.constructs.pop();
-                self.depth -= 1;
+                self.out.ended();
                 let depth = self.relabel(*relative_depth);
-                self.sink().delegate(depth);
+                self.out.sink_for(located).delegate(depth);
             }
             Operator::Rethrow { relative_depth } => {
                 let depth = self.relabel(*relative_depth);
-                self.sink().rethrow(depth);
+                self.out.sink_for(located).rethrow(depth);
             }
-            _ => {
+            op => {
                 let mut branches = false;
                 labels::visit_branch_depths(op, |_| branches = true);
                 if branches {
-                    self.branch(op);
+                    self.branch(located);
                 } else {
-                    self.copy(offset, end);
+                    self.out.bytes.copy(located.range());
                 }
             }
         }
     }
 
-    fn branch(&mut self, op: &Operator<'_>) {
-        match op {
+    fn branch(&mut self, located: &Located<'_>) {
+        match &located.operator {
             Operator::Br { relative_depth } => {
                 let depth = self.relabel(*relative_depth);
-                self.sink().br(depth);
+                self.out.sink_for(located).br(depth);
             }
             Operator::BrIf { relative_depth } => {
                 let depth = self.relabel(*relative_depth);
-                self.sink().br_if(depth);
+                self.out.sink_for(located).br_if(depth);
             }
             Operator::BrTable { targets } => {
                 let depths: Vec<_> =
                     targets.targets().flatten().map(|depth| self.relabel(depth)).collect();
                 let default = self.relabel(targets.default());
-                self.sink().br_table(depths, default);
+                self.out.sink_for(located).br_table(depths, default);
             }
             Operator::BrOnNull { relative_depth } => {
                 let depth = self.relabel(*relative_depth);
-                self.sink().br_on_null(depth);
+                self.out.sink_for(located).br_on_null(depth);
             }
             Operator::BrOnNonNull { relative_depth } => {
                 let depth = self.relabel(*relative_depth);
-                self.sink().br_on_non_null(depth);
+                self.out.sink_for(located).br_on_non_null(depth);
             }
             other => {
-                let mut relabel = Relabel { emitter: self };
-                let instruction = relabel.instruction(other.clone());
+                let instruction = Relabel { copier: self }.instruction(other.clone());
                 let instruction = instruction.expect("a branch is encoded as it was read");
-                self.sink();
-                instruction.encode(&mut self.out);
+                self.out.sink_for(located);
+                instruction.encode(self.out.bytes.raw());
             }
         }
     }
 
-    fn try_table(&mut self, ty: BlockType, try_table: &wasmparser::TryTable) {
+    fn try_table(
+        &mut self,
+        ty: BlockType,
+        located: &Located<'_>,
+        try_table: &wasmparser::TryTable,
+    ) {
         let catches: Vec<_> = try_table
             .catches
             .iter()
@@ -345,67 +315,14 @@ impl<'m> Emitter<'m, '_> {
                 }
             })
             .collect();
-        self.open_construct(|sink| _ = sink.try_table(ty, catches));
-    }
-
-    /// What stands before the first operator: the way to the resume function, or the loop for undoing, the labels of
-    /// the exits, and the dispatch.
-    fn prologue(&mut self) {
-        self.constructs.push(0);
-        self.depth = 1;
-        if self.body.entry.is_none() {
-            self.forward_to_resume();
-        }
-        if self.plan.undo == Undo::Loop {
-            self.sink().loop_(BlockType::Empty);
-            self.depth += 1;
-        }
-        self.open_exits();
-        if self.body.entry.is_some() {
-            self.open_region(RegionOrdinal(0));
-        }
-    }
-
-    /// A rewind goes on in the resume function.
-    fn forward_to_resume(&mut self) {
-        let state = self.runtime.state.0;
-        let resume = self.runtime.resume_of(self.plan.func).expect("the plan has it apart");
-        self.sink().global_get(state).if_(BlockType::Empty).call(resume.0).return_().end();
-    }
-
-    /// What stands behind the last operator.
-    fn epilogue(&mut self) {
-        if self.body.end_reachable {
-            self.sink().return_();
-        }
-        self.close_exits();
-        let ty = self.module.func_type(self.plan.func);
-        ty.results().iter().for_each(|result| self.dummy(*result));
-        self.sink().end();
-    }
-
-    /// Arguments that nobody looks at.
-    pub(super) fn dummy_arguments(&mut self) {
-        let ty = self.module.func_type(self.plan.func);
-        ty.params().iter().for_each(|param| self.dummy(*param));
-    }
-
-    /// A value of `ty` that nobody looks at.
-    fn dummy(&mut self, ty: wasmparser::ValType) {
-        match self.runtime.types.val_type(ty) {
-            ValType::I32 => self.sink().i32_const(0),
-            ValType::I64 => self.sink().i64_const(0),
-            ValType::F32 => self.sink().f32_const(0f32.into()),
-            ValType::F64 => self.sink().f64_const(0f64.into()),
-            ValType::V128 => self.sink().v128_const(0),
-            ValType::Ref(ty) => self.sink().ref_null(ty.heap_type),
-        };
+        self.out.sink_for(located).try_table(ty, catches);
+        self.open();
     }
 }
 
 /// Re-encodes the branches that carry types.
 struct Relabel<'e, 'm, 'a> {
-    emitter: &'e Emitter<'m, 'a>,
+    copier: &'e Copier<'m, 'a>,
 }
 
 impl Reencode for Relabel<'_, '_, '_> {
@@ -421,34 +338,8 @@ impl Reencode for Relabel<'_, '_, '_> {
         | Operator::BrOnCastDescEq { relative_depth, .. }
         | Operator::BrOnCastDescEqFail { relative_depth, .. } = &mut op
         {
-            *relative_depth = self.emitter.relabel(*relative_depth);
+            *relative_depth = self.copier.relabel(*relative_depth);
         }
         wasm_encoder::reencode::utils::instruction(self, op)
-    }
-}
-
-impl NewTypes {
-    /// The index of the type without parameters and with these results.
-    fn results(&self, results: &[wasmparser::ValType]) -> u32 {
-        let results = results.iter().map(|ty| self.val_type(*ty)).collect();
-        self.index(&Signature { params: Vec::new(), results }).expect("collected by the layout")
-    }
-
-    /// The index of the type `ty` of the input with parameters that may be null.
-    fn nullable(&self, module: &Module<'_>, ty: TypeIdx) -> u32 {
-        self.index(&self.with_nullable_params(module, ty)).expect("collected by the layout")
-    }
-
-    /// The signature of the type `ty` of the input with parameters that may be null.
-    pub(super) fn with_nullable_params(&self, module: &Module<'_>, ty: TypeIdx) -> Signature {
-        let ty = module.func_type_at(ty);
-        let [mut params, results]: [Vec<_>; 2] = [ty.params(), ty.results()]
-            .map(|types| types.iter().map(|ty| self.val_type(*ty)).collect());
-        for param in &mut params {
-            if let ValType::Ref(ty) = param {
-                ty.nullable = true;
-            }
-        }
-        Signature { params, results }
     }
 }

@@ -17,11 +17,11 @@
 use super::runtime;
 use crate::abi::Abi;
 use crate::analyze;
-use crate::emit::leb_len;
+use crate::emit::{Edited, Splice, leb_len};
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, GlobalIdx};
 use crate::plan::GuardPlan;
-use crate::read::{Located, Module};
+use crate::read::Module;
 use wasm_encoder::{BlockType, InstructionSink};
 use wasmparser::Operator;
 
@@ -37,32 +37,32 @@ impl Guard {
         Guard { state: runtime::state(module), unprepared: runtime::unprepared(module, abi) }
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
-        let mut sink = InstructionSink::new(out);
+    fn write(&self, mut sink: InstructionSink<'_>) {
         sink.global_get(self.state.0).if_(BlockType::Empty).call(self.unprepared.0).end();
     }
 
-    /// Rewrites a function that only gets guards: its body, without the size in front.
-    pub(super) fn rewrite(&self, module: &Module<'_>, plan: &GuardPlan) -> Result<Vec<u8>> {
-        let body = module.body(plan.func).expect("only defined functions are guarded");
-        let range = body.range().start as usize..body.range().end as usize;
-        let mut out = Vec::with_capacity(range.len() + plan.calls.len() * 10);
-        let mut copied = range.start;
+    /// Rewrites the body of a function that only gets guards.
+    pub(super) fn rewrite(&self, module: &Module<'_>, plan: &GuardPlan) -> Result<Edited> {
+        let body =
+            module.funcs[plan.func].body.clone().expect("only defined functions are guarded");
+        let mut out = Splice::new(module.bytes, body.len() + plan.calls.len() * 10);
+        let mut rest = body.start;
         for guarded in &plan.calls {
-            let Located { operator, start, end } = module.operator_at(plan.func, guarded.offset)?;
-            let kept = if guarded.tail { start } else { end } as usize;
-            out.extend_from_slice(&module.bytes[copied..kept]);
-            copied = end as usize;
+            let located = module.operator_at(plan.func, guarded.offset)?;
+            let at = located.range();
             if guarded.tail {
-                call(&operator, &mut InstructionSink::new(&mut out))?;
+                out.copy(rest..at.start);
+                call(&located.operator, &mut out.sink_for(at.start))?;
+                self.write(out.sink());
+                out.sink().return_();
+            } else {
+                out.copy(rest..at.end);
+                self.write(out.sink());
             }
-            self.write(&mut out);
-            if guarded.tail {
-                InstructionSink::new(&mut out).return_();
-            }
+            rest = at.end;
         }
-        out.extend_from_slice(&module.bytes[copied..range.end]);
-        Ok(out)
+        out.copy(rest..body.end);
+        Ok(out.finish())
     }
 
     /// By how many bytes a guard makes its function's body longer: nothing is written to find out.
@@ -200,7 +200,7 @@ mod tests {
                 let cost = |call: &analyze::Guard| guard.cost(&module, func, *call).unwrap();
                 let cost: usize = plan.calls.iter().map(cost).sum();
                 let before = module.body(func).unwrap().as_bytes().len();
-                let after = guard.rewrite(&module, &plan).unwrap().len();
+                let after = guard.rewrite(&module, &plan).unwrap().bytes.len();
                 assert_eq!(after, before + cost, "function {func} of {count}, operands of {width}");
                 guards += plan.calls.len();
                 costs.push(cost);

@@ -6,11 +6,12 @@
 //! are only appended, and no import is added, so no index of the input changes its meaning.
 
 mod body;
-mod dispatch;
-mod exits;
 mod guard;
 mod locals;
+mod output;
+mod reentry;
 mod runtime;
+mod site;
 
 use crate::abi::Abi;
 use crate::emit::{self, Emitted};

@@ -84,7 +84,8 @@ impl Passes {
         self.of("tables", || tables::append(module, &plan, &mut additions), |_| 0)?;
         let funcs = funcs::Funcs { module, plan: &plan, types, tail_calls: false };
         self.of("adapt", || funcs.append(&mut additions), |()| 0);
-        self.0.last_mut().unwrap().bytes = additions.bodies.iter().map(Vec::len).sum();
+        self.0.last_mut().unwrap().bytes =
+            additions.bodies.iter().map(|body| body.bytes.len()).sum();
         additions.start = plan.funcs.get(&NewFunc::Start).copied();
         additions.types(types);
         let wasm = assemble(module, &additions, bodies)?.wasm;

@@ -6,7 +6,8 @@ use wasm_encoder::{
     GlobalSection, GlobalType, ImportSection, MemorySection, MemoryType, Module, TagKind,
     TagSection, TagType, TypeSection, ValType,
 };
-use wasm_fork::{EntryPattern, Error, Limit, Options, RefusalKind};
+use wasm_fork::{EntryPattern, Error, Limit, Optimize, Options, RefusalKind};
+use wasmparser::{Operator, Parser, Payload};
 
 /// How many of each thing there are besides what every such module has.
 #[derive(Clone, Copy, Default)]
@@ -21,6 +22,8 @@ struct Many {
     nops: u32,
     /// Its locals.
     locals: u32,
+    /// How often it calls the entry once more.
+    calls: u32,
 }
 
 impl Many {
@@ -36,6 +39,7 @@ impl Many {
         functions.function(0);
         let mut body = Function::new([(self.locals, ValType::I32)]);
         (0..self.nops).for_each(|_| _ = body.instructions().nop());
+        (0..self.calls).for_each(|_| _ = body.instructions().call(0).drop());
         body.instructions().call(0).end();
         code.function(&body);
         let mut empty = Function::new([]);
@@ -84,9 +88,12 @@ fn memory() -> MemorySection {
     memories
 }
 
+fn options() -> Options {
+    Options::default().entries([EntryPattern::exact("env", "fork")])
+}
+
 fn instrument(many: Many) -> Result<Vec<u8>, Error> {
-    let options = Options::default().entries([EntryPattern::exact("env", "fork")]);
-    wasm_fork::instrument(&many.module(), &options).map(|output| output.wasm)
+    wasm_fork::instrument(&many.module(), &options()).map(|output| output.wasm)
 }
 
 /// The refusal is of a limit, and says so with all of `words`.
@@ -149,4 +156,30 @@ fn a_rewritten_function_may_have_too_many_locals() {
     let many = Many { locals: 50_000, ..Many::default() };
     assert_refused(many, &["50001 locals in one function", "50000", "function 1 (run)"]);
     instrument(Many { locals: 49_900, ..Many::default() }).unwrap();
+}
+
+/// How many labels the largest `br_table` of a module has.
+fn largest_table(wasm: &[u8]) -> u32 {
+    let mut largest = 0;
+    for payload in Parser::new(0).parse_all(wasm) {
+        let Payload::CodeSectionEntry(body) = payload.unwrap() else { continue };
+        for operator in body.get_operators_reader().unwrap() {
+            if let Operator::BrTable { targets } = operator.unwrap() {
+                largest = largest.max(targets.len());
+            }
+        }
+    }
+    largest
+}
+
+/// The regions of a function together may have more sites than a table may have labels.
+#[test]
+fn no_table_has_more_labels_than_engines_accept() {
+    let with_sites = |calls: u32| {
+        let many = Many { calls, ..Many::default() };
+        let options = options().optimize(Optimize::Speed);
+        largest_table(&wasm_fork::instrument(&many.module(), &options).unwrap().wasm)
+    };
+    assert!((30_000..65_521).contains(&with_sites(40_000)));
+    assert!(with_sites(67_000) <= 65_520);
 }

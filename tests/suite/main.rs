@@ -10,6 +10,7 @@ mod forms;
 mod guards;
 mod hosts;
 mod limits;
+mod offsets;
 mod random;
 mod shims;
 mod stats;

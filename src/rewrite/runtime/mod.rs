@@ -28,7 +28,7 @@ mod slots;
 mod tests;
 
 use crate::abi::{Abi, Buffer, FrameMemory, Operation};
-use crate::emit::{Additions, NewTypes, Signature};
+use crate::emit::{Additions, Edited, NewTypes, Signature};
 use crate::index::{FuncIdx, GlobalIdx, IndexType, TagIdx};
 use crate::plan::{LabelType, Plan};
 use crate::read::Module;
@@ -77,7 +77,7 @@ pub(super) struct Runtime {
     /// A tag without values, for handlers that catch all; where there are any.
     pub any_tag: Option<TagIdx>,
     any_tag_type: u32,
-    multi_value: bool,
+    pub multi_value: bool,
     helpers: BTreeMap<(usize, usize), Helpers>,
     abi: Abi,
     /// The index of the first function that is appended.
@@ -313,7 +313,7 @@ impl Runtime {
     }
 
     /// Appends the resume functions, whose bodies are given in their order.
-    pub fn add_resumes(self, module: &Module<'_>, bodies: Vec<Vec<u8>>, additions: &mut Additions) {
+    pub fn add_resumes(self, module: &Module<'_>, bodies: Vec<Edited>, additions: &mut Additions) {
         let resumes = self.resumes.iter().zip(self.resume_types).zip(bodies);
         for (((func, resume), ty), body) in resumes {
             additions.func(ty, body);

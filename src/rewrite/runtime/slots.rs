@@ -4,7 +4,7 @@ use super::Runtime;
 use super::address::AddressSink;
 use crate::abi::{SLOT_TYPES, slot_bytes, type_ordinal};
 use crate::index::FuncIdx;
-use crate::plan::{Frame, Plan, Slot, runs};
+use crate::plan::{Plan, saved_together};
 use std::collections::BTreeMap;
 use wasm_encoder::{Function, InstructionSink};
 use wasmparser::ValType;
@@ -22,10 +22,10 @@ impl Runtime {
         for func in &plan.funcs {
             let exits = func.exits.iter().flat_map(|exits| &exits.exits);
             let saved = exits.map(|exit| &exit.slots).chain([&func.frame.slots]);
-            for slots in saved.flat_map(|slots| runs(slots)) {
+            for slots in saved.flat_map(|slots| saved_together(slots)) {
                 wanted.entry((type_ordinal(slots[0].ty), slots.len())).or_default().0 = true;
             }
-            for slots in self.load_chunks(&func.frame) {
+            for slots in func.frame.loaded_together(plan.multi_value) {
                 wanted.entry((type_ordinal(slots[0].ty), slots.len())).or_default().1 = true;
             }
         }
@@ -46,12 +46,6 @@ impl Runtime {
             }
             self.helpers.insert((ordinal, count), helpers);
         }
-    }
-
-    /// The frame's slots as the calls of load helpers give them.
-    pub fn load_chunks<'f>(&self, frame: &'f Frame) -> impl Iterator<Item = &'f [Slot]> + use<'f> {
-        let most = if self.multi_value { usize::MAX } else { 1 };
-        runs(&frame.slots).flat_map(move |run| run.chunks(most))
     }
 
     /// The helper that saves `count` values of `ty`.

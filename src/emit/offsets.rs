@@ -1,0 +1,120 @@
+//! Where bytes of the input are in the output, and the other way round.
+//!
+//! Input: runs of bytes that were copied together, as bodies are edited and written. Output: lookups by binary search.
+//!
+//! Invariants: the runs of the first copies are in order and never overlap, in the input or in the output; those of
+//! further copies are so in the output, behind all others.
+
+/// Where code of the input is in the output: for whoever knows a place in one of them, from debug information, a trap or a
+/// profile, and wants the other. All offsets are in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OffsetMap {
+    runs: Vec<Run>,
+    /// Of code that is there another time: in functions that are entered only to go on where another left off.
+    again: Vec<Run>,
+}
+
+/// Bytes that were kept together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Run {
+    old: u32,
+    new: u32,
+    len: u32,
+}
+
+impl OffsetMap {
+    /// That the first `len` bytes are where they were.
+    pub(crate) fn identity(len: usize) -> OffsetMap {
+        let mut map = OffsetMap::default();
+        map.push(0, 0, len);
+        map
+    }
+
+    /// Where the byte at `old` is in the output; `None` if it was left out. An instruction that was replaced is where begins
+    /// what replaces it, and only its first byte is.
+    pub fn new_offset(&self, old: usize) -> Option<usize> {
+        let old = u32::try_from(old).ok()?;
+        let after = self.runs.partition_point(|run| run.old <= old);
+        let run = self.runs[..after].last()?;
+        (old - run.old < run.len).then(|| (run.new + (old - run.old)) as usize)
+    }
+
+    /// Where the byte at `new` is in the input; `None` if it was added.
+    pub fn old_offset(&self, new: usize) -> Option<usize> {
+        let new = u32::try_from(new).ok()?;
+        [&self.runs, &self.again].into_iter().find_map(|runs| {
+            let after = runs.partition_point(|run| run.new <= new);
+            let run = runs[..after].last()?;
+            (new - run.new < run.len).then(|| (run.old + (new - run.new)) as usize)
+        })
+    }
+
+    /// Appends `len` bytes, which come behind all others in both.
+    pub(super) fn push(&mut self, old: usize, new: usize, len: usize) {
+        push(&mut self.runs, Run { old: old as u32, new: new as u32, len: len as u32 });
+    }
+
+    /// Appends what is known of a body that is written at `start`.
+    pub(super) fn append(&mut self, body: &OffsetMap, start: usize) {
+        for run in &body.runs {
+            push(&mut self.runs, Run { new: start as u32 + run.new, ..*run });
+        }
+    }
+
+    /// The same for a body whose code has been written before.
+    pub(super) fn append_again(&mut self, body: &OffsetMap, start: usize) {
+        for run in &body.runs {
+            push(&mut self.again, Run { new: start as u32 + run.new, ..*run });
+        }
+    }
+}
+
+fn push(runs: &mut Vec<Run>, run: Run) {
+    match runs.last_mut() {
+        Some(last) if last.old + last.len == run.old && last.new + last.len == run.new => {
+            last.len += run.len;
+        }
+        _ => runs.push(run),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_stay_side_by_side_are_one_run() {
+        let mut map = OffsetMap::default();
+        map.push(10, 5, 3);
+        map.push(13, 8, 2);
+        map.push(15, 11, 1);
+        assert_eq!(map.runs, [Run { old: 10, new: 5, len: 5 }, Run { old: 15, new: 11, len: 1 }]);
+    }
+
+    #[test]
+    fn every_offset_is_found_or_is_not_there() {
+        let mut body = OffsetMap::default();
+        body.push(10, 0, 5);
+        body.push(20, 7, 1);
+        let mut map = OffsetMap::identity(4);
+        map.append(&body, 30);
+        map.append_again(&body, 50);
+        let new: Vec<_> = (0..25).map(|old| map.new_offset(old)).collect();
+        for (old, new) in new.iter().enumerate() {
+            let expected = match old {
+                0..4 => Some(old),
+                10..15 => Some(old + 20),
+                20 => Some(37),
+                _ => None,
+            };
+            assert_eq!(*new, expected, "{old}");
+            assert!(new.is_none_or(|new| map.old_offset(new) == Some(old)));
+        }
+        let copies = (0..70).filter_map(|new| map.old_offset(new));
+        assert_eq!(
+            copies.collect::<Vec<_>>(),
+            [0, 1, 2, 3, 10, 11, 12, 13, 14, 20, 10, 11, 12, 13, 14, 20]
+        );
+        assert_eq!(map.new_offset(usize::MAX), None);
+    }
+}

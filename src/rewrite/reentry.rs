@@ -1,0 +1,192 @@
+//! How a function is entered again: by a rewind, which gets to the site that its frame names, and by the undoing of an unwind
+//! that found no room for that frame.
+//!
+//! Forms differ in nothing else: *in place* the body itself begins with [`begin`] and dispatches; *apart* the body's
+//! [`begin`] forwards to the resume function, which dispatches always. A body calls [`begin`] at its start,
+//! [`open_region`] at the start of each region, and [`arrive`] at a landing where `$resume` is still to be reset; the
+//! exits call [`repeat_site`] and [`undo`].
+//!
+//! All of this is cold: on the normal path a region costs one test, of the state at the start of a function and of the local
+//! `$resume` elsewhere; one that only a rewind enters costs none.
+
+use super::output::Output;
+use super::runtime::AddressSink;
+use crate::plan::{Dispatch, HandlerEntry, Jump, Label, Region, RegionOrdinal, Reset, Undo};
+use wasm_encoder::BlockType;
+
+/// What stands before everything else: the way to the resume function, or the loop for undoing.
+pub(super) fn begin(out: &mut Output<'_, '_>) {
+    if out.body.entry.is_none() {
+        let state = out.runtime.state.0;
+        let resume = out.runtime.resume_of(out.plan.func).expect("the plan has it apart");
+        out.sink().global_get(state).if_(BlockType::Empty).call(resume.0).return_().end();
+    }
+    if out.plan.undo == Undo::Loop {
+        out.sink().loop_(BlockType::Empty);
+        out.opened();
+    }
+}
+
+/// Undoing by a loop: if there is no room for the frame of the site whose ordinal is on the stack, back to that site.
+pub(super) fn repeat_site(out: &mut Output<'_, '_>) {
+    if out.plan.undo != Undo::Loop {
+        return;
+    }
+    let (resume, probe) = (out.resume(), out.runtime.probe.0);
+    let (memory, bytes) = (out.runtime.memory, u64::from(out.plan.frame.bytes));
+    out.sink().local_set(resume).at_const(memory, bytes).call(probe).br_if(0);
+    out.end();
+    out.sink().local_get(resume);
+}
+
+/// Behind `seal`, which says whether the frame was put in the reserve: if so, the function is called once more.
+pub(super) fn undo(out: &mut Output<'_, '_>) {
+    match (out.plan.undo, out.runtime.resume_of(out.plan.func)) {
+        (Undo::Loop, _) => _ = out.sink().drop(),
+        (Undo::Call, Some(resume)) => {
+            out.sink().if_(BlockType::Empty).call(resume.0).return_().end();
+        }
+        (Undo::Call, None) => {
+            let (func, module) = (out.plan.func, out.module);
+            out.sink().if_(BlockType::Empty);
+            out.dummies(module.func_type(func).params());
+            out.sink().call(func.0).return_().end();
+        }
+    }
+}
+
+/// The rewind has arrived at its site.
+pub(super) fn arrive(out: &mut Output<'_, '_>) {
+    let resume = out.resume();
+    out.sink().i32_const(0).local_set(resume);
+}
+
+/// Opens the labels of a region and dispatches.
+pub(super) fn open_region(out: &mut Output<'_, '_>, ordinal: RegionOrdinal) {
+    let region = &out.entry().regions[ordinal.0 as usize];
+    for label in region.labels.clone().rev() {
+        out.open_label(Label(label));
+    }
+    match ordinal {
+        RegionOrdinal(0) => enter_body(out, region),
+        _ => enter_region(out, region),
+    }
+}
+
+/// A rewind takes the frame, and goes on from there.
+fn enter_body(out: &mut Output<'_, '_>, region: &Region) {
+    if !region.rewind_only {
+        let state = out.runtime.state.0;
+        out.sink().global_get(state);
+        out.if_();
+    }
+    restore_frame(out);
+    dispatch(out, &region.dispatch);
+    if !region.rewind_only {
+        out.end();
+    }
+}
+
+fn enter_region(out: &mut Output<'_, '_>, region: &Region) {
+    if region.rewind_only {
+        return dispatch(out, &region.dispatch);
+    }
+    let resume = out.resume();
+    out.sink().local_get(resume);
+    if let Some(label) = region.dispatch.only_landing() {
+        let depth = out.depth_of(label);
+        out.sink().br_if(depth);
+        return;
+    }
+    out.if_();
+    dispatch(out, &region.dispatch);
+    out.end();
+}
+
+/// Takes the frame, and restores the locals from it. Undoing an unwind by a loop, they are there already.
+fn restore_frame(out: &mut Output<'_, '_>) {
+    let (resume, pop) = (out.resume(), out.runtime.pop.0);
+    let (frame, memory) = (&out.plan.frame, out.runtime.memory);
+    let by_loop = out.plan.undo == Undo::Loop;
+    if by_loop {
+        out.sink().local_get(resume).i32_eqz();
+        out.if_();
+    }
+    let (before, sites) = (out.plan.sites_before as i32, out.plan.sites as i32);
+    out.sink().at_const(memory, u64::from(frame.bytes)).i32_const(before).i32_const(sites);
+    out.sink().call(pop).local_set(resume);
+    for slots in frame.loaded_together(out.runtime.multi_value) {
+        let load = out.runtime.load_helper(slots[0].ty, slots.len());
+        out.sink().call(load);
+        slots.iter().rev().for_each(|slot| out.set(slot.local));
+    }
+    if by_loop {
+        out.end();
+    }
+}
+
+/// Branches to the landing that `$resume`, which is not 0, says.
+fn dispatch(out: &mut Output<'_, '_>, dispatch: &Dispatch) {
+    for (first, handler) in dispatch.handlers_with_first() {
+        enter_handler(out, first, handler);
+    }
+    let reset = dispatch.reset == Reset::InDispatch;
+    match (dispatch.to_sites(), dispatch.to_regions()) {
+        // All ordinals are dealt with.
+        (None, None) => _ = out.sink().unreachable(),
+        (Some(sites), None) => jump(out, &sites, reset),
+        (None, Some(regions)) => jump(out, &regions, false),
+        (Some(sites), Some(regions)) => {
+            let resume = out.resume();
+            out.sink().local_get(resume).i32_const(dispatch.first_in_regions() as i32).i32_lt_u();
+            out.if_();
+            jump(out, &sites, reset);
+            out.end();
+            jump(out, &regions, false);
+        }
+    }
+}
+
+/// Throws what the handler had caught, if `$resume` is one of its ordinals, which begin with `first`.
+fn enter_handler(out: &mut Output<'_, '_>, first: u32, handler: &HandlerEntry) {
+    let resume = out.resume();
+    let tag = handler.tag.or(out.runtime.any_tag).expect("laid out for all handlers");
+    out.sink().local_get(resume).i32_const(first as i32).i32_sub();
+    out.sink().i32_const(handler.sites as i32).i32_lt_u().if_(BlockType::Empty);
+    handler.payload.iter().for_each(|local| out.get(*local));
+    out.sink().throw(tag.0).end();
+}
+
+/// Goes where the plan says; `reset`: and `$resume` becomes 0.
+fn jump(out: &mut Output<'_, '_>, jump: &Jump, reset: bool) {
+    let resume = out.resume();
+    match jump {
+        Jump::To(label) => {
+            if reset {
+                arrive(out);
+            }
+            let depth = out.depth_of(*label);
+            out.sink().br(depth);
+        }
+        Jump::Table { subtract, targets, default } => {
+            out.sink().local_get(resume);
+            if reset {
+                arrive(out);
+            }
+            if *subtract > 0 {
+                out.sink().i32_const(*subtract as i32).i32_sub();
+            }
+            let depths: Vec<_> = targets.iter().map(|label| out.depth_of(*label)).collect();
+            let default = out.depth_of(*default);
+            out.sink().br_table(depths, default);
+        }
+        Jump::Ladder { steps, default } => {
+            for (label, beyond) in steps {
+                let depth = out.depth_of(*label);
+                out.sink().local_get(resume).i32_const(*beyond as i32).i32_lt_u().br_if(depth);
+            }
+            let default = out.depth_of(*default);
+            out.sink().br(default);
+        }
+    }
+}
