@@ -144,7 +144,7 @@ pub struct Output {
     pub summary: Summary,
     /// What the user should know, one sentence each: dropped sections, for example.
     pub warnings: Vec<String>,
-    /// Where the code of the input is in the output.
+    /// Where the code of the input is in the output, if [`Options::map_offsets`] asks for it; nothing otherwise.
     pub offsets: OffsetMap,
 }
 

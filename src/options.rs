@@ -265,6 +265,9 @@ pub struct Options {
     pub forms: BTreeMap<u32, Form>,
     /// The protocol that the output speaks.
     pub abi: Abi,
+    /// Whether to tell where the code of the input is in the output. For a large module that takes as much memory as the
+    /// module.
+    pub map_offsets: bool,
     /// Accept a module that imports no entry: the closure is empty and the output is the input.
     pub allow_missing_entry: bool,
 }
@@ -280,6 +283,7 @@ impl Default for Options {
             cpu_profile: None,
             forms: BTreeMap::new(),
             abi: Abi::default(),
+            map_offsets: false,
             allow_missing_entry: false,
         }
     }
@@ -345,6 +349,13 @@ impl Options {
     #[must_use]
     pub fn abi(mut self, abi: Abi) -> Options {
         self.abi = abi;
+        self
+    }
+
+    /// Sets whether to tell where the code of the input is in the output.
+    #[must_use]
+    pub fn map_offsets(mut self, map: bool) -> Options {
+        self.map_offsets = map;
         self
     }
 

@@ -53,6 +53,8 @@ pub(crate) struct Additions {
     /// The bodies of the appended functions; their types are entries of the function section.
     pub(crate) bodies: Vec<Edited>,
     pub(crate) names: NewNames,
+    /// Whether it is noted where the input's code is in the output.
+    pub(crate) maps_offsets: bool,
     /// The start function, instead of the one that the module has.
     pub(crate) start: Option<FuncIdx>,
 }

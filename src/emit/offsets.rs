@@ -9,6 +9,8 @@
 /// profile, and wants the other. All offsets are in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OffsetMap {
+    /// Whether nothing is noted: a map of a large module takes as much memory as the module.
+    is_off: bool,
     runs: Vec<Run>,
     /// Of code that is there another time: in functions that are entered only to go on where another left off.
     again: Vec<Run>,
@@ -23,6 +25,11 @@ struct Run {
 }
 
 impl OffsetMap {
+    /// An empty map, in which nothing is ever noted unless it `is_wanted`.
+    pub(super) fn wanted(is_wanted: bool) -> OffsetMap {
+        OffsetMap { is_off: !is_wanted, ..OffsetMap::default() }
+    }
+
     /// That the first `len` bytes are where they were.
     pub(crate) fn identity(len: usize) -> OffsetMap {
         let mut map = OffsetMap::default();
@@ -51,6 +58,9 @@ impl OffsetMap {
 
     /// Appends `len` bytes, which come behind all others in both.
     pub(super) fn push(&mut self, old: usize, new: usize, len: usize) {
+        if self.is_off {
+            return;
+        }
         push(&mut self.runs, Run { old: old as u32, new: new as u32, len: len as u32 });
     }
 

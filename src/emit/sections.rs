@@ -30,7 +30,7 @@ pub(super) fn assemble(
         code_stays: code_stays(module, additions, &bodies)?,
         bodies,
         out: Vec::with_capacity(module.bytes.len() + code),
-        offsets: OffsetMap::default(),
+        offsets: OffsetMap::wanted(additions.maps_offsets),
         dropped: Vec::new(),
         build_id: None,
     };

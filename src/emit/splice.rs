@@ -34,10 +34,11 @@ pub(crate) struct Edited {
 }
 
 impl<'a> Splice<'a> {
-    /// Nothing yet of a body of `input`, whose output is likely to have so many bytes.
-    pub(crate) fn new(input: &'a [u8], bytes: usize) -> Splice<'a> {
+    /// Nothing yet of a body of `input`, whose output is likely to have so many bytes. Where bytes went is noted if
+    /// `maps_offsets`.
+    pub(crate) fn new(input: &'a [u8], bytes: usize, maps_offsets: bool) -> Splice<'a> {
         let out = Vec::with_capacity(bytes);
-        Splice { input, out, pending: 0..0, offsets: OffsetMap::default() }
+        Splice { input, out, pending: 0..0, offsets: OffsetMap::wanted(maps_offsets) }
     }
 
     /// Keeps these bytes of the input.
@@ -99,7 +100,7 @@ mod tests {
 
     /// A body of which `bcdef`, `hi` and `kl` are kept, and `j` is replaced.
     fn edited() -> Edited {
-        let mut splice = Splice::new(INPUT, 0);
+        let mut splice = Splice::new(INPUT, 0, true);
         splice.copy(1..3);
         splice.copy(3..6);
         splice.raw().extend(b"+++");
@@ -129,11 +130,11 @@ mod tests {
 
     #[test]
     fn nothing_between_two_copies_is_as_one_copy() {
-        let mut splice = Splice::new(INPUT, 0);
+        let mut splice = Splice::new(INPUT, 0, true);
         splice.copy(0..4);
         splice.sink();
         splice.copy(4..8);
-        let mut once = Splice::new(INPUT, 0);
+        let mut once = Splice::new(INPUT, 0, true);
         once.copy(0..8);
         assert_eq!(splice.finish(), once.finish());
     }

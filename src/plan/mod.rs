@@ -160,6 +160,8 @@ pub struct Plan {
     pub guards: Vec<GuardPlan>,
     /// The protocol with the host.
     pub abi: Abi,
+    /// Whether it is noted where the input's code is in the output.
+    pub maps_offsets: bool,
     /// Where frames go.
     pub memory: FrameMemory,
     /// Whether that memory is added, of no size: the module has none, and no frames.
@@ -350,6 +352,7 @@ impl Plan {
         Ok(Plan {
             guards,
             abi: options.abi,
+            maps_offsets: options.map_offsets,
             memory,
             adds_memory: module.memories.len() == 0,
             buffer: memory::buffer(module, options.abi, memory, &funcs),

@@ -30,11 +30,14 @@ pub(super) struct Guard {
     state: GlobalIdx,
     /// The function that traps.
     unprepared: FuncIdx,
+    /// Whether it is noted where the input's code is in the output.
+    maps_offsets: bool,
 }
 
 impl Guard {
-    pub(super) fn new(module: &Module<'_>, abi: Abi) -> Guard {
-        Guard { state: runtime::state(module), unprepared: runtime::unprepared(module, abi) }
+    pub(super) fn new(module: &Module<'_>, abi: Abi, maps_offsets: bool) -> Guard {
+        let (state, unprepared) = (runtime::state(module), runtime::unprepared(module, abi));
+        Guard { state, unprepared, maps_offsets }
     }
 
     fn write(&self, mut sink: InstructionSink<'_>) {
@@ -45,7 +48,8 @@ impl Guard {
     pub(super) fn rewrite(&self, module: &Module<'_>, plan: &GuardPlan) -> Result<Edited> {
         let body =
             module.funcs[plan.func].body.clone().expect("only defined functions are guarded");
-        let mut out = Splice::new(module.bytes, body.len() + plan.calls.len() * 10);
+        let mut out =
+            Splice::new(module.bytes, body.len() + plan.calls.len() * 10, self.maps_offsets);
         let mut rest = body.start;
         for guarded in &plan.calls {
             let located = module.operator_at(plan.func, guarded.offset)?;
@@ -194,7 +198,7 @@ mod tests {
         for (count, width) in [(1, 1), (1, 5), (200, 2), (200, 5), (20_000, 1), (20_000, 3)] {
             let bytes = module(count, width);
             let module = Module::read(&bytes).unwrap();
-            let guard = Guard::new(&module, Abi::WpkFork);
+            let guard = Guard::new(&module, Abi::WpkFork, false);
             for func in module.defined_funcs().skip(count) {
                 let plan = GuardPlan { func, calls: calls(&module, func) };
                 let cost = |call: &analyze::Guard| guard.cost(&module, func, *call).unwrap();

@@ -38,7 +38,7 @@ pub struct GuardCost {
 /// # Errors
 /// [`crate::Error::Internal`] if a body can't be read again.
 pub fn guard_costs(module: &Module<'_>, abi: Abi, plans: &[GuardPlan]) -> Result<Vec<GuardCost>> {
-    let guard = Guard::new(module, abi);
+    let guard = Guard::new(module, abi, false);
     let calls = plans.iter().flat_map(|plan| plan.calls.iter().map(|call| (plan.func, *call)));
     calls
         .map(|(func, call)| {
@@ -72,7 +72,7 @@ pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Emitted> {
         bodies.push((func, body));
         resume_bodies.extend(resume);
     }
-    let guard = Guard::new(module, plan.abi);
+    let guard = Guard::new(module, plan.abi, plan.maps_offsets);
     let guarded: Result<Vec<_>> =
         plan.guards.par_iter().map(|plan| Ok((plan.func, guard.rewrite(module, plan)?))).collect();
     bodies.extend(guarded?);

@@ -45,7 +45,7 @@ impl<'m, 'a> Output<'m, 'a> {
             plan,
             body,
             runtime,
-            bytes: Splice::new(module.bytes, bytes * 3 / 2 + 64),
+            bytes: Splice::new(module.bytes, bytes * 3 / 2 + 64, runtime.maps_offsets),
             depth: 0,
             labels: vec![0; labels as usize],
             locals: Locals::of(module, plan, body),

@@ -40,7 +40,7 @@ struct Count {
 fn check(fixture: &Fixture, optimize: Optimize, count: &Count) -> Result<(), String> {
     let input = fixture.directives.input(&fixture.text)?;
     let input = wat::parse_bytes(&input).map_err(|error| error.to_string())?;
-    let options = fixture.directives.options().optimize(optimize);
+    let options = fixture.directives.options().optimize(optimize).map_offsets(true);
     let output = wasm_fork::instrument(&input, &options).map_err(|error| error.to_string())?;
     let (before, after) = (instructions(&input), instructions(&output.wasm));
     count.all.fetch_add(before.len(), Relaxed);

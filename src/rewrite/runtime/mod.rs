@@ -65,6 +65,8 @@ pub(super) struct Runtime {
     room: FuncIdx,
     /// Ends a frame.
     pub seal: FuncIdx,
+    /// Whether it is noted where the input's code is in the output.
+    pub maps_offsets: bool,
     /// Asks whether there is room for a frame, for functions that are undone by a loop.
     pub probe: FuncIdx,
     pub pop: FuncIdx,
@@ -152,6 +154,7 @@ impl Runtime {
             multi_value: plan.multi_value,
             helpers: BTreeMap::new(),
             abi: plan.abi,
+            maps_offsets: plan.maps_offsets,
             first: FuncIdx::from_usize(module.funcs.len()),
             funcs: Vec::new(),
         };
@@ -273,6 +276,7 @@ impl Runtime {
     /// Everything that is appended, as the sections take it, but for the resume functions.
     pub fn take_additions(&mut self, module: &Module<'_>) -> Additions {
         let mut additions = Additions::default();
+        additions.maps_offsets = self.maps_offsets;
         additions.types(&self.types);
         if self.any_tag.is_some() {
             let tag = TagType { kind: TagKind::Exception, func_type_idx: self.any_tag_type };

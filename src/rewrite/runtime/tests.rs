@@ -17,6 +17,7 @@ fn output(wat: &str, ordinal: usize) -> Vec<u8> {
         funcs: Vec::new(),
         guards: Vec::new(),
         abi: Abi::WpkFork,
+        maps_offsets: false,
         memory,
         adds_memory: false,
         buffer: Buffer::lay_out(Abi::WpkFork, memory.address, globals, 64),
