@@ -84,7 +84,8 @@ fn what_is_not_rewritten_has_only_moved() {
         (func (export "run") (call $fork) (i32.store (i32.const 8) (i32.const 9)))
         (func (export "b") (i32.store (i32.const 8) (i32.const 9))))"#;
     let input = wat::parse_str(wat).unwrap();
-    let options = Options::default().entries([wasm_fork::EntryPattern::exact("env", "fork")]);
+    let entry = wasm_fork::EntryPattern::exact("env", "fork");
+    let options = Options::default().entries([entry]).map_offsets(true);
     let output = wasm_fork::instrument(&input, &options).unwrap();
     let moved = instructions(&input).into_keys().filter_map(|old| output.offsets.new_offset(old));
     // Of the sixteen instructions, the last `end` of the one that is rewritten is gone.
