@@ -1,18 +1,13 @@
 //! The events that liveness looks at, operator by operator.
 
 use super::skeleton::{Event, Skeleton};
-use crate::index::LocalIdx;
 use crate::read::labels;
 use wasmparser::Operator;
 
-/// Records the events of a live operator; `may_catch`: inside the body of a `try`.
+/// Records the events of a live operator that neither reads nor writes a local: the walk records those itself. `may_catch`: inside the body of a `try`.
 pub(super) fn record(out: &mut Skeleton, op: &Operator<'_>, is_site: bool, may_catch: bool) {
     let events = &mut out.events;
     match op {
-        Operator::LocalGet { local_index } => events.push(Event::Get(LocalIdx(*local_index))),
-        Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
-            events.push(Event::Set(LocalIdx(*local_index)));
-        }
         Operator::Block { .. } => events.push(Event::Block),
         Operator::Loop { .. } => {
             events.push(Event::Loop(out.loops));

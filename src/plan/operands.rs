@@ -78,6 +78,7 @@ pub(super) enum Purity {
     /// Has no effect and can't trap, but reads state that may change.
     Volatile,
     LocalGet(LocalIdx),
+    LocalSet(LocalIdx),
     LocalTee(LocalIdx),
     TableGet(TableIdx),
     /// Gives its operand, or traps.
@@ -127,7 +128,7 @@ impl Operands {
     }
 
     /// Notes that the operator at `offset` writes `local`.
-    pub fn write_local(&mut self, local: LocalIdx, offset: u32) {
+    fn write_local(&mut self, local: LocalIdx, offset: u32) {
         let writes = &mut self.writes[local.0 as usize];
         if writes.last <= self.node {
             writes.before_node = writes.last;
@@ -207,7 +208,9 @@ impl Operands {
             Purity::LocalGet(_) => Class::Exact,
             Purity::TableGet(_) => worst,
             Purity::Cast if retrieved.is_some() => popped[0].class,
-            Purity::LocalTee(_) | Purity::Cast | Purity::Impure => Class::Opaque,
+            Purity::LocalSet(_) | Purity::LocalTee(_) | Purity::Cast | Purity::Impure => {
+                Class::Opaque
+            }
         };
         self.stack.truncate(inputs);
         if class == Class::Opaque {
@@ -227,6 +230,9 @@ impl Operands {
             }
         }
         self.unsettled = pushes;
+        if let Purity::LocalSet(local) = purity {
+            self.write_local(local, offset);
+        }
     }
 
     /// The last operator ended at `end`, and so did the trees of what it gave.
@@ -334,6 +340,7 @@ pub(super) fn purity(op: &Operator<'_>, globals: &IndexVec<GlobalIdx, Global<'_>
     use Operator as O;
     match op {
         O::LocalGet { local_index } => Purity::LocalGet(LocalIdx(*local_index)),
+        O::LocalSet { local_index } => Purity::LocalSet(LocalIdx(*local_index)),
         O::LocalTee { local_index } => Purity::LocalTee(LocalIdx(*local_index)),
         O::TableGet { table } => Purity::TableGet(TableIdx(*table)),
         O::RefAsNonNull | O::RefCastNonNull { .. } | O::RefCastNullable { .. } => Purity::Cast,

@@ -63,12 +63,7 @@ macro_rules! visit_operators {
                 Some(arity) if only_computes => {
                     self.walk.computes(purity, offset, arity, &mut validate)
                 }
-                _ => match op {
-                    Operator::LocalSet { local_index } => {
-                        self.walk.local_set(local_index, offset, &mut validate)
-                    }
-                    _ => self.walk.operator(&op, self.site, offset, &mut validate),
-                },
+                _ => self.walk.operator(&op, self.site, offset, &mut validate),
             }
         }
     )*};

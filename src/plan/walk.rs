@@ -21,6 +21,9 @@ use wasmparser::{
 /// Knows the type of each operand, at each operator.
 pub(super) type Validator = FuncValidator<ValidatorResources>;
 
+/// Shows the operator to the validator.
+type Validate<'v> = dyn FnMut(&mut Validator) -> wasmparser::Result<()> + 'v;
+
 /// An open construct.
 pub(super) struct Open {
     kind: NodeKind,
@@ -172,7 +175,8 @@ impl Walk<'_, '_> {
         !ends_it
     }
 
-    /// An operator that only takes values and gives one, or stores it, and neither calls nor branches.
+    /// An operator that only takes values and gives one, or stores it, and neither calls nor branches. All that read or
+    /// write a local are of this kind.
     #[inline(always)]
     pub fn computes(
         &mut self,
@@ -184,28 +188,13 @@ impl Walk<'_, '_> {
         if self.dead.is_none() {
             match purity {
                 Purity::LocalGet(local) => self.event(Event::Get(local), offset),
-                Purity::LocalTee(local) => self.event(Event::Set(local), offset),
+                Purity::LocalSet(local) | Purity::LocalTee(local) => {
+                    self.event(Event::Set(local), offset);
+                }
                 _ => {}
             }
             self.use_operands(pops);
             self.operands.apply(purity, offset, (pops, pushes));
-        }
-        Ok(validate(&mut self.validator)?)
-    }
-
-    /// `local.set`.
-    #[inline(always)]
-    pub fn local_set(
-        &mut self,
-        local: u32,
-        offset: u32,
-        validate: &mut impl FnMut(&mut Validator) -> wasmparser::Result<()>,
-    ) -> Result<(), Stop> {
-        if self.dead.is_none() {
-            self.event(Event::Set(LocalIdx(local)), offset);
-            self.use_operands(1);
-            self.operands.apply(Purity::Impure, offset, (1, 0));
-            self.operands.write_local(LocalIdx(local), offset);
         }
         Ok(validate(&mut self.validator)?)
     }
@@ -230,7 +219,7 @@ impl Walk<'_, '_> {
         op: &Operator<'_>,
         site: Option<&Site>,
         offset: u32,
-        validate: &mut dyn FnMut(&mut Validator) -> wasmparser::Result<()>,
+        validate: &mut Validate<'_>,
     ) -> Result<(), Stop> {
         if self.is_dead(op, offset) {
             return Ok(validate(&mut self.validator)?);
@@ -326,7 +315,7 @@ impl Walk<'_, '_> {
         op: &Operator<'_>,
         ty: BlockType,
         offset: u32,
-        validate: &mut dyn FnMut(&mut Validator) -> wasmparser::Result<()>,
+        validate: &mut Validate<'_>,
     ) -> Result<(), Stop> {
         let params = self.param_count(ty);
         let kind = match op {
@@ -386,7 +375,7 @@ impl Walk<'_, '_> {
         &mut self,
         op: &Operator<'_>,
         offset: u32,
-        validate: &mut dyn FnMut(&mut Validator) -> wasmparser::Result<()>,
+        validate: &mut Validate<'_>,
     ) -> Result<(), Stop> {
         let falls_in = self.dead.is_none();
         self.end_construct_spills();
@@ -442,11 +431,7 @@ impl Walk<'_, '_> {
     }
 
     /// `end` or `delegate`: closes a construct; one without sites leaves no node.
-    fn leave(
-        &mut self,
-        offset: u32,
-        validate: &mut dyn FnMut(&mut Validator) -> wasmparser::Result<()>,
-    ) -> Result<(), Stop> {
+    fn leave(&mut self, offset: u32, validate: &mut Validate<'_>) -> Result<(), Stop> {
         let falls_out = self.dead.is_none();
         self.end_construct_spills();
         validate(&mut self.validator)?;
