@@ -274,31 +274,13 @@ impl Checker<'_, '_> {
                     self.called(&mut state, of_call, callee)?;
                 }
                 Operator::Return if called => {
-                    self.values(
-                        &state.stack,
-                        callee.results(),
-                        of_call.results(),
-                        Unchanged::Result,
-                    )?;
-                    require(
-                        !returns_struct(of_call, callee),
-                        "a tester adapts a structure's return",
-                    )?;
+                    self.tested_results(&state, of_call, callee)?;
                     let end = operators.get(position + 1) == Some(&Operator::End);
                     require(end, "a tester goes on after its call")?;
                     return Ok(&operators[position + 2..]);
                 }
                 Operator::End if called && operators[position - 1] == tail_call => {
-                    self.values(
-                        &state.stack,
-                        callee.results(),
-                        of_call.results(),
-                        Unchanged::Result,
-                    )?;
-                    require(
-                        !returns_struct(of_call, callee),
-                        "a tester adapts a structure's return",
-                    )?;
+                    self.tested_results(&state, of_call, callee)?;
                     return Ok(&operators[position + 1..]);
                 }
                 operator if state.step(operator)? => {}
@@ -306,6 +288,17 @@ impl Checker<'_, '_> {
             }
         }
         Err(wrong("a tester does more than call"))
+    }
+
+    /// What a tester has on the stack when it is done.
+    fn tested_results(
+        &self,
+        state: &Evaluation,
+        of_call: &FuncType,
+        callee: &FuncType,
+    ) -> Result<()> {
+        self.values(&state.stack, callee.results(), of_call.results(), Unchanged::Result)?;
+        require(!returns_struct(of_call, callee), "a tester adapts a structure's return")
     }
 
     /// A function that writes to a table: it does what `done` says to it first, or nothing; and all
