@@ -131,6 +131,7 @@ use plan::Plan;
 use read::{Module, text_to_binary};
 use report::stats::Planned;
 use shim::{ShimOptions, ShimOutput};
+use std::borrow::Cow;
 
 /// What [`instrument`] made.
 #[derive(Debug)]
@@ -144,7 +145,8 @@ pub struct Output {
     pub summary: Summary,
     /// What the user should know, one sentence each: dropped sections, for example.
     pub warnings: Vec<String>,
-    /// Where the code of the input is in the output, if [`Options::map_offsets`] asks for it; nothing otherwise.
+    /// Where the code of the input is in the output, if [`Options::map_offsets`] asks for it. Otherwise it has nothing, unless
+    /// the output is the input.
     pub offsets: OffsetMap,
 }
 
@@ -154,11 +156,8 @@ pub struct Output {
 /// As [`analyze()`], [`Error::OnlyCompares`], and every [`Error`] that names what can't be preserved. There is no partial
 /// output.
 pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
-    stage("read");
-    let bytes = text_to_binary(input)?;
-    let module = Module::read(&bytes)?;
-    stage("analyze");
-    let analysis = Analysis::run(&module, options)?;
+    let bytes = binary(input)?;
+    let (module, analysis) = analyzed(&bytes, options)?;
     let report = report(&module, &analysis, options.abi)?;
     if analysis.entries.is_empty() {
         let (warnings, summary) = (report.warnings.clone(), Summary::untouched(&module));
@@ -187,11 +186,8 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
 /// [`Error::NoSuchFunction`] for patterns that match nothing; [`Error::Unsupported`] for an assumption
 /// that can't be guarded.
 pub fn analyze(input: &[u8], options: &Options) -> Result<Report> {
-    stage("read");
-    let bytes = text_to_binary(input)?;
-    let module = Module::read(&bytes)?;
-    stage("analyze");
-    let analysis = Analysis::run(&module, options)?;
+    let bytes = binary(input)?;
+    let (module, analysis) = analyzed(&bytes, options)?;
     let report = report(&module, &analysis, options.abi)?;
     stage("plan");
     let refusals = plan::refusals(&module, &analysis, options)?;
@@ -210,11 +206,8 @@ fn report(module: &Module<'_>, analysis: &Analysis, abi: Abi) -> Result<Report> 
 /// # Errors
 /// As [`instrument`].
 pub fn stats(input: &[u8], options: &Options) -> Result<Stats> {
-    stage("read");
-    let bytes = text_to_binary(input)?;
-    let module = Module::read(&bytes)?;
-    stage("analyze");
-    let analysis = Analysis::run(&module, options)?;
+    let bytes = binary(input)?;
+    let (module, analysis) = analyzed(&bytes, options)?;
     if analysis.entries.is_empty() {
         return Ok(Stats::untouched(&module));
     }
@@ -231,8 +224,7 @@ pub fn stats(input: &[u8], options: &Options) -> Result<Stats> {
 /// # Errors
 /// As [`analyze()`], but for assumptions that can't be guarded.
 pub fn advise(input: &[u8], options: &Options) -> Result<Advice> {
-    stage("read");
-    let bytes = text_to_binary(input)?;
+    let bytes = binary(input)?;
     let module = Module::read(&bytes)?;
     stage("analyze");
     let (closure, supports) = analyze::supports(&module, options)?;
@@ -249,8 +241,7 @@ pub fn explain(
     pattern: &FuncPattern,
     question: Question,
 ) -> Result<Answer> {
-    stage("read");
-    let bytes = text_to_binary(input)?;
+    let bytes = binary(input)?;
     let module = Module::read(&bytes)?;
     stage("analyze");
     Answer::of(&module, options, pattern, question)
@@ -261,8 +252,7 @@ pub fn explain(
 /// # Errors
 /// If it can't be read, as for [`analyze()`].
 pub fn imports(input: &[u8]) -> Result<Imports> {
-    stage("read");
-    let bytes = text_to_binary(input)?;
+    let bytes = binary(input)?;
     Imports::of(&Module::read(&bytes)?)
 }
 
@@ -273,11 +263,8 @@ pub fn imports(input: &[u8]) -> Result<Imports> {
 /// # Errors
 /// As [`analyze()`]; [`Error::Unfaithful`] if it is something else.
 pub fn verify(input: &[u8], output: &[u8], options: &Options) -> Result<()> {
-    stage("read");
-    let bytes = text_to_binary(input)?;
-    let module = Module::read(&bytes)?;
-    stage("analyze");
-    let analysis = Analysis::run(&module, options)?;
+    let bytes = binary(input)?;
+    let (module, analysis) = analyzed(&bytes, options)?;
     stage("verify");
     verify::verify(&module, &analysis, options.abi, output).map_err(|error| match error {
         Error::Internal(reason) => Error::Unfaithful { reason },
@@ -311,13 +298,24 @@ pub fn shim_report(input: &[u8], options: &ShimOptions) -> Result<ShimReport> {
 /// # Errors
 /// As [`instrument`].
 pub fn plan_text(input: &[u8], options: &Options) -> Result<String> {
-    stage("read");
-    let bytes = text_to_binary(input)?;
-    let module = Module::read(&bytes)?;
-    stage("analyze");
-    let analysis = Analysis::run(&module, options)?;
+    let bytes = binary(input)?;
+    let (module, analysis) = analyzed(&bytes, options)?;
     stage("plan");
     Ok(plan::dump(&module, &Plan::make(&module, &analysis, options)?))
+}
+
+/// The binary form of a module. The stage `read` begins with it.
+fn binary(input: &[u8]) -> Result<Cow<'_, [u8]>> {
+    stage("read");
+    text_to_binary(input)
+}
+
+/// The first two stages: read, analyze.
+fn analyzed<'a>(bytes: &'a [u8], options: &Options) -> Result<(Module<'a>, Analysis)> {
+    let module = Module::read(bytes)?;
+    stage("analyze");
+    let analysis = Analysis::run(&module, options)?;
+    Ok((module, analysis))
 }
 
 /// Announces a stage to whoever shows progress: an event of its own target, with the stage's name.

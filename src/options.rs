@@ -331,10 +331,10 @@ impl Options {
         self
     }
 
-    /// Sets where time is spent.
+    /// Sets where time is spent; `None` if that is not known.
     #[must_use]
-    pub fn cpu_profile(mut self, profile: CpuProfile) -> Options {
-        self.cpu_profile = Some(profile);
+    pub fn cpu_profile(mut self, profile: impl Into<Option<CpuProfile>>) -> Options {
+        self.cpu_profile = profile.into();
         self
     }
 

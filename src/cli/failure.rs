@@ -49,9 +49,6 @@ pub(super) enum Failure {
     /// The threads can't be started.
     #[error("the threads can't be started: {0}; name fewer with --threads")]
     Threads(String),
-    /// The report can't be written as JSON.
-    #[error("the JSON can't be written: {0}")]
-    Json(#[from] serde_json::Error),
 }
 
 impl Failure {

@@ -36,11 +36,8 @@ pub(super) fn options(
 /// If the profile can't be read.
 pub(super) fn with_forms(flags: &Forms, options: Options) -> Result<Options> {
     let cpu_profile = flags.cpu_profile.as_deref().map(profiles::read_cpu).transpose()?;
-    let options = options.optimize(flags.optimize.map(Into::into).unwrap_or_default());
-    Ok(match cpu_profile {
-        Some(profile) => options.cpu_profile(profile),
-        None => options,
-    })
+    let optimize = flags.optimize.map(Into::into).unwrap_or_default();
+    Ok(options.optimize(optimize).cpu_profile(cpu_profile))
 }
 
 fn entry_pattern(text: &str, command: &str) -> EntryPattern {

@@ -11,8 +11,8 @@ pub(super) fn shim(args: &Shim, mut console: Console) -> Result<()> {
     let options = ShimOptions::default()
         .sites(sites(&args.sites, &args.from_trap)?)
         .all_sites(args.all_sites)
+        .mechanism(args.mechanism.map(Mechanism::from))
         .allow_bit_casts(args.allow_bit_casts);
-    let options = with_mechanism(options, args.mechanism);
     let Some(path) = &args.output else {
         let input = files::read(&args.input)?;
         let report = wasm_fork::shim_report(&input.bytes, &options)?;
@@ -45,8 +45,8 @@ pub(super) fn first(
     let options = ShimOptions::default()
         .sites(sites(&args.shim_site, &args.shim_from_trap)?)
         .all_sites(args.shim_all_sites)
+        .mechanism(args.shim_mechanism.map(Mechanism::from))
         .allow_bit_casts(args.shim_allow_bit_casts);
-    let options = with_mechanism(options, args.shim_mechanism);
     let output = wasm_fork::shim(&input.bytes, &options)?;
     remarks(&output, "--shim-site", console);
     if output.calls > 0 {
@@ -63,13 +63,6 @@ fn remarks(output: &ShimOutput, flag: &str, console: &mut Console) {
         ));
     }
     output.warnings.iter().for_each(|warning| console.warning(warning));
-}
-
-fn with_mechanism(options: ShimOptions, flag: Option<MechanismFlag>) -> ShimOptions {
-    match flag {
-        Some(mechanism) => options.mechanism(mechanism.into()),
-        None => options,
-    }
 }
 
 fn sites(patterns: &[String], traps: &[PathBuf]) -> Result<Vec<SitePattern>> {

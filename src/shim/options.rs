@@ -77,10 +77,10 @@ impl ShimOptions {
         self
     }
 
-    /// Sets how adapters are found.
+    /// Sets how adapters are found; `None` leaves that to what the module has.
     #[must_use]
-    pub fn mechanism(mut self, mechanism: Mechanism) -> ShimOptions {
-        self.mechanism = Some(mechanism);
+    pub fn mechanism(mut self, mechanism: impl Into<Option<Mechanism>>) -> ShimOptions {
+        self.mechanism = mechanism.into();
         self
     }
 
