@@ -29,8 +29,6 @@ pub enum RefusalKind {
     TailCall,
     /// A function that may unwind has no dummy to return.
     NonNullableResult,
-    /// A call that may reach an entry stands in a handler that throws on what it doesn't know.
-    CatchAllRethrow,
     /// A reference is live across a call that may reach an entry.
     LiveReference,
     /// A call that may reach an entry takes a reference, or calls through one, and has to again on a rewind.
@@ -56,9 +54,6 @@ impl RefusalKind {
             RefusalKind::TailCall => "tail calls (`return_call`) that may reach an entry",
             RefusalKind::NonNullableResult => {
                 "results of a non-nullable reference type in functions that may unwind"
-            }
-            RefusalKind::CatchAllRethrow => {
-                "calls that may reach an entry, inside a `catch_all` handler with `rethrow`"
             }
             RefusalKind::LiveReference => "references live across calls that may reach an entry",
             RefusalKind::CallReference => {
@@ -87,7 +82,6 @@ impl RefusalKind {
             RefusalKind::SeveralMemories => "merge them into one",
             RefusalKind::TailCall => "build without tail calls",
             RefusalKind::NonNullableResult => "return a nullable reference",
-            RefusalKind::CatchAllRethrow => "catch by tag, or move the call out of the handler",
             RefusalKind::LiveReference => {
                 "references can't be saved in memory; keep an index into a table instead"
             }

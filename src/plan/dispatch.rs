@@ -4,7 +4,7 @@
 //! that come here go to one label, not even a test of its own. Sites and regions inside are told apart by their ordinals,
 //! through a `br_table` as far as engines accept its size.
 
-use super::Label;
+use super::{Label, PadOrdinal};
 use crate::index::{LocalIdx, TagIdx};
 use crate::limits::Limit;
 
@@ -31,10 +31,29 @@ pub struct Dispatch {
 pub struct HandlerEntry {
     /// How many sites are in the handler.
     pub sites: u32,
-    /// The tag to throw; one of the rewriter's own if the handler catches all.
-    pub tag: Option<TagIdx>,
-    /// The temporaries that hold the values that were caught.
-    pub payload: Vec<LocalIdx>,
+    /// What to throw.
+    pub caught: Caught,
+}
+
+/// What a handler caught, as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caught {
+    /// Something that is never asked for: a tag of the rewriter's own will do.
+    Any,
+    /// An exception with this tag, and the temporaries that hold the values that it carries.
+    Tagged(TagIdx, Vec<LocalIdx>),
+    /// What this pad keeps.
+    Kept(PadOrdinal),
+}
+
+impl Caught {
+    /// The temporaries that hold values.
+    pub fn values(&self) -> &[LocalIdx] {
+        match self {
+            Caught::Tagged(_, values) => values,
+            Caught::Any | Caught::Kept(_) => &[],
+        }
+    }
 }
 
 /// Where `$resume` becomes 0.

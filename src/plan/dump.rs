@@ -1,10 +1,11 @@
 //! The plan as stable text, one line a decision.
 
 use super::{
-    BodyPlan, Exits, Frame, FuncPlan, Label, LabelType, Plan, Region, Reset, RewindEntry, Step,
-    Undo,
+    BodyPlan, Caught, Exits, Frame, FuncPlan, Label, LabelType, Pad, Plan, Region, Reset,
+    RewindEntry, Step, Undo,
 };
 use crate::analyze::Guard;
+use crate::index::LocalIdx;
 use crate::read::Module;
 use crate::text::escape;
 use std::fmt::{self, Write};
@@ -51,6 +52,9 @@ fn write_func(out: &mut String, module: &Module<'_>, plan: &FuncPlan) -> fmt::Re
     let temps: Vec<_> = plan.temps.iter().map(ToString::to_string).collect();
     writeln!(out, "  temporaries: from local {} [{}]", plan.locals, temps.join(" "))?;
     write_frame(out, &plan.frame)?;
+    for (ordinal, pad) in plan.pads.iter().enumerate() {
+        write_pad(out, ordinal, pad)?;
+    }
     if let Some(resume) = &plan.resume {
         writeln!(out, "  body")?;
         plan.exits.iter().try_for_each(|exits| write_exits(out, exits))?;
@@ -131,10 +135,8 @@ fn write_region(
     }
     let mut first = dispatch.first + dispatch.sites.len() as u32;
     for handler in &dispatch.handlers {
-        let tag = handler.tag.map_or("any".into(), |tag| format!("tag {tag}"));
-        let payload: Vec<_> = handler.payload.iter().map(ToString::to_string).collect();
         let last = first + handler.sites - 1;
-        targets.push(format!("{first}..{last}→throw {tag} [{}]", payload.join(" ")));
+        targets.push(format!("{first}..{last}→throw {}", caught(&handler.caught)));
         first += handler.sites;
     }
     for (label, count) in &dispatch.regions {
@@ -148,6 +150,25 @@ fn write_region(
     };
     let only = if region.rewind_only { ", by rewinds only" } else { "" };
     writeln!(out, "  region {ordinal}: [{}] {}{reset}{only}", labels.join(" "), targets.join(" "))
+}
+
+fn caught(caught: &Caught) -> String {
+    match caught {
+        Caught::Any => "any".into(),
+        Caught::Tagged(tag, values) => format!("tag {tag} [{}]", listed(values)),
+        Caught::Kept(pad) => format!("pad {}", pad.0),
+    }
+}
+
+fn listed(locals: &[LocalIdx]) -> String {
+    let locals: Vec<_> = locals.iter().map(ToString::to_string).collect();
+    locals.join(" ")
+}
+
+fn write_pad(out: &mut String, ordinal: usize, pad: &Pad) -> fmt::Result {
+    let (first, last) = (pad.first, pad.first + pad.sites - 1);
+    let (kind, values) = (pad.kind, listed(&pad.values));
+    writeln!(out, "  pad {ordinal} of sites {first}..{last}: kind {kind}, values [{values}]")
 }
 
 impl fmt::Display for Step {
@@ -171,6 +192,8 @@ impl fmt::Display for Step {
             Step::Test(site) => write!(f, "test {site}"),
             Step::CallImport(func) => write!(f, "call import {func}"),
             Step::Unreachable => write!(f, "unreachable"),
+            Step::OpenPad(pad) => write!(f, "open pad {}", pad.0),
+            Step::ClosePad(pad) => write!(f, "close pad {}", pad.0),
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Forms<'a> {
 
 impl<'a> Forms<'a> {
     /// # Errors
-    /// As [`super::FuncPlan::make`], for the functions of a CPU profile.
+    /// As [`super::Plan::make`], for the functions of a CPU profile.
     pub fn new(
         module: &Module<'_>,
         analysis: &Analysis,

@@ -1,7 +1,7 @@
 //! Which functions a CPU profile puts apart: those that give most time for the bytes of their resume functions, until
 //! they carry nine tenths of the time that the closure takes.
 
-use super::{FuncPlan, walk};
+use super::{KnownTags, Planner, walk};
 use crate::analyze::{Analysis, FuncNames, recorded_function};
 use crate::cpu_profile::CpuProfile;
 use crate::error::{Error, Result};
@@ -23,7 +23,7 @@ struct Candidate {
 /// The functions of the closure to put apart. Those of the profile that aren't found in the module are passed over.
 ///
 /// # Errors
-/// As [`FuncPlan::make`].
+/// As [`Plan::make`](super::Plan::make).
 pub(super) fn functions(
     module: &Module<'_>,
     analysis: &Analysis,
@@ -32,11 +32,12 @@ pub(super) fn functions(
     let times = times(module, profile);
     let in_closure = |func: &FuncIdx| !analysis.sites[*func].is_empty();
     let times: Vec<_> = times.into_iter().filter(|(func, _)| in_closure(func)).collect();
+    let planner = Planner { module, tags: &KnownTags::of(module), choose: &|_, _| Form::Apart };
     let candidates: Vec<_> = times
         .into_par_iter()
         .map_init(walk::Scratch::default, |scratch, (func, time)| {
             let sites = &analysis.sites[func];
-            let plan = match FuncPlan::make(module, func, sites, &|_, _| Form::Apart, scratch) {
+            let plan = match planner.func(func, sites, scratch) {
                 // It is refused as it would be without a profile.
                 Err(Error::Refused(_)) => return Ok(None),
                 plan => plan?,

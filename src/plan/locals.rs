@@ -8,7 +8,7 @@ use super::bitset::BitSet;
 use super::refuse::is_non_nullable;
 use super::saved::Types;
 use super::skeleton::Event;
-use super::{BodyPlan, Declared, Frame, RewindEntry, Step};
+use super::{BodyPlan, Declared, Frame, Pad, RewindEntry, Step};
 use crate::index::LocalIdx;
 use wasmparser::{RefType, ValType};
 
@@ -21,8 +21,16 @@ pub(super) fn in_place(types: Types<'_>, params: usize) -> Option<Declared> {
 }
 
 /// What a resume function declares.
-pub(super) fn of_resume(types: Types<'_>, body: &BodyPlan, frame: &Frame) -> Declared {
-    declare(types, used(types, body, frame).locals())
+pub(super) fn of_resume(
+    types: Types<'_>,
+    body: &BodyPlan,
+    frame: &Frame,
+    pads: &[Pad],
+) -> Declared {
+    let mut used = used(types, body, frame);
+    let kept = pads.iter().flat_map(|pad| pad.values.iter().chain([&pad.kind]));
+    kept.for_each(|local| used.insert(local.0 as usize));
+    declare(types, used.locals())
 }
 
 /// Declares `locals`, and `$resume` behind them.
@@ -52,7 +60,7 @@ fn used(types: Types<'_>, body: &BodyPlan, frame: &Frame) -> BitSet {
     frame.slots.iter().for_each(|slot| add(slot.local));
     let regions = body.entry.iter().flat_map(|entry: &RewindEntry| &entry.regions);
     let handlers = regions.flat_map(|region| &region.dispatch.handlers);
-    handlers.flat_map(|handler| &handler.payload).for_each(|local| add(*local));
+    handlers.flat_map(|handler| handler.caught.values()).for_each(|local| add(*local));
     for (_, step) in &body.steps {
         if let Step::Get(local) | Step::GetNullable(local) | Step::Set(local) = step {
             add(*local);

@@ -89,7 +89,8 @@
 //!
 //! A `try` is a region for its body and one for each handler with sites. A rewind can't branch into a
 //! handler: it enters the body, and throws there what the handler had caught. So the values caught
-//! are part of the frame; a handler that catches all gets a tag of our own, and must not `rethrow`.
+//! are part of the frame; a handler that catches all gets a tag of our own, unless it may `rethrow`: then it is a *pad*
+//! (`pads`).
 //!
 //! # Sources
 //! Ramsey, "Beyond Relooper" (2022), for nesting blocks by the order of their ends.
@@ -106,6 +107,7 @@ mod liveness;
 mod locals;
 mod memory;
 mod operands;
+mod pads;
 mod pass;
 mod prune;
 mod refuse;
@@ -118,9 +120,10 @@ mod suspects;
 mod temps;
 mod walk;
 
-pub use dispatch::{Dispatch, HandlerEntry, Jump, Reset};
+pub use dispatch::{Caught, Dispatch, HandlerEntry, Jump, Reset};
 pub use dump::dump;
 pub use exits::{Exits, Frame, Slot, saved_together};
+pub use pads::{KnownTags, Pad, PadOrdinal};
 pub use regions::Region;
 
 use crate::abi::{Abi, Buffer, FrameMemory};
@@ -172,6 +175,8 @@ pub struct Plan {
     pub multi_value: bool,
     /// The imports that sites call directly, in index order.
     pub called_imports: Vec<FuncIdx>,
+    /// The exceptions that pads can keep.
+    pub tags: KnownTags,
 }
 
 /// A function outside the closure with calls that would lead into it if an assumption were wrong.
@@ -202,6 +207,8 @@ pub struct FuncPlan {
     pub frame: Frame,
     /// Apart, where an unwind leaves the function's own body. A body that a rewind enters has one exit, which saves all.
     pub exits: Option<Exits>,
+    /// The handlers that keep what they caught, by their ordinals.
+    pub pads: Vec<Pad>,
     /// How an unwind is undone that finds no room for this frame.
     pub undo: Undo,
     /// How many sites the functions before this one have. In a frame a site's number is its ordinal
@@ -250,6 +257,8 @@ pub struct RewindEntry {
     pub regions: Vec<Region>,
     /// The types of [`Step::CopyNullable`] steps.
     pub nullable: Vec<TypeIdx>,
+    /// Whether rewinds enter. Else nothing does but an unwind that is undone inside of a pad, from there.
+    pub at_start: bool,
 }
 
 /// How a function goes back to its site when there is no room for its frame.
@@ -321,6 +330,10 @@ pub enum Step {
     CallImport(FuncIdx),
     /// `unreachable`: what follows is, though the validator can't know.
     Unreachable,
+    /// The start of what this pad does: from here on sites leave it by way of its end.
+    OpenPad(PadOrdinal),
+    /// Its end, where it is found out what it caught.
+    ClosePad(PadOrdinal),
 }
 
 impl Plan {
@@ -334,9 +347,9 @@ impl Plan {
         let mut found = Found::in_module(module, options.abi, !funcs.is_empty())?;
         let forms = form::Forms::new(module, analysis, options)?;
         let choose = |func, skeleton: &Skeleton| forms.choose(func, skeleton);
-        let plans = each(funcs, |func, scratch| {
-            FuncPlan::make(module, func, &analysis.sites[func], &choose, scratch)
-        });
+        let tags = KnownTags::of(module);
+        let planner = Planner { module, tags: &tags, choose: &choose };
+        let plans = each(funcs, |func, scratch| planner.func(func, &analysis.sites[func], scratch));
         let mut funcs = found.sift(plans)?;
         let guards = guards(analysis);
         found.in_guards(module, &guards)?;
@@ -359,6 +372,7 @@ impl Plan {
             funcs,
             multi_value: uses_multi_value(module),
             called_imports: called_imports(analysis),
+            tags,
         })
     }
 }
@@ -374,11 +388,12 @@ pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
     }
     let forms = form::Forms::new(module, analysis, options)?;
     let choose = |func, skeleton: &Skeleton| forms.choose(func, skeleton);
+    let planner = Planner { module, tags: &KnownTags::of(module), choose: &choose };
     let check = |func, scratch: &mut walk::Scratch| {
         let sites = &analysis.sites[func];
         let suspect = suspects::is_suspect(module, func)?;
         if suspect || !refuse::function(module, func, sites).is_empty() {
-            FuncPlan::make(module, func, sites, &choose, scratch)?;
+            planner.func(func, sites, scratch)?;
         }
         Ok(())
     };
@@ -409,6 +424,18 @@ fn each<T: Send>(
 }
 
 impl RewindEntry {
+    /// The same for a body that is entered inside of pads only.
+    fn inside_pads(&self) -> RewindEntry {
+        RewindEntry {
+            resume: self.resume,
+            labels: self.labels,
+            label_types: self.label_types.clone(),
+            regions: self.regions.clone(),
+            nullable: self.nullable.clone(),
+            at_start: false,
+        }
+    }
+
     /// The block type of a label that the rewriter opens.
     pub fn label_type(&self, label: Label) -> &LabelType {
         const EMPTY: &LabelType = &LabelType::Plain(BlockType::Empty);
@@ -428,44 +455,42 @@ impl FuncPlan {
         let body = self.resume.as_ref().unwrap_or(&self.body);
         (body, body.entry.as_ref().expect("a rewind enters the resume function, or the one body"))
     }
+}
 
-    fn make(
-        module: &Module<'_>,
-        func: FuncIdx,
-        sites: &[Site],
-        choose: &Choose<'_>,
-        scratch: &mut walk::Scratch,
-    ) -> Result<FuncPlan> {
-        let refusals = refuse::function(module, func, sites);
+/// What the plans of all functions are made with.
+#[derive(Clone, Copy)]
+struct Planner<'a> {
+    module: &'a Module<'a>,
+    tags: &'a KnownTags,
+    choose: &'a Choose<'a>,
+}
+
+impl Planner<'_> {
+    fn func(&self, func: FuncIdx, sites: &[Site], scratch: &mut walk::Scratch) -> Result<FuncPlan> {
+        let refusals = refuse::function(self.module, func, sites);
         if !refusals.is_empty() {
             let rest: Vec<_> = sites.iter().filter(|site| !site.tail).copied().collect();
             return refuse::also(refusals, || {
-                (!rest.is_empty())
-                    .then(|| FuncPlan::of(module, func, &rest, choose, scratch))
-                    .transpose()
+                (!rest.is_empty()).then(|| self.plan(func, &rest, scratch)).transpose()
             });
         }
-        FuncPlan::of(module, func, sites, choose, scratch)
+        self.plan(func, sites, scratch)
     }
 
-    fn of(
-        module: &Module<'_>,
-        func: FuncIdx,
-        sites: &[Site],
-        choose: &Choose<'_>,
-        scratch: &mut walk::Scratch,
-    ) -> Result<FuncPlan> {
+    fn plan(&self, func: FuncIdx, sites: &[Site], scratch: &mut walk::Scratch) -> Result<FuncPlan> {
+        let module = self.module;
         walk::walk(module, func, sites, scratch)?;
         let skeleton = &scratch.skeleton;
         let tree = regions::Tree::build(skeleton);
         let mut layout = regions::Layout::build(module, skeleton, &tree);
         let undo = undo(module, func, sites);
         let form = match undo {
-            Undo::Loop => Form::InPlace,
-            Undo::Call => choose(func, skeleton),
+            Undo::Call if pads::may_be_apart(skeleton) => (self.choose)(func, skeleton),
+            Undo::Call | Undo::Loop => Form::InPlace,
         };
-        let mut steps = steps::steps(module, func, form, skeleton, &tree, &layout);
-        layout.set_payloads(&steps.payloads);
+        let mut steps = steps::steps(module, func, form, skeleton, &tree, &layout, self.tags);
+        let mut pads = std::mem::take(&mut steps.pads);
+        layout.set_caught(std::mem::take(&mut steps.caught), &mut pads);
         refuse::many_locals(module, func, skeleton.locals.len() + steps.temps.len() + 1)?;
         let saved = match form {
             Form::InPlace => Saved::together(module, func, skeleton, &steps),
@@ -488,6 +513,7 @@ impl FuncPlan {
             label_types: layout.label_types,
             regions: layout.regions,
             nullable: std::mem::take(&mut steps.nullable),
+            at_start: true,
         };
         let plain = std::mem::take(&mut steps.plain);
         let entered = std::mem::take(&mut steps.steps);
@@ -499,19 +525,41 @@ impl FuncPlan {
                 (body, None)
             }
             Form::Apart => {
+                let inside = (!pads.is_empty()).then(|| entry.inside_pads());
+                let mut body = BodyPlan::whole(skeleton, plain, inside);
+                if body.entry.is_some() {
+                    body.declared = locals::in_place(types, params).map(Box::new);
+                }
                 let mut resume = BodyPlan::pruned(skeleton, &entered, entry);
-                resume.declared = Some(Box::new(locals::of_resume(types, &resume, &frame)));
-                (BodyPlan::whole(skeleton, plain, None), Some(resume))
+                resume.declared = Some(Box::new(locals::of_resume(types, &resume, &frame, &pads)));
+                (body, Some(resume))
             }
         };
         let sites = skeleton.needed.len() as u32;
         let (locals, temps) = (skeleton.locals.len() as u32, steps.temps);
         let sites_before = 0;
-        Ok(FuncPlan { func, body, resume, locals, temps, frame, exits, undo, sites_before, sites })
+        Ok(FuncPlan {
+            func,
+            body,
+            resume,
+            locals,
+            temps,
+            frame,
+            exits,
+            pads,
+            undo,
+            sites_before,
+            sites,
+        })
     }
 }
 
 impl BodyPlan {
+    /// Whether a rewind enters it.
+    pub fn is_entered(&self) -> bool {
+        self.entry.as_ref().is_some_and(|entry| entry.at_start)
+    }
+
     /// All that control can reach.
     fn whole(skeleton: &Skeleton, steps: Vec<(u32, Step)>, entry: Option<RewindEntry>) -> BodyPlan {
         let (dead, end_reachable) = (skeleton.dead.clone(), skeleton.end_reachable);

@@ -301,6 +301,7 @@ impl<'a> Pass<'a> {
             self.kept.extend_from_slice(here);
             self.live = true;
         } else {
+            self.kept.extend(here.iter().filter(|(_, step)| matches!(step, Step::ClosePad(_))));
             self.kept.extend([(offset, Step::Copy), (offset, Step::Unreachable)]);
             self.die(offset);
         }

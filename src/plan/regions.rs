@@ -1,12 +1,13 @@
 //! Regions, their labels and their dispatches: see the [module](super) for what a region is.
 
-use super::dispatch::{Dispatch, HandlerEntry, Reset};
+use super::dispatch::{Caught, Dispatch, HandlerEntry, Reset};
+use super::pads::Pad;
 use super::skeleton::{NodeKind, Skeleton};
 use super::{
     FEWEST_REGION_LABELS, Label, LabelType, REGION_LABELS, REGION_LABELS_TIMES_LOCALS,
     RegionOrdinal,
 };
-use crate::index::{LocalIdx, TagIdx, TypeIdx};
+use crate::index::TypeIdx;
 use crate::read::Module;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -163,8 +164,8 @@ struct Draft {
     sites: Vec<usize>,
     /// Landings and ordinals of the regions inside.
     inner: Vec<(Label, usize)>,
-    /// Ordinals of the regions of handlers, with their tags.
-    handlers: Vec<(Option<TagIdx>, usize)>,
+    /// Ordinals of the regions of handlers.
+    handlers: Vec<usize>,
     /// How many sites are in it, those of inner regions included.
     size: u32,
 }
@@ -213,13 +214,19 @@ impl Layout {
         by_ordinal
     }
 
-    /// Completes the entries of handlers: for each body's region, in order.
-    pub fn set_payloads(&mut self, payloads: &[(RegionOrdinal, Vec<LocalIdx>)]) {
+    /// Completes the entries of handlers: for each body's region, in order. Pads learn which sites are inside.
+    pub fn set_caught(&mut self, caught: Vec<(RegionOrdinal, Caught)>, pads: &mut [Pad]) {
         let mut done: BTreeMap<RegionOrdinal, usize> = BTreeMap::new();
-        for (region, payload) in payloads {
-            let ordinal = done.entry(*region).or_default();
-            let handlers = &mut self.regions[region.0 as usize].dispatch.handlers;
-            handlers[*ordinal].payload.clone_from(payload);
+        for (region, caught) in caught {
+            let ordinal = done.entry(region).or_default();
+            let dispatch = &mut self.regions[region.0 as usize].dispatch;
+            if let Caught::Kept(pad) = caught {
+                let entered = dispatch.handlers_with_first().nth(*ordinal);
+                let pad = &mut pads[pad.0 as usize];
+                (pad.first, pad.sites) =
+                    entered.map_or((0, 0), |(first, entry)| (first, entry.sites));
+            }
+            dispatch.handlers[*ordinal].caught = caught;
             *ordinal += 1;
         }
     }
@@ -311,12 +318,12 @@ impl<'a> Builder<'a> {
     /// Drafts regions for the handlers that have sites.
     fn handlers(&mut self, body: usize, node: usize) {
         let tree = self.tree;
-        for (ordinal, handler) in self.skeleton.nodes[node].handlers.iter().enumerate() {
+        for ordinal in 0..self.skeleton.nodes[node].handlers.len() {
             if tree.parts[node][ordinal + 1].is_empty() {
                 continue;
             }
             let region = self.draft(Content::Part(node, ordinal + 1));
-            self.drafts[body].handlers.push((handler.tag, region));
+            self.drafts[body].handlers.push(region);
             let region = RegionOrdinal(region as u32);
             self.layout.handler_region.insert((node, ordinal), region);
         }
@@ -340,7 +347,7 @@ impl<'a> Builder<'a> {
         for region in (0..self.drafts.len()).rev() {
             let draft = &self.drafts[region];
             let inner = draft.inner.iter().map(|(_, inner)| inner);
-            let inner = inner.chain(draft.handlers.iter().map(|(_, handler)| handler));
+            let inner = inner.chain(&draft.handlers);
             let inside: u32 = inner.map(|inner| self.drafts[*inner].size).sum();
             self.drafts[region].size = draft.sites.len() as u32 + inside;
         }
@@ -349,11 +356,11 @@ impl<'a> Builder<'a> {
             let own = self.drafts[region].sites.len() as u32;
             let mut ordinal = first[region] + own;
             let mut handlers = Vec::new();
-            for (tag, handler) in std::mem::take(&mut self.drafts[region].handlers) {
+            for handler in std::mem::take(&mut self.drafts[region].handlers) {
                 first[handler] = ordinal;
                 let sites = self.drafts[handler].size;
                 ordinal += sites;
-                handlers.push(HandlerEntry { sites, tag, payload: Vec::new() });
+                handlers.push(HandlerEntry { sites, caught: Caught::Any });
             }
             // The largest inner region comes last, where the dispatch needs no table for it.
             let mut inner = std::mem::take(&mut self.drafts[region].inner);

@@ -40,8 +40,17 @@ pub(super) struct Handler {
     pub payload: Vec<ValType>,
     /// The first node inside.
     pub first_node: usize,
-    /// Offset of a `rethrow` of what this handler caught.
-    pub rethrow: Option<u32>,
+    /// Whether it may `rethrow` what it caught.
+    pub rethrows: bool,
+    /// Whether control can reach its end.
+    pub falls_out: bool,
+}
+
+impl Handler {
+    /// Whether it must keep an exception that nothing on the operand stack tells of.
+    pub fn is_pad(&self) -> bool {
+        self.tag.is_none() && self.rethrows
+    }
 }
 
 /// Where the second arm of an `if` begins.

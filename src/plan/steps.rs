@@ -4,6 +4,8 @@
 //! thousands deep. A temporary is held no longer than its value is away from the operand stack, so
 //! that a function needs few of them.
 
+use super::dispatch::Caught;
+use super::pads::{KnownTags, Pad, PadOrdinal};
 use super::refuse::{self, Reference};
 use super::regions::{Item, Layout, Tree};
 use super::saved::Held;
@@ -25,9 +27,10 @@ pub(super) struct Steps {
     pub held: Vec<Held>,
     /// The types of the temporaries, numbered behind the declared locals.
     pub temps: Vec<ValType>,
-    /// The temporaries with what handlers caught: the region of the `try`'s body, and for each of
-    /// its handlers with sites, in order, one entry.
-    pub payloads: Vec<(RegionOrdinal, Vec<LocalIdx>)>,
+    /// What handlers caught: the region of the `try`'s body, and for each of its handlers with sites, in order, one entry.
+    pub caught: Vec<(RegionOrdinal, Caught)>,
+    /// The handlers that keep it over their sites.
+    pub pads: Vec<Pad>,
     /// The block types of those loops and `try`s whose parameters may be null where a rewind enters.
     pub nullable: Vec<TypeIdx>,
     /// What can't be preserved.
@@ -42,6 +45,7 @@ pub(super) fn steps(
     skeleton: &Skeleton,
     tree: &Tree,
     layout: &Layout,
+    tags: &KnownTags,
 ) -> Steps {
     let mut emitter = Emitter {
         module,
@@ -50,6 +54,7 @@ pub(super) fn steps(
         skeleton,
         tree,
         layout,
+        tags,
         steps: Vec::with_capacity(skeleton.nodes.len() * 4),
         is_apart: form == Form::Apart,
         plain: Vec::new(),
@@ -57,17 +62,20 @@ pub(super) fn steps(
         sites: 0,
         temps: Temps::new(skeleton.locals.len() as u32),
         away: Vec::new(),
-        payloads: Vec::new(),
+        caught: Vec::new(),
+        pads: Vec::new(),
+        open_pads: 0,
         nullable: Vec::new(),
         refusals: Vec::new(),
     };
     emitter.run();
-    let Emitter { mut steps, mut plain, held, temps, payloads, nullable, refusals, .. } = emitter;
+    let Emitter { mut steps, mut plain, held, temps, caught, pads, nullable, refusals, .. } =
+        emitter;
     for steps in [&mut steps, &mut plain] {
         steps.extend(skeleton.omitted.iter().map(|offset| (*offset, Step::Omit)));
         steps.sort_by_key(|(offset, _)| *offset);
     }
-    Steps { steps, plain, held, temps: temps.types, payloads, nullable, refusals }
+    Steps { steps, plain, held, temps: temps.types, caught, pads, nullable, refusals }
 }
 
 /// Which bodies a step belongs to.
@@ -98,6 +106,8 @@ struct Payload {
     temps: Vec<LocalIdx>,
     /// The first site that they hold it at; none if no rewind needs it.
     kept_since: Option<u32>,
+    /// The pad that the handler is.
+    pad: Option<PadOrdinal>,
 }
 
 /// A value that is away from the operand stack.
@@ -119,6 +129,7 @@ struct Emitter<'a> {
     skeleton: &'a Skeleton,
     tree: &'a Tree,
     layout: &'a Layout,
+    tags: &'a KnownTags,
     steps: Vec<(u32, Step)>,
     plain: Vec<(u32, Step)>,
     held: Vec<Held>,
@@ -127,7 +138,10 @@ struct Emitter<'a> {
     temps: Temps,
     /// The values that are away, lowest first.
     away: Vec<Away>,
-    payloads: Vec<(RegionOrdinal, Vec<LocalIdx>)>,
+    caught: Vec<(RegionOrdinal, Caught)>,
+    pads: Vec<Pad>,
+    /// How many of them are open.
+    open_pads: u32,
     nullable: Vec<TypeIdx>,
     refusals: Vec<Refusal>,
 }
@@ -145,11 +159,15 @@ impl<'a> Emitter<'a> {
                 }
                 Task::Else { node, params } => self.middle(node, &params, &mut tasks),
                 Task::Handler { node, ordinal, payload } => {
-                    self.forget_caught(&payload);
-                    self.handler(node, ordinal, &mut tasks);
+                    let offset = self.skeleton.nodes[node].handlers[ordinal].offset;
+                    let closed = self.leave_handler(&payload, offset);
+                    self.handler(node, ordinal, closed, &mut tasks);
                 }
                 Task::End { node, payload } => {
-                    self.forget_caught(&payload);
+                    let end = self.skeleton.nodes[node].end;
+                    if self.leave_handler(&payload, end) {
+                        self.push(end, Step::Copy);
+                    }
                     self.end(node);
                 }
             }
@@ -185,6 +203,12 @@ impl<'a> Emitter<'a> {
     }
 
     fn push_in(&mut self, bodies: Bodies, offset: u32, step: Step) {
+        // Where an unwind is undone inside of a pad, every body is entered there.
+        let bodies = match bodies {
+            Bodies::Entered if self.open_pads > 0 => Bodies::Both,
+            Bodies::Plain if self.open_pads > 0 => return,
+            bodies => bodies,
+        };
         if bodies != Bodies::Plain {
             self.steps.push((offset, step));
         }
@@ -319,13 +343,20 @@ impl<'a> Emitter<'a> {
         self.temps.give_back(&temps);
     }
 
-    /// Gives back the temporaries of what a handler has caught, which is left.
-    fn forget_caught(&mut self, payload: &Payload) {
+    /// At the end of a handler gives back the temporaries of what it has caught. Returns whether it was a pad, which is closed
+    /// in front of the operator there.
+    fn leave_handler(&mut self, payload: &Payload, offset: u32) -> bool {
         if let Some(since) = payload.kept_since {
             let temps = payload.temps.iter();
             self.held.extend(temps.map(|local| Held { local: *local, sites: since..self.sites }));
         }
         self.temps.give_back(&payload.temps);
+        let Some(pad) = payload.pad else {
+            return false;
+        };
+        self.push(offset, Step::ClosePad(pad));
+        self.open_pads -= 1;
+        true
     }
 
     /// A block or an `if`, whose label the region opened.
@@ -427,23 +458,23 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// A handler with sites. A rewind enters it by throwing once more what it had caught; only a `rethrow` looks at those
-    /// values then, since the handler's own operators have taken theirs from the operand stack.
-    fn handler(&mut self, index: usize, ordinal: usize, tasks: &mut Vec<Task<'a>>) {
+    /// A handler; `closed`: at whose start a pad was closed.
+    fn handler(&mut self, index: usize, ordinal: usize, closed: bool, tasks: &mut Vec<Task<'a>>) {
         let node = &self.skeleton.nodes[index];
         let handler = &node.handlers[ordinal];
-        let kept = handler.rethrow.is_some();
-        let mut payload = Payload { temps: Vec::new(), kept_since: kept.then_some(self.sites) };
+        let mut payload = Payload::default();
         if let Some(region) = self.layout.handler_region.get(&(index, ordinal)).copied() {
-            self.check_caught(handler, kept);
-            payload.temps = self.temps(&handler.payload);
-            let moved = if kept { Bodies::Both } else { Bodies::Entered };
-            self.push_in(moved, handler.offset, Step::Copy);
-            self.sets(moved, handler.offset, &payload.temps);
+            let caught = if handler.is_pad() {
+                self.pad(handler, &mut payload)
+            } else {
+                self.handler_with_values(handler, closed, &mut payload)
+            };
             self.push_in(Bodies::Entered, handler.offset, Step::Open(region));
-            self.gets(moved, handler.offset, &payload.temps);
-            let body = self.layout.node_region[index];
-            self.payloads.push((body, payload.temps.clone()));
+            let moved = if payload.kept_since.is_some() { Bodies::Both } else { Bodies::Entered };
+            self.gets(moved, handler.offset, caught.values());
+            self.caught.push((self.layout.node_region[index], caught));
+        } else if closed {
+            self.push(handler.offset, Step::Copy);
         }
         let tree = self.tree;
         tasks.push(match node.handlers.get(ordinal + 1) {
@@ -451,6 +482,40 @@ impl<'a> Emitter<'a> {
             None => Task::End { node: index, payload },
         });
         tasks.push(Task::Items(&tree.parts[index][ordinal + 1]));
+    }
+
+    /// The start of a handler that a rewind enters by throwing once more what it had caught. Only a `rethrow` looks at those
+    /// values then, since the handler's own operators have taken theirs from the operand stack.
+    fn handler_with_values(
+        &mut self,
+        handler: &Handler,
+        closed: bool,
+        payload: &mut Payload,
+    ) -> Caught {
+        self.check_caught(handler, handler.rethrows);
+        payload.kept_since = handler.rethrows.then_some(self.sites);
+        payload.temps = self.temps(&handler.payload);
+        let moved = if handler.rethrows { Bodies::Both } else { Bodies::Entered };
+        let copied = if closed { Bodies::Both } else { moved };
+        self.push_in(copied, handler.offset, Step::Copy);
+        self.sets(moved, handler.offset, &payload.temps);
+        handler.tag.map_or(Caught::Any, |tag| Caught::Tagged(tag, payload.temps.clone()))
+    }
+
+    /// The start of a pad.
+    fn pad(&mut self, handler: &Handler, payload: &mut Payload) -> Caught {
+        let pad = PadOrdinal(self.pads.len() as u32);
+        self.push(handler.offset, Step::Copy);
+        self.push(handler.offset, Step::OpenPad(pad));
+        self.open_pads += 1;
+        let kind = self.temps.take(ValType::I32);
+        let values = self.temps(&self.tags.values);
+        payload.kept_since = Some(self.sites);
+        payload.temps = [&[kind], &values[..]].concat();
+        payload.pad = Some(pad);
+        let falls_out = handler.falls_out;
+        self.pads.push(Pad { kind, values, first: 0, sites: 0, falls_out });
+        Caught::Kept(pad)
     }
 
     /// Refuses what a handler catches if a rewind couldn't throw it once more.

@@ -13,7 +13,6 @@ use crate::analyze::Site;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, LocalIdx, TagIdx, TypeIdx};
 use crate::read::Module;
-use crate::refusal::{Refusal, RefusalKind};
 use wasmparser::{
     BlockType, FuncValidator, FuncValidatorAllocations, Operator, ValidatorResources,
 };
@@ -231,7 +230,7 @@ impl Walk<'_, '_> {
         events::record(&mut self.out, op, site.is_some(), self.tries > 0);
         self.out.offsets.resize(self.out.events.len(), offset);
         if let Operator::Rethrow { relative_depth } = op {
-            self.rethrow(*relative_depth, offset);
+            self.rethrow(*relative_depth);
         }
         match op {
             Operator::Block { blockty }
@@ -397,37 +396,22 @@ impl Walk<'_, '_> {
             node.middle = Some(Middle { offset, falls_in, first_node });
         } else {
             self.tries -= usize::from(node.handlers.is_empty());
-            node.handlers.push(Handler { offset, tag, payload, first_node, rethrow: None });
+            if let Some(handler) = node.handlers.last_mut() {
+                handler.falls_out = falls_in;
+            }
+            let (rethrows, falls_out) = (false, false);
+            node.handlers.push(Handler { offset, tag, payload, first_node, rethrows, falls_out });
         }
         Ok(())
     }
 
     /// Notes in the handler that `rethrow` names that what it caught must be kept.
-    fn rethrow(&mut self, depth: u32, offset: u32) {
+    fn rethrow(&mut self, depth: u32) {
         let construct = self.open.len() - 1 - depth as usize;
         let node = &mut self.out.nodes[self.open[construct].node];
         if let Some(handler) = node.handlers.last_mut() {
-            handler.rethrow.get_or_insert(offset);
+            handler.rethrows = true;
         }
-    }
-
-    /// A rewind enters a handler by throwing once more what it caught, which for `catch_all` is
-    /// not known.
-    fn check_handlers(&self, node: &Node) -> Result<(), Stop> {
-        let ends = node.handlers.iter().skip(1).map(|handler| handler.first_node);
-        let ends = ends.chain([self.out.nodes.len()]);
-        for (handler, end) in node.handlers.iter().zip(ends) {
-            if let (None, Some(_), Some(site)) =
-                (handler.tag, handler.rethrow, self.out.nodes[handler.first_node..end].first())
-            {
-                return Err(self.refuse(
-                    RefusalKind::CatchAllRethrow,
-                    "a call that may reach an entry, inside a `catch_all` handler with `rethrow`",
-                    site.start,
-                ));
-            }
-        }
-        Ok(())
     }
 
     /// `end` or `delegate`: closes a construct; one without sites leaves no node.
@@ -439,6 +423,9 @@ impl Walk<'_, '_> {
         let next = self.out.nodes.len();
         let node = &mut self.out.nodes[open.node];
         node.end = offset;
+        if let Some(handler) = node.handlers.last_mut() {
+            handler.falls_out = falls_out;
+        }
         if open.kind == NodeKind::Try && node.handlers.is_empty() {
             self.tries -= 1;
         }
@@ -449,7 +436,6 @@ impl Walk<'_, '_> {
             return Ok(());
         }
         if open.has_site {
-            self.check_handlers(&self.out.nodes[open.node])?;
             let outer = self.open.last_mut().expect("checked above");
             outer.last = Some(Last { node: open.node, site: None });
             self.operands.pass_node(offset);
@@ -467,10 +453,5 @@ impl Walk<'_, '_> {
             BlockType::Empty | BlockType::Type(_) => 0,
             BlockType::FuncType(index) => self.module.func_type_at(TypeIdx(index)).params().len(),
         }
-    }
-
-    fn refuse(&self, kind: RefusalKind, what: &str, offset: u32) -> Stop {
-        let location = self.module.location(self.func, offset as usize);
-        Stop::Refused(Error::Refused(Refusal::at(location, kind, what).into()))
     }
 }

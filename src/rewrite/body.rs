@@ -41,7 +41,7 @@ fn write(mut out: Output<'_, '_>) -> Result<Edited> {
     let body = out.opened();
     reentry::begin(&mut out);
     let exits = Exits::open(&mut out);
-    if out.body.entry.is_some() {
+    if out.body.is_entered() {
         reentry::open_region(&mut out, RegionOrdinal(0));
     }
     let mut copier = Copier { out, exits, constructs: vec![body] };
@@ -173,6 +173,11 @@ impl Copier<'_, '_> {
             }
             Step::Unreachable => _ = out.sink().unreachable(),
             Step::Test(site) => self.exits.test(out, site),
+            Step::OpenPad(_) => self.exits.open_pad(out),
+            Step::ClosePad(pad) => {
+                let handler = *self.constructs.last().expect("a pad is a handler");
+                self.exits.close_pad(out, pad, handler);
+            }
         }
     }
 

@@ -9,6 +9,7 @@ mod body;
 mod guard;
 mod locals;
 mod output;
+mod pad;
 mod reentry;
 mod runtime;
 mod site;

@@ -10,13 +10,16 @@
 //! `$resume` elsewhere; one that only a rewind enters costs none.
 
 use super::output::Output;
+use super::pad;
 use super::runtime::AddressSink;
-use crate::plan::{Dispatch, HandlerEntry, Jump, Label, Region, RegionOrdinal, Reset, Undo};
+use crate::plan::{
+    Caught, Dispatch, HandlerEntry, Jump, Label, Region, RegionOrdinal, Reset, Undo,
+};
 use wasm_encoder::BlockType;
 
 /// What stands before everything else: the way to the resume function, or the loop for undoing.
 pub(super) fn begin(out: &mut Output<'_, '_>) {
-    if out.body.entry.is_none() {
+    if !out.body.is_entered() {
         let state = out.runtime.state.0;
         let resume = out.runtime.resume_of(out.plan.func).expect("the plan has it apart");
         out.sink().global_get(state).if_(BlockType::Empty).call(resume.0).return_().end();
@@ -150,11 +153,20 @@ fn dispatch(out: &mut Output<'_, '_>, dispatch: &Dispatch) {
 /// Throws what the handler had caught, if `$resume` is one of its ordinals, which begin with `first`.
 fn enter_handler(out: &mut Output<'_, '_>, first: u32, handler: &HandlerEntry) {
     let resume = out.resume();
-    let tag = handler.tag.or(out.runtime.any_tag).expect("laid out for all handlers");
     out.sink().local_get(resume).i32_const(first as i32).i32_sub();
     out.sink().i32_const(handler.sites as i32).i32_lt_u().if_(BlockType::Empty);
-    handler.payload.iter().for_each(|local| out.get(*local));
-    out.sink().throw(tag.0).end();
+    match &handler.caught {
+        Caught::Any => {
+            let tag = out.runtime.any_tag.expect("laid out for all handlers");
+            out.sink().throw(tag.0);
+        }
+        Caught::Tagged(tag, values) => {
+            values.iter().for_each(|local| out.get(*local));
+            out.sink().throw(tag.0);
+        }
+        Caught::Kept(pad) => pad::throw(out, *pad),
+    }
+    out.sink().end();
 }
 
 /// Goes where the plan says; `reset`: and `$resume` becomes 0.

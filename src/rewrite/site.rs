@@ -22,12 +22,14 @@
 //!
 //! The ordinal arrives with the branch; nothing of the frame is final before `seal`, which has been told its size.
 //!
-//! That is the whole interface: [`Exits::open`] around the body, [`Exits::test`] after each site, [`Exits::close`] behind it.
+//! That is the whole interface: [`Exits::open`] around the body, [`Exits::test`] after each site, [`Exits::close`] behind it; and
+//! [`Exits::open_pad`] and [`Exits::close_pad`], between which sites leave by way of the pad's end.
 
 use super::output::{Output, Position};
+use super::pad::OpenPad;
 use super::reentry;
 use super::runtime::AddressSink;
-use crate::plan::{self, Slot, saved_together};
+use crate::plan::{self, Pad, PadOrdinal, Slot, saved_together};
 use wasm_encoder::{BlockType, ValType};
 
 /// The labels of the exits around a body.
@@ -38,27 +40,77 @@ pub(super) struct Exits<'m> {
     labels: Vec<Position>,
     /// Where those go that have no next, if there are several.
     tail: Option<Position>,
+    /// The pads that are open: sites inside leave by way of the innermost.
+    pads: Vec<OpenPad>,
 }
 
 impl<'m> Exits<'m> {
     /// Opens the labels of the exits, the first one innermost.
     pub(super) fn open(out: &mut Output<'m, '_>) -> Exits<'m> {
-        let chain = out.plan.exits.as_ref().filter(|_| out.body.entry.is_none());
+        let chain = out.plan.exits.as_ref().filter(|_| !out.body.is_entered());
         let count = chain.map_or(1, |chain| chain.exits.len());
         let roots = chain.map_or(1, plan::Exits::roots);
         let ordinal = BlockType::Result(ValType::I32);
         let tail = (roots > 1).then(|| out.block(ordinal));
         let mut labels: Vec<_> = (0..count).map(|_| out.block(ordinal)).collect();
         labels.reverse();
-        Exits { chain, labels, tail }
+        Exits { chain, labels, tail, pads: Vec::new() }
     }
 
     /// After a site: unwinding is the only thing that ends in a state that is not 0.
     pub(super) fn test(&self, out: &mut Output<'_, '_>, site: u32) {
-        let exit = self.chain.map_or(0, |chain| chain.of_sites[site as usize - 1]);
-        let depth = out.distance(self.labels[exit as usize]);
+        let pad = self.pads.last().map(|pad| pad.leave);
+        let depth = out.distance(pad.unwrap_or_else(|| self.label_of(site)));
         let state = out.runtime.state.0;
         out.sink().i32_const(site as i32).global_get(state).br_if(depth).drop();
+    }
+
+    /// The label of a site's exit.
+    fn label_of(&self, site: u32) -> Position {
+        let exit = self.chain.map_or(0, |chain| chain.of_sites[site as usize - 1]);
+        self.labels[exit as usize]
+    }
+
+    /// Behind the `catch_all` of a pad.
+    pub(super) fn open_pad(&mut self, out: &mut Output<'_, '_>) {
+        self.pads.push(OpenPad::open(out));
+    }
+
+    /// At the end of the pad that was opened last, the handler of the `try` whose label is `handler`.
+    pub(super) fn close_pad(
+        &mut self,
+        out: &mut Output<'_, '_>,
+        ordinal: PadOrdinal,
+        handler: Position,
+    ) {
+        let pad = &out.plan.pads[ordinal.0 as usize];
+        let open = self.pads.pop().expect("pads nest");
+        open.find_out(out, pad, handler);
+        self.leave_pad(out, pad);
+        open.close(out);
+    }
+
+    /// From a pad to the one around it, or to the exits of its sites, one of which `$resume` says.
+    fn leave_pad(&self, out: &mut Output<'_, '_>, pad: &Pad) {
+        let resume = out.resume();
+        out.sink().local_get(resume);
+        let sites = pad.first..pad.first + pad.sites;
+        let mut exits: Vec<_> = match self.pads.last() {
+            Some(outer) => vec![outer.leave],
+            None => sites.map(|site| self.label_of(site)).collect(),
+        };
+        if exits.iter().all(|exit| *exit == exits[0]) {
+            exits.truncate(1);
+        }
+        let last = exits.pop().expect("a pad has sites");
+        let last = out.distance(last);
+        if exits.is_empty() {
+            out.sink().br(last);
+            return;
+        }
+        let depths: Vec<_> = exits.into_iter().map(|exit| out.distance(exit)).collect();
+        let first = pad.first as i32;
+        out.sink().local_get(resume).i32_const(first).i32_sub().br_table(depths, last);
     }
 
     /// What the exits do; behind it nothing is left but to return a dummy.

@@ -12,6 +12,7 @@
 //! | those that the host calls | `protocol` |
 //! | `limit`, `room`, `seal`, `probe`, `pop`, and `call …` in front of imports | `frames` |
 //! | `save_…`, `load_…` | `slots` |
+//! | `undo`, `throw`, where there are pads | `pads` |
 //! | `unprepared`, which traps, where there are guards; the numbers of resume functions | here |
 //!
 //! What is where in the buffer is said in [`abi`](crate::abi). `pos` and `end` are read from memory each
@@ -22,6 +23,7 @@
 
 mod address;
 mod frames;
+mod pads;
 mod protocol;
 mod slots;
 #[cfg(test)]
@@ -30,9 +32,10 @@ mod tests;
 use crate::abi::{Abi, Buffer, FrameMemory, Operation};
 use crate::emit::{Additions, Edited, NewTypes, Signature};
 use crate::index::{FuncIdx, GlobalIdx, IndexType, TagIdx};
-use crate::plan::{LabelType, Plan};
+use crate::plan::{Caught, KnownTags, LabelType, Plan};
 use crate::read::Module;
 pub(super) use address::AddressSink;
+use pads::PadFuncs;
 use slots::Helpers;
 use std::collections::BTreeMap;
 use wasm_encoder::{
@@ -79,6 +82,9 @@ pub(super) struct Runtime {
     /// A tag without values, for handlers that catch all; where there are any.
     pub any_tag: Option<TagIdx>,
     any_tag_type: u32,
+    /// The exceptions that pads can keep.
+    pub tags: KnownTags,
+    pads: Option<PadFuncs>,
     pub multi_value: bool,
     helpers: BTreeMap<(usize, usize), Helpers>,
     abi: Abi,
@@ -151,6 +157,8 @@ impl Runtime {
             resume_types: Vec::new(),
             any_tag: None,
             any_tag_type: 0,
+            tags: plan.tags.clone(),
+            pads: None,
             multi_value: plan.multi_value,
             helpers: BTreeMap::new(),
             abi: plan.abi,
@@ -160,7 +168,7 @@ impl Runtime {
         };
         let regions = plan.funcs.iter().flat_map(|func| &func.entered().1.regions);
         let mut handlers = regions.flat_map(|region| &region.dispatch.handlers);
-        if handlers.any(|handler| handler.tag.is_none()) {
+        if handlers.any(|handler| handler.caught == Caught::Any) {
             runtime.any_tag = Some(TagIdx::from_usize(module.tags.len()));
             let nothing = Signature { params: Vec::new(), results: Vec::new() };
             runtime.any_tag_type = runtime.types.add(nothing);
@@ -197,6 +205,9 @@ impl Runtime {
         }
         self.append_callers(module, plan);
         self.append_slot_helpers(plan);
+        if plan.funcs.iter().any(|func| !func.pads.is_empty()) {
+            self.append_pad_funcs();
+        }
         self.number_resumes(module, plan);
     }
 

@@ -1,0 +1,65 @@
+//! Pads, as [`plan`](crate::plan) describes them: how it is found out what they caught, and how it is thrown anew.
+
+use super::output::{Output, Position};
+use crate::plan::{Pad, PadOrdinal};
+use wasm_encoder::{BlockType, ValType};
+
+/// A pad that is open.
+pub(super) struct OpenPad {
+    /// From here its sites are entered again, when an unwind is undone.
+    again: Position,
+    /// Where unwinds leave it, with the site's ordinal on the stack.
+    pub(super) leave: Position,
+}
+
+impl OpenPad {
+    pub(super) fn open(out: &mut Output<'_, '_>) -> OpenPad {
+        out.sink().loop_(BlockType::Empty);
+        let again = out.opened();
+        let leave = out.block(BlockType::Result(ValType::I32));
+        OpenPad { again, leave }
+    }
+
+    /// Ends `leave`. Behind it the site's ordinal is in `$resume`, and what was caught is in the pad's temporaries; if that can't
+    /// be told, the unwind is undone.
+    pub(super) fn find_out(&self, out: &mut Output<'_, '_>, pad: &Pad, handler: Position) {
+        if pad.falls_out {
+            let depth = out.distance(handler);
+            out.sink().br(depth);
+        }
+        out.end();
+        let resume = out.resume();
+        out.sink().local_set(resume).try_(BlockType::Empty);
+        out.opened();
+        let depth = out.distance(handler);
+        out.sink().rethrow(depth);
+        let runtime = out.runtime;
+        let kind = out.number(pad.kind);
+        for (number, known) in (1..).zip(&runtime.tags.tags) {
+            out.sink().catch(known.tag.0);
+            for place in known.places.iter().rev() {
+                out.set(pad.values[*place as usize]);
+            }
+            out.sink().i32_const(number).local_set(kind);
+        }
+        let again = out.distance(self.again);
+        out.sink().catch_all().call(runtime.pads().undo.0).br(again);
+        out.end();
+    }
+
+    /// Behind it nothing is reached.
+    pub(super) fn close(&self, out: &mut Output<'_, '_>) {
+        debug_assert!(out.is_innermost(self.again), "constructs nest");
+        out.end();
+        out.sink().unreachable();
+    }
+}
+
+/// Throws what the pad had caught.
+pub(super) fn throw(out: &mut Output<'_, '_>, ordinal: PadOrdinal) {
+    let pad = &out.plan.pads[ordinal.0 as usize];
+    out.get(pad.kind);
+    pad.values.iter().for_each(|local| out.get(*local));
+    let throw = out.runtime.pads().throw;
+    out.sink().call(throw.0).unreachable();
+}
