@@ -8,7 +8,7 @@ import time
 
 
 class Run:
-    """A finished process: wall-clock and CPU seconds, peak memory in bytes, standard output."""
+    """A finished process: wall-clock and CPU seconds, peak memory in bytes, standard output and error."""
 
     def __init__(self, command, statuses=(0,)):
         with tempfile.TemporaryFile() as out:
@@ -20,6 +20,7 @@ class Run:
             self.wall = time.perf_counter() - start
             out.seek(0)
             self.output = out.read()
+            self.errors = errors
         if process.returncode not in statuses:
             sys.stderr.buffer.write(errors[-2000:])
             sys.exit(f"error: {' '.join(map(str, command))}: status {process.returncode}")
