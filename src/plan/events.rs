@@ -4,7 +4,8 @@ use super::skeleton::{Event, Skeleton};
 use crate::read::labels;
 use wasmparser::Operator;
 
-/// Records the events of a live operator that neither reads nor writes a local: the walk records those itself. `may_catch`: inside the body of a `try`.
+/// Records the events of a live operator that neither reads nor writes a local: the walk records those itself. `may_catch`:
+/// inside the body of a `try`.
 pub(super) fn record(out: &mut Skeleton, op: &Operator<'_>, is_site: bool, may_catch: bool) {
     let events = &mut out.events;
     match op {
