@@ -156,10 +156,10 @@ pub struct Output {
 /// As [`analyze()`], [`Error::OnlyCompares`], and every [`Error`] that names what can't be preserved. There is no partial
 /// output.
 pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
-    let bytes = binary(input)?;
+    let bytes = linked(binary(input)?, options)?;
     let (module, analysis) = analyzed(&bytes, options)?;
     let report = report(&module, &analysis, options.abi)?;
-    if analysis.entries.is_empty() {
+    if !analysis.may_unwind() {
         let (warnings, summary) = (report.warnings.clone(), Summary::untouched(&module));
         let offsets = OffsetMap::identity(bytes.len());
         return Ok(Output { wasm: bytes.into_owned(), report, summary, warnings, offsets });
@@ -206,9 +206,9 @@ fn report(module: &Module<'_>, analysis: &Analysis, abi: Abi) -> Result<Report> 
 /// # Errors
 /// As [`instrument`].
 pub fn stats(input: &[u8], options: &Options) -> Result<Stats> {
-    let bytes = binary(input)?;
+    let bytes = linked(binary(input)?, options)?;
     let (module, analysis) = analyzed(&bytes, options)?;
-    if analysis.entries.is_empty() {
+    if !analysis.may_unwind() {
         return Ok(Stats::untouched(&module));
     }
     stage("plan");
@@ -263,7 +263,7 @@ pub fn imports(input: &[u8]) -> Result<Imports> {
 /// # Errors
 /// As [`analyze()`]; [`Error::Unfaithful`] if it is something else.
 pub fn verify(input: &[u8], output: &[u8], options: &Options) -> Result<()> {
-    let bytes = binary(input)?;
+    let bytes = linked(binary(input)?, options)?;
     let (module, analysis) = analyzed(&bytes, options)?;
     stage("verify");
     verify::verify(&module, &analysis, options.abi, output).map_err(|error| match error {
@@ -298,7 +298,7 @@ pub fn shim_report(input: &[u8], options: &ShimOptions) -> Result<ShimReport> {
 /// # Errors
 /// As [`instrument`].
 pub fn plan_text(input: &[u8], options: &Options) -> Result<String> {
-    let bytes = binary(input)?;
+    let bytes = linked(binary(input)?, options)?;
     let (module, analysis) = analyzed(&bytes, options)?;
     stage("plan");
     Ok(plan::dump(&module, &Plan::make(&module, &analysis, options)?))
@@ -308,6 +308,24 @@ pub fn plan_text(input: &[u8], options: &Options) -> Result<String> {
 fn binary(input: &[u8]) -> Result<Cow<'_, [u8]>> {
     stage("read");
     text_to_binary(input)
+}
+
+/// A side module imports what it shares with the main module; any other is as it was. Refusals come first, since offsets change.
+fn linked<'a>(bytes: Cow<'a, [u8]>, options: &Options) -> Result<Cow<'a, [u8]>> {
+    if options.abi != Abi::WpkForkSide {
+        return Ok(bytes);
+    }
+    let (module, analysis) = analyzed(&bytes, options)?;
+    if !analysis.may_unwind() {
+        return Ok(bytes);
+    }
+    let refusals = plan::refusals(&module, &analysis, options)?;
+    if !refusals.is_empty() {
+        return Err(Error::Refused(refusals));
+    }
+    let address = plan::memory_of_frames(&module).address;
+    let globals = abi::shared_globals(address);
+    Ok(Cow::Owned(emit::import_globals(&module, abi::SHARED_MODULE, &globals)?))
 }
 
 /// The first two stages: read, analyze.

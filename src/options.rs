@@ -252,6 +252,10 @@ pub struct Options {
     /// Other imports that may call back into the module before they return, through an export or
     /// any function reference that the host can have. A call of one is like a call of each of those.
     pub reentrant: Vec<EntryPattern>,
+    /// Imports that may lead into another module which unwinds by itself: entries in all but name.
+    pub through: Vec<EntryPattern>,
+    /// Tables that may hold functions of such modules.
+    pub through_tables: Vec<TablePattern>,
     /// What narrows the closure beyond what is proved, at the price of guards.
     pub assumptions: Vec<Assumption>,
     /// How far calls through values are followed.
@@ -277,6 +281,8 @@ impl Default for Options {
         Options {
             entries: vec![EntryPattern::exact("kernel", "kernel_fork")],
             reentrant: Vec::new(),
+            through: Vec::new(),
+            through_tables: Vec::new(),
             assumptions: Vec::new(),
             precision: Precision::default(),
             optimize: Optimize::default(),
@@ -301,6 +307,20 @@ impl Options {
     #[must_use]
     pub fn reentrant(mut self, imports: impl IntoIterator<Item = EntryPattern>) -> Options {
         self.reentrant = imports.into_iter().collect();
+        self
+    }
+
+    /// Sets which imports may lead into another module that unwinds by itself.
+    #[must_use]
+    pub fn through(mut self, imports: impl IntoIterator<Item = EntryPattern>) -> Options {
+        self.through = imports.into_iter().collect();
+        self
+    }
+
+    /// Sets which tables may hold functions of such modules.
+    #[must_use]
+    pub fn through_tables(mut self, tables: impl IntoIterator<Item = TablePattern>) -> Options {
+        self.through_tables = tables.into_iter().collect();
         self
     }
 

@@ -9,6 +9,9 @@
 //! | 2P | | | the saved globals in declaration order, each aligned to its size, relative to the buffer |
 //! | | | | the reserve: room for the largest frame, where one is put for which there is none at `pos` |
 //! | | | | the frames, the innermost function's first |
+//!
+//! Where modules share a buffer, `pos` and `end` and the first module's globals and reserve are the main module's; those of the
+//! others follow in the order in which they join, each module's globals relative to where its own part begins.
 
 use super::{Abi, AddressType, slot_bytes};
 use crate::index::GlobalIdx;
@@ -21,7 +24,8 @@ pub struct Buffer {
     pub pos: u64,
     /// Where `end` is.
     pub end: u64,
-    /// The saved globals, in index order.
+    /// The saved globals, in index order. Their offsets, `reserve` and `frames` count from the buffer; in a side module from its
+    /// own part.
     pub globals: Vec<SavedGlobal>,
     /// Where the reserve begins.
     pub reserve: u64,
@@ -49,7 +53,10 @@ impl Buffer {
         reserve_bytes: u64,
     ) -> Buffer {
         let (pos, end) = (0, address.bytes());
-        let mut offset = 2 * address.bytes();
+        let mut offset = match abi {
+            Abi::WpkFork | Abi::WpkForkMain => 2 * address.bytes(),
+            Abi::WpkForkSide => 0,
+        };
         let globals = globals.into_iter().filter(|_| abi.saves_globals());
         let globals = globals.map(|(index, ty)| {
             let bytes = u64::from(slot_bytes(ty));

@@ -10,6 +10,7 @@
 //! | what is exported, under which name and type, and in which state it traps | [`Abi::exports`], [`Operation`], [`Abi::permits`] |
 //! | the states | [`State`] |
 //! | what is where in the buffer, and what is saved there | [`Buffer`] |
+//! | which globals hold the state, and which of them modules share | [`StateGlobals`], [`SHARED_GLOBALS`] |
 //! | what is in a frame's cells | [`slot_bytes`], [`SITE_BYTES`] |
 //! | in which memory it all lies, and how addresses are calculated | [`FrameMemory`], [`AddressType`] |
 //! | which modules speak a protocol already | [`instrumented`] |
@@ -32,12 +33,14 @@ mod address;
 mod buffer;
 mod detect;
 mod frame;
+mod globals;
 
 pub use address::{AddressType, FrameMemory};
 pub use buffer::Buffer;
 pub use detect::{instrumented, state_getter};
 pub(crate) use frame::type_ordinal;
 pub use frame::{FRAME_ALIGN_LOG2, SITE_BYTES, SLOT_TYPES, slot_bytes};
+pub use globals::{StateGlobals, shared_globals};
 
 use std::ops::RangeInclusive;
 use wasmparser::ValType;
@@ -49,7 +52,25 @@ pub enum Abi {
     /// `wpk_fork_*`: state in six exports, frames in a buffer that the host provides.
     #[default]
     WpkFork,
+    /// The same for a module that shares its state with others over the same memory: see [`SHARED_GLOBALS`].
+    WpkForkMain,
+    /// What such others speak: they save and restore their globals, and leave the rest to the main module.
+    WpkForkSide,
 }
+
+/// The globals that modules over one memory share, so that one stack may run through all of them: exported by the main
+/// module, imported by the others from `env`, under these names.
+///
+/// | name | type | meaning |
+/// |---|---|---|
+/// | `wpk_fork_shared_state` | i32 | the [`State`] |
+/// | `wpk_fork_shared_buffer` | address | the address of the buffer |
+/// | `wpk_fork_shared_bottom` | address | where the first frame goes: behind what all modules save |
+pub const SHARED_GLOBALS: [&str; 3] =
+    ["wpk_fork_shared_state", "wpk_fork_shared_buffer", "wpk_fork_shared_bottom"];
+
+/// The module that the shared globals are imported from, which is where dynamic linkers find what another module exports.
+pub const SHARED_MODULE: &str = "env";
 
 /// What the host asks of the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,32 +126,41 @@ impl State {
     }
 }
 
-impl Operation {
-    /// Whether its function takes the address of the buffer.
-    pub fn takes_buffer(self) -> bool {
-        match self {
-            Operation::BeginUnwind | Operation::BeginRewind | Operation::BeginResume => true,
-            Operation::EndUnwind | Operation::EndRewind | Operation::GetState => false,
-        }
-    }
-
-    /// The parameters and results of its function.
-    pub fn signature(self, address: AddressType) -> (Vec<ValType>, Vec<ValType>) {
-        let params = if self.takes_buffer() { vec![address.val_type()] } else { Vec::new() };
-        let results = if self == Operation::GetState { vec![ValType::I32] } else { Vec::new() };
-        (params, results)
-    }
-}
-
 impl Abi {
     /// All protocols.
-    pub const ALL: [Abi; 1] = [Abi::WpkFork];
+    pub const ALL: [Abi; 3] = [Abi::WpkFork, Abi::WpkForkMain, Abi::WpkForkSide];
 
     /// The name, as options spell it.
     pub fn name(self) -> &'static str {
         match self {
-            Abi::WpkFork => "wpk-fork",
+            Abi::WpkFork | Abi::WpkForkMain | Abi::WpkForkSide => "wpk-fork",
         }
+    }
+
+    /// Whether an operation's function takes the address of the buffer.
+    fn takes_buffer(self, operation: Operation) -> bool {
+        use Operation as O;
+        match (self, operation) {
+            (_, O::EndUnwind | O::EndRewind | O::GetState) => false,
+            (Abi::WpkFork | Abi::WpkForkMain, O::BeginUnwind | O::BeginRewind | O::BeginResume) => {
+                true
+            }
+            // The main module has been told.
+            (Abi::WpkForkSide, O::BeginUnwind | O::BeginRewind | O::BeginResume) => false,
+        }
+    }
+
+    /// The parameters and results of an operation's function.
+    pub(crate) fn signature(
+        self,
+        operation: Operation,
+        address: AddressType,
+    ) -> (Vec<ValType>, Vec<ValType>) {
+        let params =
+            if self.takes_buffer(operation) { vec![address.val_type()] } else { Vec::new() };
+        let results =
+            if operation == Operation::GetState { vec![ValType::I32] } else { Vec::new() };
+        (params, results)
     }
 
     /// What the module exports, in the order in which it is appended.
@@ -143,8 +173,15 @@ impl Abi {
             Export { operation: Operation::EndRewind, name: "wpk_fork_rewind_end" },
             Export { operation: Operation::GetState, name: "wpk_fork_state" },
         ];
+        const SIDE: [Export; 4] = [
+            Export { operation: Operation::BeginUnwind, name: "wpk_fork_unwind_join" },
+            Export { operation: Operation::BeginRewind, name: "wpk_fork_rewind_join" },
+            Export { operation: Operation::BeginResume, name: "wpk_fork_resume_join" },
+            Export { operation: Operation::GetState, name: "wpk_fork_state" },
+        ];
         match self {
-            Abi::WpkFork => &WPK_FORK,
+            Abi::WpkFork | Abi::WpkForkMain => &WPK_FORK,
+            Abi::WpkForkSide => &SIDE,
         }
     }
 
@@ -157,33 +194,37 @@ impl Abi {
     pub(crate) fn permits(self, operation: Operation) -> Option<RangeInclusive<State>> {
         use Operation as O;
         match (self, operation) {
-            (Abi::WpkFork, O::BeginUnwind | O::BeginRewind | O::BeginResume) => {
+            (_, O::GetState) => None,
+            (_, O::EndUnwind) => Some(State::Unwinding..=State::Unwinding),
+            (_, O::EndRewind) => Some(State::Rewinding..=State::NoRoomReserve),
+            (Abi::WpkFork | Abi::WpkForkMain, O::BeginUnwind | O::BeginRewind | O::BeginResume) => {
                 Some(State::Normal..=State::Normal)
             }
-            (Abi::WpkFork, O::EndUnwind) => Some(State::Unwinding..=State::Unwinding),
-            (Abi::WpkFork, O::EndRewind) => Some(State::Rewinding..=State::NoRoomReserve),
-            (Abi::WpkFork, O::GetState) => None,
+            (Abi::WpkForkSide, O::BeginUnwind) => Some(State::Unwinding..=State::Unwinding),
+            (Abi::WpkForkSide, O::BeginRewind | O::BeginResume) => {
+                Some(State::Rewinding..=State::Rewinding)
+            }
         }
     }
 
     /// Whether the buffer holds the mutable globals that the module defines.
     pub(crate) fn saves_globals(self) -> bool {
         match self {
-            Abi::WpkFork => true,
+            Abi::WpkFork | Abi::WpkForkMain | Abi::WpkForkSide => true,
         }
     }
 
     /// Whether the buffer keeps room for a frame for which there is none at `pos`.
     pub(crate) fn has_reserve(self) -> bool {
         match self {
-            Abi::WpkFork => true,
+            Abi::WpkFork | Abi::WpkForkMain | Abi::WpkForkSide => true,
         }
     }
 
     /// The name of something that is appended but not exported.
     pub(crate) fn private_name(self, what: &str) -> String {
         match self {
-            Abi::WpkFork => format!("wpk_fork_{what}"),
+            Abi::WpkFork | Abi::WpkForkMain | Abi::WpkForkSide => format!("wpk_fork_{what}"),
         }
     }
 }

@@ -32,7 +32,7 @@ type MayBeImport = bool;
 /// [`Error::Internal`] if something is.
 pub(super) fn check(model: &Model<'_>, query: &Query, analysis: &Analysis) -> Result<()> {
     imports(model, query, &analysis.closure)?;
-    let checker = Checker::new(model, &analysis.closure);
+    let checker = Checker::new(model, query, &analysis.closure);
     for (caller, calls) in model.facts.calls.iter_enumerated() {
         if analysis.closure[caller] {
             checker.sites_of(caller, calls, &analysis.sites[caller])?;
@@ -56,7 +56,7 @@ pub(super) fn check_narrowed(
     removed: &IndexVec<FuncIdx, bool>,
 ) -> Result<()> {
     imports(model, query, closure)?;
-    let checker = Checker::new(model, closure);
+    let checker = Checker::new(model, query, closure);
     let calls = model.facts.calls.iter_enumerated();
     for (caller, calls) in calls.filter(|(caller, _)| !closure[*caller] && !removed[*caller]) {
         checker.guards_of(caller, calls, &[])?;
@@ -89,6 +89,7 @@ fn any(hits: impl Iterator<Item = Hit>) -> Hit {
 
 struct Checker<'a> {
     model: &'a Model<'a>,
+    query: &'a Query,
     closure: &'a IndexVec<FuncIdx, bool>,
     /// The types, by subtyping, of the closure's functions that are taken.
     taken: BTreeMap<TypeId, MayBeImport>,
@@ -97,9 +98,9 @@ struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    fn new(model: &'a Model<'a>, closure: &'a IndexVec<FuncIdx, bool>) -> Self {
+    fn new(model: &'a Model<'a>, query: &'a Query, closure: &'a IndexVec<FuncIdx, bool>) -> Self {
         let mut checker =
-            Checker { model, closure, taken: BTreeMap::new(), tables: BTreeMap::new() };
+            Checker { model, query, closure, taken: BTreeMap::new(), tables: BTreeMap::new() };
         checker.note_taken();
         checker.note_tables();
         checker
@@ -213,6 +214,9 @@ impl<'a> Checker<'a> {
     }
 
     fn hit(&self, ordinal: u32, dynamic: Dynamic) -> Hit {
+        if self.query.may_be_foreign(dynamic) {
+            return Some(true);
+        }
         let types = &self.model.types;
         let known = self.model.flows.targets.get(&ordinal);
         match (dynamic, known) {

@@ -23,9 +23,10 @@ use crate::options::Precision;
 use crate::read::Module;
 use std::collections::HashMap;
 
-/// A node: the functions come first, then the host, then the classes.
+/// A node: the functions come first, then the host, then what other modules have, then the classes.
 ///
-/// The host stands between the functions that it can call and the imports that call back.
+/// The host stands between the functions that it can call and the imports that call back. Functions of other modules that
+/// unwind by themselves are called like entries, but through tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Node(u32);
 
@@ -91,6 +92,17 @@ impl Graph {
         Node(self.funcs as u32)
     }
 
+    /// The node of the functions of other modules.
+    pub(super) fn foreign(&self) -> Node {
+        Node(self.funcs as u32 + 1)
+    }
+
+    /// Where unwinds come from: the entries, and functions of other modules, which lead nowhere unless tables may hold them.
+    pub(super) fn roots(&self, entries: &[FuncIdx]) -> impl Iterator<Item = Node> + use<> {
+        let entries: Vec<_> = entries.iter().map(|entry| self.func(*entry)).collect();
+        entries.into_iter().chain([self.foreign()])
+    }
+
     /// The function that a node is.
     pub(super) fn as_func(&self, node: Node) -> Option<FuncIdx> {
         (node.position() < self.funcs).then_some(FuncIdx(node.0))
@@ -135,8 +147,9 @@ impl Graph {
         entries: &[FuncIdx],
         removed: &IndexVec<FuncIdx, bool>,
     ) -> Reached {
-        let roots = entries.iter().map(|entry| self.func(*entry));
-        self.search(roots, |_, node| !removed.get(FuncIdx(node.0)).is_some_and(|removed| *removed))
+        self.search(self.roots(entries), |_, node| {
+            !removed.get(FuncIdx(node.0)).is_some_and(|removed| *removed)
+        })
     }
 
     /// `roots` and the classes that they can be targets of.
@@ -248,9 +261,13 @@ impl Builder<'_> {
         Node(self.model.module.funcs.len() as u32)
     }
 
+    fn foreign(&self) -> Node {
+        Node(self.host().0 + 1)
+    }
+
     fn next_node(&self) -> Node {
         let others = self.classes.len() + self.unions.len() + self.below.len();
-        Node(self.host().0 + 1 + others as u32)
+        Node(self.foreign().0 + 1 + others as u32)
     }
 
     /// The node of what may have any subtype of `ty`, as an import of this type may.
@@ -291,6 +308,15 @@ impl Builder<'_> {
     }
 
     fn target(&mut self, ordinal: u32, dynamic: Dynamic) -> Option<Node> {
+        let own = self.own_target(ordinal, dynamic);
+        if self.query.may_be_foreign(dynamic) {
+            return self.union(own.into_iter().chain([self.foreign()]).collect());
+        }
+        own
+    }
+
+    /// Without functions of other modules.
+    fn own_target(&mut self, ordinal: u32, dynamic: Dynamic) -> Option<Node> {
         let Model { types, flows, tables, .. } = self.model;
         let known = flows.targets.get(&ordinal);
         let (table, ty) = match (dynamic, known) {

@@ -76,6 +76,8 @@ use std::time::Instant;
 pub struct Analysis {
     /// The function imports that match the options' entry patterns, in index order.
     pub entries: Vec<FuncIdx>,
+    /// Whether functions of other modules may unwind, through tables.
+    pub is_foreign: bool,
     /// For each function, whether it can be on the stack when an entry is called. Entries are in
     /// the closure themselves.
     pub closure: IndexVec<FuncIdx, bool>,
@@ -197,6 +199,11 @@ impl Analysis {
         Ok(analysis)
     }
 
+    /// Whether anything that unwinds is called: an entry, or another module's function.
+    pub fn may_unwind(&self) -> bool {
+        self.is_foreign || !self.entries.is_empty()
+    }
+
     /// The closure and its sites: every call in it that can lead back into it, even where the user
     /// assumes that no entry lies behind. `reached` are its functions, and the classes that these
     /// are targets of.
@@ -207,13 +214,15 @@ impl Analysis {
         let sites = Sites {
             model,
             graph,
-            imports: graph.reach_classes(imports.map(|import| graph.func(import))),
+            imports: graph
+                .reach_classes(imports.map(|import| graph.func(import)).chain([graph.foreign()])),
             reached,
         };
         Analysis {
             sites: sites.all(),
             closure,
             entries: query.entries.clone(),
+            is_foreign: !query.through_tables.is_empty(),
             precision: query.precision,
             assumptions: Vec::new(),
             notes: Vec::new(),

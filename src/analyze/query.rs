@@ -1,9 +1,11 @@
 //! What is asked of a module: at which imports its stack may be unwound, which others may call back, and how
 //! precisely that is to be answered.
 
+use super::assume::patterns;
+use super::facts::Dynamic;
 use super::similar::{self, NEAR_NAMES};
 use crate::error::{Error, Result};
-use crate::index::FuncIdx;
+use crate::index::{FuncIdx, TableIdx};
 use crate::options::{EntryPattern, Options, Precision};
 use crate::read::{Import, Module};
 
@@ -15,17 +17,28 @@ pub(super) struct Query {
     pub(super) reentrant: Vec<FuncIdx>,
     /// How many of these no option names.
     pub(super) recognised: usize,
+    /// The tables that may hold functions of other modules that unwind by themselves, in index order.
+    pub(super) through_tables: Vec<TableIdx>,
     /// How far the graph follows calls through values.
     pub(super) precision: Precision,
 }
 
 impl Query {
     /// # Errors
-    /// [`Error::MissingEntry`] or [`Error::MissingReentrant`] if a pattern of the options matches no import.
+    /// [`Error::MissingEntry`] or [`Error::MissingReentrant`] if a pattern of the options matches no import, and
+    /// [`Error::NoSuchTable`] for one that matches no table.
     pub(super) fn new(module: &Module<'_>, options: &Options) -> Result<Query> {
         let entries = entries(module, options)?;
         let Reentrant { imports: reentrant, recognised } = reentrant(module, options)?;
-        Ok(Query { entries, reentrant, recognised, precision: options.precision })
+        let through_tables = options.through_tables.iter();
+        let through_tables = through_tables.map(|pattern| patterns::tables(module, pattern));
+        let through_tables = through_tables.collect::<Result<Vec<_>>>()?.concat();
+        Ok(Query { entries, reentrant, recognised, through_tables, precision: options.precision })
+    }
+
+    /// Whether a call may reach a function of another module that unwinds by itself.
+    pub(super) fn may_be_foreign(&self, dynamic: Dynamic) -> bool {
+        matches!(dynamic, Dynamic::Table { table, .. } if self.through_tables.contains(&table))
     }
 }
 
@@ -35,14 +48,16 @@ impl Query {
 /// [`Error::MissingEntry`] for the first pattern that matches nothing, unless the options accept
 /// that.
 fn entries(module: &Module<'_>, options: &Options) -> Result<Vec<FuncIdx>> {
+    let unmatched =
+        || unmatched(module, &options.entries).or_else(|| unmatched(module, &options.through));
     if !options.allow_missing_entry
-        && let Some(pattern) = unmatched(module, &options.entries)
+        && let Some(pattern) = unmatched()
     {
         let near = near(module, pattern);
         return Err(Error::MissingEntry { entry: pattern.to_string(), near });
     }
     Ok(imports(module)
-        .filter(|(_, m, n)| matches(&options.entries, m, n))
+        .filter(|(_, m, n)| matches(&options.entries, m, n) || matches(&options.through, m, n))
         .map(|(func, ..)| func)
         .collect())
 }
@@ -59,7 +74,7 @@ fn reentrant(module: &Module<'_>, options: &Options) -> Result<Reentrant> {
     }
     let mut reentrant = Reentrant::default();
     for (func, m, n) in imports(module) {
-        if matches(&options.entries, m, n) {
+        if matches(&options.entries, m, n) || matches(&options.through, m, n) {
             continue;
         }
         let named = matches(&options.reentrant, m, n);

@@ -14,7 +14,7 @@ use crate::text::count;
 use std::collections::BTreeSet;
 
 pub(super) fn assumptions(model: &Model<'_>, query: &Query, analysis: &Analysis) -> Vec<String> {
-    if analysis.entries.is_empty() {
+    if !analysis.may_unwind() {
         return Vec::new();
     }
     let mut assumptions = Vec::new();

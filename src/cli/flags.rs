@@ -115,6 +115,12 @@ pub(super) struct Instrument {
     #[arg(long, value_enum, default_value_t)]
     pub(super) abi: AbiFlag,
 
+    /// Share the state with other modules over the same memory, so that a stack may run through all of them
+    ///
+    /// The main module exports what is shared, side modules import it from `env`, where dynamic linkers look.
+    #[arg(long, value_enum)]
+    pub(super) shared_state: Option<SharedState>,
+
     #[command(flatten)]
     pub(super) forms: Forms,
 
@@ -203,6 +209,14 @@ pub(super) struct ShimFirst {
     /// As `shim --allow-bit-casts`
     #[arg(long, requires = "shim_choice")]
     pub(super) shim_allow_bit_casts: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum SharedState {
+    /// The main module
+    Export,
+    /// A side module
+    Import,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -334,6 +348,18 @@ pub(super) struct ModuleFlags {
     /// Written as for --entry. Other imports are taken to return without calling back.
     #[arg(long, value_name = "MODULE.NAME")]
     pub(super) reentrant: Vec<String>,
+
+    /// An import that may lead into another module which unwinds by itself; may be given several times
+    ///
+    /// Written as for --entry, and treated as one: for modules that a dynamic linker puts together.
+    #[arg(long, value_name = "MODULE.NAME")]
+    pub(super) through: Vec<String>,
+
+    /// A table that may hold functions of such modules; may be given several times
+    ///
+    /// TABLE is an index, or a name that it is exported or imported by; a `*` matches any text.
+    #[arg(long, value_name = "TABLE")]
+    pub(super) through_table: Vec<String>,
 
     /// Assume that FUNCTION never has an entry below it on the stack
     ///

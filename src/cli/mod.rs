@@ -54,7 +54,8 @@ fn execute(flags: &Flags) -> Result<()> {
     match &flags.command {
         Command::Instrument(args) => {
             let options = resolve::options(&args.module, "instrument", &mut console)?;
-            let options = resolve::with_forms(&args.forms, options.abi(args.abi.into()))?;
+            let abi = resolve::protocol(args.abi, args.shared_state);
+            let options = resolve::with_forms(&args.forms, options.abi(abi))?;
             match &args.output {
                 Some(output) => instrument(args, output, &options, console),
                 None => discover(args, &options, console),

@@ -2,7 +2,7 @@
 
 use super::console::Console;
 use super::failure::{Failure, Result, with_hint};
-use super::flags::{AbiFlag, Forms, Global, ModuleFlags, PrecisionFlag};
+use super::flags::{AbiFlag, Forms, Global, ModuleFlags, PrecisionFlag, SharedState};
 use super::{files, profiles, usage};
 use std::num::NonZero;
 use wasm_fork::{Abi, Assumption, EntryPattern, FuncPattern, Options, Precision, TablePattern};
@@ -21,13 +21,16 @@ pub(super) fn options(
     };
     let options = Options::default()
         .reentrant(patterns(&flags.reentrant))
+        .through(patterns(&flags.through))
+        .through_tables(flags.through_table.iter().cloned().map(TablePattern))
         .assume_all(assumptions(flags, console)?)
         .allow_missing_entry(flags.allow_missing_entry);
     let mut entries = patterns(&flags.entries);
     if let (Some(module), Some(name)) = (&flags.entry_module, &flags.entry_name) {
         entries.push(EntryPattern::of_module(module, name));
     }
-    Ok(if entries.is_empty() { options } else { options.entries(entries) })
+    let none_needed = !flags.through.is_empty() || !flags.through_table.is_empty();
+    Ok(if entries.is_empty() && !none_needed { options } else { options.entries(entries) })
 }
 
 /// `options` with what the flags say about forms.
@@ -61,6 +64,15 @@ fn assumptions(flags: &ModuleFlags, console: &mut Console) -> Result<Vec<Assumpt
     let private = flags.assume_table_private.iter().cloned().map(TablePattern);
     assumptions.extend(private.map(Assumption::TablePrivate));
     Ok(assumptions)
+}
+
+/// The protocol that a module speaks in its role.
+pub(super) fn protocol(abi: AbiFlag, shared: Option<SharedState>) -> Abi {
+    match (abi, shared) {
+        (AbiFlag::WpkFork, Some(SharedState::Export)) => Abi::WpkForkMain,
+        (AbiFlag::WpkFork, Some(SharedState::Import)) => Abi::WpkForkSide,
+        (abi, None) => abi.into(),
+    }
 }
 
 impl From<AbiFlag> for Abi {

@@ -6,10 +6,12 @@
 //! Invariants: what is not replaced is copied byte for byte; entries are only appended and no import
 //! is added, so no index of the input changes its meaning. Custom sections that speak of code by its
 //! offset stay if every body stays where it was in the code section; else they are left out, and a
-//! build id is renewed. A section that the input lacks goes where readers expect it.
+//! build id is renewed. A section that the input lacks goes where readers expect it. (`import_globals` alone adds imports, of
+//! globals, before anything else looks at the module.)
 
 mod build_id;
 mod custom;
+mod import_globals;
 mod offsets;
 mod order;
 mod sections;
@@ -19,6 +21,7 @@ mod types;
 pub use custom::Dropped;
 pub(crate) use custom::NewNames;
 pub(crate) use custom::left_out;
+pub(crate) use import_globals::import_globals;
 pub use offsets::OffsetMap;
 pub(crate) use sections::leb_len;
 pub(crate) use splice::{Edited, Splice};

@@ -10,7 +10,7 @@ use crate::read::Module;
 use wasmparser::ValType;
 
 /// The module's only memory, or the one that it gets.
-pub(super) fn of_frames(module: &Module<'_>) -> FrameMemory {
+pub(crate) fn of_frames(module: &Module<'_>) -> FrameMemory {
     match module.memories.as_slice() {
         [memory, ..] => FrameMemory::of(MemoryIdx(0), &memory.ty),
         [] => FrameMemory { index: MemoryIdx(0), address: AddressType::I32, page_log2: 16 },

@@ -123,6 +123,7 @@ mod walk;
 pub use dispatch::{Caught, Dispatch, HandlerEntry, Jump, Reset};
 pub use dump::dump;
 pub use exits::{Exits, Frame, Slot, saved_together};
+pub(crate) use memory::of_frames as memory_of_frames;
 pub use pads::{KnownTags, Pad, PadOrdinal};
 pub use regions::Region;
 
@@ -355,7 +356,8 @@ impl Plan {
         found.in_guards(module, &guards)?;
         found.nothing()?;
         let memory = memory::of_frames(module);
-        number_sites(&mut funcs);
+        let first_site = first_site(module, options.abi, &funcs);
+        number_sites(&mut funcs, first_site);
         tracing::info!(
             functions = funcs.len(),
             sites = funcs.iter().map(|func| u64::from(func.sites)).sum::<u64>(),
@@ -383,7 +385,7 @@ impl Plan {
 /// # Errors
 /// [`crate::Error::Internal`] if a body can't be read again.
 pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Refusals> {
-    if analysis.entries.is_empty() || analysis.precision.only_compares() {
+    if !analysis.may_unwind() || analysis.precision.only_compares() {
         return Ok(Refusals::default());
     }
     let forms = form::Forms::new(module, analysis, options)?;
@@ -575,9 +577,24 @@ impl BodyPlan {
     }
 }
 
+/// In side modules numbers begin somewhere that depends on the module, so that (but for a chance of one in a thousand) no
+/// module takes another's frame for its own.
+fn first_site(module: &Module<'_>, abi: Abi, funcs: &[FuncPlan]) -> u32 {
+    const BITS: u32 = 21;
+    const BYTES: usize = 1 << 16;
+    let sites: u64 = funcs.iter().map(|func| u64::from(func.sites)).sum();
+    if abi != Abi::WpkForkSide || sites >> BITS != 0 {
+        return 0;
+    }
+    // FNV-1a.
+    let mix = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+    let hash = module.bytes.iter().take(BYTES).fold(0x811c_9dc5, mix);
+    ((hash % ((1 << (31 - BITS)) - 1)) + 1) << BITS
+}
+
 /// Numbers the sites of all functions one after the other.
-fn number_sites(funcs: &mut [FuncPlan]) {
-    let mut before = 0;
+fn number_sites(funcs: &mut [FuncPlan], first: u32) {
+    let mut before = first;
     for func in funcs {
         func.sites_before = before;
         before += func.sites;

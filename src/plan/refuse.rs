@@ -96,8 +96,16 @@ fn of_module(module: &Module<'_>, abi: Abi, has_frames: bool) -> Vec<Refusal> {
             format!("{} memories (the multi-memory proposal)", memories.len()),
         )),
     }
+    refusals.extend(not_shared(module, abi));
     refusals.extend(limit(module));
     refusals
+}
+
+/// A side module must import the memory that frames lie in.
+fn not_shared(module: &Module<'_>, abi: Abi) -> Option<Refusal> {
+    let own = module.memories.iter().any(|memory| memory.import.is_none());
+    let what = "a side module with a memory of its own: frames lie in one that it shares";
+    (abi == Abi::WpkForkSide && own).then(|| Refusal::of_module(RefusalKind::NoMemory, what))
 }
 
 /// Where there is no room even for the least that is added: a function, its type and export, a global.

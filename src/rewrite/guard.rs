@@ -15,7 +15,7 @@
 //! the operands below the results.
 
 use super::runtime;
-use crate::abi::Abi;
+use crate::abi::{Abi, StateGlobals};
 use crate::analyze;
 use crate::emit::{Edited, Splice, leb_len};
 use crate::error::{Error, Result};
@@ -36,7 +36,8 @@ pub(super) struct Guard {
 
 impl Guard {
     pub(super) fn new(module: &Module<'_>, abi: Abi, maps_offsets: bool) -> Guard {
-        let (state, unprepared) = (runtime::state(module), runtime::unprepared(module, abi));
+        let state = StateGlobals::of(module, abi).state;
+        let unprepared = runtime::unprepared(module, abi);
         Guard { state, unprepared, maps_offsets }
     }
 
@@ -116,7 +117,7 @@ fn no_tail_call() -> Error {
 #[cfg(test)]
 mod tests {
     use super::Guard;
-    use crate::abi::Abi;
+    use crate::abi::{Abi, StateGlobals};
     use crate::analyze;
     use crate::index::FuncIdx;
     use crate::plan::GuardPlan;

@@ -23,15 +23,7 @@ const ENTRY = 'kernel.kernel_fork';
  * What the tool does not support yet, it must refuse by name: with status 1, no output file, and a message that says
  * what and where. `must` is for what it promises to refuse; the others may as well work, and then must work right.
  */
-const IN_HANDLER = { message: /`catch(_all)?` handler|a reference, live across/ };
-const REFUSALS = {
-  s17_tailcall: { message: /return_call/, must: true },
-  t02_catch: IN_HANDLER,
-  t03_cleanup: IN_HANDLER,
-  t04_rethrow: IN_HANDLER,
-  t05_virtual: IN_HANDLER,
-  t06_stl: IN_HANDLER,
-};
+const REFUSALS = { s17_tailcall: { message: /return_call/, must: true } };
 
 const program = (name) => path.join(options.programs, `${name}.wasm`);
 const isWanted = (name) => !wanted.length || wanted.some((part) => name.includes(part));

@@ -180,8 +180,8 @@ impl Adviser<'_> {
         let hubs = Hubs::find(self);
         let root = hubs.first + hubs.hubs.len() as u32;
         let digraph = Digraph::new(root as usize + 1, |edge| {
-            let entries = self.query.entries.iter();
-            entries.for_each(|entry| edge(root, self.graph.func(*entry).id()));
+            let roots = self.graph.roots(&self.query.entries);
+            roots.for_each(|node| edge(root, node.id()));
             self.each_edge(&hubs, edge);
         });
         let dominators = Dominators::new(&digraph, root);
@@ -317,7 +317,7 @@ impl Adviser<'_> {
         let passed = |from: Node, to: Node| {
             self.graph.is_taken_class(to) && self.graph.as_func(from).is_some_and(|func| only[func])
         };
-        let roots = self.query.entries.iter().map(|entry| self.graph.func(*entry));
+        let roots = self.graph.roots(&self.query.entries);
         let left = self.graph.search(roots, |from, to| {
             let removed = self.graph.as_func(to).is_some_and(|func| self.removed[func]);
             !removed && !passed(from, to)

@@ -14,7 +14,7 @@ mod contradictions;
 mod guards;
 mod loops;
 mod narrow;
-mod patterns;
+pub(super) mod patterns;
 mod recorded;
 
 pub(super) use guards::guards;

@@ -58,7 +58,7 @@ impl<'a, 'm> Narrowed<'a, 'm> {
         let reached = own.reach_without(&query.entries, &narrowing.removed);
         let closure = reached.funcs(model.module);
         let inside = closure.indices().filter(|func| closure[*func]);
-        graph.reach_classes(inside.map(|func| graph.func(func)))
+        graph.reach_classes(inside.map(|func| graph.func(func)).chain([graph.foreign()]))
     }
 
     /// Checks that a closure lacks nothing but what `narrowing` takes away.

@@ -93,7 +93,10 @@ impl<'m> FuncNames<'m> {
 ///
 /// # Errors
 /// [`Error::NoSuchTable`] if there is none.
-pub(super) fn tables(module: &Module<'_>, pattern: &TablePattern) -> Result<Vec<TableIdx>> {
+pub(in crate::analyze) fn tables(
+    module: &Module<'_>,
+    pattern: &TablePattern,
+) -> Result<Vec<TableIdx>> {
     let text = pattern.0.as_str();
     let pattern = Pattern::parse(text);
     let matches = |name: &String| pattern.matches(name);

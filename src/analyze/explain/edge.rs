@@ -7,8 +7,8 @@ use crate::index::{ElemIdx, FuncIdx, GlobalIdx, MemoryIdx, TableIdx, TypeIdx};
 pub struct Edge {
     /// The function that calls; an import, if the host calls back.
     pub caller: FuncIdx,
-    /// What it calls.
-    pub callee: FuncIdx,
+    /// What it calls; `None` if that is a function of another module.
+    pub callee: Option<FuncIdx>,
     /// Offset of the call in bytes from the start of the module; `None` if the host calls back.
     pub offset: Option<u32>,
     /// How the call finds its target.
@@ -41,6 +41,13 @@ pub enum CallKind {
         reference: Operand,
         /// How the callee's reference gets there.
         source: Source,
+    },
+    /// Through a table that may hold functions of other modules which unwind by themselves.
+    Foreign {
+        /// The table.
+        table: TableIdx,
+        /// The type that the call asks for.
+        ty: TypeIdx,
     },
     /// An import that may call back: the host calls a function whose reference it can have.
     Host {

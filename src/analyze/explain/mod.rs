@@ -16,7 +16,7 @@ pub(in crate::analyze) mod why;
 
 use crate::analyze::Analysis;
 use crate::analyze::assume::FuncNames;
-use crate::analyze::facts::{Call, Callee};
+use crate::analyze::facts::{Call, Callee, Dynamic};
 use crate::analyze::graph::{Graph, Node};
 use crate::analyze::model::Model;
 use crate::analyze::query::Query;
@@ -94,6 +94,10 @@ impl<'m> Explainer<'m> {
         let why = self.why();
         while !self.query.entries.contains(&caller) {
             let (first, callee) = self.next_function(caller)?;
+            let Some(callee) = callee else {
+                path.push(self.foreign_edge(caller, first)?);
+                break;
+            };
             path.push(self.edge(caller, callee, first, &why)?);
             caller = callee;
         }
@@ -121,13 +125,16 @@ impl<'m> Explainer<'m> {
     }
 
     /// Follows the nodes on the way from `caller` up to the next function: the first node, and
-    /// that function.
-    fn next_function(&self, caller: FuncIdx) -> Option<(Node, FuncIdx)> {
+    /// that function; none if it is another module's.
+    fn next_function(&self, caller: FuncIdx) -> Option<(Node, Option<FuncIdx>)> {
         let first = self.towards[self.graph.func(caller).position()]?;
         let mut node = first;
         loop {
+            if node == self.graph.foreign() {
+                return Some((first, None));
+            }
             if let Some(func) = self.graph.as_func(node) {
-                return Some((first, func));
+                return Some((first, Some(func)));
             }
             node = self.towards[node.position()]?;
         }
@@ -150,7 +157,19 @@ impl<'m> Explainer<'m> {
             let before = calls.take_while(|other| other.offset < call.offset).filter(is_dynamic);
             why.unknown(caller, before.count())
         });
-        Edge { caller, callee, offset: Some(call.offset), kind }
+        Edge { caller, callee: Some(callee), offset: Some(call.offset), kind }
+    }
+
+    /// The first call of `caller` that has `node` for its target, where that may be another module's function.
+    fn foreign_edge(&self, caller: FuncIdx, node: Node) -> Option<Edge> {
+        let mut calls = self.model.facts.calls[caller].iter();
+        let call = calls.find(|call| self.graph.target(call.callee) == Some(node))?;
+        let Callee::Dynamic { ordinal, .. } = call.callee else { return None };
+        let Dynamic::Table { table, ty } = self.model.facts.dynamics[ordinal as usize] else {
+            return None;
+        };
+        let kind = CallKind::Foreign { table, ty };
+        Some(Edge { caller, callee: None, offset: Some(call.offset), kind })
     }
 
     fn why(&self) -> Why<'_> {
@@ -161,7 +180,7 @@ impl<'m> Explainer<'m> {
 
     fn host_edge(&self, import: FuncIdx, callee: FuncIdx) -> Edge {
         let source = evidence::taken(&self.model, callee);
-        Edge { caller: import, callee, offset: None, kind: CallKind::Host { source } }
+        Edge { caller: import, callee: Some(callee), offset: None, kind: CallKind::Host { source } }
     }
 }
 
@@ -171,7 +190,7 @@ fn nearest(query: &Query, graph: &Graph, inside: impl Fn(FuncIdx) -> bool) -> Ve
     let mut towards = vec![None; graph.nodes()];
     let mut done = vec![false; graph.nodes()];
     let mut pending: VecDeque<(Node, Option<Node>)> =
-        query.entries.iter().map(|entry| (graph.func(*entry), None)).collect();
+        graph.roots(&query.entries).map(|root| (root, None)).collect();
     while let Some((node, from)) = pending.pop_front() {
         if std::mem::replace(&mut done[node.position()], true) {
             continue;

@@ -9,7 +9,7 @@ impl Describer<'_> {
     pub(super) fn call(&self, edge: &Edge) -> CallStep {
         let mut call = CallStep {
             caller: self.function(edge.caller),
-            callee: self.function(edge.callee),
+            callee: edge.callee.map(|callee| self.function(callee)),
             offset: edge.offset,
             line: edge.offset.and_then(|offset| self.line(offset)),
             kind: "direct",
@@ -41,6 +41,11 @@ impl Describer<'_> {
                 if let Operand::Unknown(reasons) = reference {
                     call.unknown = self.steps(reasons);
                 }
+            }
+            CallKind::Foreign { table, ty } => {
+                call.kind = "foreign";
+                call.table = Some(table.0);
+                call.r#type = Some(self.ty(*ty));
             }
             CallKind::Host { source } => {
                 call.kind = "host";

@@ -14,6 +14,9 @@ use crate::text::escape;
 use indexmap::{IndexMap, IndexSet};
 use std::fmt::Write;
 
+/// Stands for the functions of other modules: no function has this index.
+const FOREIGN: u32 = u32::MAX;
+
 /// The graph of all calls of `answer`, and of what the functions call.
 pub fn dot(answer: &Answer) -> String {
     let mut graph = Graph::default();
@@ -67,9 +70,21 @@ impl Graph {
         })
     }
 
+    /// The node of what is called; the functions of other modules have one together.
+    fn callee(&mut self, call: &CallStep) -> String {
+        let Some(callee) = &call.callee else {
+            let label = "a function of another module".into();
+            let foreign = Node { label, asked: false, entry: true, closure: true };
+            self.functions.entry(FOREIGN).or_insert(foreign);
+            return node(FOREIGN);
+        };
+        self.function(callee);
+        node(callee.index)
+    }
+
     fn call(&mut self, call: &CallStep) {
         self.function(&call.caller);
-        self.function(&call.callee);
+        let callee = self.callee(call);
         let offset = call.offset.map(|offset| format!("{offset:#x}"));
         let line = call.line.as_ref().map(ToString::to_string);
         let how = match &call.r#type {
@@ -79,7 +94,7 @@ impl Graph {
         let index = call.index.as_ref().map(|values| index(values));
         let parts: Vec<_> = [offset, line, Some(how), index].into_iter().flatten().collect();
         let parts: Vec<_> = parts.iter().map(String::as_str).collect();
-        self.edge(&node(call.caller.index), &node(call.callee.index), &parts, "solid");
+        self.edge(&node(call.caller.index), &callee, &parts, "solid");
     }
 
     fn dynamic(&mut self, function: &Function, position: usize, dynamic: &DynamicCallees) {

@@ -44,7 +44,10 @@ impl fmt::Display for Explanation {
 
 impl fmt::Display for CallStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} calls {}", self.caller, self.callee)?;
+        match &self.callee {
+            Some(callee) => write!(f, "{} calls {callee}", self.caller)?,
+            None => write!(f, "{} calls a function of another module", self.caller)?,
+        }
         if let Some(offset) = self.offset {
             write!(f, " at {offset:#x}")?;
         }

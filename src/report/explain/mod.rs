@@ -82,14 +82,14 @@ pub struct Function {
 pub struct CallStep {
     /// The function that calls.
     pub caller: Function,
-    /// The function that is called.
-    pub callee: Function,
+    /// The function that is called; none if it is another module's.
+    pub callee: Option<Function>,
     /// Offset of the instruction in bytes from the start of the module; none if the host calls.
     pub offset: Option<u32>,
     /// The line of the source, if debug information says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<SourceLine>,
-    /// `direct`, `table`, `reference` or `host`.
+    /// `direct`, `table`, `reference`, `host` or `foreign`.
     pub kind: &'static str,
     /// The table of an indirect call.
     #[serde(skip_serializing_if = "Option::is_none")]

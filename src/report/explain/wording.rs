@@ -46,6 +46,9 @@ impl Wording<'_> {
                     describe_source(source)
                 )
             }
+            CallKind::Foreign { table, ty } => {
+                format!("through table {table}, type {}, which may hold it", self.ty(*ty))
+            }
             CallKind::Host { source } => format!("back from the host; {}", describe_source(source)),
         }
     }

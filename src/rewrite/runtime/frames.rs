@@ -27,7 +27,7 @@ impl Runtime {
     fn limit(&self, sink: &mut InstructionSink<'_>, (last, last_of_memory): (u32, u32)) {
         let memory = self.memory;
         // The last addresses, since those don't wrap: an `end` of 0 is the largest of all.
-        sink.global_get(self.buffer.0).at_load(memory, self.layout.end);
+        sink.global_get(self.globals.buffer.0).at_load(memory, self.layout.end);
         sink.at_const(memory, 1).at_sub(memory).local_tee(last);
         sink.memory_size(memory.index.0).at_const(memory, u64::from(memory.page_log2));
         sink.at_shl(memory).at_const(memory, 1).at_sub(memory).local_tee(last_of_memory);
@@ -83,12 +83,13 @@ impl Runtime {
         let (ordinal, before, bytes, base, memory) = (0, 1, 2, 3, self.memory);
         let mut body = Function::new([(1, self.address_type())]);
         let mut sink = body.instructions();
+        self.trap_unless_joined(&mut sink);
         sink.local_get(bytes).call(self.room.0).local_tee(base);
         self.site_of_frame(&mut sink, bytes);
         sink.local_get(ordinal).local_get(before).i32_add().frame_store(memory, I32, 0);
         self.is_in(&mut sink, State::NoRoomReserve);
         sink.if_(BlockType::Empty).i32_const(1).return_().end();
-        sink.global_get(self.buffer.0).local_get(base).local_get(bytes).at_add(memory);
+        sink.global_get(self.globals.buffer.0).local_get(base).local_get(bytes).at_add(memory);
         sink.at_store(memory, self.layout.pos).i32_const(0).end();
         body
     }
@@ -115,19 +116,13 @@ impl Runtime {
         // Anything else is a host that ended no rewind before it returned to the program.
         sink.global_get(self.state.0).i32_const(State::Unwinding.value()).i32_ne();
         trap_if(sink);
-        sink.global_get(self.buffer.0).at_load(memory, self.layout.pos).local_tee(pos);
+        sink.global_get(self.globals.buffer.0).at_load(memory, self.layout.pos).local_tee(pos);
         self.first_frame(sink);
         sink.at_lt(memory);
         trap_if(sink);
         self.limit(sink, (limit, limit + 1));
         sink.local_tee(limit).local_get(pos).at_lt(memory);
         sink.local_get(limit).local_get(pos).at_sub(memory).local_get(bytes).at_lt(memory).i32_or();
-    }
-
-    /// The address of the reserve, where a frame lies for which there is no room.
-    fn reserve(&self, sink: &mut InstructionSink<'_>) {
-        let memory = self.memory;
-        sink.global_get(self.buffer.0).at_const(memory, self.layout.reserve).at_add(memory);
     }
 
     /// Where the site's number is in the frame whose address is on the stack.
@@ -137,7 +132,7 @@ impl Runtime {
         sink.at_const(memory, u64::from(SITE_BYTES)).at_sub(memory);
     }
 
-    fn is_in(&self, sink: &mut InstructionSink<'_>, state: State) {
+    pub(super) fn is_in(&self, sink: &mut InstructionSink<'_>, state: State) {
         sink.global_get(self.state.0).i32_const(state.value()).i32_eq();
     }
 
@@ -163,9 +158,12 @@ impl Runtime {
         sink.frame_load(memory, I32, 0).local_get(before).i32_sub().local_tee(ordinal);
         sink.i32_const(1).i32_sub().local_get(sites).i32_ge_u();
         trap_if(&mut sink);
-        sink.local_get(base).global_set(self.cursor.0);
+        sink.local_get(base).global_set(self.globals.cursor.0);
         sink.local_get(in_reserve).i32_eqz().if_(BlockType::Empty);
-        sink.global_get(self.buffer.0).local_get(base).at_store(memory, self.layout.pos).end();
+        sink.global_get(self.globals.buffer.0)
+            .local_get(base)
+            .at_store(memory, self.layout.pos)
+            .end();
         sink.local_get(ordinal).end();
         body
     }
@@ -179,7 +177,7 @@ impl Runtime {
         scratch: (u32, u32),
     ) {
         let memory = self.memory;
-        sink.global_get(self.buffer.0).at_load(memory, self.layout.pos).local_tee(base);
+        sink.global_get(self.globals.buffer.0).at_load(memory, self.layout.pos).local_tee(base);
         self.limit(sink, scratch);
         sink.at_gt(memory);
         sink.local_get(base);

@@ -6,6 +6,8 @@
 //! | state | i32 | a [`State`](crate::abi::State) |
 //! | buffer | address | the address that the last unwind or rewind began with |
 //! | cursor | address | the address of the next slot to load, within the frame that a rewind restores |
+//! | bottom | address | where the first frame goes; where modules share one stack |
+//! | home | address | where this module's part of the buffer begins; in side modules |
 //!
 //! | functions | where |
 //! |---|---|
@@ -29,7 +31,7 @@ mod slots;
 #[cfg(test)]
 mod tests;
 
-use crate::abi::{Abi, Buffer, FrameMemory, Operation};
+use crate::abi::{Abi, Buffer, FrameMemory, Operation, SHARED_GLOBALS, StateGlobals};
 use crate::emit::{Additions, Edited, NewTypes, Signature};
 use crate::index::{FuncIdx, GlobalIdx, IndexType, TagIdx};
 use crate::plan::{Caught, KnownTags, LabelType, Plan};
@@ -56,8 +58,7 @@ struct NewFunc {
 pub(super) struct Runtime {
     pub types: NewTypes,
     pub state: GlobalIdx,
-    buffer: GlobalIdx,
-    cursor: GlobalIdx,
+    globals: StateGlobals,
     /// Where frames go, and whether it is added.
     pub memory: FrameMemory,
     adds_memory: bool,
@@ -105,11 +106,6 @@ const NO_MEMORY: MemoryType = MemoryType {
 /// The private functions that every module gets, behind those of the protocol and in this order.
 const PRIVATE: [&str; 5] = ["limit", "room", "seal", "probe", "pop"];
 
-/// The global that holds the state: the first that is appended.
-pub(super) fn state(module: &Module<'_>) -> GlobalIdx {
-    GlobalIdx::from_usize(module.globals.len())
-}
-
 /// The function that traps, which is appended where there are guards.
 pub(super) fn unprepared(module: &Module<'_>, abi: Abi) -> FuncIdx {
     private(module, abi, PRIVATE.len())
@@ -134,15 +130,14 @@ impl Runtime {
             let signature = types.with_nullable_params(module, *ty);
             types.add(signature);
         }
-        let global = |position| GlobalIdx(state(module).0 + position);
+        let globals = StateGlobals::of(module, plan.abi);
         let private = |position| private(module, plan.abi, position);
         let exports = plan.abi.exports();
         let resume = exports.iter().position(|export| export.operation == Operation::BeginResume);
         let mut runtime = Runtime {
             types,
-            state: global(0),
-            buffer: global(1),
-            cursor: global(2),
+            state: globals.state,
+            globals,
             memory: plan.memory,
             adds_memory: plan.adds_memory,
             layout: plan.buffer.clone(),
@@ -179,7 +174,7 @@ impl Runtime {
 
     fn append(&mut self, module: &Module<'_>, plan: &Plan) {
         for export in plan.abi.exports() {
-            let (params, results) = export.operation.signature(self.memory.address);
+            let (params, results) = plan.abi.signature(export.operation, self.memory.address);
             let [params, results] = [params, results]
                 .map(|types| types.into_iter().map(|ty| self.types.val_type(ty)).collect());
             let body = self.operation(plan.abi, export.operation);
@@ -297,8 +292,8 @@ impl Runtime {
             additions.entry(SectionId::Memory, |out| NO_MEMORY.encode(out));
         }
         let address = self.address_type();
-        let globals = [("state", ValType::I32), ("buffer", address), ("cursor", address)];
-        for (global, (name, val_type)) in (module.globals.len() as u32..).zip(globals) {
+        for (global, name) in (module.globals.len() as u32..).zip(self.globals.added(self.abi)) {
+            let val_type = if *name == "state" { ValType::I32 } else { address };
             additions.entry(SectionId::Global, |out| {
                 GlobalType { val_type, mutable: true, shared: false }.encode(out);
                 match val_type {
@@ -308,6 +303,7 @@ impl Runtime {
             });
             additions.names.globals.push((global, self.abi.private_name(name)));
         }
+        self.export_shared(&mut additions);
         for (index, func) in (self.first.0..).zip(std::mem::take(&mut self.funcs)) {
             if func.exported {
                 additions.entry(SectionId::Export, |out| {
@@ -320,6 +316,22 @@ impl Runtime {
             additions.names.funcs.push((index, func.name));
         }
         additions
+    }
+
+    /// The main module exports the globals that it shares.
+    fn export_shared(&self, additions: &mut Additions) {
+        if self.abi != Abi::WpkForkMain {
+            return;
+        }
+        let StateGlobals { state, buffer, bottom, .. } = self.globals;
+        let shared = [Some(state), Some(buffer), bottom];
+        for (name, global) in SHARED_GLOBALS.into_iter().zip(shared.into_iter().flatten()) {
+            additions.entry(SectionId::Export, |out| {
+                name.encode(out);
+                ExportKind::Global.encode(out);
+                global.0.encode(out);
+            });
+        }
     }
 
     /// How many functions are rewritten apart.

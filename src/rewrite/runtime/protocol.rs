@@ -10,25 +10,35 @@ impl Runtime {
     /// The function for an operation of the protocol.
     pub(super) fn operation(&self, abi: Abi, operation: Operation) -> Function {
         let locals = match (abi, operation) {
-            (Abi::WpkFork, Operation::BeginUnwind) => 1,
-            (Abi::WpkFork, Operation::BeginResume) => 2,
-            (Abi::WpkFork, _) => 0,
+            (Abi::WpkFork | Abi::WpkForkMain, Operation::BeginUnwind) => 1,
+            (Abi::WpkFork | Abi::WpkForkMain, Operation::BeginResume) => 2,
+            (Abi::WpkForkSide, Operation::BeginUnwind) => 1,
+            _ => 0,
         };
         let mut body = Function::new((locals > 0).then_some((locals, self.address_type())));
         let mut sink = body.instructions();
         // `rewind_begin` leaves the test to `resume_begin`.
+        let is_join = (abi, operation) == (Abi::WpkForkSide, Operation::BeginUnwind);
+        if is_join {
+            // There is no room for what the main module saves: nothing is to be done here.
+            self.is_in(&mut sink, State::NoRoom);
+            sink.if_(BlockType::Empty).return_().end();
+        }
         if let (Some(states), true) = (abi.permits(operation), operation != Operation::BeginRewind)
         {
             self.trap_unless(&mut sink, &states);
         }
         match (abi, operation) {
-            (Abi::WpkFork, Operation::BeginUnwind) => self.begin_unwind(&mut sink),
-            (Abi::WpkFork, Operation::BeginRewind) => self.begin_rewind(&mut sink),
-            (Abi::WpkFork, Operation::BeginResume) => self.begin_resume(&mut sink),
-            (Abi::WpkFork, Operation::EndUnwind | Operation::EndRewind) => {
+            (_, Operation::EndUnwind | Operation::EndRewind) => {
                 self.set_state(&mut sink, State::Normal);
             }
-            (Abi::WpkFork, Operation::GetState) => _ = sink.global_get(self.state.0),
+            (_, Operation::GetState) => _ = sink.global_get(self.state.0),
+            (Abi::WpkForkSide, Operation::BeginUnwind) => self.join_unwind(&mut sink),
+            (Abi::WpkForkSide, Operation::BeginRewind) => self.join_rewind(&mut sink),
+            (Abi::WpkForkSide, Operation::BeginResume) => self.join_resume(&mut sink),
+            (_, Operation::BeginUnwind) => self.begin_unwind(&mut sink),
+            (_, Operation::BeginRewind) => self.begin_rewind(&mut sink),
+            (_, Operation::BeginResume) => self.begin_resume(&mut sink),
         }
         sink.end();
         body
@@ -38,12 +48,13 @@ impl Runtime {
     /// once.
     fn begin_unwind(&self, sink: &mut InstructionSink<'_>) {
         let (buffer, limit, memory) = (0, 1, self.memory);
-        sink.local_get(buffer).global_set(self.buffer.0);
+        sink.local_get(buffer).global_set(self.globals.buffer.0);
         self.buffer_is_too_small(sink, buffer, limit);
         sink.if_(BlockType::Empty);
         self.set_state(sink, State::NoRoom);
         sink.return_().end();
         self.set_state(sink, State::Unwinding);
+        self.set_bottom(sink);
         sink.local_get(buffer);
         self.first_frame(sink);
         sink.at_store(memory, self.layout.pos);
@@ -65,9 +76,10 @@ impl Runtime {
     /// Traps if no unwind can have left the buffer like this.
     fn begin_resume(&self, sink: &mut InstructionSink<'_>) {
         let (buffer, limit, pos, memory) = (0, 1, 2, self.memory);
-        sink.local_get(buffer).global_set(self.buffer.0);
+        sink.local_get(buffer).global_set(self.globals.buffer.0);
         self.buffer_is_too_small(sink, buffer, limit);
         trap_if(sink);
+        self.set_bottom(sink);
         sink.local_get(buffer).at_load(memory, self.layout.pos).local_tee(pos);
         sink.local_get(limit).at_gt(memory);
         sink.local_get(pos);
@@ -103,11 +115,104 @@ impl Runtime {
         sink.at_const(memory, self.layout.frames).at_lt(memory).i32_or();
     }
 
-    /// The address of the first frame. It doesn't wrap: the buffer was found to be large enough.
+    /// The main module says where frames would go if it were alone.
+    fn set_bottom(&self, sink: &mut InstructionSink<'_>) {
+        if let (Abi::WpkForkMain, Some(bottom)) = (self.abi, self.globals.bottom) {
+            self.in_buffer(sink, self.layout.frames);
+            sink.global_set(bottom.0);
+        }
+    }
+
+    /// The address at this offset of the buffer. It doesn't wrap: the buffer was found to be large enough.
+    fn in_buffer(&self, sink: &mut InstructionSink<'_>, offset: u64) {
+        sink.global_get(self.globals.buffer.0).at_const(self.memory, offset).at_add(self.memory);
+    }
+
+    /// The address of the first frame.
     pub(super) fn first_frame(&self, sink: &mut InstructionSink<'_>) {
-        sink.global_get(self.buffer.0)
-            .at_const(self.memory, self.layout.frames)
-            .at_add(self.memory);
+        match self.globals.bottom {
+            Some(bottom) => _ = sink.global_get(bottom.0),
+            None => self.in_buffer(sink, self.layout.frames),
+        }
+    }
+
+    /// The address of the reserve, where a frame lies for which there is no room.
+    pub(super) fn reserve(&self, sink: &mut InstructionSink<'_>) {
+        match self.globals.home {
+            None => self.in_buffer(sink, self.layout.reserve),
+            Some(home) => {
+                sink.global_get(home.0).at_const(self.memory, self.layout.reserve);
+                sink.at_add(self.memory);
+            }
+        }
+    }
+
+    /// A side module saves its globals where the first frame would go. Without room for them the unwind ends here, as for
+    /// the main module's.
+    fn join_unwind(&self, sink: &mut InstructionSink<'_>) {
+        let (limit, memory, size) = (0, self.memory, self.layout.frames);
+        let (buffer, bottom) = (self.globals.buffer.0, self.bottom());
+        // Frames are there already.
+        sink.global_get(buffer).at_load(memory, self.layout.pos).global_get(bottom).at_ne(memory);
+        trap_if(sink);
+        sink.call(self.limit.0).local_tee(limit).global_get(bottom).at_lt(memory);
+        sink.local_get(limit).global_get(bottom).at_sub(memory);
+        sink.at_const(memory, size).at_lt(memory).i32_or().if_(BlockType::Empty);
+        self.set_state(sink, State::NoRoom);
+        sink.return_().end();
+        self.settle(sink);
+        sink.global_get(buffer).global_get(bottom).at_store(memory, self.layout.pos);
+        for global in &self.layout.globals {
+            sink.global_get(self.home()).global_get(global.index.0);
+            sink.frame_store(memory, global.ty, global.offset);
+        }
+    }
+
+    /// As [`Runtime::join_resume`], and restores the globals.
+    fn join_rewind(&self, sink: &mut InstructionSink<'_>) {
+        sink.call(self.begin_resume.0);
+        for global in &self.layout.globals {
+            sink.global_get(self.home()).frame_load(self.memory, global.ty, global.offset);
+            sink.global_set(global.index.0);
+        }
+    }
+
+    /// A side module finds its part again. Traps if it can't be there.
+    fn join_resume(&self, sink: &mut InstructionSink<'_>) {
+        let (memory, bottom) = (self.memory, self.bottom());
+        sink.global_get(self.globals.buffer.0).at_load(memory, self.layout.pos);
+        sink.global_get(bottom).at_lt(memory);
+        sink.global_get(self.globals.buffer.0).at_load(memory, self.layout.pos);
+        sink.global_get(bottom).at_sub(memory);
+        sink.at_const(memory, self.layout.frames).at_lt(memory).i32_or();
+        trap_if(sink);
+        self.settle(sink);
+    }
+
+    /// The module's part begins where the first frame would go, which goes behind it.
+    fn settle(&self, sink: &mut InstructionSink<'_>) {
+        sink.global_get(self.bottom()).global_set(self.home());
+        sink.global_get(self.bottom()).at_const(self.memory, self.layout.frames);
+        sink.at_add(self.memory).global_set(self.bottom());
+    }
+
+    /// Traps unless a side module has joined this unwind: nothing of it would have been saved.
+    pub(super) fn trap_unless_joined(&self, sink: &mut InstructionSink<'_>) {
+        let Some(home) = self.globals.home else {
+            return;
+        };
+        let memory = self.memory;
+        sink.global_get(home.0).global_get(self.globals.buffer.0).at_lt(memory);
+        sink.global_get(home.0).global_get(self.bottom()).at_lt(memory).i32_eqz().i32_or();
+        trap_if(sink);
+    }
+
+    fn bottom(&self) -> u32 {
+        self.globals.bottom.expect("side modules share it").0
+    }
+
+    fn home(&self) -> u32 {
+        self.globals.home.expect("side modules have one").0
     }
 }
 

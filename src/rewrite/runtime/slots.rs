@@ -83,7 +83,7 @@ impl Runtime {
         let mut body = Function::new([]);
         let mut sink = body.instructions();
         for position in 0..count {
-            sink.global_get(self.cursor.0);
+            sink.global_get(self.globals.cursor.0);
             sink.frame_load(self.memory, ty, position as u64 * u64::from(slot_bytes(ty)));
         }
         self.advance(&mut sink, ty, count);
@@ -93,7 +93,7 @@ impl Runtime {
 
     fn advance(&self, sink: &mut InstructionSink<'_>, ty: ValType, count: usize) {
         let bytes = u64::from(slot_bytes(ty)) * count as u64;
-        sink.global_get(self.cursor.0).at_const(self.memory, bytes).at_add(self.memory);
-        sink.global_set(self.cursor.0);
+        sink.global_get(self.globals.cursor.0).at_const(self.memory, bytes).at_add(self.memory);
+        sink.global_set(self.globals.cursor.0);
     }
 }

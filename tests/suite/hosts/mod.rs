@@ -3,6 +3,7 @@
 
 mod buffers;
 mod invoke;
+mod linked;
 mod no_memory;
 mod stale;
 mod top;
