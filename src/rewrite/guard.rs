@@ -117,7 +117,7 @@ fn no_tail_call() -> Error {
 #[cfg(test)]
 mod tests {
     use super::Guard;
-    use crate::abi::{Abi, StateGlobals};
+    use crate::abi::Abi;
     use crate::analyze;
     use crate::index::FuncIdx;
     use crate::plan::GuardPlan;

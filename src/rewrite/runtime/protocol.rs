@@ -203,7 +203,7 @@ impl Runtime {
         };
         let memory = self.memory;
         sink.global_get(home.0).global_get(self.globals.buffer.0).at_lt(memory);
-        sink.global_get(home.0).global_get(self.bottom()).at_lt(memory).i32_eqz().i32_or();
+        sink.global_get(home.0).global_get(self.bottom()).at_gt(memory).i32_or();
         trap_if(sink);
     }
 

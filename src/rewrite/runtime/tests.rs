@@ -2,7 +2,7 @@
 
 use crate::abi::{Abi, Buffer, FrameMemory};
 use crate::index::{GlobalIdx, IndexType, MemoryIdx};
-use crate::plan::Plan;
+use crate::plan::{KnownTags, Plan};
 use crate::read::Module;
 use wasmparser::{MemArgTarget, Operator, ValType};
 
@@ -23,6 +23,7 @@ fn output(wat: &str, ordinal: usize) -> Vec<u8> {
         buffer: Buffer::lay_out(Abi::WpkFork, memory.address, globals, 64),
         multi_value: true,
         called_imports: Vec::new(),
+        tags: KnownTags::default(),
     };
     crate::rewrite::rewrite(&module, plan).unwrap().wasm
 }
