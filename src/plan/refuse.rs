@@ -86,10 +86,6 @@ fn of_module(module: &Module<'_>, abi: Abi, has_frames: bool) -> Vec<Refusal> {
             "the module has no memory, so there is nowhere to put frames",
         )),
         [] => {}
-        [memory] if memory.ty.memory64 => refusals.push(Refusal::of_module(
-            RefusalKind::Memory64,
-            "a 64-bit memory (the memory64 proposal)",
-        )),
         [_] => {}
         memories => refusals.push(Refusal::of_module(
             RefusalKind::SeveralMemories,
