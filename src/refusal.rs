@@ -21,8 +21,6 @@ pub enum RefusalKind {
     ReservedName,
     /// There is no memory that frames could be written to.
     NoMemory,
-    /// It has several memories.
-    SeveralMemories,
     /// A tail call may reach an entry.
     TailCall,
     /// A function that may unwind has no dummy to return.
@@ -49,7 +47,6 @@ impl RefusalKind {
             RefusalKind::Object => "a relocatable object",
             RefusalKind::ReservedName => "export names that the ABI needs",
             RefusalKind::NoMemory => "a module without memory",
-            RefusalKind::SeveralMemories => "several memories (the multi-memory proposal)",
             RefusalKind::TailCall => "tail calls (`return_call`) that may reach an entry",
             RefusalKind::NonNullableResult => {
                 "results of a non-nullable reference type in functions that may unwind"
@@ -79,8 +76,7 @@ impl RefusalKind {
                 "instrument what the linker writes, linked without --emit-relocs"
             }
             RefusalKind::ReservedName => "rename that export",
-            RefusalKind::NoMemory => "define or import one",
-            RefusalKind::SeveralMemories => "merge them into one",
+            RefusalKind::NoMemory => "define or import one, or have one added for frames",
             RefusalKind::TailCall => "build without tail calls",
             RefusalKind::NonNullableResult => "return a nullable reference",
             RefusalKind::CatchAllRethrow => "catch by tag, or move the call out of the handler",

@@ -54,7 +54,8 @@ fn execute(flags: &Flags) -> Result<()> {
     match &flags.command {
         Command::Instrument(args) => {
             let options = resolve::options(&args.module, "instrument", &mut console)?;
-            let options = resolve::with_forms(&args.forms, options.abi(args.abi.into()))?;
+            let options = resolve::with_memory(&args.memory, options.abi(args.abi.into()));
+            let options = resolve::with_forms(&args.forms, options)?;
             match &args.output {
                 Some(output) => instrument(args, output, &options, console),
                 None => discover(args, &options, console),
@@ -63,6 +64,7 @@ fn execute(flags: &Flags) -> Result<()> {
         Command::Analyze(args) => {
             let options = resolve::options(&args.module, "analyze", &mut console)?;
             let options = options.precision(args.precision.into());
+            let options = resolve::with_memory(&args.memory, options);
             let options = resolve::with_forms(&args.forms, options)?;
             let input = files::read(&args.module.input)?;
             match (args.stats, args.advise) {
@@ -77,6 +79,7 @@ fn execute(flags: &Flags) -> Result<()> {
         }
         Command::Plan(args) => {
             let options = resolve::options(&args.module, "plan", &mut console)?;
+            let options = resolve::with_memory(&args.memory, options);
             let input = files::read(&args.module.input)?;
             let options = resolve::with_forms(&args.forms, options)?;
             console.print(&wasm_fork::plan_text(&input.bytes, &options)?)

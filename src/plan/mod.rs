@@ -121,6 +121,7 @@ mod walk;
 pub use dispatch::{Dispatch, HandlerEntry, Jump, Reset};
 pub use dump::dump;
 pub use exits::{Exits, Frame, Slot, saved_together};
+pub use memory::remark as memory_remark;
 pub use regions::Region;
 
 use crate::abi::{Abi, Buffer, FrameMemory};
@@ -164,14 +165,23 @@ pub struct Plan {
     pub maps_offsets: bool,
     /// Where frames go.
     pub memory: FrameMemory,
-    /// Whether that memory is added, of no size: the module has none, and no frames.
-    pub adds_memory: bool,
+    /// What that memory is, if the module doesn't have it.
+    pub added_memory: Option<AddedMemory>,
     /// What lies there in front of the frames.
     pub buffer: Buffer,
     /// Whether helpers may return several values: only where the input may already.
     pub multi_value: bool,
     /// The imports that sites call directly, in index order.
     pub called_imports: Vec<FuncIdx>,
+}
+
+/// A memory that is added.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum AddedMemory {
+    /// Of no size: the module has none, and no frames.
+    Empty,
+    /// For the buffer alone. It is exported.
+    Own,
 }
 
 /// A function outside the closure with calls that would lead into it if an assumption were wrong.
@@ -331,7 +341,8 @@ impl Plan {
     pub fn make(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Plan> {
         analysis.precision.require_proof()?;
         let funcs = functions_with_sites(module, analysis);
-        let mut found = Found::in_module(module, options.abi, !funcs.is_empty())?;
+        let (memory, added_memory) = memory::of_frames(module, &options.frames_in)?;
+        let mut found = Found::in_module(module, options.abi, added_memory, !funcs.is_empty())?;
         let forms = form::Forms::new(module, analysis, options)?;
         let choose = |func, skeleton: &Skeleton| forms.choose(func, skeleton);
         let plans = each(funcs, |func, scratch| {
@@ -341,7 +352,6 @@ impl Plan {
         let guards = guards(analysis);
         found.in_guards(module, &guards)?;
         found.nothing()?;
-        let memory = memory::of_frames(module);
         number_sites(&mut funcs);
         tracing::info!(
             functions = funcs.len(),
@@ -354,7 +364,7 @@ impl Plan {
             abi: options.abi,
             maps_offsets: options.map_offsets,
             memory,
-            adds_memory: module.memories.len() == 0,
+            added_memory,
             buffer: memory::buffer(module, options.abi, memory, &funcs),
             funcs,
             multi_value: uses_multi_value(module),
@@ -383,7 +393,9 @@ pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
         Ok(())
     };
     let funcs = functions_with_sites(module, analysis);
-    let found = Found::in_module(module, options.abi, !funcs.is_empty()).and_then(|mut found| {
+    let (_, added_memory) = memory::of_frames(module, &options.frames_in)?;
+    let found = Found::in_module(module, options.abi, added_memory, !funcs.is_empty());
+    let found = found.and_then(|mut found| {
         found.sift(each(funcs, check))?;
         found.in_guards(module, &guards(analysis))?;
         found.nothing()

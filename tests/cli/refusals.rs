@@ -9,7 +9,8 @@ const REFUSED: &str = r#"(module
     (func $two (export "two") (result i32) (return_call $one)))"#;
 
 const LINES: [&str; 2] = [
-    "error: the module has no memory, so there is nowhere to put frames; define or import one",
+    "error: the module has no memory, so there is nowhere to put frames; define or import one, \
+     or have one added for frames: --own-memory",
     "error: unsupported: tail calls (`return_call`) that may reach an entry: 2 in 2 functions: \
      function 1 (one) at offset ",
 ];
