@@ -152,6 +152,24 @@ pub enum Error {
         /// The tables that the module has, each with its index and names.
         tables: Vec<String>,
     },
+    /// No memory matches a pattern.
+    #[error("no memory is called `{pattern}`; {}", memories_there(.memories))]
+    #[non_exhaustive]
+    NoSuchMemory {
+        /// The pattern as the user gave it.
+        pattern: String,
+        /// The memories that the module has, each with its index and names.
+        memories: Vec<String>,
+    },
+    /// Several memories match a pattern.
+    #[error("`{pattern}` means several memories: {}; name one of them", escape(&.memories.join(", ")))]
+    #[non_exhaustive]
+    SeveralMemories {
+        /// The pattern as the user gave it.
+        pattern: String,
+        /// The memories that it means, each with its index and names.
+        memories: Vec<String>,
+    },
     /// A profile can't be read.
     #[error("the profile in {origin} can't be used: {reason}")]
     #[non_exhaustive]
@@ -233,6 +251,14 @@ fn tables_there(tables: &[String]) -> String {
     }
 }
 
+fn memories_there(memories: &[String]) -> String {
+    match memories {
+        [] => "the module has no memory".into(),
+        [only] => format!("the module has memory {}", escape(only)),
+        memories => format!("the module has the memories {}", escape(&memories.join(", "))),
+    }
+}
+
 fn defined(imported: usize, functions: usize) -> String {
     match functions.checked_sub(imported + 1) {
         None => "none".into(),
@@ -284,6 +310,8 @@ impl Error {
             | Error::NoSuchIndex { .. }
             | Error::NoSuchSite { .. }
             | Error::NoSuchTable { .. }
+            | Error::NoSuchMemory { .. }
+            | Error::SeveralMemories { .. }
             | Error::BadProfile { .. }
             | Error::StaleProfile { .. }
             | Error::OnlyCompares { .. }

@@ -114,7 +114,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use limits::Limit;
 pub use location::Location;
 pub use options::{
-    Assumption, EntryPattern, Form, FuncPattern, Optimize, Options, Precision, TablePattern,
+    Assumption, EntryPattern, Form, FramesIn, FuncPattern, MemoryPattern, Optimize, Options,
+    Precision, TablePattern,
 };
 pub use profile::{Profile, Seen};
 pub use refusal::{Refusal, RefusalKind, Refusals};
@@ -173,7 +174,8 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
     verify::verify(&module, &analysis, options.abi, &rewritten.wasm)?;
     let summary = Summary { bytes_after: rewritten.wasm.len(), ..summary };
     let dropped = emit::left_out(&rewritten.dropped);
-    let warnings = report.warnings.iter().cloned().chain(dropped).collect();
+    let memory = plan::memory_remark(&module, &options.frames_in);
+    let warnings = report.warnings.iter().cloned().chain(memory).chain(dropped).collect();
     let Emitted { wasm, offsets, .. } = rewritten;
     Ok(Output { wasm, report, summary, warnings, offsets })
 }
@@ -323,7 +325,7 @@ fn linked<'a>(bytes: Cow<'a, [u8]>, options: &Options) -> Result<Cow<'a, [u8]>> 
     if !refusals.is_empty() {
         return Err(Error::Refused(refusals));
     }
-    let address = plan::memory_of_frames(&module).address;
+    let address = plan::memory_of_frames(&module, &options.frames_in)?.0.address;
     let globals = abi::shared_globals(address);
     Ok(Cow::Owned(emit::import_globals(&module, abi::SHARED_MODULE, &globals)?))
 }

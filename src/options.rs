@@ -107,6 +107,37 @@ impl FuncPattern {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TablePattern(pub String);
 
+/// Which memory is meant: an index, or a pattern of the names of exports and imports, as for tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryPattern(pub String);
+
+impl MemoryPattern {
+    /// Whether the memory with this index and these names is meant.
+    pub(crate) fn matches(&self, index: usize, names: &[String]) -> bool {
+        match self.0.parse::<usize>() {
+            Ok(number) => number == index,
+            Err(_) => {
+                let pattern = Pattern::parse(&self.0);
+                names.iter().any(|name| pattern.matches(name))
+            }
+        }
+    }
+}
+
+/// Which memory frames go to, and with them what the host puts in front of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FramesIn {
+    /// The module's first memory: the one with index 0.
+    #[default]
+    First,
+    /// Another of its memories.
+    Memory(MemoryPattern),
+    /// One that is added for them alone: of one page at first, with 32-bit addresses, and exported as `wpk_fork_memory`. Where the
+    /// module has a memory already, the output has several, which not all engines know.
+    Own,
+}
+
 impl fmt::Display for TablePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -269,6 +300,8 @@ pub struct Options {
     pub forms: BTreeMap<u32, Form>,
     /// The protocol that the output speaks.
     pub abi: Abi,
+    /// Which memory frames go to.
+    pub frames_in: FramesIn,
     /// Whether to tell where the code of the input is in the output. For a large module that takes as much memory as the
     /// module.
     pub map_offsets: bool,
@@ -289,6 +322,7 @@ impl Default for Options {
             cpu_profile: None,
             forms: BTreeMap::new(),
             abi: Abi::default(),
+            frames_in: FramesIn::default(),
             map_offsets: false,
             allow_missing_entry: false,
         }
@@ -369,6 +403,13 @@ impl Options {
     #[must_use]
     pub fn abi(mut self, abi: Abi) -> Options {
         self.abi = abi;
+        self
+    }
+
+    /// Sets which memory frames go to.
+    #[must_use]
+    pub fn frames_in(mut self, memory: FramesIn) -> Options {
+        self.frames_in = memory;
         self
     }
 

@@ -21,10 +21,6 @@ pub enum RefusalKind {
     ReservedName,
     /// There is no memory that frames could be written to.
     NoMemory,
-    /// Its memory is a 64-bit one.
-    Memory64,
-    /// It has several memories.
-    SeveralMemories,
     /// A tail call may reach an entry.
     TailCall,
     /// A function that may unwind has no dummy to return.
@@ -49,8 +45,6 @@ impl RefusalKind {
             RefusalKind::Object => "a relocatable object",
             RefusalKind::ReservedName => "export names that the ABI needs",
             RefusalKind::NoMemory => "a module without memory",
-            RefusalKind::Memory64 => "a 64-bit memory (the memory64 proposal)",
-            RefusalKind::SeveralMemories => "several memories (the multi-memory proposal)",
             RefusalKind::TailCall => "tail calls (`return_call`) that may reach an entry",
             RefusalKind::NonNullableResult => {
                 "results of a non-nullable reference type in functions that may unwind"
@@ -77,9 +71,7 @@ impl RefusalKind {
                 "instrument what the linker writes, linked without --emit-relocs"
             }
             RefusalKind::ReservedName => "rename that export",
-            RefusalKind::NoMemory => "define or import one 32-bit memory",
-            RefusalKind::Memory64 => "build for wasm32",
-            RefusalKind::SeveralMemories => "merge them into one",
+            RefusalKind::NoMemory => "define or import one, or have one added for frames",
             RefusalKind::TailCall => "build without tail calls",
             RefusalKind::NonNullableResult => "return a nullable reference",
             RefusalKind::LiveReference => {

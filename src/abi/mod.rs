@@ -190,6 +190,13 @@ impl Abi {
         self.exports().iter().find(|export| export.operation == operation).map(|export| export.name)
     }
 
+    /// The export name of the memory that is added for frames, where one is.
+    pub(crate) fn memory_export(self) -> &'static str {
+        match self {
+            Abi::WpkFork | Abi::WpkForkMain | Abi::WpkForkSide => "wpk_fork_memory",
+        }
+    }
+
     /// In which states an operation is permitted: in any other it traps. `None` means in all.
     pub(crate) fn permits(self, operation: Operation) -> Option<RangeInclusive<State>> {
         use Operation as O;

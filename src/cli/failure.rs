@@ -2,8 +2,8 @@
 //! commands are here, for the library knows of neither.
 
 use std::io;
-use wasm_fork::Error;
 use wasm_fork::text::escape;
+use wasm_fork::{Error, RefusalKind, Refusals};
 
 /// The result of everything that a command does.
 pub(super) type Result<T, E = Failure> = std::result::Result<T, E>;
@@ -55,12 +55,25 @@ impl Failure {
     /// The failure in words: a line, or one for each refusal.
     pub(super) fn lines(&self) -> Vec<String> {
         let lines = match self {
-            Failure::Library(Error::Refused(refusals)) => refusals.lines().collect(),
+            Failure::Library(Error::Refused(refusals)) => {
+                let no_memory = no_memory(refusals);
+                let hint = |line| match line {
+                    line if no_memory.as_ref() == Some(&line) => format!("{line}: --own-memory"),
+                    line => line,
+                };
+                refusals.lines().map(hint).collect()
+            }
             Failure::Library(error) => vec![with_hint(error)],
             failure => vec![failure.to_string()],
         };
         lines.iter().map(|line| escape(line).into_owned()).collect()
     }
+}
+
+/// The line that says that there is no memory for frames, if one does.
+fn no_memory(refusals: &Refusals) -> Option<String> {
+    let mut refusals = refusals.iter();
+    refusals.find(|refusal| refusal.kind == RefusalKind::NoMemory).map(ToString::to_string)
 }
 
 /// The library's error, with the flags and commands that help.

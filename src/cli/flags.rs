@@ -122,6 +122,9 @@ pub(super) struct Instrument {
     pub(super) shared_state: Option<SharedState>,
 
     #[command(flatten)]
+    pub(super) memory: MemoryFlags,
+
+    #[command(flatten)]
     pub(super) forms: Forms,
 
     /// Print the closure as `analyze` does, and write nothing
@@ -246,6 +249,9 @@ pub(super) struct Analyze {
     pub(super) advise: bool,
 
     #[command(flatten)]
+    pub(super) memory: MemoryFlags,
+
+    #[command(flatten)]
     pub(super) forms: Forms,
 
     /// Print what instrumenting would cost instead: sites, saved locals, frames and code, in total and
@@ -302,7 +308,28 @@ pub(super) struct Plan {
     pub(super) module: ModuleFlags,
 
     #[command(flatten)]
+    pub(super) memory: MemoryFlags,
+
+    #[command(flatten)]
     pub(super) forms: Forms,
+}
+
+/// Which memory frames go to.
+#[derive(Args, Debug)]
+pub(super) struct MemoryFlags {
+    /// The memory that frames go to; the module's first without, the one with index 0
+    ///
+    /// MEMORY is an index, an export name, or an import's NAME or MODULE.NAME; a `*` matches any text, `\*` a star. The
+    /// host puts its buffer there.
+    #[arg(long, value_name = "MEMORY")]
+    pub(super) memory: Option<String>,
+
+    /// Add a memory for frames alone, exported as wpk_fork_memory: for a module without memory, or apart from its data
+    ///
+    /// It has one page at first, and the host may let it grow. Where the module has a memory already, the output has several,
+    /// which not all engines know.
+    #[arg(long, conflicts_with = "memory")]
+    pub(super) own_memory: bool,
 }
 
 /// How the functions of the closure are rewritten.

@@ -55,7 +55,8 @@ fn execute(flags: &Flags) -> Result<()> {
         Command::Instrument(args) => {
             let options = resolve::options(&args.module, "instrument", &mut console)?;
             let abi = resolve::protocol(args.abi, args.shared_state);
-            let options = resolve::with_forms(&args.forms, options.abi(abi))?;
+            let options = resolve::with_memory(&args.memory, options.abi(abi));
+            let options = resolve::with_forms(&args.forms, options)?;
             match &args.output {
                 Some(output) => instrument(args, output, &options, console),
                 None => discover(args, &options, console),
@@ -64,6 +65,7 @@ fn execute(flags: &Flags) -> Result<()> {
         Command::Analyze(args) => {
             let options = resolve::options(&args.module, "analyze", &mut console)?;
             let options = options.precision(args.precision.into());
+            let options = resolve::with_memory(&args.memory, options);
             let options = resolve::with_forms(&args.forms, options)?;
             let input = files::read(&args.module.input)?;
             match (args.stats, args.advise) {
@@ -78,6 +80,7 @@ fn execute(flags: &Flags) -> Result<()> {
         }
         Command::Plan(args) => {
             let options = resolve::options(&args.module, "plan", &mut console)?;
+            let options = resolve::with_memory(&args.memory, options);
             let input = files::read(&args.module.input)?;
             let options = resolve::with_forms(&args.forms, options)?;
             console.print(&wasm_fork::plan_text(&input.bytes, &options)?)

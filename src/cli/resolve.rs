@@ -2,10 +2,13 @@
 
 use super::console::Console;
 use super::failure::{Failure, Result, with_hint};
-use super::flags::{AbiFlag, Forms, Global, ModuleFlags, PrecisionFlag, SharedState};
+use super::flags::{AbiFlag, Forms, Global, MemoryFlags, ModuleFlags, PrecisionFlag, SharedState};
 use super::{files, profiles, usage};
 use std::num::NonZero;
-use wasm_fork::{Abi, Assumption, EntryPattern, FuncPattern, Options, Precision, TablePattern};
+use wasm_fork::{
+    Abi, Assumption, EntryPattern, FramesIn, FuncPattern, MemoryPattern, Options, Precision,
+    TablePattern,
+};
 
 /// The options of a command on a module.
 ///
@@ -41,6 +44,15 @@ pub(super) fn with_forms(flags: &Forms, options: Options) -> Result<Options> {
     let cpu_profile = flags.cpu_profile.as_deref().map(profiles::read_cpu).transpose()?;
     let optimize = flags.optimize.map(Into::into).unwrap_or_default();
     Ok(options.optimize(optimize).cpu_profile(cpu_profile))
+}
+
+/// `options` with the memory that the flags name.
+pub(super) fn with_memory(flags: &MemoryFlags, options: Options) -> Options {
+    match &flags.memory {
+        _ if flags.own_memory => options.frames_in(FramesIn::Own),
+        Some(text) => options.frames_in(FramesIn::Memory(MemoryPattern(text.clone()))),
+        None => options,
+    }
 }
 
 fn entry_pattern(text: &str, command: &str) -> EntryPattern {

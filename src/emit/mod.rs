@@ -138,11 +138,12 @@ impl Additions {
             types: added(SectionId::Type),
             functions: added(SectionId::Function),
             tables: added(SectionId::Table),
+            memories: added(SectionId::Memory),
             tags: added(SectionId::Tag),
             globals: added(SectionId::Global),
             exports: added(SectionId::Export),
             element_segments: added(SectionId::Element),
-            // What is exported is functions, with two parameters and results at most.
+            // What is exported is mostly functions, with two parameters and results at most.
             interface: added(SectionId::Export) * 4,
         }
     }

@@ -1,20 +1,68 @@
 //! In which memory the frames lie, and what the buffer there holds besides.
 //!
-//! A module without memory is refused if it has any frames. If it has none, it gets a memory without a byte, so that a host finds
+//! That is the module's first memory, another that the options name, or one that is added for them. A module without memory is
+//! refused if it has any frames, unless one is added. If it has none, it gets a memory without a byte, so that a host finds
 //! the functions that it expects, and whatever would need a buffer traps.
 
-use super::{FuncPlan, Undo};
+use super::{AddedMemory, FuncPlan, Undo};
 use crate::abi::{Abi, AddressType, Buffer, FrameMemory};
-use crate::index::{GlobalIdx, MemoryIdx};
+use crate::error::{Error, Result};
+use crate::index::{GlobalIdx, IndexType, MemoryIdx};
+use crate::options::{FramesIn, MemoryPattern};
 use crate::read::Module;
-use wasmparser::ValType;
+use wasmparser::{ExternalKind, ValType};
 
-/// The module's only memory, or the one that it gets.
-pub(crate) fn of_frames(module: &Module<'_>) -> FrameMemory {
-    match module.memories.as_slice() {
-        [memory, ..] => FrameMemory::of(MemoryIdx(0), &memory.ty),
-        [] => FrameMemory { index: MemoryIdx(0), address: AddressType::I32, page_log2: 16 },
+/// Where frames go, and which memory is added for that.
+///
+/// # Errors
+/// [`Error::NoSuchMemory`] or [`Error::SeveralMemories`] for a pattern that doesn't mean one memory.
+pub(crate) fn of_frames(
+    module: &Module<'_>,
+    wanted: &FramesIn,
+) -> Result<(FrameMemory, Option<AddedMemory>)> {
+    let memories = &module.memories;
+    let own = FrameMemory {
+        index: MemoryIdx::from_usize(memories.len()),
+        address: AddressType::I32,
+        page_log2: 16,
+    };
+    let of = |index| FrameMemory::of(index, &memories[index].ty);
+    Ok(match wanted {
+        FramesIn::Own => (own, Some(AddedMemory::Own)),
+        FramesIn::Memory(pattern) => (of(meant(module, pattern)?), None),
+        FramesIn::First if memories.len() == 0 => (own, Some(AddedMemory::Empty)),
+        FramesIn::First => (of(MemoryIdx(0)), None),
+    })
+}
+
+/// The memory that a pattern means.
+fn meant(module: &Module<'_>, pattern: &MemoryPattern) -> Result<MemoryIdx> {
+    let all: Vec<_> = module.memories.indices().collect();
+    let names = |memory: &MemoryIdx| module.outside_names(ExternalKind::Memory, memory.0);
+    let is_meant = |memory: &MemoryIdx| pattern.matches(memory.as_usize(), &names(memory));
+    let found: Vec<_> = all.iter().copied().filter(is_meant).collect();
+    let described = |memories: Vec<MemoryIdx>| {
+        let memories = memories.iter();
+        memories.map(|memory| module.described(ExternalKind::Memory, memory.0)).collect()
+    };
+    let pattern = pattern.0.clone();
+    match found[..] {
+        [memory] => Ok(memory),
+        [] => Err(Error::NoSuchMemory { pattern, memories: described(all) }),
+        _ => Err(Error::SeveralMemories { pattern, memories: described(found) }),
     }
+}
+
+/// What the user should know of where frames go: that there was a choice.
+pub fn remark(module: &Module<'_>, wanted: &FramesIn) -> Option<String> {
+    let several = module.memories.len() > 1 && *wanted == FramesIn::First;
+    several.then(|| {
+        format!(
+            "frames go to memory {}, the first of {}; the buffer must lie there",
+            module.described(ExternalKind::Memory, 0),
+            module.memories.len()
+        )
+    })
 }
 
 /// What the buffer holds for these functions.

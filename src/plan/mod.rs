@@ -124,6 +124,7 @@ pub use dispatch::{Caught, Dispatch, HandlerEntry, Jump, Reset};
 pub use dump::dump;
 pub use exits::{Exits, Frame, Slot, saved_together};
 pub(crate) use memory::of_frames as memory_of_frames;
+pub use memory::remark as memory_remark;
 pub use pads::{KnownTags, Pad, PadOrdinal};
 pub use regions::Region;
 
@@ -168,8 +169,8 @@ pub struct Plan {
     pub maps_offsets: bool,
     /// Where frames go.
     pub memory: FrameMemory,
-    /// Whether that memory is added, of no size: the module has none, and no frames.
-    pub adds_memory: bool,
+    /// What that memory is, if the module doesn't have it.
+    pub added_memory: Option<AddedMemory>,
     /// What lies there in front of the frames.
     pub buffer: Buffer,
     /// Whether helpers may return several values: only where the input may already.
@@ -178,6 +179,15 @@ pub struct Plan {
     pub called_imports: Vec<FuncIdx>,
     /// The exceptions that pads can keep.
     pub tags: KnownTags,
+}
+
+/// A memory that is added.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum AddedMemory {
+    /// Of no size: the module has none, and no frames.
+    Empty,
+    /// For the buffer alone. It is exported.
+    Own,
 }
 
 /// A function outside the closure with calls that would lead into it if an assumption were wrong.
@@ -345,7 +355,8 @@ impl Plan {
     pub fn make(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Plan> {
         analysis.precision.require_proof()?;
         let funcs = functions_with_sites(module, analysis);
-        let mut found = Found::in_module(module, options.abi, !funcs.is_empty())?;
+        let (memory, added_memory) = memory::of_frames(module, &options.frames_in)?;
+        let mut found = Found::in_module(module, options.abi, added_memory, !funcs.is_empty())?;
         let forms = form::Forms::new(module, analysis, options)?;
         let choose = |func, skeleton: &Skeleton| forms.choose(func, skeleton);
         let tags = KnownTags::of(module);
@@ -355,7 +366,6 @@ impl Plan {
         let guards = guards(analysis);
         found.in_guards(module, &guards)?;
         found.nothing()?;
-        let memory = memory::of_frames(module);
         let first_site = first_site(module, options.abi, &funcs);
         number_sites(&mut funcs, first_site);
         tracing::info!(
@@ -369,7 +379,7 @@ impl Plan {
             abi: options.abi,
             maps_offsets: options.map_offsets,
             memory,
-            adds_memory: module.memories.len() == 0,
+            added_memory,
             buffer: memory::buffer(module, options.abi, memory, &funcs),
             funcs,
             multi_value: uses_multi_value(module),
@@ -400,7 +410,9 @@ pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
         Ok(())
     };
     let funcs = functions_with_sites(module, analysis);
-    let found = Found::in_module(module, options.abi, !funcs.is_empty()).and_then(|mut found| {
+    let (_, added_memory) = memory::of_frames(module, &options.frames_in)?;
+    let found = Found::in_module(module, options.abi, added_memory, !funcs.is_empty());
+    let found = found.and_then(|mut found| {
         found.sift(each(funcs, check))?;
         found.in_guards(module, &guards(analysis))?;
         found.nothing()

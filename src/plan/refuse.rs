@@ -1,6 +1,6 @@
 //! What is refused by name before any planning: see the chapter on limits in the guide.
 
-use super::GuardPlan;
+use super::{AddedMemory, GuardPlan};
 use crate::abi::{self, Abi};
 use crate::analyze::Site;
 use crate::error::{Error, Result};
@@ -15,13 +15,19 @@ use wasmparser::{Operator, ValType};
 pub(super) struct Found(Vec<Refusal>);
 
 impl Found {
-    /// What a module is refused for as a whole; `has_frames`: whether there are any to save.
+    /// What a module is refused for as a whole; `added_memory`: what is added for frames; `has_frames`: whether there are any to
+    /// save.
     ///
     /// # Errors
     /// [`Error::Refused`] at once if it was instrumented before: then nothing else counts.
-    pub(super) fn in_module(module: &Module<'_>, abi: Abi, has_frames: bool) -> Result<Found> {
+    pub(super) fn in_module(
+        module: &Module<'_>,
+        abi: Abi,
+        added_memory: Option<AddedMemory>,
+        has_frames: bool,
+    ) -> Result<Found> {
         match abi::instrumented(module) {
-            None => Ok(Found(of_module(module, abi, has_frames))),
+            None => Ok(Found(of_module(module, abi, added_memory, has_frames))),
             Some(evidence) => {
                 let refusal = Refusal::of_module(RefusalKind::AlreadyInstrumented, evidence);
                 Err(Error::Refused(refusal.into()))
@@ -77,24 +83,20 @@ pub(super) fn also<T>(
     }
 }
 
-fn of_module(module: &Module<'_>, abi: Abi, has_frames: bool) -> Vec<Refusal> {
-    let mut refusals = reserved_names(module, abi);
+fn of_module(
+    module: &Module<'_>,
+    abi: Abi,
+    added_memory: Option<AddedMemory>,
+    has_frames: bool,
+) -> Vec<Refusal> {
+    let own_memory = added_memory == Some(AddedMemory::Own);
+    let mut refusals = reserved_names(module, abi, own_memory);
     refusals.extend(module.object_section().map(|section| Refusal::of_object(section.name)));
-    match module.memories.as_slice() {
-        [] if has_frames => refusals.push(Refusal::of_module(
+    if has_frames && added_memory == Some(AddedMemory::Empty) {
+        refusals.push(Refusal::of_module(
             RefusalKind::NoMemory,
             "the module has no memory, so there is nowhere to put frames",
-        )),
-        [] => {}
-        [memory] if memory.ty.memory64 => refusals.push(Refusal::of_module(
-            RefusalKind::Memory64,
-            "a 64-bit memory (the memory64 proposal)",
-        )),
-        [_] => {}
-        memories => refusals.push(Refusal::of_module(
-            RefusalKind::SeveralMemories,
-            format!("{} memories (the multi-memory proposal)", memories.len()),
-        )),
+        ));
     }
     refusals.extend(not_shared(module, abi));
     refusals.extend(limit(module));
@@ -116,9 +118,11 @@ fn limit(module: &Module<'_>) -> Option<Refusal> {
     Some(Refusal::of_module(RefusalKind::Limit, what))
 }
 
-fn reserved_names(module: &Module<'_>, abi: Abi) -> Vec<Refusal> {
+fn reserved_names(module: &Module<'_>, abi: Abi, own_memory: bool) -> Vec<Refusal> {
     let exported = |name: &str| module.exports.iter().any(|export| export.name == name);
-    let taken = abi.exports().iter().map(|export| export.name).filter(|name| exported(name));
+    let names = abi.exports().iter().map(|export| export.name);
+    let names = names.chain(own_memory.then(|| abi.memory_export()));
+    let taken = names.filter(|name| exported(name));
     let what = |name| format!("the export name `{name}` is reserved for the {} ABI", abi.name());
     taken.map(|name| Refusal::of_module(RefusalKind::ReservedName, what(name))).collect()
 }

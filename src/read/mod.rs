@@ -12,6 +12,7 @@ pub mod labels;
 pub mod lines;
 mod names;
 mod operators;
+mod outside;
 mod over_limit;
 mod reader;
 mod sections;
@@ -296,6 +297,7 @@ impl<'a> Module<'a> {
             types: self.types().core_type_count_in_module().into(),
             functions: self.funcs.len() as u64,
             tables: self.tables.len() as u64,
+            memories: self.memories.len() as u64,
             tags: self.tags.len() as u64,
             globals: self.globals.len() as u64,
             exports: self.exports.len() as u64,

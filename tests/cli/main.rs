@@ -8,6 +8,7 @@ mod examples;
 mod explain;
 mod forms;
 mod imports;
+mod memories;
 mod names;
 mod profiles;
 mod readme;

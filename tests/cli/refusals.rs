@@ -2,15 +2,15 @@
 
 use super::{Sandbox, assert_done, text};
 
-/// Two tail calls in the closure, and a memory that frames can't be written to.
+/// Two tail calls in the closure, and no memory that frames could be written to.
 const REFUSED: &str = r#"(module
     (import "kernel" "kernel_fork" (func $fork (result i32)))
-    (memory i64 1)
     (func $one (export "one") (result i32) (return_call $fork))
     (func $two (export "two") (result i32) (return_call $one)))"#;
 
 const LINES: [&str; 2] = [
-    "error: unsupported: a 64-bit memory (the memory64 proposal); build for wasm32",
+    "error: the module has no memory, so there is nowhere to put frames; define or import one, \
+     or have one added for frames: --own-memory",
     "error: unsupported: tail calls (`return_call`) that may reach an entry: 2 in 2 functions: \
      function 1 (one) at offset ",
 ];
@@ -52,7 +52,7 @@ fn json_has_every_place() {
     assert_eq!(output.status.code(), Some(1));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let refusals = json["refusals"].as_array().unwrap();
-    assert_eq!(refusals[0]["kind"], "memory64");
+    assert_eq!(refusals[0]["kind"], "no-memory");
     assert_eq!(refusals[0]["count"], 1);
     assert_eq!(refusals[1]["kind"], "tail-call");
     assert_eq!(refusals[1]["count"], 2);

@@ -100,36 +100,17 @@ pub(in crate::analyze) fn tables(
     let text = pattern.0.as_str();
     let pattern = Pattern::parse(text);
     let matches = |name: &String| pattern.matches(name);
+    let names = |table: TableIdx| module.outside_names(ExternalKind::Table, table.0);
     let found: Vec<_> = match text.parse::<usize>() {
         Ok(index) => module.tables.indices().filter(|table| table.as_usize() == index).collect(),
-        Err(_) => module
-            .tables
-            .indices()
-            .filter(|table| table_names(module, *table).iter().any(matches))
-            .collect(),
+        Err(_) => {
+            module.tables.indices().filter(|table| names(*table).iter().any(matches)).collect()
+        }
     };
     if found.is_empty() {
-        let tables = module.tables.indices().map(|table| describe(module, table)).collect();
+        let tables = module.tables.indices();
+        let tables = tables.map(|table| module.described(ExternalKind::Table, table.0)).collect();
         return Err(Error::NoSuchTable { pattern: text.into(), tables });
     }
     Ok(found)
-}
-
-fn table_names(module: &Module<'_>, table: TableIdx) -> Vec<String> {
-    let import = module.tables[table].import;
-    let import = import.map(|import| [import.name.to_owned(), import.to_string()]);
-    let exports = module.exports.iter().filter(|export| {
-        export.kind == ExternalKind::Table && export.index as usize == table.as_usize()
-    });
-    let exports = exports.map(|export| export.name.to_owned());
-    import.into_iter().flatten().chain(exports).collect()
-}
-
-/// ``0 (`memo`, `env.memo`)``
-fn describe(module: &Module<'_>, table: TableIdx) -> String {
-    let names: Vec<_> = table_names(module, table).iter().map(|name| format!("`{name}`")).collect();
-    match names.as_slice() {
-        [] => table.to_string(),
-        names => format!("{table} ({})", names.join(", ")),
-    }
 }

@@ -34,7 +34,7 @@ mod tests;
 use crate::abi::{Abi, Buffer, FrameMemory, Operation, SHARED_GLOBALS, StateGlobals};
 use crate::emit::{Additions, Edited, NewTypes, Signature};
 use crate::index::{FuncIdx, GlobalIdx, IndexType, TagIdx};
-use crate::plan::{Caught, KnownTags, LabelType, Plan};
+use crate::plan::{AddedMemory, Caught, KnownTags, LabelType, Plan};
 use crate::read::Module;
 pub(super) use address::AddressSink;
 use pads::PadFuncs;
@@ -59,9 +59,9 @@ pub(super) struct Runtime {
     pub types: NewTypes,
     pub state: GlobalIdx,
     globals: StateGlobals,
-    /// Where frames go, and whether it is added.
+    /// Where frames go, and what it is if it is added.
     pub memory: FrameMemory,
-    adds_memory: bool,
+    added_memory: Option<AddedMemory>,
     layout: Buffer,
     begin_resume: FuncIdx,
     limit: FuncIdx,
@@ -94,14 +94,14 @@ pub(super) struct Runtime {
     funcs: Vec<NewFunc>,
 }
 
-/// A memory in which every access traps.
-const NO_MEMORY: MemoryType = MemoryType {
-    minimum: 0,
-    maximum: Some(0),
-    memory64: false,
-    shared: false,
-    page_size_log2: None,
-};
+/// The type of a memory that is added. In an empty one every access traps; the host may let its own grow.
+fn memory_type(memory: AddedMemory) -> MemoryType {
+    let (minimum, maximum) = match memory {
+        AddedMemory::Empty => (0, Some(0)),
+        AddedMemory::Own => (1, None),
+    };
+    MemoryType { minimum, maximum, memory64: false, shared: false, page_size_log2: None }
+}
 
 /// The private functions that every module gets, behind those of the protocol and in this order.
 const PRIVATE: [&str; 5] = ["limit", "room", "seal", "probe", "pop"];
@@ -139,7 +139,7 @@ impl Runtime {
             state: globals.state,
             globals,
             memory: plan.memory,
-            adds_memory: plan.adds_memory,
+            added_memory: plan.added_memory,
             layout: plan.buffer.clone(),
             begin_resume: FuncIdx::from_usize(module.funcs.len() + resume.unwrap_or(0)),
             limit: private(0),
@@ -288,8 +288,8 @@ impl Runtime {
             let tag = TagType { kind: TagKind::Exception, func_type_idx: self.any_tag_type };
             additions.entry(SectionId::Tag, |out| tag.encode(out));
         }
-        if self.adds_memory {
-            additions.entry(SectionId::Memory, |out| NO_MEMORY.encode(out));
+        if let Some(memory) = self.added_memory {
+            additions.entry(SectionId::Memory, |out| memory_type(memory).encode(out));
         }
         let address = self.address_type();
         for (global, name) in (module.globals.len() as u32..).zip(self.globals.added(self.abi)) {
@@ -314,6 +314,13 @@ impl Runtime {
             }
             additions.func(func.ty, func.body.into_raw_body());
             additions.names.funcs.push((index, func.name));
+        }
+        if self.added_memory == Some(AddedMemory::Own) {
+            additions.entry(SectionId::Export, |out| {
+                self.abi.memory_export().encode(out);
+                ExportKind::Memory.encode(out);
+                self.memory.index.0.encode(out);
+            });
         }
         additions
     }

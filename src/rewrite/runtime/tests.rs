@@ -1,4 +1,4 @@
-//! The appended functions over memories that no plan chooses yet.
+//! The appended functions over each kind of memory, and in a module that has several.
 
 use crate::abi::{Abi, Buffer, FrameMemory};
 use crate::index::{GlobalIdx, IndexType, MemoryIdx};
@@ -19,7 +19,7 @@ fn output(wat: &str, ordinal: usize) -> Vec<u8> {
         abi: Abi::WpkFork,
         maps_offsets: false,
         memory,
-        adds_memory: false,
+        added_memory: None,
         buffer: Buffer::lay_out(Abi::WpkFork, memory.address, globals, 64),
         multi_value: true,
         called_imports: Vec::new(),

@@ -206,7 +206,10 @@ pub fn difference(expected: &Observation, observed: &Observation) -> Option<Stri
     first_difference("an import", &expected.events, &observed.events)
         .or_else(|| first_difference("an export", &expected.outcomes, &observed.outcomes))
         .or_else(|| first_difference("a global", &expected.globals, &observed.globals))
-        .or_else(|| memory_difference(&expected.memory, &observed.memory))
+        .or_else(|| {
+            let memories = expected.memories.iter().zip(&observed.memories);
+            memories.into_iter().find_map(|(a, b)| memory_difference(a, b))
+        })
 }
 
 fn first_difference(what: &str, expected: &[String], observed: &[String]) -> Option<String> {

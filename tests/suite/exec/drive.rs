@@ -1,8 +1,8 @@
 //! Runs a program: calls its exports one after the other, as a host does that unwinds and rewinds.
 
-use super::entry::{HEADER_BYTES, NORMAL, Pending, Phase, Policy, REWINDING, UNWINDING};
+use super::entry::{NORMAL, Pending, Phase, Policy, REWINDING, UNWINDING};
 use super::interlude;
-use super::memory::POISON;
+use super::memory::{Mem, POISON};
 use super::misuse;
 use super::program::Program;
 use super::session::Session;
@@ -26,8 +26,8 @@ pub struct Observation {
     /// Each import called, with arguments.
     pub events: Vec<String>,
     pub globals: Vec<String>,
-    /// The memory; the region of the buffer is zeroed.
-    pub memory: Vec<u8>,
+    /// The program's memories; the region of the buffer is zeroed.
+    pub memories: Vec<Vec<u8>>,
 }
 
 /// A program on its way.
@@ -40,7 +40,7 @@ pub struct Run<'p> {
 
 /// What a host needs to bring a paused run back, in the same instance.
 pub struct Snapshot {
-    memory: Vec<u8>,
+    memories: Vec<Vec<u8>>,
     globals: Vec<Val>,
     world: World,
     phase: Phase,
@@ -79,11 +79,12 @@ impl<'p> Run<'p> {
             true => ("resume_begin", abi.resume_begin),
             false => ("rewind_begin", abi.rewind_begin),
         };
-        begin.call(&mut *store, &[Val::I32(pending.buffer as i32)], &mut [])?;
+        let buffer = store.data().protocol.memory().address(pending.buffer);
+        begin.call(&mut *store, &[buffer], &mut [])?;
         let state = abi.state(&mut *store)?;
         ensure!(state == REWINDING, "{name} leaves state {state}");
         if store.data().protocol.policy.misuse {
-            misuse::while_rewinding(&mut *store, &abi, pending.buffer)?;
+            misuse::while_rewinding(&mut *store, &abi, buffer)?;
         }
         let invoke = &self.session.program.spec.invokes[self.next];
         let (func, types) = self.export(&invoke.export)?;
@@ -156,14 +157,15 @@ impl<'p> Run<'p> {
         let state = abi.state(&mut *store)?;
         ensure!(state == UNWINDING, "state {state} when the outermost frame returned");
         if store.data().protocol.policy.misuse {
-            misuse::while_unwinding(&mut *store, &abi, pending.buffer)?;
+            let buffer = store.data().protocol.memory().address(pending.buffer);
+            misuse::while_unwinding(&mut *store, &abi, buffer)?;
         }
         abi.unwind_end.call(&mut *store, &[], &mut [])?;
         self.must_be_normal()?;
         let used = self.used_by_frames(&pending)?;
-        let store = &self.session.store;
-        pending.frames =
-            self.session.memory.read(store, pending.buffer + HEADER_BYTES..pending.buffer + used);
+        let memory = self.session.frame_memory();
+        let frames = pending.buffer + memory.header_bytes()..pending.buffer + used;
+        pending.frames = memory.read(&self.session.store, frames);
         self.session.store.data_mut().protocol.phase = Phase::Rewinding(pending);
         Ok(())
     }
@@ -171,23 +173,29 @@ impl<'p> Run<'p> {
     /// How many bytes of the buffer are in use. Nothing beyond may have been written.
     fn used_by_frames(&self, pending: &Pending) -> Result<usize> {
         let (store, region) = (&self.session.store, &self.session.region);
-        let pos = self.session.memory.read_u32(store, pending.buffer) as usize;
+        let memory = self.session.frame_memory();
+        let pos = memory.read_address(store, pending.buffer);
         let usable = store.data().protocol.usable(pending.buffer);
         ensure!(
-            pos >= pending.buffer + pending.start_pos as usize && pos <= usable.end,
+            pos >= pending.buffer + pending.start_pos && pos <= usable.end,
             "pos is {pos:#x}, outside the buffer {usable:#x?}"
         );
-        let bytes = self.session.memory.read(store, region.whole.clone());
+        let bytes = memory.read(store, region.whole.clone());
         match region.first_stray_write(&bytes, &(pending.buffer..pos)) {
             None => Ok(pos - pending.buffer),
             Some(at) => bail!("a byte outside the frames was written, at {at:#x}; pos is {pos:#x}"),
         }
     }
 
+    /// The size of the least buffer.
+    pub fn header_bytes(&self) -> usize {
+        self.session.frame_memory().header_bytes()
+    }
+
     /// How many bytes of frames (and saved globals) the paused run has in its buffer, with header.
     pub fn paused_bytes(&self) -> usize {
         match &self.session.store.data().protocol.phase {
-            Phase::Rewinding(pending) => HEADER_BYTES + pending.frames.len(),
+            Phase::Rewinding(pending) => self.header_bytes() + pending.frames.len(),
             _ => 0,
         }
     }
@@ -196,7 +204,7 @@ impl<'p> Run<'p> {
     pub fn paused_frame_bytes(&self) -> usize {
         match &self.session.store.data().protocol.phase {
             Phase::Rewinding(pending) => {
-                HEADER_BYTES + pending.frames.len() - pending.start_pos as usize
+                self.header_bytes() + pending.frames.len() - pending.start_pos
             }
             _ => 0,
         }
@@ -239,7 +247,7 @@ impl<'p> Run<'p> {
         let Some(to) = self.session.region.elsewhere(used) else {
             return Ok(());
         };
-        let (memory, region) = (self.session.memory.clone(), self.session.region.clone());
+        let (memory, region) = (self.session.frame_memory(), self.session.region.clone());
         let store = &mut self.session.store;
         let Phase::Rewinding(pending) = &mut store.data_mut().protocol.phase else {
             bail!("only a paused run has frames to move");
@@ -248,8 +256,8 @@ impl<'p> Run<'p> {
         let bytes = memory.read(&*store, from..from + used);
         memory.write(&mut *store, region.whole.start, &vec![POISON; region.whole.len()]);
         memory.write(&mut *store, to, &bytes);
-        memory.write_u32(&mut *store, to, (to + used) as u32);
-        memory.write_u32(&mut *store, to + 4, region.buffer().end as u32);
+        memory.write_address(&mut *store, to, to + used);
+        memory.write_address(&mut *store, to + memory.end_offset(), region.buffer().end);
         Ok(())
     }
 
@@ -260,7 +268,7 @@ impl<'p> Run<'p> {
             phase: host.protocol.phase.clone(),
             outcomes: self.outcomes.clone(),
             next: self.next,
-            memory: self.session.memory_bytes(),
+            memories: self.session.memory_bytes(),
             globals: self.session.imported_global_values(),
         }
     }
@@ -269,10 +277,14 @@ impl<'p> Run<'p> {
     /// must come from the buffer. False if that is impossible, because the memory has grown since.
     pub fn restore(&mut self, snapshot: &Snapshot) -> Result<bool> {
         let session = &mut self.session;
-        if session.memory.len(&session.store) != snapshot.memory.len() {
+        let has_grown =
+            |(memory, bytes): (&Mem, &Vec<u8>)| memory.len(&session.store) != bytes.len();
+        if session.memories.iter().zip(&snapshot.memories).any(has_grown) {
             return Ok(false);
         }
-        session.memory.write(&mut session.store, 0, &snapshot.memory);
+        for (memory, bytes) in session.memories.iter().zip(&snapshot.memories) {
+            memory.write(&mut session.store, 0, bytes);
+        }
         session.set_imported_globals(&snapshot.globals)?;
         let host = session.store.data_mut();
         host.world = snapshot.world.clone();
@@ -283,13 +295,12 @@ impl<'p> Run<'p> {
     }
 
     pub fn observe(&mut self) -> Result<Observation> {
-        let mut memory = self.session.memory_bytes();
-        memory[self.session.region.whole.clone()].fill(0);
+        let memories = self.session.program_memory_bytes();
         Ok(Observation {
             outcomes: self.outcomes.clone(),
             events: self.session.store.data().world.events.clone(),
             globals: self.session.exported_globals(),
-            memory,
+            memories,
         })
     }
 }

@@ -18,11 +18,6 @@ pub const UNWINDING: i32 = 1;
 pub const REWINDING: i32 = 2;
 pub const NO_ROOM: i32 = 3;
 
-/// Offset of `end` in the buffer; `pos` is at 0.
-pub const END_OFFSET: usize = 4;
-/// The least buffer: `pos` and `end`.
-pub const HEADER_BYTES: usize = 8;
-
 /// At which entry calls the host unwinds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum When {
@@ -52,7 +47,7 @@ pub struct Policy {
     /// Try every call that the state forbids.
     pub misuse: bool,
     /// After the unwind began, move `pos` on by so many bytes: they are the host's.
-    pub reserve_bytes: u32,
+    pub reserve_bytes: usize,
     /// Rewind by `resume_begin`, which leaves the globals as they are.
     pub resume: bool,
     /// Call the program's interludes: between an unwind and its rewind, and in an original inside the
@@ -69,7 +64,7 @@ pub struct Pending {
     /// Address of the buffer.
     pub buffer: usize,
     /// What `pos` was before the first frame, relative to the buffer.
-    pub start_pos: u32,
+    pub start_pos: usize,
     /// Everything from the header on, as it was when the rewind began.
     pub frames: Vec<u8>,
 }
@@ -108,7 +103,8 @@ impl Protocol {
         }
     }
 
-    fn memory(&self) -> Mem {
+    /// The memory that frames go to.
+    pub fn memory(&self) -> Mem {
         self.memory.clone().expect("the memory is set after instantiation")
     }
 }
@@ -195,26 +191,26 @@ fn begin_unwind(caller: &mut Caller<'_, Host>, pending: &mut Pending) -> Result<
     let abi = protocol.abi.expect("only an instrumented program unwinds");
     let end = match policy.limit {
         Limit::Unknown => 0,
-        _ => protocol.usable(pending.buffer).end as u32,
+        _ => protocol.usable(pending.buffer).end,
     };
     memory.write(&mut *caller, region.whole.start, &vec![POISON; region.whole.len()]);
-    memory.write_u32(&mut *caller, pending.buffer + END_OFFSET, end);
+    memory.write_address(&mut *caller, pending.buffer + memory.end_offset(), end);
     if policy.misuse {
         misuse::in_normal_state(&mut *caller, &abi)?;
     }
-    abi.unwind_begin.call(&mut *caller, &[Val::I32(pending.buffer as i32)], &mut [])?;
+    abi.unwind_begin.call(&mut *caller, &[memory.address(pending.buffer)], &mut [])?;
     let state = abi.state(&mut *caller)?;
     let limited = matches!(policy.limit, Limit::Bytes(_));
     ensure!(limited || state == UNWINDING, "unwind_begin leaves state {state}");
     if policy.misuse {
-        misuse::while_unwinding(&mut *caller, &abi, pending.buffer)?;
+        misuse::while_unwinding(&mut *caller, &abi, memory.address(pending.buffer))?;
     }
-    let mut pos = memory.read_u32(&*caller, pending.buffer);
+    let mut pos = memory.read_address(&*caller, pending.buffer);
     if policy.reserve_bytes > 0 {
         pos += policy.reserve_bytes;
-        memory.write_u32(&mut *caller, pending.buffer, pos);
+        memory.write_address(&mut *caller, pending.buffer, pos);
     }
-    pending.start_pos = pos.wrapping_sub(pending.buffer as u32);
+    pending.start_pos = pos.wrapping_sub(pending.buffer);
     Ok(())
 }
 
@@ -233,14 +229,15 @@ fn end_rewind(caller: &mut Caller<'_, Host>, pending: &Pending) -> Result<()> {
     let protocol = &caller.data().protocol;
     let abi = protocol.abi.expect("only an instrumented program rewinds");
     if protocol.policy.misuse {
-        misuse::while_rewinding(&mut *caller, &abi, pending.buffer)?;
+        let buffer = protocol.memory().address(pending.buffer);
+        misuse::while_rewinding(&mut *caller, &abi, buffer)?;
     }
     abi.rewind_end.call(&mut *caller, &[], &mut [])?;
     let state = abi.state(&mut *caller)?;
     ensure!(state == NORMAL, "rewind_end leaves state {state}");
     check_no_stray_write(caller, pending)?;
     let memory = caller.data().protocol.memory();
-    let pos = memory.read_u32(&*caller, pending.buffer).wrapping_sub(pending.buffer as u32);
+    let pos = memory.read_address(&*caller, pending.buffer).wrapping_sub(pending.buffer);
     ensure!(
         pos == pending.start_pos,
         "after the rewind pos is {pos} bytes into the buffer; it started at {}",
@@ -265,12 +262,13 @@ fn check_no_stray_write(caller: &mut Caller<'_, Host>, pending: &Pending) -> Res
 /// The frames must be as they were; then they are overwritten, because nothing may read them now.
 fn check_buffer_kept(caller: &mut Caller<'_, Host>, pending: &Pending) -> Result<()> {
     let memory = caller.data().protocol.memory();
-    let start = pending.buffer + HEADER_BYTES;
+    let header_bytes = memory.header_bytes();
+    let start = pending.buffer + header_bytes;
     let now = memory.read(&*caller, start..start + pending.frames.len());
     if let Some(at) = now.iter().zip(&pending.frames).position(|(a, b)| a != b) {
-        bail!("rewinding changed the byte at offset {} of the buffer", at + HEADER_BYTES);
+        bail!("rewinding changed the byte at offset {} of the buffer", at + header_bytes);
     }
-    let consumed = vec![CONSUMED; HEADER_BYTES + now.len()];
+    let consumed = vec![CONSUMED; header_bytes + now.len()];
     memory.write(caller.as_context_mut(), pending.buffer, &consumed);
     Ok(())
 }

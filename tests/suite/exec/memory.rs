@@ -2,7 +2,9 @@
 
 use super::shared;
 use std::ops::Range;
-use wasmtime::{AsContext, AsContextMut, Memory, Result, SharedMemory, format_err};
+use wasmtime::{
+    AsContext, AsContextMut, Extern, Memory, MemoryType, Result, SharedMemory, Val, format_err,
+};
 
 /// The size of a page of linear memory.
 pub const PAGE_BYTES: usize = 65536;
@@ -15,7 +17,15 @@ pub const CONSUMED: u8 = 0x55;
 
 /// A module's memory.
 #[derive(Clone)]
-pub enum Mem {
+pub struct Mem {
+    held: Held,
+    /// The size of an address in bytes.
+    address_bytes: usize,
+    page_bytes: usize,
+}
+
+#[derive(Clone)]
+enum Held {
     /// Not shared.
     Plain(Memory),
     /// Shared between threads.
@@ -23,56 +33,115 @@ pub enum Mem {
 }
 
 impl Mem {
+    /// What is exported or imported, if it is a memory.
+    pub fn of(held: Extern, store: impl AsContext) -> Option<Mem> {
+        let (held, ty) = match held {
+            Extern::Memory(memory) => (Held::Plain(memory), memory.ty(store)),
+            Extern::SharedMemory(memory) => {
+                let ty = memory.ty();
+                (Held::Shared(memory), ty)
+            }
+            _ => return None,
+        };
+        let address_bytes = if ty.is_64() { 8 } else { 4 };
+        Some(Mem { held, address_bytes, page_bytes: page_bytes(&ty) })
+    }
+
+    /// Whether both are the same memory.
+    pub fn is(&self, other: &Mem, store: impl AsContext) -> bool {
+        self.start(&store) == other.start(&store)
+    }
+
+    fn start(&self, store: impl AsContext) -> usize {
+        match &self.held {
+            Held::Plain(memory) => memory.data_ptr(store).addr(),
+            Held::Shared(memory) => memory.data().as_ptr().addr(),
+        }
+    }
+
+    /// Where `end` is in a buffer in this memory; `pos` is at its start.
+    pub fn end_offset(&self) -> usize {
+        self.address_bytes
+    }
+
+    /// The least buffer: `pos` and `end`.
+    pub fn header_bytes(&self) -> usize {
+        2 * self.address_bytes
+    }
+
+    /// An address as a value of the program.
+    pub fn address(&self, at: usize) -> Val {
+        if self.address_bytes == 8 { Val::I64(at as i64) } else { Val::I32(at as i32) }
+    }
+
     pub fn len(&self, store: impl AsContext) -> usize {
-        match self {
-            Mem::Plain(memory) => memory.data_size(store),
-            Mem::Shared(memory) => memory.data_size(),
+        match &self.held {
+            Held::Plain(memory) => memory.data_size(store),
+            Held::Shared(memory) => memory.data_size(),
         }
     }
 
     pub fn read(&self, store: impl AsContext, range: Range<usize>) -> Vec<u8> {
-        match self {
-            Mem::Plain(memory) => {
+        match &self.held {
+            Held::Plain(memory) => {
                 let mut bytes = vec![0; range.len()];
                 memory
                     .read(store, range.start, &mut bytes)
                     .expect("the host reads inside the memory");
                 bytes
             }
-            Mem::Shared(memory) => {
+            Held::Shared(memory) => {
                 shared::read(memory, range).expect("the host reads inside the memory")
             }
         }
     }
 
+    pub fn read_all(&self, store: impl AsContext) -> Vec<u8> {
+        let len = self.len(&store);
+        self.read(store, 0..len)
+    }
+
     pub fn write(&self, store: impl AsContextMut, at: usize, bytes: &[u8]) {
-        match self {
-            Mem::Plain(memory) => {
+        match &self.held {
+            Held::Plain(memory) => {
                 memory.write(store, at, bytes).expect("the host writes inside the memory");
             }
-            Mem::Shared(memory) => {
+            Held::Shared(memory) => {
                 shared::write(memory, at, bytes).expect("the host writes inside the memory");
             }
         }
     }
 
     pub fn grow(&self, store: impl AsContextMut, bytes: usize) -> Result<()> {
-        let pages = bytes.div_ceil(PAGE_BYTES) as u64;
-        match self {
-            Mem::Plain(memory) => memory.grow(store, pages).map(drop),
-            Mem::Shared(memory) => memory.grow(pages).map(drop),
+        let pages = bytes.div_ceil(self.page_bytes) as u64;
+        match &self.held {
+            Held::Plain(memory) => memory.grow(store, pages).map(drop),
+            Held::Shared(memory) => memory.grow(pages).map(drop),
         }
         .map_err(|error| format_err!("no room for the buffer: {error}; set BUFFER: in the fixture"))
     }
 
-    pub fn read_u32(&self, store: impl AsContext, at: usize) -> u32 {
-        let bytes = self.read(store, at..at + 4);
-        u32::from_le_bytes(bytes.try_into().expect("four bytes were read"))
+    /// Makes the memory the same as another was.
+    pub fn become_copy(&self, mut store: impl AsContextMut, bytes: &[u8]) -> Result<()> {
+        let missing = bytes.len().saturating_sub(self.len(&store));
+        self.grow(&mut store, missing)?;
+        self.write(store, 0, bytes);
+        Ok(())
     }
 
-    pub fn write_u32(&self, store: impl AsContextMut, at: usize, value: u32) {
-        self.write(store, at, &value.to_le_bytes());
+    pub fn read_address(&self, store: impl AsContext, at: usize) -> usize {
+        let mut bytes = self.read(store, at..at + self.address_bytes);
+        bytes.resize(8, 0);
+        u64::from_le_bytes(bytes.try_into().expect("eight bytes")) as usize
     }
+
+    pub fn write_address(&self, store: impl AsContextMut, at: usize, value: usize) {
+        self.write(store, at, &value.to_le_bytes()[..self.address_bytes]);
+    }
+}
+
+fn page_bytes(ty: &MemoryType) -> usize {
+    usize::try_from(ty.page_size()).expect("a page fits into memory")
 }
 
 /// Where the buffer lies: a region of memory that the program doesn't use. The buffer is its

@@ -3,19 +3,19 @@
 
 use super::differential::{Case, difference};
 use super::drive::{Run, Step};
-use super::entry::{HEADER_BYTES, Limit, Policy, When};
+use super::entry::{Limit, Policy, When};
 use super::world::Answer;
 use wasmtime::{Result, ensure};
 
 pub fn check(case: &Case<'_>, call: usize) -> Result<(), String> {
     let say = |what: String| format!("buffer too small at entry call {call}: {what}");
     let fit = needed_bytes(case, call).map_err(|e| say(format!("{e:#}")))?;
-    let Some(needed_bytes) = fit else {
+    let Some((header_bytes, needed_bytes)) = fit else {
         return Ok(());
     };
     let mut expected = None;
-    let step = (needed_bytes - HEADER_BYTES).div_ceil(case.original.spec.effort.sizes()).max(1);
-    let sizes = (HEADER_BYTES..needed_bytes).step_by(step).chain([needed_bytes - 1, needed_bytes]);
+    let step = (needed_bytes - header_bytes).div_ceil(case.original.spec.effort.sizes()).max(1);
+    let sizes = (header_bytes..needed_bytes).step_by(step).chain([needed_bytes - 1, needed_bytes]);
     for bytes in sizes {
         let say = |what: String| say(format!("with {bytes} of {needed_bytes} bytes: {what}"));
         let outcome = unwind_into(case, call, bytes).map_err(|e| say(format!("{e:#}")))?;
@@ -40,14 +40,14 @@ pub fn check(case: &Case<'_>, call: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// The size of the buffer that entry call `call` needs; `None` if there is nothing to save.
-fn needed_bytes(case: &Case<'_>, call: usize) -> Result<Option<usize>> {
+/// The size of the least buffer, and of the one that entry call `call` needs; `None` if there is nothing to save.
+fn needed_bytes(case: &Case<'_>, call: usize) -> Result<Option<(usize, usize)>> {
     let policy = Policy { when: When::At(call), ..Policy::default() };
     let mut run = Run::new(&case.rewritten, case.world(), policy)?;
     let step = run.advance()?;
     ensure!(step == Step::Paused, "the program ended before this call");
-    let bytes = run.paused_bytes();
-    Ok((bytes > HEADER_BYTES).then_some(bytes))
+    let (header_bytes, bytes) = (run.header_bytes(), run.paused_bytes());
+    Ok((bytes > header_bytes).then_some((header_bytes, bytes)))
 }
 
 fn unwind_into(

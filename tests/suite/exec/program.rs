@@ -21,6 +21,18 @@ pub struct HostSlot {
     pub export: String,
 }
 
+/// Which memory frames go to.
+#[derive(Clone, Debug, Default)]
+pub enum FrameMemory {
+    /// The first that is exported, or else imported.
+    #[default]
+    First,
+    /// The one that is exported or imported under this name.
+    Named(String),
+    /// One that the tool adds.
+    Own,
+}
+
 /// How many ways to unwind are tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Effort {
@@ -58,6 +70,7 @@ pub struct Spec {
     /// Exports that may be called while a stack is away; they call no entry.
     pub interludes: Vec<Invoke>,
     pub host_slots: Vec<HostSlot>,
+    pub memory: FrameMemory,
     /// A region of the module's own memory for the buffer; without it the host adds pages.
     pub buffer: Option<Range<usize>>,
     /// How much the host adds.
@@ -76,6 +89,7 @@ impl Default for Spec {
             script: Vec::new(),
             interludes: Vec::new(),
             host_slots: Vec::new(),
+            memory: FrameMemory::First,
             buffer: None,
             buffer_bytes: super::memory::PAGE_BYTES,
             same_instance_only: false,
@@ -118,6 +132,7 @@ pub fn engine() -> &'static Engine {
             .shared_memory(true)
             .wasm_multi_memory(true)
             .wasm_memory64(true)
+            .wasm_custom_page_sizes(true)
             .wasm_extended_const(true)
             .wasm_wide_arithmetic(true)
             .relaxed_simd_deterministic(true)

@@ -2,12 +2,12 @@
 
 use super::entry::{self, Protocol};
 use super::memory::{Mem, Region};
-use super::program::{FUEL, Program, engine};
+use super::program::{FUEL, FrameMemory, Program, engine};
 use super::value;
 use super::world::World;
 use wasmtime::{
-    AsContext, AsContextMut, Caller, Extern, ExternType, Func, FuncType, Global, Instance,
-    Mutability, Ref, Result, SharedMemory, Store, Table, Tag, Val, ValType, bail, format_err,
+    AsContextMut, Caller, Extern, ExternType, Func, FuncType, Global, Instance, Mutability, Ref,
+    Result, SharedMemory, Store, Table, Tag, Val, ValType, bail, format_err,
 };
 
 /// What the host keeps in the store.
@@ -61,7 +61,10 @@ pub struct Session<'p> {
     pub program: &'p Program<'p>,
     pub store: Store<Host>,
     pub instance: Instance,
-    pub memory: Mem,
+    /// The memories that the host sees, each once.
+    pub memories: Vec<Mem>,
+    /// Which of them frames go to; an original has none if that memory is the tool's own.
+    frames: Option<usize>,
     pub region: Region,
     pub imported_globals: Vec<Global>,
 }
@@ -70,26 +73,27 @@ impl<'p> Session<'p> {
     /// A new instance whose memory has room for the buffer.
     pub fn new(program: &'p Program<'p>, world: World) -> Result<Self> {
         let mut session = Session::instantiate(program, world)?;
-        let len = session.memory.len(&session.store);
         let spec = program.spec;
-        let whole = match &spec.buffer {
-            Some(range) => range.clone(),
-            None => {
-                session.memory.grow(&mut session.store, spec.buffer_bytes)?;
-                len..session.memory.len(&session.store)
+        let whole = match (&spec.buffer, session.frames) {
+            (_, None) => 0..0,
+            (Some(range), _) => range.clone(),
+            (None, Some(frames)) => {
+                let memory = &session.memories[frames];
+                let len = memory.len(&session.store);
+                memory.grow(&mut session.store, spec.buffer_bytes)?;
+                len..memory.len(&session.store)
             }
         };
         session.set_region(Region { whole });
         Ok(session)
     }
 
-    /// A fresh instance with what a host can copy: the memory and the imported mutable globals.
+    /// A fresh instance with what a host can copy: the memories and the imported mutable globals.
     pub fn copy(&mut self) -> Result<Session<'p>> {
         let mut copy = Session::instantiate(self.program, World::default())?;
-        let bytes = self.memory_bytes();
-        let missing = bytes.len() - copy.memory.len(&copy.store);
-        copy.memory.grow(&mut copy.store, missing)?;
-        copy.memory.write(&mut copy.store, 0, &bytes);
+        for (memory, bytes) in copy.memories.iter().zip(self.memory_bytes()) {
+            memory.become_copy(&mut copy.store, &bytes)?;
+        }
         let values = self.imported_global_values();
         copy.set_imported_globals(&values)?;
         let host = self.store.data();
@@ -106,17 +110,19 @@ impl<'p> Session<'p> {
         store.set_fuel(FUEL)?;
         let imports = make_imports(program, &mut store)?;
         let instance = Instance::new(&mut store, &program.module, &imports)?;
-        let memory = find_memory(&instance, &imports, &mut store)?;
+        let memories = memories(&instance, &imports, &mut store);
+        let frames = frame_memory(program, &instance, &imports, &memories, &mut store)?;
         let imported_globals = imports.iter().filter_map(|e| e.clone().into_global()).collect();
         let abi = Abi::of(&instance, &mut store)?;
         store.data_mut().protocol.abi = abi;
         store.data_mut().protocol.interludes = program.spec.interludes.clone();
-        store.data_mut().protocol.memory = Some(memory.clone());
+        store.data_mut().protocol.memory = frames.map(|frames| memories[frames].clone());
         let mut session = Session {
             program,
             store,
             instance,
-            memory,
+            memories,
+            frames,
             region: Region::default(),
             imported_globals,
         };
@@ -146,9 +152,25 @@ impl<'p> Session<'p> {
         abi.expect("only an instrumented program unwinds")
     }
 
-    pub fn memory_bytes(&self) -> Vec<u8> {
-        let len = self.memory.len(&self.store);
-        self.memory.read(&self.store, 0..len)
+    /// The memory that frames go to.
+    pub fn frame_memory(&self) -> Mem {
+        self.store.data().protocol.memory()
+    }
+
+    pub fn memory_bytes(&self) -> Vec<Vec<u8>> {
+        self.memories.iter().map(|memory| memory.read_all(&self.store)).collect()
+    }
+
+    /// What the program has in its memories, without what the host put there.
+    pub fn program_memory_bytes(&mut self) -> Vec<Vec<u8>> {
+        let mut memories = self.memory_bytes();
+        if let Some(frames) = self.frames {
+            memories[frames][self.region.whole.clone()].fill(0);
+        }
+        if self.instance.get_export(&mut self.store, OWN_MEMORY).is_some() {
+            memories.pop();
+        }
+        memories
     }
 
     pub fn imported_global_values(&mut self) -> Vec<Val> {
@@ -179,18 +201,50 @@ impl<'p> Session<'p> {
     }
 }
 
-fn find_memory(instance: &Instance, imports: &[Extern], store: &mut Store<Host>) -> Result<Mem> {
-    let exported = instance.exports(&mut *store).map(|export| export.into_extern());
-    let exported: Vec<_> = exported.collect();
-    exported
-        .into_iter()
-        .chain(imports.iter().cloned())
-        .find_map(|e| match e {
-            Extern::Memory(memory) => Some(Mem::Plain(memory)),
-            Extern::SharedMemory(memory) => Some(Mem::Shared(memory)),
-            _ => None,
-        })
-        .ok_or_else(|| format_err!("the memory must be imported or exported, else no host sees it"))
+/// Under which name a memory is exported that the tool adds for frames.
+const OWN_MEMORY: &str = "wpk_fork_memory";
+
+/// The memories that the host sees, each once; one that the tool added comes last.
+fn memories(instance: &Instance, imports: &[Extern], store: &mut Store<Host>) -> Vec<Mem> {
+    let exports = instance.exports(&mut *store);
+    let exports: Vec<_> =
+        exports.map(|export| (export.name() == OWN_MEMORY, export.into_extern())).collect();
+    let (own, exported): (Vec<_>, Vec<_>) = exports.into_iter().partition(|(own, _)| *own);
+    let all = exported.into_iter().chain(imports.iter().map(|import| (false, import.clone())));
+    let mut memories: Vec<Mem> = Vec::new();
+    for memory in all.chain(own).filter_map(|(_, held)| Mem::of(held, &*store)) {
+        if !memories.iter().any(|known| known.is(&memory, &*store)) {
+            memories.push(memory);
+        }
+    }
+    memories
+}
+
+/// Which of `memories` frames go to.
+fn frame_memory(
+    program: &Program<'_>,
+    instance: &Instance,
+    imports: &[Extern],
+    memories: &[Mem],
+    store: &mut Store<Host>,
+) -> Result<Option<usize>> {
+    let invisible = || format_err!("the memory must be imported or exported, else no host sees it");
+    let name = match &program.spec.memory {
+        FrameMemory::First if memories.is_empty() => return Err(invisible()),
+        FrameMemory::First => return Ok(Some(0)),
+        FrameMemory::Named(name) => name,
+        FrameMemory::Own => OWN_MEMORY,
+    };
+    let exported = instance.get_export(&mut *store, name);
+    let imported = || {
+        let mut named = program.module.imports().zip(imports);
+        named.find(|(import, _)| import.name() == name).map(|(_, held)| held.clone())
+    };
+    let Some(held) = exported.or_else(imported) else {
+        return if name == OWN_MEMORY { Ok(None) } else { Err(invisible()) };
+    };
+    let memory = Mem::of(held, &*store).ok_or_else(invisible)?;
+    Ok(memories.iter().position(|known| known.is(&memory, &*store)))
 }
 
 fn make_imports(program: &Program<'_>, store: &mut Store<Host>) -> Result<Vec<Extern>> {
@@ -236,7 +290,7 @@ fn host_func(store: &mut Store<Host>, name: String, ty: FuncType, is_entry: bool
 
 impl std::fmt::Debug for Session<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let bytes = self.memory.len(self.store.as_context());
+        let bytes: Vec<_> = self.memories.iter().map(|memory| memory.len(&self.store)).collect();
         f.debug_struct("Session").field("memory_bytes", &bytes).finish()
     }
 }

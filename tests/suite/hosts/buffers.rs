@@ -1,6 +1,6 @@
 //! Unwinds to buffers whose `pos` and `end` the host left in any state.
 
-use super::{ANSWER, FAILURE, Host, NORMAL, UNWINDING, assert_traps, instrumented};
+use super::{ANSWER, FAILURE, Host, NORMAL, UNWINDING, assert_traps, instrumented_narrow_and_wide};
 use std::ops::Range;
 use std::sync::OnceLock;
 use wasmtime::Module;
@@ -19,12 +19,12 @@ const WAT: &str = r#"(module
             (else (call $fork))))
     (func (export "run") (result i32) (call $r (i32.const 20) (i64.const 1))))"#;
 
-const BUFFER: u32 = 4096;
+const BUFFER: u64 = 4096;
 const POISON: u8 = 0xaa;
 
-fn modules() -> &'static [Module; 2] {
-    static MODULES: OnceLock<[Module; 2]> = OnceLock::new();
-    MODULES.get_or_init(|| instrumented(WAT))
+fn modules() -> &'static [Module] {
+    static MODULES: OnceLock<Vec<Module>> = OnceLock::new();
+    MODULES.get_or_init(|| instrumented_narrow_and_wide(WAT))
 }
 
 fn expected(answer: i32) -> i32 {
@@ -40,12 +40,12 @@ fn host(module: &Module) -> Host {
 
 /// Runs to the end, rewinding after an unwind. Whether there was room; nothing but what lies in
 /// `writable` may have been written, and the result must be right.
-fn run(host: &mut Host, buffer: u32, writable: Range<u32>, what: &str) -> bool {
+fn run(host: &mut Host, buffer: u64, writable: Range<u64>, what: &str) -> bool {
     let mut result = host.call("run", &[]).unwrap_or_else(|error| panic!("{what}: {error:?}"));
     let had_room = host.state() == UNWINDING;
     let stray = |host: &Host| {
         let writable = writable.start as usize..writable.end as usize;
-        let header = buffer as usize..buffer as usize + 8;
+        let header = buffer as usize..(buffer + host.header_bytes()) as usize;
         let bytes = host.memory.data(&host.store).iter().enumerate();
         let mut stray = bytes.filter(|(at, byte)| {
             **byte != POISON && !writable.contains(at) && !header.contains(at)
@@ -55,7 +55,7 @@ fn run(host: &mut Host, buffer: u32, writable: Range<u32>, what: &str) -> bool {
     assert_eq!(stray(host), None, "{what}: written");
     if had_room {
         host.call("wpk_fork_unwind_end", &[]).unwrap();
-        host.call("wpk_fork_rewind_begin", &[buffer as i32]).unwrap();
+        host.begin("wpk_fork_rewind_begin", buffer).unwrap();
         result = host.call("run", &[]).unwrap_or_else(|error| panic!("{what}: {error:?}"));
     }
     assert_eq!(stray(host), None, "{what}: written");
@@ -86,8 +86,9 @@ fn nothing_is_written_beyond_any_end() {
 #[test]
 fn an_end_beyond_the_memory_is_the_memorys_end() {
     for module in modules() {
-        for buffer in [65536 - 700, 65536 - 200, 65536 - 40, 65536 - 8] {
-            for end in [0, 65536, 65540, 1 << 31, u32::MAX] {
+        let header_bytes = host(module).header_bytes();
+        for buffer in [65536 - 700, 65536 - 200, 65536 - 40, 65536 - header_bytes] {
+            for end in [0, 65536, 65540, 1 << 31, u64::MAX] {
                 let mut host = host(module);
                 host.unwind_to(buffer, end);
                 let had_room =
@@ -126,11 +127,12 @@ fn pos_may_be_moved_on_by_any_number_of_bytes() {
 }
 
 /// A host that gets the two words wrong after the unwind has begun.
-fn leaving(module: &Module, pos: u32, end: u32) -> Host {
+fn leaving(module: &Module, pos: u64, end: u64) -> Host {
     let mut host = host(module);
+    let bytes = host.address_bytes;
     host.unwind_and(BUFFER, 8192, move |caller, memory| {
-        memory.write(&mut *caller, BUFFER as usize, &pos.to_le_bytes())?;
-        Ok(memory.write(caller, BUFFER as usize + 4, &end.to_le_bytes())?)
+        memory.write(&mut *caller, BUFFER as usize, &pos.to_le_bytes()[..bytes])?;
+        Ok(memory.write(caller, BUFFER as usize + bytes, &end.to_le_bytes()[..bytes])?)
     });
     host
 }
@@ -139,8 +141,8 @@ fn leaving(module: &Module, pos: u32, end: u32) -> Host {
 fn a_pos_at_or_beyond_end_has_no_room() {
     for module in modules() {
         // Swapped; equal; at the top of the address range, where adding to it wraps.
-        for (pos, end) in [(8192, BUFFER + 128), (8192, 8192), (u32::MAX, 8192), (u32::MAX - 3, 0)]
-        {
+        let last = host(module).last_address();
+        for (pos, end) in [(8192, BUFFER + 128), (8192, 8192), (last, 8192), (last - 3, 0)] {
             let mut host = leaving(module, pos, end);
             let what = format!("pos {pos:#x}, end {end:#x}");
             assert!(!run(&mut host, BUFFER, BUFFER..8192, &what));

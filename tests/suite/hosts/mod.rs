@@ -7,6 +7,7 @@ mod linked;
 mod no_memory;
 mod stale;
 mod top;
+mod wide;
 
 use crate::exec::program::{FUEL, engine};
 use std::ops::Range;
@@ -40,6 +41,8 @@ pub struct Host {
     pub store: Store<Kept>,
     pub instance: Instance,
     pub memory: Memory,
+    /// The size of an address in bytes.
+    pub address_bytes: usize,
 }
 
 /// Instruments a module with the entry `env.fork`, once for each form of functions, and compiles it.
@@ -53,6 +56,13 @@ pub fn instrumented(wat: &str) -> [Module; 2] {
     })
 }
 
+/// The same for a module whose memory may have 32-bit addresses, and so many pages, and for one with 64-bit addresses.
+pub fn instrumented_narrow_and_wide(wat: &str) -> Vec<Module> {
+    assert!(wat.contains("(memory (export \"memory\") "));
+    let wide = wat.replace("(memory (export \"memory\") ", "(memory (export \"memory\") i64 ");
+    [instrumented(wat), instrumented(&wide)].concat()
+}
+
 impl Host {
     /// A new instance of one of the modules that [`instrumented`] made.
     pub fn new(module: &Module) -> Host {
@@ -63,28 +73,31 @@ impl Host {
         linker.func_wrap("env", "fork", fork).unwrap();
         let instance = linker.instantiate(&mut store, module).unwrap();
         let memory = instance.get_memory(&mut store, "memory").unwrap();
-        Host { store, instance, memory }
+        let address_bytes = if memory.ty(&store).is_64() { 8 } else { 4 };
+        Host { store, instance, memory, address_bytes }
     }
 
     /// From now on the entry unwinds to this buffer, with these bytes as its `end`.
-    pub fn unwind_to(&mut self, buffer: u32, end: u32) {
+    pub fn unwind_to(&mut self, buffer: u64, end: u64) {
         self.unwind_and(buffer, end, |_, _| Ok(()));
     }
 
     /// The same, and then does something to the memory.
     pub fn unwind_and(
         &mut self,
-        buffer: u32,
-        end: u32,
+        buffer: u64,
+        end: u64,
         then: impl Fn(&mut Caller<'_, Kept>, Memory) -> Result<()> + Send + Sync + 'static,
     ) {
+        let (address_bytes, address) = (self.address_bytes, self.address(buffer));
         self.store.data_mut().no_room = 0;
         self.store.data_mut().begin = Arc::new(move |caller| {
             let memory = caller.get_export("memory").unwrap().into_memory().unwrap();
             // Where the header is not in the memory, there is nowhere to put it.
-            let _ = memory.write(&mut *caller, buffer as usize + 4, &end.to_le_bytes());
+            let at = (buffer as usize).wrapping_add(address_bytes);
+            let _ = memory.write(&mut *caller, at, &end.to_le_bytes()[..address_bytes]);
             let begin = func(caller, "wpk_fork_unwind_begin");
-            begin.call(&mut *caller, &[Val::I32(buffer as i32)], &mut [])?;
+            begin.call(&mut *caller, &[address], &mut [])?;
             then(caller, memory)
         });
     }
@@ -101,14 +114,42 @@ impl Host {
         self.call("wpk_fork_state", &[]).unwrap()
     }
 
-    pub fn read(&self, at: u32) -> u32 {
-        let mut bytes = [0; 4];
-        self.memory.read(&self.store, at as usize, &mut bytes).unwrap();
-        u32::from_le_bytes(bytes)
+    /// Calls what takes the address of a buffer.
+    pub fn begin(&mut self, name: &str, buffer: u64) -> Result<()> {
+        let func = self.instance.get_func(&mut self.store, name).unwrap();
+        let address = self.address(buffer);
+        func.call(&mut self.store, &[address], &mut [])
     }
 
-    pub fn write(&mut self, at: u32, value: u32) {
-        self.memory.write(&mut self.store, at as usize, &value.to_le_bytes()).unwrap();
+    /// An address as a value of the program.
+    pub fn address(&self, at: u64) -> Val {
+        match self.address_bytes {
+            8 => Val::I64(at as i64),
+            _ => Val::I32(at as i32),
+        }
+    }
+
+    /// The largest address.
+    pub fn last_address(&self) -> u64 {
+        u64::MAX >> (64 - 8 * self.address_bytes)
+    }
+
+    /// The size of the least buffer, which has room for `pos` and `end`.
+    pub fn header_bytes(&self) -> u64 {
+        2 * self.address_bytes as u64
+    }
+
+    /// The address that is in memory there.
+    pub fn read(&self, at: u64) -> u64 {
+        let mut bytes = [0; 8];
+        self.memory.read(&self.store, at as usize, &mut bytes[..self.address_bytes]).unwrap();
+        u64::from_le_bytes(bytes)
+    }
+
+    /// Puts an address into memory.
+    pub fn write(&mut self, at: u64, value: u64) {
+        let bytes = value.to_le_bytes();
+        self.memory.write(&mut self.store, at as usize, &bytes[..self.address_bytes]).unwrap();
     }
 
     pub fn fill(&mut self, range: Range<usize>, byte: u8) {

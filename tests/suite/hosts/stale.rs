@@ -26,8 +26,8 @@ const WAT: &str = r#"(module
     (func (export "set_sp") (param i32) (global.set $sp (local.get 0)))
     (func (export "get_sp") (result i32) (global.get $sp)))"#;
 
-const BUFFER: u32 = 4096;
-const END: u32 = 8192;
+const BUFFER: u64 = 4096;
+const END: u64 = 8192;
 
 fn modules() -> &'static [Module; 2] {
     static MODULES: OnceLock<[Module; 2]> = OnceLock::new();
@@ -35,7 +35,7 @@ fn modules() -> &'static [Module; 2] {
 }
 
 /// A host whose program has unwound, with `pos`.
-fn unwound(module: &Module) -> (Host, u32) {
+fn unwound(module: &Module) -> (Host, u64) {
     let mut host = Host::new(module);
     host.unwind_to(BUFFER, END);
     host.call("run", &[1]).unwrap();
@@ -47,7 +47,7 @@ fn unwound(module: &Module) -> (Host, u32) {
 
 /// Rewinds through `export`; whether it is the beginning or the call that traps is the same.
 fn rewind(host: &mut Host, begin: &str, export: &str) -> wasmtime::Result<i32> {
-    host.call(begin, &[BUFFER as i32])?;
+    host.begin(begin, BUFFER)?;
     host.call(export, &[1])
 }
 
@@ -60,7 +60,7 @@ fn every_other_pos_traps() {
         let memory = host.memory.data(&host.store).to_vec();
         // All the addresses in and around the buffer, and some that are far away.
         let near = (BUFFER - 600..pos + 600).chain(END - 8..END + 8);
-        let far = [0, 4, 2000, 65532, 65536, 65540, u32::MAX - 3, u32::MAX];
+        let far = [0, 4, 2000, 65532, 65536, 65540, u64::from(u32::MAX) - 3, u64::from(u32::MAX)];
         for other in near.chain(far).filter(|other| *other != pos) {
             for begin in BEGINS {
                 // The instance is of no use after a trap in the midst of a rewind.
@@ -105,7 +105,8 @@ fn another_functions_frame_traps() {
         // The number of the site of the outermost frame, replaced by each that there may be, and more.
         let own = host.read(pos - 4);
         let memory = host.memory.data(&host.store).to_vec();
-        for number in (0..20).chain([u32::MAX, 1 << 31]).filter(|number| *number != own) {
+        for number in (0..20).chain([u64::from(u32::MAX), 1 << 31]).filter(|number| *number != own)
+        {
             let mut host = over(module, &memory);
             host.write(pos - 4, number);
             assert_traps(rewind(&mut host, BEGINS[0], "run"), &format!("site {number}"));
@@ -121,14 +122,14 @@ fn a_limit_below_the_frames_traps_before_globals_are_restored() {
         for end in [1, 4, BUFFER - 4, BUFFER, BUFFER + 8, BUFFER + 24, pos - 4, pos - 1] {
             host.write(BUFFER + 4, end);
             for begin in BEGINS {
-                assert_traps(host.call(begin, &[BUFFER as i32]), &format!("{begin}, end {end:#x}"));
+                assert_traps(host.begin(begin, BUFFER), &format!("{begin}, end {end:#x}"));
                 assert_eq!(host.state(), NORMAL);
                 assert_eq!(host.call("get_sp", &[]).unwrap(), 77);
             }
         }
-        for end in [0, pos, pos + 1, u32::MAX] {
+        for end in [0, pos, pos + 1, u64::from(u32::MAX)] {
             host.write(BUFFER + 4, end);
-            host.call("wpk_fork_rewind_begin", &[BUFFER as i32]).unwrap();
+            host.begin("wpk_fork_rewind_begin", BUFFER).unwrap();
             host.call("wpk_fork_rewind_end", &[]).unwrap();
             assert_eq!(host.call("get_sp", &[]).unwrap(), 1024);
         }
@@ -140,10 +141,10 @@ fn a_buffer_moved_up_without_its_words_traps() {
     for module in modules() {
         let (mut host, _) = unwound(module);
         let copy = host.memory.data(&host.store)[BUFFER as usize..END as usize].to_vec();
-        for at in [BUFFER as i32 + 1024, 12288, 65536 - 4096] {
+        for at in [BUFFER + 1024, 12288, 65536 - 4096] {
             // As it was, so `pos` and `end` still speak of the old place.
             host.memory.write(&mut host.store, at as usize, &copy).unwrap();
-            assert_traps(host.call("wpk_fork_rewind_begin", &[at]), &format!("buffer at {at}"));
+            assert_traps(host.begin("wpk_fork_rewind_begin", at), &format!("buffer at {at}"));
             assert_eq!(host.state(), NORMAL);
         }
     }
@@ -167,7 +168,7 @@ fn an_entry_that_returns_during_a_rewind_traps() {
     for module in modules() {
         let (mut host, pos) = unwound(module);
         host.store.data_mut().forgets_to_end = true;
-        host.call("wpk_fork_rewind_begin", &[BUFFER as i32]).unwrap();
+        host.begin("wpk_fork_rewind_begin", BUFFER).unwrap();
         assert_eq!(host.state(), REWINDING);
         let frames = host.memory.data(&host.store)[BUFFER as usize + 4..pos as usize].to_vec();
         assert_traps(host.call("run", &[1]), "the entry returned in state 2");

@@ -27,20 +27,20 @@ fn expected(answer: i32) -> i32 {
 }
 
 /// Runs with a buffer so many bytes below the top; returns whether there was room.
-fn run(host: &mut Host, below_top: u64, end: u32) -> bool {
+fn run(host: &mut Host, below_top: u64, end: u64) -> bool {
     let buffer = TOP - below_top;
     let page = (TOP - 65536) as usize..TOP as usize;
     host.fill(page.clone(), POISON);
-    host.unwind_to(buffer as u32, end);
+    host.unwind_to(buffer, end);
     let what = format!("{below_top} bytes below the top, end {end:#x}");
     let result = host.call("run", &[]).unwrap_or_else(|error| panic!("{what}: {error:?}"));
     let had_room = host.state() == UNWINDING;
     let result = if had_room {
         host.call("wpk_fork_unwind_end", &[]).unwrap();
-        let pos = u64::from(host.read(buffer as u32));
+        let pos = host.read(buffer);
         assert!(pos > buffer, "{what}: pos is {pos:#x}");
         assert!(host.is_filled(pos as usize..page.end, POISON), "{what}: written beyond pos");
-        host.call("wpk_fork_rewind_begin", &[buffer as i32]).unwrap();
+        host.begin("wpk_fork_rewind_begin", buffer).unwrap();
         let result = host.call("run", &[]).unwrap();
         assert_eq!(host.store.data().no_room, 0, "{what}");
         result
@@ -73,7 +73,7 @@ fn frames_near_the_top(module: &Module) {
     // With the frames' exact size known: one byte less is too small, also if the host says so.
     let needed = first as u64 + 8;
     let buffer = TOP - 4096;
-    let end = |bytes: u64| (buffer + bytes) as u32;
+    let end = |bytes: u64| buffer + bytes;
     // From the top the last byte can't be used, and from elsewhere it can.
     assert!(run(&mut host, 4096, end(needed - 1)));
     assert!(!run(&mut host, 4096, end(needed - 2)));
@@ -89,7 +89,7 @@ fn last_page(module: &Module) {
     let buffer = TOP - 65536;
     let end = (buffer as u32).wrapping_add(65536);
     assert_eq!(end, 0);
-    assert!(run(&mut host, 65536, end));
+    assert!(run(&mut host, 65536, u64::from(end)));
 }
 
 #[test]
@@ -100,9 +100,9 @@ fn a_header_that_does_not_fit_traps() {
 fn headers_across_the_top(module: &Module) {
     let mut host = Host::new(module);
     for below_top in 1..8 {
-        let buffer = (TOP - below_top) as i32;
+        let buffer = TOP - below_top;
         for begin in ["wpk_fork_unwind_begin", "wpk_fork_rewind_begin", "wpk_fork_resume_begin"] {
-            assert_traps(host.call(begin, &[buffer]), begin);
+            assert_traps(host.begin(begin, buffer), begin);
             assert_eq!(host.state(), NORMAL);
         }
     }

@@ -134,6 +134,8 @@ pub struct Program {
     pub globals: Vec<Type>,
     /// The functions in the table, by name.
     pub table: Vec<String>,
+    /// Whether the memory has 64-bit addresses.
+    pub wide: bool,
 }
 
 /// What every program imports and defines. `$burn` takes a unit of fuel, and says whether there was
@@ -147,7 +149,6 @@ const PRELUDE: &str = r#"
   (import "env" "log_f32" (func $log_f32 (param f32)))
   (import "env" "log_f64" (func $log_f64 (param f64)))
   (import "env" "log_v128" (func $log_v128 (param v128)))
-  (memory (export "memory") 1)
   (tag $e0)
   (tag $e1 (param i32))
   (global $fuel (export "fuel") (mut i32) (i32.const 0))
@@ -159,14 +160,19 @@ const PRELUDE: &str = r#"
 "#;
 
 impl Program {
+    fn address_type(&self) -> &'static str {
+        if self.wide { "i64" } else { "i32" }
+    }
+
     /// An export that changes every global and some memory, which the host calls while a stack is away. It
     /// takes fuel and never gives any: the program must end however often it is called.
     fn meddler(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let at = self.address_type();
         writeln!(f, "  (func (export \"meddle\")")?;
         writeln!(f, "    (drop (call $burn))")?;
         writeln!(
             f,
-            "    (i32.store (i32.const 16) (i32.add (i32.load (i32.const 16)) (i32.const 9)))"
+            "    (i32.store ({at}.const 16) (i32.add (i32.load ({at}.const 16)) (i32.const 9)))"
         )?;
         for (ty, i) in self.globals.iter().zip(0..) {
             let (add, three) = match ty {
@@ -182,6 +188,7 @@ impl Program {
 impl std::fmt::Display for Program {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "(module{PRELUDE}")?;
+        writeln!(f, "  (memory (export \"memory\") {} 1)", self.address_type())?;
         for (ty, i) in self.globals.iter().zip(0..) {
             let init = match ty {
                 Type::V128 => "v128.const i64x2 3 4".to_owned(),

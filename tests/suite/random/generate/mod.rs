@@ -24,6 +24,8 @@ struct Shape {
     globals: Vec<Type>,
     /// `$f0`… then the entry; each function once, so a slot is a function's ordinal.
     table: Vec<String>,
+    /// Whether the memory has 64-bit addresses.
+    wide: bool,
 }
 
 /// The program of a seed. Greater seeds are no greater programs.
@@ -41,9 +43,10 @@ pub fn program_of(seed: u64, count: usize) -> Program {
     let signatures: Vec<_> = (0..count).map(|_| (types(&mut rng, 3), types(&mut rng, 2))).collect();
     let mut table: Vec<_> = (0..count).map(|i| format!("$f{i}")).collect();
     table.push("$fork".into());
-    let shape = Shape { signatures, globals: types(&mut rng, 4), table };
+    let shape = Shape { signatures, globals: types(&mut rng, 4), table, wide: seed % 4 == 1 };
     let funcs = (0..count).map(|i| func(&shape, i, &mut rng)).collect();
-    Program { funcs, globals: shape.globals, table: shape.table }
+    let Shape { globals, table, wide, .. } = shape;
+    Program { funcs, globals, table, wide }
 }
 
 fn func(shape: &Shape, ordinal: usize, rng: &mut Rng) -> Func {
@@ -137,6 +140,16 @@ impl Maker<'_> {
         let globals = &self.shape.globals;
         let fitting: Vec<_> = (0..globals.len()).filter(|i| globals[*i] == ty).collect();
         (!fitting.is_empty()).then(|| *self.rng.pick(&fitting))
+    }
+}
+
+impl Maker<'_> {
+    /// An i32 as an address of the memory, or the size of a part of it.
+    fn at(&self, value: Node) -> Node {
+        match self.shape.wide {
+            true => Node::op("i64.extend_i32_u", vec![value], &[Type::I64]),
+            false => value,
+        }
     }
 }
 

@@ -40,7 +40,11 @@ impl Maker<'_> {
         let opcode = *self.rng.pick(&["memory.fill", "memory.copy"]);
         let length = self.value(Type::I32);
         let length = Node::op("i32.and", vec![length, constant(15)], &[Type::I32]);
-        let args = vec![self.address(), self.address(), length];
+        let value = match opcode {
+            "memory.fill" => self.value(Type::I32),
+            _ => self.address(),
+        };
+        let args = vec![self.address(), value, self.at(length)];
         Node::op(opcode, args, &[])
     }
 

@@ -6,7 +6,7 @@ use crate::random::program::{Kind, Node, Type};
 impl Maker<'_> {
     pub(super) fn address(&mut self) -> Node {
         let value = self.value(Type::I32);
-        Node::op("i32.and", vec![value, constant(0x3f8)], &[Type::I32])
+        self.at(Node::op("i32.and", vec![value, constant(0x3f8)], &[Type::I32]))
     }
 
     pub(super) fn call(&mut self, callee: usize) -> Node {
@@ -28,9 +28,9 @@ impl Maker<'_> {
         if self.rng.chance(50) {
             return constant(slot as u32);
         }
-        let write =
-            Node::op("i32.store offset=2048", vec![constant(0), constant(slot as u32)], &[]);
-        Node::op("i32.load offset=2048", vec![write, constant(0)], &[Type::I32])
+        let (here, slot) = (self.at(constant(0)), constant(slot as u32));
+        let write = Node::op("i32.store offset=2048", vec![here.clone(), slot], &[]);
+        Node::op("i32.load offset=2048", vec![write, here], &[Type::I32])
     }
 
     /// Nodes that leave values of these types, in order.
