@@ -168,6 +168,7 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
     stage("plan");
     let plan = Plan::make(&module, &analysis, options)?;
     let summary = Summary::new(&module, &plan);
+    let undone = report::undone::warning(&plan);
     stage("rewrite");
     let rewritten = rewrite::rewrite(&module, plan)?;
     stage("verify");
@@ -175,7 +176,8 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
     let summary = Summary { bytes_after: rewritten.wasm.len(), ..summary };
     let dropped = emit::left_out(&rewritten.dropped);
     let memory = plan::memory_remark(&module, &options.frames_in);
-    let warnings = report.warnings.iter().cloned().chain(memory).chain(dropped).collect();
+    let warnings = report.warnings.iter().cloned().chain(memory).chain(undone).chain(dropped);
+    let warnings = warnings.collect();
     let Emitted { wasm, offsets, .. } = rewritten;
     Ok(Output { wasm, report, summary, warnings, offsets })
 }

@@ -305,6 +305,9 @@ pub struct Options {
     /// Whether to tell where the code of the input is in the output. For a large module that takes as much memory as the
     /// module.
     pub map_offsets: bool,
+    /// No stack is ever rewound in another instance than it was unwound in. Then all references that a rewind needs are
+    /// kept; otherwise an unwind is undone that would need one which another instance can't make again.
+    pub same_instance: bool,
     /// Accept a module that imports no entry: the closure is empty and the output is the input.
     pub allow_missing_entry: bool,
 }
@@ -324,6 +327,7 @@ impl Default for Options {
             abi: Abi::default(),
             frames_in: FramesIn::default(),
             map_offsets: false,
+            same_instance: false,
             allow_missing_entry: false,
         }
     }
@@ -417,6 +421,13 @@ impl Options {
     #[must_use]
     pub fn map_offsets(mut self, map: bool) -> Options {
         self.map_offsets = map;
+        self
+    }
+
+    /// Sets whether stacks are only rewound in the instance that they were unwound in.
+    #[must_use]
+    pub fn same_instance(mut self, same: bool) -> Options {
+        self.same_instance = same;
         self
     }
 

@@ -23,14 +23,6 @@ pub enum RefusalKind {
     NoMemory,
     /// A tail call may reach an entry.
     TailCall,
-    /// A function that may unwind has no dummy to return.
-    NonNullableResult,
-    /// A reference is live across a call that may reach an entry.
-    LiveReference,
-    /// A call that may reach an entry takes a reference, or calls through one, and has to again on a rewind.
-    CallReference,
-    /// A rewind gives a dummy where only a reference will do that is not null.
-    NonNullableReference,
     /// A tail call inside a `try` would need a guard.
     GuardedTailCall,
     /// The output would exceed a limit that engines share.
@@ -46,16 +38,6 @@ impl RefusalKind {
             RefusalKind::ReservedName => "export names that the ABI needs",
             RefusalKind::NoMemory => "a module without memory",
             RefusalKind::TailCall => "tail calls (`return_call`) that may reach an entry",
-            RefusalKind::NonNullableResult => {
-                "results of a non-nullable reference type in functions that may unwind"
-            }
-            RefusalKind::LiveReference => "references live across calls that may reach an entry",
-            RefusalKind::CallReference => {
-                "references that must be kept for the same call on a rewind"
-            }
-            RefusalKind::NonNullableReference => {
-                "non-nullable references that a rewind would need a dummy for"
-            }
             RefusalKind::GuardedTailCall => {
                 "tail calls inside a `try` that an assumption would have guarded"
             }
@@ -73,14 +55,6 @@ impl RefusalKind {
             RefusalKind::ReservedName => "rename that export",
             RefusalKind::NoMemory => "define or import one, or have one added for frames",
             RefusalKind::TailCall => "build without tail calls",
-            RefusalKind::NonNullableResult => "return a nullable reference",
-            RefusalKind::LiveReference => {
-                "references can't be saved in memory; keep an index into a table instead"
-            }
-            RefusalKind::CallReference => {
-                "references can't be saved in memory; give an index into a table, or call through one, instead"
-            }
-            RefusalKind::NonNullableReference => "take a nullable reference",
             RefusalKind::GuardedTailCall => {
                 "assume nothing of this function, or the same of what it calls"
             }

@@ -36,4 +36,22 @@ export const workloads = {
     dirs: { '/in': inputs },
     large: true,
   },
+  // Exceptions of the new encoding: its way out by one, and its help, with more calls.
+  'nextpnr-ice40': { entries: [FD_WRITE], argv0: 'nextpnr-ice40', args: ['--json', '/in/none'], dirs: { '/in': inputs }, large: true },
+  'nextpnr-ice40 help': { module: 'nextpnr-ice40', entries: [FD_WRITE], argv0: 'nextpnr-ice40', args: ['--help'], large: true },
+  'yosys-yowasp': {
+    entries: [FD_WRITE],
+    argv0: 'yosys',
+    args: ['-q', '-p', 'read_verilog /in/t.v; proc; opt; write_verilog'],
+    dirs: { '/in': inputs },
+    large: true,
+  },
+  'yosys-yowasp error': {
+    module: 'yosys-yowasp',
+    entries: [FD_WRITE],
+    argv0: 'yosys',
+    args: ['-q', '-p', 'read_verilog /in/none.v'],
+    dirs: { '/in': inputs },
+    large: true,
+  },
 };

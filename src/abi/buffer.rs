@@ -7,6 +7,7 @@
 //! | 0 | P | address | `pos`: address behind the last frame |
 //! | P | P | address | `end`: first address that must not be written; 0: the end of the memory |
 //! | 2P | | | the saved globals in declaration order, each aligned to its size, relative to the buffer |
+//! | | 4 each | i32 | for each table that keeps references, where the cell lies that was written last for it, relative to the buffer; 0: none |
 //! | | | | the reserve: room for the largest frame, where one is put for which there is none at `pos` |
 //! | | | | the frames, the innermost function's first |
 //!
@@ -16,6 +17,9 @@
 use super::{Abi, AddressType, slot_bytes};
 use crate::index::GlobalIdx;
 use wasmparser::ValType;
+
+/// How many bytes each table takes that keeps references.
+const REFERENCES_BYTES: u64 = 4;
 
 /// The offsets of everything in the buffer but frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +31,8 @@ pub struct Buffer {
     /// The saved globals, in index order. Their offsets, `reserve` and `frames` count from the buffer; in a side module from its
     /// own part.
     pub globals: Vec<SavedGlobal>,
+    /// Where it lies which cell was written last, for each table that keeps references.
+    pub references: Vec<u64>,
     /// Where the reserve begins.
     pub reserve: u64,
     /// Where the first frame goes: behind the reserve.
@@ -66,7 +72,18 @@ impl Buffer {
         });
         let globals = globals.collect();
         let reserve_bytes = if abi.has_reserve() { reserve_bytes } else { 0 };
-        Buffer { pos, end, globals, reserve: offset, frames: offset + reserve_bytes }
+        let (references, reserve, frames) = (Vec::new(), offset, offset + reserve_bytes);
+        Buffer { pos, end, globals, references, reserve, frames }
+    }
+
+    /// The same with places for so many tables that keep references.
+    #[must_use]
+    pub fn with_references(mut self, tables: usize) -> Buffer {
+        let at = |table| self.reserve + table * REFERENCES_BYTES;
+        self.references = (0..tables as u64).map(at).collect();
+        let bytes = tables as u64 * REFERENCES_BYTES;
+        (self.reserve, self.frames) = (self.reserve + bytes, self.frames + bytes);
+        self
     }
 }
 
@@ -83,6 +100,9 @@ mod tests {
             let offsets: Vec<_> = buffer.globals.iter().map(|global| global.offset).collect();
             (buffer.pos, buffer.end, offsets, buffer.frames)
         };
+        let buffer = Buffer::lay_out(Abi::WpkFork, AddressType::I32, globals(), 20);
+        let buffer = buffer.with_references(2);
+        assert_eq!((buffer.references, buffer.reserve, buffer.frames), (vec![48, 52], 56, 76));
         assert_eq!(offsets(AddressType::I32), (0, 4, vec![8, 16, 24, 32], 68));
         assert_eq!(offsets(AddressType::I64), (0, 8, vec![16, 24, 32, 48], 84));
     }

@@ -13,6 +13,7 @@
 //! | which globals hold the state, and which of them modules share | [`StateGlobals`], [`SHARED_GLOBALS`] |
 //! | what is in a frame's cells | [`slot_bytes`], [`SITE_BYTES`] |
 //! | in which memory it all lies, and how addresses are calculated | [`FrameMemory`], [`AddressType`] |
+//! | by which export references are let go that a module keeps | [`Abi::release`] |
 //! | which modules speak a protocol already | [`instrumented`] |
 //!
 //! # What the host must do
@@ -225,6 +226,13 @@ impl Abi {
     pub(crate) fn has_reserve(self) -> bool {
         match self {
             Abi::WpkFork | Abi::WpkForkMain | Abi::WpkForkSide => true,
+        }
+    }
+
+    /// The export by which the host says that the stack in a buffer will be rewound no more: of modules that keep references.
+    pub(crate) fn release(self) -> &'static str {
+        match self {
+            Abi::WpkFork | Abi::WpkForkMain | Abi::WpkForkSide => "wpk_fork_release",
         }
     }
 

@@ -345,6 +345,19 @@ pub(super) struct Forms {
     /// stdin.
     #[arg(long, value_name = "FILE", conflicts_with = "optimize")]
     pub(super) cpu_profile: Option<PathBuf>,
+
+    /// Stacks may be rewound in another instance, as in a child of fork; so it is without
+    ///
+    /// Where a call's stack holds a reference that another instance can't make again, such as one of the
+    /// host's, the unwind is undone, and the entry fails as where there is no room.
+    #[arg(long)]
+    pub(super) fresh_instance: bool,
+
+    /// No stack is ever rewound in another instance than it was unwound in: all references are kept
+    ///
+    /// They stay in the instance until the host calls wpk_fork_release.
+    #[arg(long, conflicts_with = "fresh_instance")]
+    pub(super) same_instance: bool,
 }
 
 /// Which module, and which of its imports are entries.

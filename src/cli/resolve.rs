@@ -43,7 +43,8 @@ pub(super) fn options(
 pub(super) fn with_forms(flags: &Forms, options: Options) -> Result<Options> {
     let cpu_profile = flags.cpu_profile.as_deref().map(profiles::read_cpu).transpose()?;
     let optimize = flags.optimize.map(Into::into).unwrap_or_default();
-    Ok(options.optimize(optimize).cpu_profile(cpu_profile))
+    let options = options.optimize(optimize).cpu_profile(cpu_profile);
+    Ok(options.same_instance(flags.same_instance))
 }
 
 /// `options` with the memory that the flags name.

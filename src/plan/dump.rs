@@ -23,6 +23,12 @@ fn write_plan(out: &mut String, module: &Module<'_>, plan: &Plan) -> fmt::Result
         plan.buffer.globals.iter().map(|global| global.index.to_string()).collect();
     writeln!(out, "saved globals: [{}]", globals.join(" "))?;
     writeln!(out, "multi-value helpers: {}", plan.multi_value)?;
+    if !plan.references.tables.is_empty() {
+        let instances =
+            if plan.references.same_instance { "the same instance" } else { "any instance" };
+        let tables: Vec<_> = plan.references.tables.iter().map(ToString::to_string).collect();
+        writeln!(out, "references: for {instances}, tables [{}]", tables.join(" "))?;
+    }
     for guard in &plan.guards {
         let tail = |tail| if tail { " (tail)" } else { "" };
         let call = |call: &Guard| format!("{:#x}{}", call.offset, tail(call.tail));
@@ -49,9 +55,13 @@ fn write_func(out: &mut String, module: &Module<'_>, plan: &FuncPlan) -> fmt::Re
         "\nfunc {}{name}: {sites} sites from {first}, {form}, undone by a {undo}",
         plan.func
     )?;
+    if plan.holds_unwinds {
+        writeln!(out, "  every unwind is undone here")?;
+    }
     let temps: Vec<_> = plan.temps.iter().map(ToString::to_string).collect();
     writeln!(out, "  temporaries: from local {} [{}]", plan.locals, temps.join(" "))?;
     write_frame(out, &plan.frame)?;
+    write_counts(out, plan)?;
     for (ordinal, pad) in plan.pads.iter().enumerate() {
         write_pad(out, ordinal, pad)?;
     }
@@ -72,6 +82,15 @@ fn write_frame(out: &mut String, frame: &Frame) -> fmt::Result {
         .map(|slot| format!("{}:{}@{}", slot.local, slot.ty, slot.offset))
         .collect();
     writeln!(out, "  frame: {} bytes [{}]", frame.bytes, slots.join(" "))
+}
+
+fn write_counts(out: &mut String, plan: &FuncPlan) -> fmt::Result {
+    for counts in plan.counts.iter().filter(|counts| !counts.at_all(plan.sites)) {
+        let sites = counts.sites.iter().map(|sites| format!("{}..{}", sites.start, sites.end - 1));
+        let sites: Vec<_> = sites.collect();
+        writeln!(out, "  reference {} counts at sites {}", counts.local, sites.join(" "))?;
+    }
+    Ok(())
 }
 
 fn write_exits(out: &mut String, exits: &Exits) -> fmt::Result {

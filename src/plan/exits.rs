@@ -7,6 +7,7 @@
 //! | offset | size | type | meaning |
 //! |-------:|-----:|------|---------|
 //! | 0 | 4, 8 or 16 each | the local's | a slot for each local that any site saves, grouped by type: i32, i64, f32, f64, v128 |
+//! | | | | then those of references, which hold what `references` says |
 //! | last 4 | 4 | i32 | the site's number: its ordinal in the function, from 1, plus how many sites the functions before it have |
 //!
 //! Frames lie one behind the other, the innermost function's first; each is a multiple of 4 bytes. The site is
@@ -26,10 +27,12 @@
 //! ```
 
 use super::bitset::BitSet;
-use crate::abi::{SITE_BYTES, slot_bytes, type_ordinal};
+use super::references::References;
+use super::saved::Types;
+use crate::abi::{SITE_BYTES, SLOT_TYPES, slot_bytes, type_ordinal};
 use crate::index::LocalIdx;
 use std::collections::{HashMap, HashSet};
-use wasmparser::ValType;
+use wasmparser::{RefType, ValType};
 
 /// The most exits of a body. Each is a label around all of it.
 pub const MOST_EXITS: usize = 1024;
@@ -58,7 +61,7 @@ pub struct Frame {
 pub struct Slot {
     /// The local.
     pub local: LocalIdx,
-    /// Its type: one of [`SLOT_TYPES`](crate::abi::SLOT_TYPES).
+    /// Its type: one of [`SLOT_TYPES`], or of a reference.
     pub ty: ValType,
     /// Where it lies in the frame, in bytes.
     pub offset: u32,
@@ -82,11 +85,31 @@ pub struct Exit {
     pub next: Option<u32>,
 }
 
-/// `slots`, which are in layout order, as the calls of save helpers take them: neighbours of one type.
+/// `slots`, which are in layout order, as the calls of save helpers take them: neighbours of one type, and each
+/// reference alone.
 pub fn saved_together(slots: &[Slot]) -> impl Iterator<Item = &[Slot]> {
-    slots
-        .chunk_by(|a, b| a.ty == b.ty && a.offset + slot_bytes(a.ty) == b.offset)
-        .flat_map(|run| run.chunks(MOST_AT_ONCE))
+    let is_next = |a: &Slot, b: &Slot| {
+        a.ty == b.ty && !a.ty.is_reference_type() && a.offset + slot_bytes(a.ty) == b.offset
+    };
+    slots.chunk_by(is_next).flat_map(|run| run.chunks(MOST_AT_ONCE))
+}
+
+/// What decides where a frame's slots lie: the types of locals, and how large a reference's cell is.
+#[derive(Clone, Copy)]
+pub(super) struct Cells<'a> {
+    pub types: Types<'a>,
+    pub references: &'a References,
+}
+
+impl Cells<'_> {
+    fn slot(self, local: LocalIdx) -> Slot {
+        Slot { local, ty: self.types.of(local), offset: 0 }
+    }
+}
+
+/// Where slots of a type stand among the others.
+fn place(ty: ValType) -> usize {
+    if ty.is_reference_type() { SLOT_TYPES.len() } else { type_ordinal(ty) }
 }
 
 impl Frame {
@@ -96,23 +119,31 @@ impl Frame {
         saved_together(&self.slots).flat_map(move |run| run.chunks(most))
     }
 
+    /// The slots of references, with their types.
+    pub fn references(&self) -> impl Iterator<Item = (Slot, RefType)> + '_ {
+        let reference = |slot: &Slot| match slot.ty {
+            ValType::Ref(ty) => Some((*slot, ty)),
+            _ => None,
+        };
+        self.slots.iter().filter_map(reference)
+    }
+
     /// The frame for `locals`, which lie side by side in this order where their types allow it.
-    fn lay_out(locals: impl Iterator<Item = (LocalIdx, ValType)>) -> Frame {
-        let mut slots: Vec<_> = locals.map(|(local, ty)| Slot { local, ty, offset: 0 }).collect();
-        slots.sort_by_key(|slot| type_ordinal(slot.ty));
+    fn lay_out(locals: impl Iterator<Item = LocalIdx>, cells: Cells<'_>) -> Frame {
+        let mut slots: Vec<_> = locals.map(|local| cells.slot(local)).collect();
+        slots.sort_by_key(|slot| place(slot.ty));
         let mut offset = 0;
         for slot in &mut slots {
             slot.offset = offset;
-            offset += slot_bytes(slot.ty);
+            offset += cells.references.cell_bytes(slot.ty);
         }
         Frame { slots, bytes: offset + SITE_BYTES }
     }
 
     /// The frame for the locals in `set`. Without sites there is none: then the function is refused, and looked at only for
     /// what else it is refused for.
-    pub(super) fn of(set: Option<&BitSet>, type_of: impl Fn(LocalIdx) -> ValType) -> Frame {
-        let locals = set.into_iter().flat_map(BitSet::locals);
-        Frame::lay_out(locals.map(|local| (local, type_of(local))))
+    pub(super) fn of(set: Option<&BitSet>, cells: Cells<'_>) -> Frame {
+        Frame::lay_out(set.into_iter().flat_map(BitSet::locals), cells)
     }
 }
 
@@ -120,11 +151,7 @@ impl Exits {
     /// An exit for each different one of `sets`, of which `of_sites` says which is that of which site, by ordinal; with the frame
     /// that they write to. Where that would be too many, or they would save too much, sites that are near to each other save the
     /// union of their sets.
-    pub(super) fn exact(
-        sets: &[BitSet],
-        of_sites: &[u32],
-        type_of: impl Fn(LocalIdx) -> ValType,
-    ) -> (Frame, Exits) {
+    pub(super) fn exact(sets: &[BitSet], of_sites: &[u32], cells: Cells<'_>) -> (Frame, Exits) {
         let (different, of_sites) = distinct(of_sites.iter().map(|set| &sets[*set as usize]));
         let most_slots = most_slots(&different, of_sites.len());
         let mut run = different.len().div_ceil(MOST_EXITS).max(1);
@@ -134,7 +161,7 @@ impl Exits {
             let chain = Chain::of(&united);
             if chain.slots <= most_slots || united.len() == 1 {
                 let of_sites = of_sites.iter().map(|set| of_unions[*set as usize / run]);
-                return chain.exits(&united, of_sites, type_of);
+                return chain.exits(&united, of_sites, cells);
             }
             run *= 2;
         }
@@ -181,7 +208,7 @@ impl Chain {
         self,
         sets: &[&BitSet],
         of_sites: impl Iterator<Item = u32>,
-        type_of: impl Fn(LocalIdx) -> ValType,
+        cells: Cells<'_>,
     ) -> (Frame, Exits) {
         let own = |(set, next): &(usize, Option<usize>)| {
             let rest = next.map(|next| sets[self.links[next].0]);
@@ -192,7 +219,7 @@ impl Chain {
         // What an exit saves itself lies together, as far as no later one had it before.
         let mut seen = HashSet::new();
         let by_exits = own.iter().rev().flatten().filter(|local| seen.insert(**local));
-        let frame = Frame::lay_out(by_exits.map(|local| (*local, type_of(*local))));
+        let frame = Frame::lay_out(by_exits.copied(), cells);
         let slots: HashMap<_, _> = frame.slots.iter().map(|slot| (slot.local, *slot)).collect();
         let exits = own.iter().zip(&self.links).map(|(own, (_, next))| {
             let mut own: Vec<_> = own.iter().map(|local| slots[local]).collect();
@@ -233,8 +260,11 @@ fn union(sets: &[&BitSet]) -> BitSet {
 
 #[cfg(test)]
 mod tests {
+    use super::super::skeleton::Skeleton;
     use super::*;
     use std::collections::BTreeSet;
+
+    const LOCALS: usize = 2000;
 
     fn set(members: &[u32]) -> BitSet {
         let mut set = BitSet::new(200);
@@ -245,10 +275,11 @@ mod tests {
     }
 
     fn exact(sets: &[BitSet]) -> (Frame, Exits) {
-        let of_odd_locals_i64 =
-            |local: LocalIdx| if local.0 % 2 == 1 { ValType::I64 } else { ValType::I32 };
+        let locals = [ValType::I32, ValType::I64].into_iter().cycle().take(LOCALS).collect();
+        let skeleton = Skeleton { locals, ..Skeleton::default() };
+        let types = Types { skeleton: &skeleton, temps: &[] };
         let of_sites: Vec<_> = (0..sets.len() as u32).collect();
-        Exits::exact(sets, &of_sites, of_odd_locals_i64)
+        Exits::exact(sets, &of_sites, Cells { types, references: &References::default() })
     }
 
     /// What a site's exits save, all together.

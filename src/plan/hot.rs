@@ -1,7 +1,7 @@
 //! Which functions a CPU profile puts apart: those that give most time for the bytes of their resume functions, until
 //! they carry nine tenths of the time that the closure takes.
 
-use super::{KnownTags, Planner, walk};
+use super::{KnownTags, Planner, References, walk};
 use crate::analyze::{Analysis, FuncNames, recorded_function};
 use crate::cpu_profile::CpuProfile;
 use crate::error::{Error, Result};
@@ -32,7 +32,8 @@ pub(super) fn functions(
     let times = times(module, profile);
     let in_closure = |func: &FuncIdx| !analysis.sites[*func].is_empty();
     let times: Vec<_> = times.into_iter().filter(|(func, _)| in_closure(func)).collect();
-    let planner = Planner { module, tags: &KnownTags::of(module), choose: &|_, _| Form::Apart };
+    let (tags, references) = (&KnownTags::of(module), &References::default());
+    let planner = Planner { module, tags, references, choose: &|_, _| Form::Apart };
     let candidates: Vec<_> = times
         .into_par_iter()
         .map_init(walk::Scratch::default, |scratch, (func, time)| {

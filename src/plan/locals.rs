@@ -5,12 +5,14 @@
 //! only those locals that are left in it, and numbers them anew.
 
 use super::bitset::BitSet;
+use super::references;
 use super::refuse::is_non_nullable;
 use super::saved::Types;
 use super::skeleton::Event;
 use super::{BodyPlan, Declared, Frame, Pad, RewindEntry, Step};
 use crate::index::LocalIdx;
-use wasmparser::{RefType, ValType};
+use std::collections::BTreeSet;
+use wasmparser::ValType;
 
 /// What a body in place with so many parameters declares, if any of it is cast.
 pub(super) fn in_place(types: Types<'_>, params: usize) -> Option<Declared> {
@@ -18,6 +20,26 @@ pub(super) fn in_place(types: Types<'_>, params: usize) -> Option<Declared> {
     let locals = (params..count).map(|local| LocalIdx(local as u32));
     let casts = locals.clone().any(|local| is_non_nullable(types.of(local)));
     casts.then(|| declare(types, locals))
+}
+
+/// What a body with so many parameters declares that no rewind enters, if any of it is cast: what it saves in cold exits, which lie outside
+/// of all that sets it.
+pub(super) fn of_plain(types: Types<'_>, params: usize, frame: &Frame) -> Option<Declared> {
+    let slots = frame.slots.iter().filter(|slot| is_non_nullable(slot.ty));
+    let cast: BTreeSet<_> =
+        slots.map(|slot| slot.local).filter(|local| local.0 as usize >= params).collect();
+    if cast.is_empty() {
+        return None;
+    }
+    let count = types.skeleton.locals.len() + types.temps.len();
+    let mut declared = declare(types, (params..count).map(|local| LocalIdx(local as u32)));
+    // No rewind enters, so that it has no `$resume`.
+    declared.locals.pop();
+    for (local, ty) in declared.locals.iter_mut().filter(|(local, _)| !cast.contains(local)) {
+        *ty = types.of(*local);
+    }
+    declared.casts.retain(|local| cast.contains(local));
+    Some(declared)
 }
 
 /// What a resume function declares.
@@ -40,8 +62,7 @@ fn declare(types: Types<'_>, locals: impl Iterator<Item = LocalIdx>) -> Declared
         let ty = match types.of(local) {
             ValType::Ref(ty) if !ty.is_nullable() => {
                 declared.casts.push(local);
-                let nullable = RefType::new(true, ty.heap_type());
-                ValType::Ref(nullable.expect("the type is the input's"))
+                ValType::Ref(references::nullable(ty))
             }
             ty => ty,
         };

@@ -92,11 +92,18 @@
 //! are part of the frame; a handler that catches all gets a tag of our own, unless it may `rethrow`: then it is a *pad*
 //! (`pads`).
 //!
+//! # References
+//!
+//! A frame holds for a reference what it can be found or made again by: `references` says how. Where that can't be, or where a function
+//! has nothing to return (`dummies`), the unwind is undone as if there were no room. In a body that a rewind enters, locals of types
+//! without null are declared with null, and cast where they are read (`locals`).
+//!
 //! # Sources
 //! Ramsey, "Beyond Relooper" (2022), for nesting blocks by the order of their ends.
 
 mod bitset;
 mod dispatch;
+mod dummies;
 mod dump;
 mod events;
 mod exits;
@@ -110,6 +117,7 @@ mod operands;
 mod pads;
 mod pass;
 mod prune;
+mod references;
 mod refuse;
 mod regions;
 mod saved;
@@ -121,11 +129,13 @@ mod temps;
 mod walk;
 
 pub use dispatch::{Caught, Dispatch, HandlerEntry, Jump, Reset};
+pub use dummies::{has_dummy, type_id, unpacked};
 pub use dump::dump;
 pub use exits::{Exits, Frame, Slot, saved_together};
 pub(crate) use memory::of_frames as memory_of_frames;
 pub use memory::remark as memory_remark;
-pub use pads::{KnownTags, Pad, PadOrdinal};
+pub use pads::{KnownTag, KnownTags, Pad, PadOrdinal};
+pub use references::{Counts, NUMBER_BYTES, References, is_exception, nullable, table_type};
 pub use regions::Region;
 
 use crate::abi::{Abi, Buffer, FrameMemory};
@@ -135,6 +145,7 @@ use crate::index::{FuncIdx, LocalIdx, TypeIdx};
 use crate::options::{Form, Options};
 use crate::read::Module;
 use crate::refusal::Refusals;
+use exits::Cells;
 use rayon::prelude::*;
 use refuse::Found;
 use saved::{Saved, Types};
@@ -177,8 +188,10 @@ pub struct Plan {
     pub multi_value: bool,
     /// The imports that sites call directly, in index order.
     pub called_imports: Vec<FuncIdx>,
-    /// The exceptions that pads can keep.
+    /// The exceptions that pads and frames can keep.
     pub tags: KnownTags,
+    /// How references that are live across sites are kept.
+    pub references: References,
 }
 
 /// A memory that is added.
@@ -216,12 +229,16 @@ pub struct FuncPlan {
     pub temps: Vec<ValType>,
     /// What the frame holds.
     pub frame: Frame,
+    /// Of the references in it, at which sites they count, in order of the locals.
+    pub counts: Vec<Counts>,
     /// Apart, where an unwind leaves the function's own body. A body that a rewind enters has one exit, which saves all.
     pub exits: Option<Exits>,
     /// The handlers that keep what they caught, by their ordinals.
     pub pads: Vec<Pad>,
     /// How an unwind is undone that finds no room for this frame.
     pub undo: Undo,
+    /// Whether every unwind is undone here: nothing of a result's type could be returned.
+    pub holds_unwinds: bool,
     /// How many sites the functions before this one have. In a frame a site's number is its ordinal
     /// plus this, so that it tells the function.
     pub sites_before: u32,
@@ -360,7 +377,8 @@ impl Plan {
         let forms = form::Forms::new(module, analysis, options)?;
         let choose = |func, skeleton: &Skeleton| forms.choose(func, skeleton);
         let tags = KnownTags::of(module);
-        let planner = Planner { module, tags: &tags, choose: &choose };
+        let references = References::new(&tags, options);
+        let planner = Planner { module, tags: &tags, references: &references, choose: &choose };
         let plans = each(funcs, |func, scratch| planner.func(func, &analysis.sites[func], scratch));
         let mut funcs = found.sift(plans)?;
         let guards = guards(analysis);
@@ -368,6 +386,9 @@ impl Plan {
         found.nothing()?;
         let first_site = first_site(module, options.abi, &funcs);
         number_sites(&mut funcs, first_site);
+        let references = references.with_tables(module, &funcs);
+        let buffer = memory::buffer(module, options.abi, memory, &funcs);
+        let buffer = buffer.with_references(references.lists());
         tracing::info!(
             functions = funcs.len(),
             sites = funcs.iter().map(|func| u64::from(func.sites)).sum::<u64>(),
@@ -380,11 +401,12 @@ impl Plan {
             maps_offsets: options.map_offsets,
             memory,
             added_memory,
-            buffer: memory::buffer(module, options.abi, memory, &funcs),
+            buffer,
             funcs,
             multi_value: uses_multi_value(module),
             called_imports: called_imports(analysis),
             tags,
+            references,
         })
     }
 }
@@ -400,7 +422,9 @@ pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
     }
     let forms = form::Forms::new(module, analysis, options)?;
     let choose = |func, skeleton: &Skeleton| forms.choose(func, skeleton);
-    let planner = Planner { module, tags: &KnownTags::of(module), choose: &choose };
+    let tags = KnownTags::of(module);
+    let references = References::new(&tags, options);
+    let planner = Planner { module, tags: &tags, references: &references, choose: &choose };
     let check = |func, scratch: &mut walk::Scratch| {
         let sites = &analysis.sites[func];
         let suspect = suspects::is_suspect(module, func)?;
@@ -476,6 +500,7 @@ impl FuncPlan {
 struct Planner<'a> {
     module: &'a Module<'a>,
     tags: &'a KnownTags,
+    references: &'a References,
     choose: &'a Choose<'a>,
 }
 
@@ -502,22 +527,26 @@ impl Planner<'_> {
             Undo::Call if pads::may_be_apart(skeleton) => (self.choose)(func, skeleton),
             Undo::Call | Undo::Loop => Form::InPlace,
         };
-        let mut steps = steps::steps(module, func, form, skeleton, &tree, &layout, self.tags);
+        let mut steps = steps::steps(module, form, skeleton, &tree, &layout, self.tags);
         let mut pads = std::mem::take(&mut steps.pads);
         layout.set_caught(std::mem::take(&mut steps.caught), &mut pads);
         refuse::many_locals(module, func, skeleton.locals.len() + steps.temps.len() + 1)?;
-        let saved = match form {
-            Form::InPlace => Saved::together(module, func, skeleton, &steps),
-            Form::Apart => Saved::apart(module, func, skeleton, &steps),
+        let mut saved = match form {
+            Form::InPlace => Saved::together(skeleton, &steps),
+            Form::Apart => Saved::apart(skeleton, &steps),
         };
-        refuse::none([std::mem::take(&mut steps.refusals), saved.refusals].concat())?;
         let types = Types { skeleton, temps: &steps.temps };
-        let type_of = |local| types.of(local);
+        let cells = Cells { types, references: self.references };
+        let needed = std::mem::take(&mut saved.references);
+        let counts = references::counts(needed, &layout.ordinals());
+        let sites = skeleton.needed.len() as u32;
+        let everywhere = counts.iter().filter(|counts| counts.at_all(sites));
+        everywhere.for_each(|counts| saved.add_everywhere(counts.local));
         let (frame, exits) = match form {
-            Form::InPlace => (Frame::of(saved.sets.first(), type_of), None),
+            Form::InPlace => (Frame::of(saved.sets.first(), cells), None),
             Form::Apart => {
                 let of_sites = layout.by_ordinal(saved.of_sites);
-                let (frame, exits) = Exits::exact(&saved.sets, &of_sites, type_of);
+                let (frame, exits) = Exits::exact(&saved.sets, &of_sites, cells);
                 (frame, Some(exits))
             }
         };
@@ -541,15 +570,16 @@ impl Planner<'_> {
             Form::Apart => {
                 let inside = (!pads.is_empty()).then(|| entry.inside_pads());
                 let mut body = BodyPlan::whole(skeleton, plain, inside);
-                if body.entry.is_some() {
-                    body.declared = locals::in_place(types, params).map(Box::new);
-                }
+                let declared = match body.entry {
+                    Some(_) => locals::in_place(types, params),
+                    None => locals::of_plain(types, params, &frame),
+                };
+                body.declared = declared.map(Box::new);
                 let mut resume = BodyPlan::pruned(skeleton, &entered, entry);
                 resume.declared = Some(Box::new(locals::of_resume(types, &resume, &frame, &pads)));
                 (body, Some(resume))
             }
         };
-        let sites = skeleton.needed.len() as u32;
         let (locals, temps) = (skeleton.locals.len() as u32, steps.temps);
         let sites_before = 0;
         Ok(FuncPlan {
@@ -559,9 +589,15 @@ impl Planner<'_> {
             locals,
             temps,
             frame,
+            counts,
             exits,
             pads,
             undo,
+            holds_unwinds: !module
+                .func_type(func)
+                .results()
+                .iter()
+                .all(|ty| has_dummy(module, *ty)),
             sites_before,
             sites,
         })

@@ -4,7 +4,7 @@ use super::{AddedMemory, GuardPlan};
 use crate::abi::{self, Abi};
 use crate::analyze::Site;
 use crate::error::{Error, Result};
-use crate::index::{FuncIdx, LocalIdx};
+use crate::index::FuncIdx;
 use crate::limits::{Limit, Sizes};
 use crate::read::Module;
 use crate::refusal::{Refusal, RefusalKind};
@@ -120,7 +120,7 @@ fn limit(module: &Module<'_>) -> Option<Refusal> {
 
 fn reserved_names(module: &Module<'_>, abi: Abi, own_memory: bool) -> Vec<Refusal> {
     let exported = |name: &str| module.exports.iter().any(|export| export.name == name);
-    let names = abi.exports().iter().map(|export| export.name);
+    let names = abi.exports().iter().map(|export| export.name).chain([abi.release()]);
     let names = names.chain(own_memory.then(|| abi.memory_export()));
     let taken = names.filter(|name| exported(name));
     let what = |name| format!("the export name `{name}` is reserved for the {} ABI", abi.name());
@@ -137,24 +137,15 @@ pub(super) fn has_no_dummy(module: &Module<'_>, func: FuncIdx) -> bool {
     module.func_type(func).params().iter().copied().any(is_non_nullable)
 }
 
-/// What a function is refused for before its body is planned: calls that can't be resumed, and a result
-/// for which there is no dummy.
+/// What a function is refused for before its body is planned: calls that can't be resumed.
 pub(super) fn function(module: &Module<'_>, func: FuncIdx, sites: &[Site]) -> Vec<Refusal> {
-    let at = |site: &Site, kind, what: &str| {
-        Refusal::at(module.location(func, site.offset as usize), kind, what)
-    };
     let tails = sites.iter().filter(|site| site.tail);
-    let mut refusals: Vec<_> = tails
-        .map(|site| {
-            let what = "a tail call (`return_call`) that may reach an entry";
-            at(site, RefusalKind::TailCall, what)
-        })
-        .collect();
-    if module.func_type(func).results().iter().copied().any(is_non_nullable) {
-        let what = "a result of a non-nullable reference type in a function that may unwind";
-        refusals.push(at(&sites[0], RefusalKind::NonNullableResult, what));
-    }
-    refusals
+    let refusals = tails.map(|site| {
+        let what = "a tail call (`return_call`) that may reach an entry";
+        let location = module.location(func, site.offset as usize);
+        Refusal::at(location, RefusalKind::TailCall, what)
+    });
+    refusals.collect()
 }
 
 /// Finds the guarded tail calls inside a `try`, which are refused: as calls they would throw into it.
@@ -209,69 +200,4 @@ pub(super) fn many_locals(module: &Module<'_>, func: FuncIdx, locals: usize) -> 
 /// [`Error::Refused`] if there are any.
 pub(super) fn none(refusals: Vec<Refusal>) -> Result<()> {
     if refusals.is_empty() { Ok(()) } else { Err(Error::Refused(refusals.into_iter().collect())) }
-}
-
-/// A reference that a rewind would need.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Reference {
-    /// In a local that is read after the call.
-    Local(LocalIdx),
-    /// On the operand stack, used after the call.
-    Operand,
-    /// Given to the call, which takes it again.
-    Argument,
-    /// The function that a `call_ref` calls.
-    Callee,
-    /// Given to a call that doesn't look at it again; but there is no other of its type.
-    NonNullableArgument,
-    /// Caught by a legacy handler that may throw it once more.
-    Rethrown,
-    /// Caught by a legacy handler that doesn't look at it again; but there is no other of its type.
-    NonNullableCaught,
-    /// Taken by a loop, which a rewind enters with another; but there is none of its type.
-    NonNullableParameter,
-}
-
-/// The refusal of a reference that would have to be kept in memory.
-pub(super) fn reference(
-    module: &Module<'_>,
-    func: FuncIdx,
-    reference: Reference,
-    offset: u32,
-) -> Refusal {
-    let (kind, what) = match reference {
-        Reference::Local(local) => (
-            RefusalKind::LiveReference,
-            format!("local {local}, a reference, live across a call that may reach an entry"),
-        ),
-        Reference::Operand => (
-            RefusalKind::LiveReference,
-            "a reference on the operand stack, live across a call that may reach an entry".into(),
-        ),
-        Reference::Rethrown => (
-            RefusalKind::LiveReference,
-            "a reference that a handler caught and may rethrow, live across a call that may reach an entry".into(),
-        ),
-        Reference::Argument => (
-            RefusalKind::CallReference,
-            "an argument of a reference type that must be kept for the same call on a rewind,".into(),
-        ),
-        Reference::Callee => (
-            RefusalKind::CallReference,
-            "the function reference of a `call_ref` that must be kept for the same call on a rewind,".into(),
-        ),
-        Reference::NonNullableArgument => (
-            RefusalKind::NonNullableReference,
-            "an argument of a non-nullable reference type for a call that may reach an entry".into(),
-        ),
-        Reference::NonNullableCaught => (
-            RefusalKind::NonNullableReference,
-            "a value of a non-nullable reference type, caught by a handler with a call that may reach an entry".into(),
-        ),
-        Reference::NonNullableParameter => (
-            RefusalKind::NonNullableReference,
-            "a parameter of a non-nullable reference type of a loop with a call that may reach an entry".into(),
-        ),
-    };
-    Refusal::at(module.location(func, offset as usize), kind, what)
 }

@@ -203,12 +203,16 @@ impl Layout {
         builder.layout
     }
 
+    /// The ordinals of the sites in program order.
+    pub fn ordinals(&self) -> Vec<u32> {
+        let ordinals = self.sites.iter().map(|(ordinal, _)| *ordinal);
+        ordinals.filter(|ordinal| *ordinal > 0).collect()
+    }
+
     /// What belongs to the sites in program order, in order of their ordinals.
     pub fn by_ordinal<T: Default>(&self, of_sites: Vec<T>) -> Vec<T> {
         let mut by_ordinal: Vec<T> = of_sites.iter().map(|_| T::default()).collect();
-        let ordinals =
-            self.sites.iter().map(|(ordinal, _)| *ordinal).filter(|ordinal| *ordinal > 0);
-        for (ordinal, item) in ordinals.zip(of_sites) {
+        for (ordinal, item) in self.ordinals().into_iter().zip(of_sites) {
             by_ordinal[ordinal as usize - 1] = item;
         }
         by_ordinal

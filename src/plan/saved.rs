@@ -5,12 +5,10 @@
 
 use super::bitset::BitSet;
 use super::liveness::{self, COLUMN};
-use super::refuse::{self, Reference};
 use super::skeleton::Skeleton;
 use super::steps::Steps;
-use crate::index::{FuncIdx, LocalIdx};
-use crate::read::Module;
-use crate::refusal::Refusal;
+use crate::index::LocalIdx;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use wasmparser::ValType;
 
@@ -29,8 +27,8 @@ pub(super) struct Saved {
     pub sets: Vec<BitSet>,
     /// For each site, in program order, the position of its set.
     pub of_sites: Vec<u32>,
-    /// Live references, which can't be saved.
-    pub refusals: Vec<Refusal>,
+    /// For each reference that is saved anywhere, the sites that need it, in program order from 0.
+    pub references: BTreeMap<LocalIdx, Vec<u32>>,
 }
 
 /// The types of a function's locals and temporaries.
@@ -50,88 +48,85 @@ impl Types<'_> {
 
 impl Saved {
     /// One set for all sites.
-    pub fn together(
-        module: &Module<'_>,
-        func: FuncIdx,
-        skeleton: &Skeleton,
-        steps: &Steps,
-    ) -> Saved {
-        Saved::find(module, func, skeleton, steps, skeleton.needed.len().max(1))
+    pub fn together(skeleton: &Skeleton, steps: &Steps) -> Saved {
+        Saved::find(skeleton, steps, skeleton.needed.len().max(1))
     }
 
     /// A set for each site, or for as few as can be.
-    pub fn apart(module: &Module<'_>, func: FuncIdx, skeleton: &Skeleton, steps: &Steps) -> Saved {
+    pub fn apart(skeleton: &Skeleton, steps: &Steps) -> Saved {
         let words = (skeleton.locals.len() + steps.temps.len()).div_ceil(COLUMN);
         let run = (skeleton.needed.len() * words).div_ceil(MOST_WORDS).max(1);
-        Saved::find(module, func, skeleton, steps, run)
+        Saved::find(skeleton, steps, run)
+    }
+
+    /// Adds a local to all sets.
+    pub fn add_everywhere(&mut self, local: LocalIdx) {
+        self.sets.iter_mut().for_each(|set| set.insert(local.0 as usize));
     }
 
     /// A set for each `run` sites.
-    fn find(
-        module: &Module<'_>,
-        func: FuncIdx,
-        skeleton: &Skeleton,
-        steps: &Steps,
-        run: usize,
-    ) -> Saved {
+    fn find(skeleton: &Skeleton, steps: &Steps, run: usize) -> Saved {
         let (sites, locals) = (skeleton.needed.len(), skeleton.locals.len() + steps.temps.len());
         let mut sets = vec![BitSet::new(locals); sites.div_ceil(run)];
-        let mut refusals = Vec::new();
-        let references = Columns::of_references(&skeleton.locals);
+        let mut references = References::of(skeleton);
         liveness::live_at_sites(skeleton, |column, live| {
-            let of_references = references.bits(column);
-            if of_references != 0 {
-                refusals.extend(refused(module, func, skeleton, (column, of_references), live));
-            }
+            references.note(column, live);
             for (set, live) in sets.iter_mut().zip(live.chunks(run)) {
-                set.add(column, live.iter().fold(0, |all, live| all | live) & !of_references);
+                set.add(column, live.iter().fold(0, |all, live| all | live));
             }
         });
         hold(&mut sets, &steps.held, run);
+        references.hold(skeleton.locals.len(), steps);
         let of_sites = (0..sites).map(|site| (site / run) as u32).collect();
-        Saved { sets, of_sites, refusals }
+        Saved { sets, of_sites, references: references.needed_at }
     }
 }
 
-/// The locals that hold references, column by column.
-struct Columns(Vec<u64>);
-
-impl Columns {
-    fn of_references(locals: &[ValType]) -> Columns {
-        if !locals.iter().any(|ty| ty.is_reference_type()) {
-            return Columns(Vec::new());
-        }
-        let bits = |column: &[ValType]| {
-            let bits = column.iter().enumerate().filter(|(_, ty)| ty.is_reference_type());
-            bits.fold(0, |all, (bit, _)| all | 1 << bit)
-        };
-        Columns(locals.chunks(COLUMN).map(bits).collect())
-    }
-
-    fn bits(&self, column: usize) -> u64 {
-        self.0.get(column).copied().unwrap_or(0)
-    }
+/// The references among the locals and temporaries.
+struct References {
+    /// For each column of locals its references, if there are any at all.
+    columns: Vec<u64>,
+    /// For each that is needed anywhere the sites that need it.
+    needed_at: BTreeMap<LocalIdx, Vec<u32>>,
 }
 
-/// A refusal for each reference of a column that is live at a site, at the first.
-fn refused(
-    module: &Module<'_>,
-    func: FuncIdx,
-    skeleton: &Skeleton,
-    (column, mut references): (usize, u64),
-    live: &[u64],
-) -> Vec<Refusal> {
-    let mut refusals = Vec::new();
-    for (live, (offset, _)) in live.iter().zip(&skeleton.needed) {
-        let mut here = live & references;
-        references &= !here;
-        while here != 0 {
-            let local = LocalIdx((column * COLUMN) as u32 + here.trailing_zeros());
-            refusals.push(refuse::reference(module, func, Reference::Local(local), *offset));
-            here &= here - 1;
+impl References {
+    fn of(skeleton: &Skeleton) -> References {
+        let mut columns = Vec::new();
+        if skeleton.locals.iter().any(|ty| ty.is_reference_type()) {
+            let bits = |column: &[ValType]| {
+                let bits = column.iter().enumerate().filter(|(_, ty)| ty.is_reference_type());
+                bits.fold(0, |all, (bit, _)| all | 1 << bit)
+            };
+            columns = skeleton.locals.chunks(COLUMN).map(bits).collect();
+        }
+        References { columns, needed_at: BTreeMap::new() }
+    }
+
+    /// Notes which of a column are live at the sites.
+    fn note(&mut self, column: usize, live: &[u64]) {
+        let references = self.columns.get(column).copied().unwrap_or(0);
+        if references == 0 {
+            return;
+        }
+        for (site, live) in (0..).zip(live) {
+            let mut here = live & references;
+            while here != 0 {
+                let local = LocalIdx((column * COLUMN) as u32 + here.trailing_zeros());
+                self.needed_at.entry(local).or_default().push(site);
+                here &= here - 1;
+            }
         }
     }
-    refusals
+
+    /// Notes those that temporaries hold, which are numbered behind so many `locals`.
+    fn hold(&mut self, locals: usize, steps: &Steps) {
+        for Held { local, sites } in &steps.held {
+            if steps.temps[local.0 as usize - locals].is_reference_type() {
+                self.needed_at.entry(*local).or_default().extend(sites.clone());
+            }
+        }
+    }
 }
 
 /// Adds the temporaries that are held, where each set is that of `run` sites.

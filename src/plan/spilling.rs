@@ -107,15 +107,15 @@ impl<'m> Walk<'m, '_> {
             return;
         }
         let kept = spill.need != Need::Nothing;
-        if kept && spill.ty.is_reference_type() {
-            return;
-        }
         // Blocks keep values in temporaries of their own.
         if let (Some(site), Some(local)) = (last.site, self.operands.copy_at_node(position)) {
-            spill.home = Home::Local(local);
             if kept {
                 self.needed.push((site, local));
+            } else if refuse::is_non_nullable(self.out.locals[local.0 as usize]) {
+                // A rewind can't read it.
+                return;
             }
+            spill.home = Home::Local(local);
         }
     }
 
@@ -139,7 +139,12 @@ impl<'m> Walk<'m, '_> {
             Need::Nothing => Some(params[position - args]),
             Need::Later | Need::Argument => None,
         };
-        let spills = self.spill(landing.first, ty, |position| call.need(position));
+        // Nothing can stand in for a reference that is not nullable.
+        let need = |position: usize| match call.need(position) {
+            Need::Nothing if refuse::is_non_nullable(params[position - args]) => Need::Argument,
+            need => need,
+        };
+        let spills = self.spill(landing.first, ty, need);
         let tee = if spills.is_empty() {
             None
         } else {
@@ -195,8 +200,8 @@ impl<'m> Walk<'m, '_> {
             && self.can_read_again(position, self.operands.reads_of(position))
     }
 
-    /// Whether a rewind finds what the tree at `position` reads: it restores no references, and such locals as hold null then,
-    /// though they are not nullable, can't even be read.
+    /// Whether a rewind finds what the tree at `position` reads, without saving references for it: rather the tree's value is saved. Such
+    /// locals as hold null then, though they are not nullable, can't even be read.
     fn can_read_again(&self, position: usize, needed: &[LocalIdx]) -> bool {
         if !self.has_references {
             return true;

@@ -6,16 +6,15 @@
 
 use super::dispatch::Caught;
 use super::pads::{KnownTags, Pad, PadOrdinal};
-use super::refuse::{self, Reference};
+use super::refuse;
 use super::regions::{Item, Layout, Tree};
 use super::saved::Held;
-use super::skeleton::{Handler, Home, Need, Node, NodeKind, Skeleton, Spill};
+use super::skeleton::{Handler, Home, Need, Node, NodeKind, Skeleton};
 use super::temps::Temps;
 use super::{RegionOrdinal, Step};
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};
 use crate::options::Form;
 use crate::read::Module;
-use crate::refusal::Refusal;
 use wasmparser::{BlockType, ValType};
 
 pub(super) struct Steps {
@@ -33,14 +32,11 @@ pub(super) struct Steps {
     pub pads: Vec<Pad>,
     /// The block types of those loops and `try`s whose parameters may be null where a rewind enters.
     pub nullable: Vec<TypeIdx>,
-    /// What can't be preserved.
-    pub refusals: Vec<Refusal>,
 }
 
-/// Lays down the steps of `func` in this form; for references that would have to be saved, refusals.
+/// Lays down the steps of a function in this form.
 pub(super) fn steps(
     module: &Module<'_>,
-    func: FuncIdx,
     form: Form,
     skeleton: &Skeleton,
     tree: &Tree,
@@ -49,8 +45,6 @@ pub(super) fn steps(
 ) -> Steps {
     let mut emitter = Emitter {
         module,
-        func,
-        params: module.func_type(func).params().len(),
         skeleton,
         tree,
         layout,
@@ -66,16 +60,14 @@ pub(super) fn steps(
         pads: Vec::new(),
         open_pads: 0,
         nullable: Vec::new(),
-        refusals: Vec::new(),
     };
     emitter.run();
-    let Emitter { mut steps, mut plain, held, temps, caught, pads, nullable, refusals, .. } =
-        emitter;
+    let Emitter { mut steps, mut plain, held, temps, caught, pads, nullable, .. } = emitter;
     for steps in [&mut steps, &mut plain] {
         steps.extend(skeleton.omitted.iter().map(|offset| (*offset, Step::Omit)));
         steps.sort_by_key(|(offset, _)| *offset);
     }
-    Steps { steps, plain, held, temps: temps.types, caught, pads, nullable, refusals }
+    Steps { steps, plain, held, temps: temps.types, caught, pads, nullable }
 }
 
 /// Which bodies a step belongs to.
@@ -96,11 +88,11 @@ enum Task<'a> {
     Else { node: usize, params: Vec<LocalIdx> },
     /// A handler of a node, with the temporaries that hold what the one before had caught.
     Handler { node: usize, ordinal: usize, payload: Payload },
-    /// The `end` of a node, with the temporaries that hold what its last handler had caught.
+    /// The `end` of a node, with the temporaries that hold what its last handler had caught, or what a loop takes.
     End { node: usize, payload: Payload },
 }
 
-/// The temporaries that hold what a handler with sites caught.
+/// The temporaries that hold what a handler with sites caught, or what a loop takes that nothing can stand in for.
 #[derive(Default)]
 struct Payload {
     temps: Vec<LocalIdx>,
@@ -123,9 +115,6 @@ struct Emitter<'a> {
     /// Whether the function has a body that no rewind enters.
     is_apart: bool,
     module: &'a Module<'a>,
-    func: FuncIdx,
-    /// How many of the locals are parameters.
-    params: usize,
     skeleton: &'a Skeleton,
     tree: &'a Tree,
     layout: &'a Layout,
@@ -143,7 +132,6 @@ struct Emitter<'a> {
     /// How many of them are open.
     open_pads: u32,
     nullable: Vec<TypeIdx>,
-    refusals: Vec<Refusal>,
 }
 
 impl<'a> Emitter<'a> {
@@ -274,15 +262,9 @@ impl<'a> Emitter<'a> {
                     steps.push(Step::Drop);
                     continue;
                 }
-                Home::Local(local) => {
-                    if local.0 as usize >= self.params {
-                        self.check(spill, node.start);
-                    }
-                    (Step::Get(local), Step::Drop)
-                }
+                Home::Local(local) => (Step::Get(local), Step::Drop),
                 Home::MadeAt(offset) => (Step::Again(offset), Step::Drop),
                 Home::Temp => {
-                    self.check(spill, node.start);
                     let local = self.temps.take(spill.ty);
                     (Step::Get(local), Step::Set(local))
                 }
@@ -291,24 +273,6 @@ impl<'a> Emitter<'a> {
             steps.push(step);
         }
         steps
-    }
-
-    /// Refuses a spill whose value a rewind would need, but can't bring back.
-    fn check(&mut self, spill: &Spill, offset: u32) {
-        let reference = match spill.need {
-            Need::Nothing if refuse::is_non_nullable(spill.ty) => Reference::NonNullableArgument,
-            Need::Nothing => return,
-            Need::Later => Reference::Operand,
-            Need::Argument => Reference::Argument,
-            Need::Callee => Reference::Callee,
-        };
-        self.check_reference(spill.ty, reference, offset);
-    }
-
-    fn check_reference(&mut self, ty: ValType, reference: Reference, offset: u32) {
-        if ty.is_reference_type() {
-            self.refusals.push(refuse::reference(self.module, self.func, reference, offset));
-        }
     }
 
     fn leave(&mut self, offset: u32, steps: Vec<Step>) {
@@ -409,6 +373,8 @@ impl<'a> Emitter<'a> {
         let node = &self.skeleton.nodes[index];
         let leaving = self.leaving(index);
         let params = self.temps(&self.params(node.ty));
+        let kept = self.kept_params(node, &params);
+        let keeps = if kept.temps.is_empty() { Bodies::Entered } else { Bodies::Both };
         let moves = !leaving.is_empty() || self.returning(index) < self.away.len();
         let moved = if moves { Bodies::Both } else { Bodies::Entered };
         self.sets(moved, node.start, &params);
@@ -417,36 +383,44 @@ impl<'a> Emitter<'a> {
         self.push_in(Bodies::Entered, node.start, Step::Land(self.layout.node_label[index]));
         self.come_back(index, node.start);
         self.open(node, moved, &params);
-        self.sets(Bodies::Entered, node.start, &params);
+        self.sets(keeps, node.start, &params);
         self.push_in(Bodies::Entered, node.start, Step::Open(self.layout.node_region[index]));
-        self.gets(Bodies::Entered, node.start, &params);
+        self.gets(keeps, node.start, &params);
         // A rewind that passes here may find another value's temporary among them, but it only takes
         // each from where it puts it.
-        self.temps.give_back(&params);
+        let passed = params.into_iter().filter(|local| !kept.temps.contains(local));
+        self.temps.give_back(&passed.collect::<Vec<_>>());
         let tree = self.tree;
         tasks.push(match node.handlers[..] {
-            [] => Task::End { node: index, payload: Payload::default() },
+            [] => Task::End { node: index, payload: kept },
             _ => Task::Handler { node: index, ordinal: 0, payload: Payload::default() },
         });
         tasks.push(Task::Items(&tree.parts[index][0]));
     }
 
+    /// Those of the temporaries with what a loop takes that a rewind enters it with as they were: a branch to the loop would leave
+    /// nullable references on the operand stack, so its type must stay, and nothing can stand in for what is not nullable.
+    fn kept_params(&self, node: &Node, params: &[LocalIdx]) -> Payload {
+        let types = self.params(node.ty);
+        let is_kept = |ty: &ValType| node.kind == NodeKind::Loop && refuse::is_non_nullable(*ty);
+        let kept = params.iter().zip(&types).filter(|(_, ty)| is_kept(ty));
+        let temps = kept.map(|(local, _)| *local).collect();
+        Payload { temps, kept_since: Some(self.sites), pad: None }
+    }
+
     /// Opens a loop or a `try` itself, with what it takes. A rewind enters with null for references, so a `try` takes them as
-    /// nullable; but branches to a loop, which would leave nullable ones on the operand stack, need its type.
+    /// nullable.
     fn open(&mut self, node: &Node, moved: Bodies, params: &[LocalIdx]) {
         let nullable = match node.ty {
             BlockType::FuncType(ty) => Some(TypeIdx(ty)),
             BlockType::Empty | BlockType::Type(_) => None,
         };
-        let is_non_nullable = self.params(node.ty).into_iter().any(refuse::is_non_nullable);
-        let Some(ty) = nullable.filter(|_| is_non_nullable) else {
+        let becomes_nullable = node.kind != NodeKind::Loop
+            && self.params(node.ty).into_iter().any(refuse::is_non_nullable);
+        let Some(ty) = nullable.filter(|_| becomes_nullable) else {
             self.gets(moved, node.start, params);
             return self.push_in(moved, node.start, Step::Copy);
         };
-        if node.kind == NodeKind::Loop {
-            let reference = Reference::NonNullableParameter;
-            self.refusals.push(refuse::reference(self.module, self.func, reference, node.start));
-        }
         self.nullable.push(ty);
         for local in params {
             self.push_in(Bodies::Entered, node.start, Step::GetNullable(*local));
@@ -492,10 +466,11 @@ impl<'a> Emitter<'a> {
         closed: bool,
         payload: &mut Payload,
     ) -> Caught {
-        self.check_caught(handler, handler.rethrows);
-        payload.kept_since = handler.rethrows.then_some(self.sites);
+        // Nothing can stand in for what is not nullable.
+        let kept = handler.rethrows || handler.payload.iter().copied().any(refuse::is_non_nullable);
+        payload.kept_since = kept.then_some(self.sites);
         payload.temps = self.temps(&handler.payload);
-        let moved = if handler.rethrows { Bodies::Both } else { Bodies::Entered };
+        let moved = if kept { Bodies::Both } else { Bodies::Entered };
         let copied = if closed { Bodies::Both } else { moved };
         self.push_in(copied, handler.offset, Step::Copy);
         self.sets(moved, handler.offset, &payload.temps);
@@ -516,17 +491,6 @@ impl<'a> Emitter<'a> {
         let falls_out = handler.falls_out;
         self.pads.push(Pad { kind, values, first: 0, sites: 0, falls_out });
         Caught::Kept(pad)
-    }
-
-    /// Refuses what a handler catches if a rewind couldn't throw it once more.
-    fn check_caught(&mut self, handler: &Handler, kept: bool) {
-        for ty in handler.payload.iter().copied() {
-            if kept {
-                self.check_reference(ty, Reference::Rethrown, handler.offset);
-            } else if refuse::is_non_nullable(ty) {
-                self.check_reference(ty, Reference::NonNullableCaught, handler.offset);
-            }
-        }
     }
 
     fn middle(&mut self, index: usize, params: &[LocalIdx], tasks: &mut Vec<Task<'a>>) {

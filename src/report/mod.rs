@@ -23,6 +23,7 @@ pub mod imports;
 pub mod shims;
 pub mod stats;
 pub mod summary;
+pub(crate) mod undone;
 
 pub use closure::{Assumed, Counts, Function, Guards, Report};
 pub use summary::Summary;

@@ -32,6 +32,8 @@ pub struct Total {
     pub sites: u64,
     /// How many locals their frames hold, operands that are spilled into locals included.
     pub saved_locals: u64,
+    /// How many of these are references.
+    pub saved_references: u64,
     /// The sizes of their frames in bytes, one of each.
     pub frame_bytes: u64,
     /// By how many bytes their bodies grow.
@@ -60,6 +62,8 @@ pub struct Function {
     pub sites: u64,
     /// How many locals its frame holds, operands that are spilled into locals included.
     pub saved_locals: u64,
+    /// How many of these are references.
+    pub saved_references: u64,
     /// The size of its frame in bytes.
     pub frame_bytes: u64,
     /// The size of its body in the input in bytes, without the size in front.
@@ -119,6 +123,7 @@ fn planned(module: &Module<'_>, plan: &Plan) -> Vec<Function> {
         name: name(module, plan.func),
         sites: u64::from(plan.sites),
         saved_locals: plan.frame.slots.len() as u64,
+        saved_references: plan.frame.references().count() as u64,
         frame_bytes: u64::from(plan.frame.bytes),
         code_bytes: module.body(plan.func).map_or(0, |body| body.as_bytes().len() as u64),
         code_bytes_added: 0,
@@ -187,6 +192,7 @@ impl Stats {
                 functions: functions.len(),
                 sites: functions.iter().map(|function| function.sites).sum(),
                 saved_locals: functions.iter().map(|function| function.saved_locals).sum(),
+                saved_references: functions.iter().map(|function| function.saved_references).sum(),
                 frame_bytes: functions.iter().map(|function| function.frame_bytes).sum(),
                 code_bytes_added: functions.iter().map(|function| function.code_bytes_added).sum(),
                 guarded_functions: guarded.len(),
@@ -354,6 +360,7 @@ mod tests {
                 name: None,
                 sites: 1,
                 saved_locals: 0,
+                saved_references: 0,
                 frame_bytes: 4,
                 code_bytes: 2,
                 code_bytes_added,

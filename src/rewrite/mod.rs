@@ -11,6 +11,7 @@ mod locals;
 mod output;
 mod pad;
 mod reentry;
+mod references;
 mod runtime;
 mod site;
 

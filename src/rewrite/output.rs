@@ -164,14 +164,29 @@ impl<'m, 'a> Output<'m, 'a> {
     }
 
     fn cast(&mut self, local: LocalIdx) {
-        if self.locals.as_ref().is_some_and(|locals| locals.is_cast(local)) {
+        if self.is_cast(local) {
             self.sink().ref_as_non_null();
         }
+    }
+
+    /// Whether a local is cast where it is read, since it is declared nullable.
+    pub(super) fn is_cast(&self, local: LocalIdx) -> bool {
+        self.locals.as_ref().is_some_and(|locals| locals.is_cast(local))
     }
 
     /// A value of each type that nobody looks at.
     pub(super) fn dummies(&mut self, types: &[wasmparser::ValType]) {
         for ty in types {
+            if let wasmparser::ValType::Ref(ty) = ty
+                && !ty.is_nullable()
+            {
+                match self.runtime.dummies.maker(*ty) {
+                    Some(maker) => self.sink().call(maker.0),
+                    // The unwind was undone before.
+                    None => self.sink().unreachable(),
+                };
+                continue;
+            }
             match self.runtime.types.val_type(*ty) {
                 ValType::I32 => self.sink().i32_const(0),
                 ValType::I64 => self.sink().i64_const(0),

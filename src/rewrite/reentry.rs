@@ -11,11 +11,13 @@
 
 use super::output::Output;
 use super::pad;
+use super::references;
 use super::runtime::AddressSink;
 use crate::plan::{
     Caught, Dispatch, HandlerEntry, Jump, Label, Region, RegionOrdinal, Reset, Undo,
 };
 use wasm_encoder::BlockType;
+use wasmparser::ValType;
 
 /// What stands before everything else: the way to the resume function, or the loop for undoing.
 pub(super) fn begin(out: &mut Output<'_, '_>) {
@@ -37,7 +39,9 @@ pub(super) fn repeat_site(out: &mut Output<'_, '_>) {
     }
     let (resume, probe) = (out.resume(), out.runtime.probe.0);
     let (memory, bytes) = (out.runtime.memory, u64::from(out.plan.frame.bytes));
-    out.sink().local_set(resume).at_const(memory, bytes).call(probe).br_if(0);
+    out.sink().local_set(resume);
+    references::check(out);
+    out.sink().at_const(memory, bytes).call(probe).br_if(0);
     out.end();
     out.sink().local_get(resume);
 }
@@ -119,6 +123,10 @@ fn restore_frame(out: &mut Output<'_, '_>) {
     out.sink().at_const(memory, u64::from(frame.bytes)).i32_const(before).i32_const(sites);
     out.sink().call(pop).local_set(resume);
     for slots in frame.loaded_together(out.runtime.multi_value) {
+        if let ValType::Ref(ty) = slots[0].ty {
+            references::load(out, slots[0], ty);
+            continue;
+        }
         let load = out.runtime.load_helper(slots[0].ty, slots.len());
         out.sink().call(load);
         slots.iter().rev().for_each(|slot| out.set(slot.local));

@@ -28,6 +28,7 @@
 use super::output::{Output, Position};
 use super::pad::OpenPad;
 use super::reentry;
+use super::references;
 use super::runtime::AddressSink;
 use crate::plan::{self, Pad, PadOrdinal, Slot, saved_together};
 use wasm_encoder::{BlockType, ValType};
@@ -120,10 +121,12 @@ impl<'m> Exits<'m> {
             Some(chain) => self.close_chain(out, chain),
             None => {
                 out.end();
+                references::note_site(out);
                 reentry::repeat_site(out);
                 save(out, &plan.frame.slots);
             }
         }
+        references::hold(out);
         let (before, bytes) = (plan.sites_before as i32, u64::from(plan.frame.bytes));
         out.sink().i32_const(before).at_const(memory, bytes).call(seal);
         reentry::undo(out);
@@ -151,9 +154,14 @@ impl<'m> Exits<'m> {
 fn save(out: &mut Output<'_, '_>, slots: &[Slot]) {
     let memory = out.runtime.memory;
     for slots in saved_together(slots) {
-        let save = out.runtime.save_helper(slots[0].ty, slots.len());
         out.sink().at_const(memory, u64::from(slots[0].offset));
-        slots.iter().for_each(|slot| out.get(slot.local));
+        let save = match slots[0].ty {
+            wasmparser::ValType::Ref(ty) => references::to_save(out, slots[0], ty),
+            ty => {
+                slots.iter().for_each(|slot| out.get(slot.local));
+                out.runtime.save_helper(ty, slots.len())
+            }
+        };
         out.sink().call(save);
     }
 }

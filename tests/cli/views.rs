@@ -163,7 +163,7 @@ fn stats_are_data_too() {
     let figure = |place: &serde_json::Value| place.as_u64().filter(|figure| *figure > 0).unwrap();
     let total = &stats["total"];
     let expected = serde_json::json!({
-        "functions": 4, "sites": 4, "saved_locals": 1, "frame_bytes": 20,
+        "functions": 4, "sites": 4, "saved_locals": 1, "saved_references": 0, "frame_bytes": 20,
         "code_bytes_added": figure(&total["code_bytes_added"]),
         "guarded_functions": 1, "guards": 2, "guard_bytes": figure(&total["guard_bytes"]),
         "module_bytes_before": 257, "module_bytes_after": figure(&total["module_bytes_after"]),
@@ -174,7 +174,7 @@ fn stats_are_data_too() {
     assert_eq!(sum, figure(&total["code_bytes_added"]));
     let picks = &stats["functions"][1];
     let expected = serde_json::json!({
-        "index": 4, "name": "picks", "sites": 1, "saved_locals": 1, "frame_bytes": 8,
+        "index": 4, "name": "picks", "sites": 1, "saved_locals": 1, "saved_references": 0, "frame_bytes": 8,
         "code_bytes": 7, "code_bytes_added": figure(&picks["code_bytes_added"]),
     });
     assert_eq!(*picks, expected);

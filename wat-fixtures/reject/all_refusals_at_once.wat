@@ -1,5 +1,4 @@
-;; All refusals are told at once: a line for each kind, with the first few places by name. What a function is
-;; refused for besides its tail calls is told, too.
+;; All refusals are told at once: a line for each kind, with the first few places by name.
 ;; RUN: reject
 (module
   (import "env" "fork" (func $fork (result i32)))

@@ -16,7 +16,13 @@ pub(in crate::rewrite) trait AddressSink {
     fn at_lt(&mut self, memory: FrameMemory) -> &mut Self;
     fn at_gt(&mut self, memory: FrameMemory) -> &mut Self;
     /// The address 0 or 1, of an i32.
-    fn at_from_bool(&mut self, memory: FrameMemory) -> &mut Self;
+    fn at_from_bool(&mut self, memory: FrameMemory) -> &mut Self {
+        self.at_from_i32(memory)
+    }
+    /// The address that an i32 says, without sign.
+    fn at_from_i32(&mut self, memory: FrameMemory) -> &mut Self;
+    /// An address, or difference of two, as i32.
+    fn at_to_i32(&mut self, memory: FrameMemory) -> &mut Self;
     /// Loads a value of a numeric or vector type.
     fn frame_load(&mut self, memory: FrameMemory, ty: ValType, offset: u64) -> &mut Self;
     /// Stores a value of a numeric or vector type.
@@ -60,10 +66,17 @@ impl AddressSink for InstructionSink<'_> {
         }
     }
 
-    fn at_from_bool(&mut self, memory: FrameMemory) -> &mut Self {
+    fn at_from_i32(&mut self, memory: FrameMemory) -> &mut Self {
         match memory.address {
             AddressType::I32 => self,
             AddressType::I64 => self.i64_extend_i32_u(),
+        }
+    }
+
+    fn at_to_i32(&mut self, memory: FrameMemory) -> &mut Self {
+        match memory.address {
+            AddressType::I32 => self,
+            AddressType::I64 => self.i32_wrap_i64(),
         }
     }
 

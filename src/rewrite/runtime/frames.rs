@@ -7,7 +7,7 @@ use super::Runtime;
 use super::address::AddressSink;
 use super::protocol::trap_if;
 use crate::abi::{SITE_BYTES, State};
-use crate::index::FuncIdx;
+use crate::index::{FuncIdx, GlobalIdx};
 use wasm_encoder::{BlockType, Function, InstructionSink};
 use wasmparser::ValType::I32;
 
@@ -81,17 +81,38 @@ impl Runtime {
     /// it; unless it is in the reserve, from where the caller calls what takes it again.
     pub(super) fn seal_body(&self) -> Function {
         let (ordinal, before, bytes, base, memory) = (0, 1, 2, 3, self.memory);
-        let mut body = Function::new([(1, self.address_type())]);
+        let locals = if self.keepers.unsaved.is_some() { 3 } else { 1 };
+        let mut body = Function::new([(locals, self.address_type())]);
         let mut sink = body.instructions();
         self.trap_unless_joined(&mut sink);
         sink.local_get(bytes).call(self.room.0).local_tee(base);
         self.site_of_frame(&mut sink, bytes);
         sink.local_get(ordinal).local_get(before).i32_add().frame_store(memory, I32, 0);
+        if let Some(unsaved) = self.keepers.unsaved {
+            self.seal_unsaved(&mut sink, unsaved, (base, bytes, 4));
+        }
         self.is_in(&mut sink, State::NoRoomReserve);
         sink.if_(BlockType::Empty).i32_const(1).return_().end();
         sink.global_get(self.globals.buffer.0).local_get(base).local_get(bytes).at_add(memory);
         sink.at_store(memory, self.layout.pos).i32_const(0).end();
         body
+    }
+
+    /// Moves a frame to the reserve that holds what can't be saved, unless it is there. Uses two locals.
+    fn seal_unsaved(
+        &self,
+        sink: &mut InstructionSink<'_>,
+        unsaved: GlobalIdx,
+        (base, bytes, scratch): (u32, u32, u32),
+    ) {
+        sink.global_get(unsaved.0).if_(BlockType::Empty);
+        sink.i32_const(0).global_set(unsaved.0);
+        self.is_in(sink, State::Unwinding);
+        sink.if_(BlockType::Empty);
+        sink.local_get(base).local_get(bytes).at_add(self.memory).local_set(scratch);
+        self.move_to_reserve(sink, (base, scratch), scratch + 1);
+        self.set_state(sink, State::NoRoomReserve);
+        sink.end().end();
     }
 
     /// `probe(bytes) -> retry`: whether there is room for such a frame. Without room the unwind is undone: the state
@@ -101,7 +122,14 @@ impl Runtime {
         let mut body = Function::new([(3, self.address_type())]);
         let mut sink = body.instructions();
         self.is_in(&mut sink, State::NoRoom);
-        sink.if_(BlockType::Empty).i32_const(1).return_().end();
+        if let Some(unsaved) = self.keepers.unsaved {
+            sink.global_get(unsaved.0).i32_or().i32_const(0).global_set(unsaved.0);
+            sink.if_(BlockType::Empty);
+            self.set_state(&mut sink, State::NoRoom);
+        } else {
+            sink.if_(BlockType::Empty);
+        }
+        sink.i32_const(1).return_().end();
         self.has_no_room(&mut sink, bytes, (pos, limit));
         sink.if_(BlockType::Empty);
         self.set_state(&mut sink, State::NoRoom);

@@ -8,13 +8,15 @@
 //! | cursor | address | the address of the next slot to load, within the frame that a rewind restores |
 //! | bottom | address | where the first frame goes; where modules share one stack |
 //! | home | address | where this module's part of the buffer begins; in side modules |
+//! | those of `keepers` | i32 | where references are live across sites |
 //!
 //! | functions | where |
 //! |---|---|
 //! | those that the host calls | `protocol` |
 //! | `limit`, `room`, `seal`, `probe`, `pop`, and `call …` in front of imports | `frames` |
-//! | `save_…`, `load_…` | `slots` |
+//! | `save_…`, `load_…` | `slots`; of references `keepers`, and of exceptions `exceptions` |
 //! | `undo`, `throw`, where there are pads | `pads` |
+//! | `dummy…`, for results of types without null | `dummies` |
 //! | `unprepared`, which traps, where there are guards; the numbers of resume functions | here |
 //!
 //! What is where in the buffer is said in [`abi`](crate::abi). `pos` and `end` are read from memory each
@@ -24,7 +26,10 @@
 //! belongs to the function; else a trap.
 
 mod address;
+mod dummies;
+mod exceptions;
 mod frames;
+mod keepers;
 mod pads;
 mod protocol;
 mod slots;
@@ -37,12 +42,14 @@ use crate::index::{FuncIdx, GlobalIdx, IndexType, TagIdx};
 use crate::plan::{AddedMemory, Caught, KnownTags, LabelType, Plan};
 use crate::read::Module;
 pub(super) use address::AddressSink;
+use dummies::Dummies;
+use keepers::Keepers;
 use pads::PadFuncs;
 use slots::Helpers;
 use std::collections::BTreeMap;
 use wasm_encoder::{
-    BlockType, ConstExpr, Encode, ExportKind, Function, GlobalType, MemoryType, SectionId, TagKind,
-    TagType, ValType,
+    BlockType, ConstExpr, ElementSection, Elements, Encode, ExportKind, Function, GlobalType,
+    MemoryType, SectionId, TagKind, TagType, ValType,
 };
 
 /// A function that is appended.
@@ -88,6 +95,8 @@ pub(super) struct Runtime {
     pads: Option<PadFuncs>,
     pub multi_value: bool,
     helpers: BTreeMap<(usize, usize), Helpers>,
+    pub keepers: Keepers,
+    pub dummies: Dummies,
     abi: Abi,
     /// The index of the first function that is appended.
     first: FuncIdx,
@@ -156,6 +165,8 @@ impl Runtime {
             pads: None,
             multi_value: plan.multi_value,
             helpers: BTreeMap::new(),
+            keepers: Keepers::default(),
+            dummies: Dummies::default(),
             abi: plan.abi,
             maps_offsets: plan.maps_offsets,
             first: FuncIdx::from_usize(module.funcs.len()),
@@ -168,6 +179,8 @@ impl Runtime {
             let nothing = Signature { params: Vec::new(), results: Vec::new() };
             runtime.any_tag_type = runtime.types.add(nothing);
         }
+        let first = module.globals.len() + globals.added(plan.abi).len();
+        runtime.keepers = Keepers::of(module, plan, &runtime, GlobalIdx::from_usize(first));
         runtime.append(module, plan);
         runtime
     }
@@ -203,6 +216,9 @@ impl Runtime {
         if plan.funcs.iter().any(|func| !func.pads.is_empty()) {
             self.append_pad_funcs();
         }
+        self.append_keepers(plan);
+        self.append_release();
+        self.append_dummies(module, plan);
         self.number_resumes(module, plan);
     }
 
@@ -270,6 +286,10 @@ impl Runtime {
         body: Function,
     ) -> FuncIdx {
         let ty = self.types.add(Signature { params, results });
+        self.add_of_type(name, ty, body)
+    }
+
+    fn add_of_type(&mut self, name: String, ty: u32, body: Function) -> FuncIdx {
         self.funcs.push(NewFunc { name, ty, body, exported: false });
         FuncIdx::from_usize(self.first.0 as usize + self.funcs.len() - 1)
     }
@@ -291,9 +311,21 @@ impl Runtime {
         if let Some(memory) = self.added_memory {
             additions.entry(SectionId::Memory, |out| memory_type(memory).encode(out));
         }
+        if self.dummies.named().len() > 0 {
+            let named: Vec<_> = self.dummies.named().collect();
+            let mut section = ElementSection::new();
+            section.declared(Elements::Functions(named.into()));
+            additions.section(&section);
+        }
+        for table in self.keepers.tables() {
+            additions.entry(SectionId::Table, |out| table.encode(out));
+        }
         let address = self.address_type();
-        for (global, name) in (module.globals.len() as u32..).zip(self.globals.added(self.abi)) {
-            let val_type = if *name == "state" { ValType::I32 } else { address };
+        let of_keepers = self.keepers.globals();
+        let names = self.globals.added(self.abi).iter().map(|name| (*name, *name != "state"));
+        let names = names.chain(of_keepers.iter().map(|name| (name.as_str(), false)));
+        for (global, (name, is_address)) in (module.globals.len() as u32..).zip(names) {
+            let val_type = if is_address { address } else { ValType::I32 };
             additions.entry(SectionId::Global, |out| {
                 GlobalType { val_type, mutable: true, shared: false }.encode(out);
                 match val_type {

@@ -62,6 +62,7 @@ impl Runtime {
             sink.local_get(buffer).global_get(global.index.0);
             sink.frame_store(memory, global.ty, global.offset);
         }
+        self.unlink_all(sink);
     }
 
     /// As [`Runtime::begin_resume`], and restores the globals.
@@ -89,7 +90,11 @@ impl Runtime {
         self.set_state(sink, State::Rewinding);
     }
 
-    fn trap_unless(&self, sink: &mut InstructionSink<'_>, states: &RangeInclusive<State>) {
+    pub(super) fn trap_unless(
+        &self,
+        sink: &mut InstructionSink<'_>,
+        states: &RangeInclusive<State>,
+    ) {
         sink.global_get(self.state.0);
         match (*states.start(), *states.end()) {
             (State::Normal, State::Normal) => {}
@@ -116,7 +121,7 @@ impl Runtime {
     }
 
     /// The main module says where frames would go if it were alone.
-    fn set_bottom(&self, sink: &mut InstructionSink<'_>) {
+    pub(super) fn set_bottom(&self, sink: &mut InstructionSink<'_>) {
         if let (Abi::WpkForkMain, Some(bottom)) = (self.abi, self.globals.bottom) {
             self.in_buffer(sink, self.layout.frames);
             sink.global_set(bottom.0);
@@ -166,6 +171,7 @@ impl Runtime {
             sink.global_get(self.home()).global_get(global.index.0);
             sink.frame_store(memory, global.ty, global.offset);
         }
+        self.unlink_all(sink);
     }
 
     /// As [`Runtime::join_resume`], and restores the globals.
@@ -190,7 +196,7 @@ impl Runtime {
     }
 
     /// The module's part begins where the first frame would go, which goes behind it.
-    fn settle(&self, sink: &mut InstructionSink<'_>) {
+    pub(super) fn settle(&self, sink: &mut InstructionSink<'_>) {
         sink.global_get(self.bottom()).global_set(self.home());
         sink.global_get(self.bottom()).at_const(self.memory, self.layout.frames);
         sink.at_add(self.memory).global_set(self.bottom());

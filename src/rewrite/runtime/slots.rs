@@ -1,10 +1,10 @@
-//! The helpers that save and load the values in frames, several at a time.
+//! The helpers that save and load numbers and vectors in frames, several at a time.
 
 use super::Runtime;
 use super::address::AddressSink;
 use crate::abi::{SLOT_TYPES, slot_bytes, type_ordinal};
 use crate::index::FuncIdx;
-use crate::plan::{Plan, saved_together};
+use crate::plan::{Plan, Slot, saved_together};
 use std::collections::BTreeMap;
 use wasm_encoder::{Function, InstructionSink};
 use wasmparser::ValType;
@@ -16,16 +16,21 @@ pub(super) struct Helpers {
     load: Option<FuncIdx>,
 }
 
+/// Whether these are no references, which `keepers` saves and loads.
+fn is_numeric(slots: &&[Slot]) -> bool {
+    !slots[0].ty.is_reference_type()
+}
+
 impl Runtime {
     pub(super) fn append_slot_helpers(&mut self, plan: &Plan) {
         let mut wanted: BTreeMap<(usize, usize), (bool, bool)> = BTreeMap::new();
         for func in &plan.funcs {
             let exits = func.exits.iter().flat_map(|exits| &exits.exits);
             let saved = exits.map(|exit| &exit.slots).chain([&func.frame.slots]);
-            for slots in saved.flat_map(|slots| saved_together(slots)) {
+            for slots in saved.flat_map(|slots| saved_together(slots)).filter(is_numeric) {
                 wanted.entry((type_ordinal(slots[0].ty), slots.len())).or_default().0 = true;
             }
-            for slots in func.frame.loaded_together(plan.multi_value) {
+            for slots in func.frame.loaded_together(plan.multi_value).filter(is_numeric) {
                 wanted.entry((type_ordinal(slots[0].ty), slots.len())).or_default().1 = true;
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::abi::{Abi, Buffer, FrameMemory};
 use crate::index::{GlobalIdx, IndexType, MemoryIdx};
-use crate::plan::{KnownTags, Plan};
+use crate::plan::{KnownTags, Plan, References};
 use crate::read::Module;
 use wasmparser::{MemArgTarget, Operator, ValType};
 
@@ -24,6 +24,7 @@ fn output(wat: &str, ordinal: usize) -> Vec<u8> {
         multi_value: true,
         called_imports: Vec::new(),
         tags: KnownTags::default(),
+        references: References::default(),
     };
     crate::rewrite::rewrite(&module, plan).unwrap().wasm
 }

@@ -77,6 +77,9 @@ impl<'a> Case<'a> {
 
     /// Unwinds at one entry call, in every way. Returns how many bytes the frames took.
     fn check_call(&self, call: usize) -> Result<usize, String> {
+        if self.original.spec.undone {
+            return self.check_undone(call);
+        }
         let at = Policy { when: When::At(call), ..Policy::default() };
         let unknown = Policy { limit: Limit::Unknown, ..at.clone() };
         let misuse = Policy { misuse: true, ..at.clone() };
@@ -93,18 +96,47 @@ impl<'a> Case<'a> {
         self.compare(&name("buffer moved"), at.clone(), |run| run.relocate())?;
         self.check_resume(&name("resumed"), When::At(call))?;
         no_room::check(self, call)?;
-        if !self.original.spec.same_instance_only {
-            self.compare(&name("fresh instance"), at.clone(), |run| run.migrate())?;
+        let spec = self.original.spec;
+        if !spec.same_instance_only {
+            if !spec.keeps_references {
+                self.compare(&name("fresh instance"), at.clone(), |run| run.migrate())?;
+            }
             self.check_twice(call, at).map_err(|e| format!("{}: {e}", name("twice")))?;
         }
         Ok(frame_bytes)
     }
 
+    /// Begins an unwind at one entry call: it is undone, and the entry fails.
+    fn check_undone(&self, call: usize) -> Result<usize, String> {
+        let say = |e: String| format!("undone at entry call {call}: {e}");
+        for limit in [Limit::True, Limit::Bytes(64), Limit::Bytes(16)] {
+            let policy = Policy { when: When::At(call), limit, ..Policy::default() };
+            let run = Run::new(&self.rewritten, self.world(), policy);
+            let run = run.and_then(|mut run| {
+                ensure!(run.advance()? == Step::Done, "the stack was unwound");
+                run.observe()
+            });
+            let observed = run.map_err(|e| say(format!("{e:#}")))?;
+            let expected = self.original_with(call, Answer::Error)?;
+            if let Some(diff) = difference(&expected, &observed) {
+                return Err(say(diff));
+            }
+        }
+        Ok(1)
+    }
+
     fn check_every_call(&self) -> Result<(), String> {
+        if self.original.spec.undone {
+            return Ok(());
+        }
         let every = Policy { when: When::Every, ..Policy::default() };
         self.compare("unwinding at every call, same instance", every.clone(), |_| Ok(()))?;
         self.check_resume("unwinding at every call, resumed", When::Every)?;
-        if !self.original.spec.same_instance_only {
+        if self.original.spec.keeps_references {
+            let release = Policy { release: true, ..every.clone() };
+            self.compare("unwinding at every call, released", release, |_| Ok(()))?;
+        }
+        if !self.original.spec.same_instance_only && !self.original.spec.keeps_references {
             self.compare("unwinding at every call, fresh instances", every, |run| run.migrate())?;
         }
         Ok(())
@@ -159,13 +191,14 @@ impl<'a> Case<'a> {
         };
         let rewinds = || -> Result<Vec<(&str, &Observation, Observation)>> {
             let mut parent = pause()?;
-            let child = parent.child(Answer::Child)?.finish(|_| Ok(()))?;
+            let mut runs = Vec::new();
+            if !self.original.spec.keeps_references {
+                let child = parent.child(Answer::Child)?.finish(|_| Ok(()))?;
+                runs.push(("the child", &in_child, child));
+            }
             let snapshot = parent.snapshot();
             parent.resume()?;
-            let mut runs = vec![
-                ("the child", &in_child, child),
-                ("the parent", &self.reference, parent.observe()?),
-            ];
+            runs.push(("the parent", &self.reference, parent.observe()?));
             if parent.restore(&snapshot)? {
                 parent.set_answer(Answer::Child)?;
                 parent.resume()?;

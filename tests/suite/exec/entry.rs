@@ -53,6 +53,8 @@ pub struct Policy {
     /// Call the program's interludes: between an unwind and its rewind, and in an original inside the
     /// entry call, which for the program is the same.
     pub interludes: bool,
+    /// After a rewind, let go the references that are kept for another.
+    pub release: bool,
 }
 
 /// An entry call that is unwinding or rewinding.
@@ -60,7 +62,8 @@ pub struct Policy {
 pub struct Pending {
     pub ordinal: usize,
     name: String,
-    args: Vec<Val>,
+    /// As text.
+    args: String,
     /// Address of the buffer.
     pub buffer: usize,
     /// What `pos` was before the first frame, relative to the buffer.
@@ -122,12 +125,14 @@ pub fn call(
         None => NORMAL,
     };
     let phase = std::mem::take(&mut caller.data_mut().protocol.phase);
+    let args = &value::show_all_in(&*caller, args)?;
     match (phase, state) {
         (Phase::Normal, NORMAL) => first_call(caller, name, args, types),
         (Phase::Rewinding(pending), REWINDING) => {
             check_same_call(&pending, name, args)?;
             end_rewind(caller, &pending)?;
             check_buffer_kept(caller, &pending)?;
+            release(caller, &pending)?;
             Ok(answer(caller, pending.ordinal, types))
         }
         (Phase::Unwinding(pending), NO_ROOM) => {
@@ -145,7 +150,7 @@ pub fn call(
 fn first_call(
     caller: &mut Caller<'_, Host>,
     name: &str,
-    args: &[Val],
+    args: &str,
     types: &[ValType],
 ) -> Result<Vec<Val>> {
     let world = &mut caller.data_mut().world;
@@ -170,7 +175,7 @@ fn first_call(
     let mut pending = Pending {
         ordinal,
         name: name.to_owned(),
-        args: args.to_vec(),
+        args: args.to_owned(),
         buffer,
         start_pos: 0,
         frames: Vec::new(),
@@ -214,8 +219,8 @@ fn begin_unwind(caller: &mut Caller<'_, Host>, pending: &mut Pending) -> Result<
     Ok(())
 }
 
-fn check_same_call(pending: &Pending, name: &str, args: &[Val]) -> Result<()> {
-    let (then, now) = (value::show_all(&pending.args), value::show_all(args));
+fn check_same_call(pending: &Pending, name: &str, now: &str) -> Result<()> {
+    let then = &pending.args;
     ensure!(
         pending.name == name && then == now,
         "entry call {} was {}({then}), and is {name}({now}) when it is called again",
@@ -257,6 +262,24 @@ fn check_no_stray_write(caller: &mut Caller<'_, Host>, pending: &Pending) -> Res
             protocol.usable(pending.buffer)
         )),
     }
+}
+
+/// The references that the buffer holds are let go, if the policy asks for that; twice, which must not harm.
+fn release(caller: &mut Caller<'_, Host>, pending: &Pending) -> Result<()> {
+    let protocol = &caller.data().protocol;
+    let (memory, release) = (protocol.memory(), protocol.policy.release);
+    let abi = protocol.abi.expect("only an instrumented program rewinds");
+    let Some(function) = abi.release.filter(|_| release) else { return Ok(()) };
+    let (header_bytes, buffer) = (memory.header_bytes(), memory.address(pending.buffer));
+    memory.write(&mut *caller, pending.buffer + header_bytes, &pending.frames);
+    for _ in 0..2 {
+        function.call(&mut *caller, &[buffer], &mut [])?;
+    }
+    let begin = abi.rewind_begin.call(&mut *caller, &[buffer], &mut []);
+    ensure!(begin.is_err(), "a released buffer can be rewound");
+    let consumed = vec![CONSUMED; header_bytes + pending.frames.len()];
+    memory.write(&mut *caller, pending.buffer, &consumed);
+    Ok(())
 }
 
 /// The frames must be as they were; then they are overwritten, because nothing may read them now.

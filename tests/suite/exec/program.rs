@@ -78,6 +78,10 @@ pub struct Spec {
     /// The instance has state that a copy of memory and the buffer don't carry (changed tables,
     /// dropped segments), so only the same instance may rewind, and only once.
     pub same_instance_only: bool,
+    /// The program keeps references that no copy of the instance can have, so only the same instance may rewind.
+    pub keeps_references: bool,
+    /// Every unwind meets such references, without leave to keep them: it is undone, and the entry fails.
+    pub undone: bool,
     pub effort: Effort,
 }
 
@@ -93,6 +97,8 @@ impl Default for Spec {
             buffer: None,
             buffer_bytes: super::memory::PAGE_BYTES,
             same_instance_only: false,
+            keeps_references: false,
+            undone: false,
             effort: Effort::Full,
         }
     }

@@ -26,6 +26,8 @@ pub struct Abi {
     pub resume_begin: Func,
     pub rewind_end: Func,
     pub state: Func,
+    /// Of modules that keep references.
+    pub release: Option<Func>,
 }
 
 impl Abi {
@@ -34,6 +36,7 @@ impl Abi {
         if instance.get_export(&mut store, "wpk_fork_state").is_none() {
             return Ok(None);
         }
+        let release = instance.get_func(&mut store, "wpk_fork_release");
         let mut get = |name: &str| {
             instance
                 .get_func(&mut store, name)
@@ -46,6 +49,7 @@ impl Abi {
             resume_begin: get("wpk_fork_resume_begin")?,
             rewind_end: get("wpk_fork_rewind_end")?,
             state: get("wpk_fork_state")?,
+            release,
         }))
     }
 
@@ -279,8 +283,16 @@ fn host_func(store: &mut Store<Host>, name: String, ty: FuncType, is_entry: bool
         let values = if is_entry {
             entry::call(&mut caller, &name, args, &types)?
         } else {
-            caller.data_mut().world.log(&name, args);
-            types.iter().map(|ty| value::of_int(ty, 0)).collect()
+            let shown = value::show_all_in(&caller, args)?;
+            caller.data_mut().world.log(&name, &shown);
+            // So that one reference of the host's is not another.
+            let number = |ty: &ValType| match ty {
+                ValType::Ref(_) => caller.data().world.events.len() as i64,
+                _ => 0,
+            };
+            let numbers: Vec<_> = types.iter().map(number).collect();
+            let values = types.iter().zip(numbers);
+            values.map(|(ty, x)| value::of_host(&mut caller, ty, x)).collect::<Result<_>>()?
         };
         results.copy_from_slice(&values);
         Ok(())

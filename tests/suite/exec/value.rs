@@ -1,6 +1,6 @@
 //! Values that cross the boundary between host and module: printed bit by bit, made on demand.
 
-use wasmtime::{V128, Val, ValType};
+use wasmtime::{AsContext, AsContextMut, ExternRef, Result, V128, Val, ValType};
 
 /// The value's type and its bits, so that two texts are equal only if the values are.
 pub fn show(value: &Val) -> String {
@@ -20,6 +20,29 @@ pub fn show(value: &Val) -> String {
 
 fn nullness(null: bool) -> &'static str {
     if null { "null" } else { "not null" }
+}
+
+/// Several values as a host sees them, separated by commas: what the host gave as an `externref` by its number.
+pub fn show_all_in(store: impl AsContext, values: &[Val]) -> Result<String> {
+    let show = |value: &Val| match value {
+        Val::ExternRef(Some(reference)) => {
+            let data = reference.data(store.as_context())?;
+            let number = data.and_then(|data| data.downcast_ref::<i64>());
+            Ok(number.map_or_else(|| show(value), |number| format!("externref {number}")))
+        }
+        value => Ok(show(value)),
+    };
+    Ok(values.iter().map(show).collect::<Result<Vec<_>>>()?.join(", "))
+}
+
+/// As [`of_int`], but an `externref` is one of the host's, with this number.
+pub fn of_host(mut store: impl AsContextMut, ty: &ValType, x: i64) -> Result<Val> {
+    match ty {
+        ValType::Ref(ty) if matches!(ty.heap_type(), wasmtime::HeapType::Extern) => {
+            Ok(Val::ExternRef(Some(ExternRef::new(store.as_context_mut(), x)?)))
+        }
+        ty => Ok(of_int(ty, x)),
+    }
 }
 
 /// Several values, separated by commas.
@@ -52,7 +75,7 @@ pub fn garbage(ty: &ValType) -> Val {
 }
 
 /// Reads `7`, `-1`, `1.5` or `0x…` as a value of type `ty`.
-pub fn parse(ty: &ValType, text: &str) -> Result<Val, String> {
+pub fn parse(ty: &ValType, text: &str) -> std::result::Result<Val, String> {
     let bad = || format!("`{text}` is not a value of type {ty}");
     match ty {
         ValType::F32 => Ok(Val::F32(text.parse::<f32>().map_err(|_| bad())?.to_bits())),

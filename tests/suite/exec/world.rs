@@ -31,8 +31,8 @@ pub struct World {
 
 impl World {
     /// Records the call of an import.
-    pub fn log(&mut self, name: &str, args: &[Val]) {
-        self.events.push(format!("{name}({})", value::show_all(args)));
+    pub fn log(&mut self, name: &str, args: &str) {
+        self.events.push(format!("{name}({args})"));
     }
 
     /// The values of entry call `call`, and a record that they were returned.

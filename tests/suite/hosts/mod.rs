@@ -5,6 +5,7 @@ mod buffers;
 mod invoke;
 mod linked;
 mod no_memory;
+mod release;
 mod stale;
 mod top;
 mod wide;
@@ -47,10 +48,15 @@ pub struct Host {
 
 /// Instruments a module with the entry `env.fork`, once for each form of functions, and compiles it.
 pub fn instrumented(wat: &str) -> [Module; 2] {
+    instrumented_with(wat, &wasm_fork::Options::default())
+}
+
+/// The same with other options.
+pub fn instrumented_with(wat: &str, options: &wasm_fork::Options) -> [Module; 2] {
     [Optimize::Size, Optimize::Speed].map(|optimize| {
-        let options = wasm_fork::Options::default()
-            .entries([wasm_fork::EntryPattern::exact("env", "fork")])
-            .optimize(optimize);
+        let options = options.clone();
+        let options =
+            options.entries([wasm_fork::EntryPattern::exact("env", "fork")]).optimize(optimize);
         let wasm = wasm_fork::instrument(wat.as_bytes(), &options).unwrap().wasm;
         Module::from_binary(engine(), &wasm).unwrap()
     })

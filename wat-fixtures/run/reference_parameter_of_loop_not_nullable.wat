@@ -1,5 +1,7 @@
-;; A loop with a site takes a reference that is not null: a rewind has none to enter it with.
-;; RUN: reject
+;; A loop with sites takes a reference that is not null: a rewind enters it with the one that it took last, in any round.
+;; RUN: run
+;; INVOKE: run 5 0
+;; SAME-INSTANCE: functions can't be told apart
 (module
   (type $t (func (param i32) (result i32)))
   (import "env" "fork" (func $fork (param i32) (result i32)))

@@ -1,0 +1,186 @@
+//! How references that are live across sites are kept while the stack is away.
+//!
+//! No reference can be put into memory. What a frame holds in its place, and what becomes of it, depends on whether a rewind
+//! may happen in another instance than the unwind ([`Options::same_instance`] says that none does):
+//!
+//! | reference | any instance | the same instance only |
+//! |---|---|---|
+//! | null | 0 | 0 |
+//! | an `i31` | its value | its value |
+//! | an exception with one of the [`KnownTags`] | which one, and the payload: it is thrown again, and caught | kept |
+//! | any other | none: the unwind is undone | kept |
+//!
+//! What is *kept* lies in a private table, one for each type ([`table_type`]), and the frame holds its slot. The
+//! table has slots for as many references as are away at once, and doubles when half of them are taken.
+//!
+//! - **In the same instance** what is in a slot stays there however often its frame is rewound, until the host says by
+//!   `release` that the stack in that buffer will be rewound no more. For this the slots of the references of one unwind are
+//!   linked, through the cells of their frames: a cell holds the slot and the place of the cell that was written before,
+//!   relative to the buffer, so that the data stays position-independent; the buffer's header holds the last one of each table.
+//!   A host that never releases keeps what was ever live in an unwind: that can't be told from a stack that it means to rewind once more.
+//! - **An unwind that is undone**, for whatever reason, empties the slots by the loads of its own undoing, since its frames are void then.
+//! - **In any instance** nothing else is ever in a table: a reference that can't be made again makes the function undo the unwind at once,
+//!   and its frame, in the reserve, is the only one that says a slot, for as long as it takes to load it.
+//!
+//! So slots are told apart by what the instance's own tables hold, which no host writes: a frame of another instance can't say one, unless
+//! `same_instance` was promised; an empty one traps.
+//!
+//! A body that a rewind enters saves all slots of its frame whichever site it leaves at, and one that no rewind enters leaves some as they
+//! were. A reference that is dead at a site need not be one that can be saved, and what is in an unwritten cell is none. So for each the
+//! plan says at which sites it counts, [`Counts`]: at others it is saved as null by the former, and not loaded.
+
+use super::FuncPlan;
+use super::dummies::type_id;
+use super::pads::KnownTags;
+use crate::abi::slot_bytes;
+use crate::index::LocalIdx;
+use crate::options::Options;
+use crate::read::Module;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use wasmparser::{AbstractHeapType, CompositeInnerType, HeapType, RefType, ValType};
+
+/// How many bytes of a cell a slot's number takes, or what says which tag an exception has.
+pub const NUMBER_BYTES: u32 = 4;
+
+/// How many the link takes behind it.
+const LINK_BYTES: u32 = 4;
+
+/// How references are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct References {
+    /// Whether no stack is rewound in another instance than it was unwound in.
+    pub same_instance: bool,
+    /// How many bytes of a frame the values take that an exception carries.
+    pub exception_bytes: u32,
+    /// The types of the tables.
+    pub tables: Vec<RefType>,
+}
+
+/// At which sites a reference in a frame counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// The local or temporary.
+    pub local: LocalIdx,
+    /// The sites by ordinal.
+    pub sites: Vec<Range<u32>>,
+}
+
+impl Counts {
+    /// Whether it does at each of so many sites.
+    pub fn at_all(&self, sites: u32) -> bool {
+        self.sites.iter().any(|range| range.len() as u32 == sites)
+    }
+}
+
+impl References {
+    pub(super) fn new(tags: &KnownTags, options: &Options) -> References {
+        let values = tags.values.iter().filter(|_| !options.same_instance);
+        References {
+            same_instance: options.same_instance,
+            exception_bytes: values.map(|ty| slot_bytes(*ty)).sum(),
+            tables: Vec::new(),
+        }
+    }
+
+    /// With tables for what these frames hold.
+    pub(super) fn with_tables(mut self, module: &Module<'_>, funcs: &[FuncPlan]) -> References {
+        let types = funcs.iter().flat_map(|func| func.frame.references());
+        let mut seen = BTreeSet::new();
+        let types = types.map(|(_, ty)| table_type(module, ty)).filter(|ty| seen.insert(*ty));
+        self.tables = types.collect();
+        self
+    }
+
+    /// Of how many tables the buffer says where the cells are.
+    pub fn lists(&self) -> usize {
+        if self.same_instance { self.tables.len() } else { 0 }
+    }
+
+    /// Size in bytes of a local's cell in a frame.
+    pub fn cell_bytes(&self, ty: ValType) -> u32 {
+        match ty {
+            ValType::Ref(_) if self.same_instance => NUMBER_BYTES + LINK_BYTES,
+            ValType::Ref(ty) if is_exception(ty) => NUMBER_BYTES + self.exception_bytes,
+            ValType::Ref(_) => NUMBER_BYTES,
+            ty => slot_bytes(ty),
+        }
+    }
+}
+
+/// The type of the table that keeps references of this one: what is in the hierarchy of `any` is cast when it is
+/// loaded, which no module can do without that has such a type; all others have tables of their own types.
+pub fn table_type(module: &Module<'_>, ty: RefType) -> RefType {
+    if is_any(module, ty) { RefType::ANYREF } else { nullable(ty) }
+}
+
+/// The same type with null.
+pub fn nullable(ty: RefType) -> RefType {
+    RefType::new(true, ty.heap_type()).expect("the type is the input's")
+}
+
+/// Whether the type is of exceptions.
+pub fn is_exception(ty: RefType) -> bool {
+    matches!(ty.heap_type(), HeapType::Abstract { ty: AbstractHeapType::Exn, .. })
+}
+
+/// Whether the type is in the hierarchy of `any`.
+fn is_any(module: &Module<'_>, ty: RefType) -> bool {
+    use AbstractHeapType as A;
+    match ty.heap_type() {
+        HeapType::Abstract { ty, .. } => {
+            matches!(ty, A::Any | A::Eq | A::I31 | A::Struct | A::Array | A::None)
+        }
+        HeapType::Concrete(index) | HeapType::Exact(index) => {
+            let inner = &module.types()[type_id(module, index)].composite_type.inner;
+            matches!(inner, CompositeInnerType::Struct(_) | CompositeInnerType::Array(_))
+        }
+    }
+}
+
+/// The most ranges of sites that are told apart for one reference.
+const MOST_RANGES: usize = 32;
+
+/// At which sites references count, given the sites in program order that need each, and the ordinals of all.
+pub(super) fn counts(needed: BTreeMap<LocalIdx, Vec<u32>>, ordinals: &[u32]) -> Vec<Counts> {
+    let counts = needed.into_iter().map(|(local, sites)| {
+        let sites = sites.into_iter().map(|site| ordinals[site as usize]).collect();
+        Counts { local, sites: ranges(sites).unwrap_or_else(|| all(ordinals)) }
+    });
+    counts.collect()
+}
+
+/// All sites.
+fn all(ordinals: &[u32]) -> Vec<Range<u32>> {
+    std::iter::once(1..ordinals.len() as u32 + 1).collect()
+}
+
+/// The ranges that these ordinals make; `None` if they are too many.
+fn ranges(mut sites: Vec<u32>) -> Option<Vec<Range<u32>>> {
+    sites.sort_unstable();
+    sites.dedup();
+    let is_next = |a: &u32, b: &u32| a + 1 == *b;
+    let ranges = sites.chunk_by(is_next).map(|run| run[0]..run[run.len() - 1] + 1);
+    let ranges: Vec<_> = ranges.take(MOST_RANGES + 1).collect();
+    (ranges.len() <= MOST_RANGES).then_some(ranges)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_make_ranges() {
+        assert_eq!(ranges(vec![3, 1, 2, 7, 2]), Some(vec![1..4, 7..8]));
+        assert_eq!(ranges(vec![]), Some(vec![]));
+    }
+
+    #[test]
+    fn too_many_ranges_are_all_sites() {
+        let every_third = |count: u32| (0..count).map(|site| site * 3).collect::<Vec<_>>();
+        assert_eq!(ranges(every_third(MOST_RANGES as u32)).unwrap().len(), MOST_RANGES);
+        let ordinals: Vec<_> = (1..=100).collect();
+        let needed = BTreeMap::from([(LocalIdx(7), every_third(33))]);
+        assert!(counts(needed, &ordinals)[0].at_all(100));
+    }
+}

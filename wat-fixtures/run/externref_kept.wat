@@ -1,0 +1,55 @@
+;; References of the host that are live across sites: in locals, on the operand stack below calls, blocks and loops, as parameters and
+;; arguments, and of the entry; in frames above each other, and many at once.
+;; RUN: run
+;; ENTRY: env.fork*
+;; INVOKE: run 3
+;; INVOKE: run 0
+;; SAME-INSTANCE: the host's references
+(module
+  (import "env" "fork" (func $fork (param i32) (result i32)))
+  (import "env" "fork_of" (func $fork_of (param externref i32) (result i32)))
+  (import "env" "log" (func $log (param i32)))
+  (import "env" "make" (func $make (result externref)))
+  (import "env" "use" (func $use (param externref)))
+  (memory (export "memory") 1)
+  (table $t 4 externref)
+  (func $local (param $r externref) (param $x i32)
+    (local $s externref) (local $null externref)
+    (local.set $s (call $make))
+    (call $log (call $fork (local.get $x)))
+    (call $use (local.get $r))
+    (call $log (call $fork (i32.const 1)))
+    (call $use (local.get $s))
+    (call $use (local.get $null)))
+  (func $below (param $x i32)
+    (i32.const 2)
+    (call $make)
+    (call $make)
+    (block
+      (loop $again
+        (call $log (call $fork (local.get $x)))
+        (br_if $again (i32.gt_s (local.tee $x (i32.sub (local.get $x) (i32.const 1))) (i32.const 0)))))
+    (call $use)
+    (table.set $t)
+    (call $use (table.get $t (i32.const 2))))
+  (func $takes (param $r externref) (param $x i32) (param $s externref) (result externref)
+    (call $log (call $fork (local.get $x)))
+    (call $use (local.get $s))
+    (local.get $r))
+  (func $recursive (param $x i32) (result externref)
+    (local $r externref)
+    (local.set $r (call $make))
+    (if (local.get $x)
+      (then (call $use (call $recursive (i32.sub (local.get $x) (i32.const 1)))))
+      (else (call $log (call $fork (i32.const 5)))))
+    (local.get $r))
+  (func $of_entry (param $x i32)
+    (call $log (call $fork_of (call $make) (local.get $x)))
+    (call $log (call $fork_of (ref.null extern) (i32.const 1))))
+  (func (export "run") (param $x i32) (result i32)
+    (call $local (call $make) (local.get $x))
+    (call $below (local.get $x))
+    (call $use (call $takes (call $make) (i32.const 4) (call $make)))
+    (call $use (call $recursive (i32.const 9)))
+    (call $of_entry (local.get $x))
+    (i32.const 7)))
