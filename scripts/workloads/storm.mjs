@@ -28,6 +28,8 @@ export const workloads = {
     dirs: { '/in': inputs },
     env: { PYTHONHASHSEED: '0' },
   },
+  // It ends by an exception, in C++ with exnref.
+  'nextpnr-ice40': { entries: [FD_WRITE], argv0: 'nextpnr-ice40' },
   // Large: not among those that run without being named.
   'clang-yowasp': {
     entries: [FD_WRITE],
@@ -52,6 +54,13 @@ export const workloads = {
     argv0: 'yosys',
     args: ['-q', '-p', 'read_verilog /in/none.v'],
     dirs: { '/in': inputs },
+    large: true,
+  },
+  'yosys-yowasp': {
+    entries: [FD_WRITE],
+    argv0: 'yosys',
+    args: ['-Q', '-T', '-p', 'read_verilog /in/t.v; hierarchy -auto-top; proc; opt; stat'],
+    dirs: { '/in': inputs, '/tmp': inputs },
     large: true,
   },
 };
