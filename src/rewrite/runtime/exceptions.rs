@@ -116,7 +116,7 @@ impl Runtime {
     }
 
     /// Throws the exception and catches it by its tag: `found` gets the ordinal, with the payload on the operand stack, and returns.
-    /// Runs on where no tag fits.
+    /// Runs on where no tag fits, and for those with several values where the input has no block that could have them.
     fn by_tag(
         &mut self,
         sink: &mut InstructionSink<'_>,
@@ -124,18 +124,21 @@ impl Runtime {
         known: &KnownTags,
         mut found: impl FnMut(&Runtime, &mut InstructionSink<'_>, usize),
     ) {
-        let tags = &known.tags;
-        let unknown = tags.len() as u32;
+        let told = known.tags.iter().enumerate();
+        let told = told.filter(|(_, tag)| self.multi_value || tag.places.len() < 2);
+        let told: Vec<_> = told.collect();
+        let unknown = told.len() as u32;
         sink.block(BlockType::Empty);
-        for tag in tags.iter().rev() {
+        for (_, tag) in told.iter().rev() {
             let ty = self.payload_type(known, tag);
             sink.block(ty);
         }
-        let catches = tags.iter().zip(0..).map(|(tag, label)| Catch::One { tag: tag.tag.0, label });
+        let catches = told.iter().zip(0..);
+        let catches = catches.map(|((_, tag), label)| Catch::One { tag: tag.tag.0, label });
         let catches: Vec<_> = catches.chain([Catch::All { label: unknown }]).collect();
         sink.try_table(BlockType::Empty, catches).local_get(exception).throw_ref().end();
         sink.unreachable();
-        for ordinal in 0..tags.len() {
+        for (ordinal, _) in told {
             sink.end();
             found(self, sink, ordinal);
         }

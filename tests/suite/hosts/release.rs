@@ -1,10 +1,13 @@
 //! References that a module keeps for rewinds: for as many as the host wants, and no longer than it wants.
 
 use super::{ANSWER, Host, instrumented_with};
+use crate::exec::program::{FUEL, engine};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use wasm_fork::Options;
-use wasmtime::{ExternRef, Module, RootScope, Val};
+use wasm_fork::{Abi, EntryPattern, Options};
+use wasmtime::{
+    AsContextMut, Caller, ExternRef, Instance, Linker, Module, RootScope, Rooted, Store, Val,
+};
 
 /// Three frames that hold a reference, one of them twice.
 const WAT: &str = r#"(module
@@ -135,5 +138,95 @@ fn an_unwind_that_is_undone_keeps_nothing() {
             assert_eq!(gone(&mut host, &count), run + 1, "{bytes} bytes");
         }
         assert_eq!(host.state(), super::UNWINDING, "the last buffer is large enough");
+    }
+}
+
+/// The module that begins, and one whose function it calls by way of an import: each holds the reference.
+const MAIN: &str = r#"(module
+    (import "env" "fork" (func $fork (result i32)))
+    (import "env" "work" (func $work (param externref) (result i32)))
+    (memory (export "memory") 1)
+    (global (mut i64) (i64.const 1))
+    (func (export "run") (param externref) (result i32)
+        (i32.add (i32.add (call $work (local.get 0)) (call $fork)) (ref.is_null (local.get 0)))))"#;
+const SIDE: &str = r#"(module
+    (import "env" "fork" (func $fork (result i32)))
+    (import "env" "memory" (memory 1))
+    (global (mut i32) (i32.const 1))
+    (func (export "work") (param externref) (result i32) (local externref)
+        (local.set 1 (local.get 0))
+        (i32.add (i32.add (call $fork) (ref.is_null (local.get 0))) (ref.is_null (local.get 1)))))"#;
+
+fn linked(text: &str, abi: Abi) -> Module {
+    let entry = |name| EntryPattern::exact("env", name);
+    let options = Options::default().entries([entry("fork")]).abi(abi).same_instance(true);
+    let options = if text == MAIN { options.through([entry("work")]) } else { options };
+    let wasm = wasm_fork::instrument(text.as_bytes(), &options).unwrap().wasm;
+    Module::from_binary(engine(), &wasm).unwrap()
+}
+
+/// Both instances, once there are any.
+type Linked = Option<[Instance; 2]>;
+
+fn call(store: &mut impl AsContextMut, instance: &Instance, name: &str, args: &[Val]) -> i32 {
+    let func = instance.get_func(&mut *store, name).unwrap_or_else(|| panic!("no {name}"));
+    let mut results = vec![Val::I32(0); func.ty(&*store).results().len()];
+    func.call(store, args, &mut results).unwrap();
+    results.first().map_or(0, Val::unwrap_i32)
+}
+
+/// The entry unwinds each time, and lets go what is kept when the stack is back.
+fn fork(mut caller: Caller<'_, Linked>) -> i32 {
+    let [main, side] = caller.data().unwrap();
+    if call(&mut caller, &main, "wpk_fork_state", &[]) != super::NORMAL {
+        call(&mut caller, &main, "wpk_fork_rewind_end", &[]);
+        call(&mut caller, &main, "wpk_fork_release", &[Val::I32(BUFFER as i32)]);
+        call(&mut caller, &side, "wpk_fork_release", &[]);
+        return ANSWER;
+    }
+    call(&mut caller, &main, "wpk_fork_unwind_begin", &[Val::I32(BUFFER as i32)]);
+    call(&mut caller, &side, "wpk_fork_unwind_join", &[]);
+    0
+}
+
+#[test]
+fn modules_that_share_a_stack_release_theirs() {
+    let mut store = Store::new(engine(), None);
+    store.set_fuel(FUEL).unwrap();
+    let mut linker = Linker::new(engine());
+    linker.func_wrap("env", "fork", fork).unwrap();
+    let work = |mut caller: Caller<'_, Linked>, reference: Option<Rooted<ExternRef>>| {
+        let [_, side] = caller.data().unwrap();
+        call(&mut caller, &side, "work", &[Val::ExternRef(reference)])
+    };
+    linker.func_wrap("env", "work", work).unwrap();
+    let main = linker.instantiate(&mut store, &linked(MAIN, Abi::WpkForkMain)).unwrap();
+    let exports: Vec<_> =
+        main.exports(&mut store).map(|e| (e.name().to_owned(), e.into_extern())).collect();
+    for (name, export) in exports.into_iter().filter(|(name, _)| *name != "run") {
+        linker.define(&store, "env", &name, export).unwrap();
+    }
+    let side = linker.instantiate(&mut store, &linked(SIDE, Abi::WpkForkSide)).unwrap();
+    *store.data_mut() = Some([main, side]);
+    let count = Arc::new(AtomicUsize::new(0));
+    for run in 1..=RUNS {
+        let mut scope = RootScope::new(&mut store);
+        let reference = ExternRef::new(&mut scope, Counted(count.clone())).unwrap();
+        call(&mut scope, &main, "run", &[Val::ExternRef(Some(reference))]);
+        drop(scope);
+        // Once in the side module, and once in the main one, whose stack is alone then.
+        for unwind in 0..2 {
+            call(&mut store, &main, "wpk_fork_unwind_end", &[]);
+            call(&mut store, &main, "wpk_fork_resume_begin", &[Val::I32(BUFFER as i32)]);
+            call(&mut store, &side, "wpk_fork_resume_join", &[]);
+            store.gc(None).unwrap();
+            assert_eq!(count.load(Ordering::Relaxed), run - 1, "unwind {unwind}");
+            let result = call(&mut store, &main, "run", &[Val::null_extern_ref()]);
+            if unwind == 1 {
+                assert_eq!(result, 2 * ANSWER, "no reference is null");
+            }
+        }
+        store.gc(None).unwrap();
+        assert_eq!(count.load(Ordering::Relaxed), run);
     }
 }

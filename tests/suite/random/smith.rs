@@ -72,7 +72,7 @@ fn options() -> Options {
 /// Instruments the module; says in a word what came of it.
 fn check(wasm: &[u8]) -> Result<&'static str, String> {
     // Half of them either way.
-    let options = options().same_instance(wasm.len() % 2 == 0);
+    let options = options().same_instance(wasm.len().is_multiple_of(2));
     let output = match wasm_fork::instrument(wasm, &options) {
         Ok(output) => output,
         Err(Error::MissingEntry { .. }) => return Ok("no entry"),
