@@ -154,8 +154,7 @@ fn refused(what: String) -> Error {
     Error::Refused(Refusal::of_module(RefusalKind::Limit, what).into())
 }
 
-/// Writes `module` with `additions`; `bodies` replace those of the input, in index order; as bytes
-/// without the size in front.
+/// Writes `module` with `additions`; `bodies` replace those of the input, in index order.
 ///
 /// # Errors
 /// [`Error::Refused`] if the module or a body would be larger than engines accept; [`Error::Internal`] if a
@@ -163,10 +162,8 @@ fn refused(what: String) -> Error {
 pub(crate) fn assemble(
     module: &Module<'_>,
     additions: &Additions,
-    bodies: Vec<(FuncIdx, impl Into<Edited>)>,
+    bodies: Vec<(FuncIdx, Edited)>,
 ) -> Result<Emitted> {
-    let bodies: Vec<(FuncIdx, Edited)> =
-        bodies.into_iter().map(|(func, body)| (func, body.into())).collect();
     additions.check_limits(module, 0)?;
     check_bodies(module, &bodies)?;
     let emitted = sections::assemble(module, additions, bodies)?;

@@ -60,6 +60,9 @@ pub struct ShimOptions {
     pub mechanism: Option<Mechanism>,
     /// Permit numbers to change their type, bit by bit.
     pub allow_bit_casts: bool,
+    /// Whether to tell where the code of the input is in the output. For a large module that takes as much memory as the
+    /// module.
+    pub map_offsets: bool,
 }
 
 impl ShimOptions {
@@ -88,6 +91,13 @@ impl ShimOptions {
     #[must_use]
     pub fn allow_bit_casts(mut self, allow: bool) -> ShimOptions {
         self.allow_bit_casts = allow;
+        self
+    }
+
+    /// Sets whether to tell where the code of the input is in the output.
+    #[must_use]
+    pub fn map_offsets(mut self, map: bool) -> ShimOptions {
+        self.map_offsets = map;
         self
     }
 }

@@ -11,7 +11,7 @@ use super::{
     unwind,
 };
 use crate::analyze::Indirect;
-use crate::emit::{Additions, NewTypes, assemble};
+use crate::emit::{Additions, Edited, NewTypes, assemble};
 use crate::error::Result;
 use crate::options::{FuncPattern, Options};
 use crate::read::Module;
@@ -76,9 +76,10 @@ impl Passes {
         let plan = self.of("plan", || Plan::make(mismatches, calls, mechanism), plan_bytes)?;
         self.of("unwind", || unwind::check(mismatches, &plan, calls), |_| 0)?;
         let (types, mut additions) = (&mut NewTypes::new(module), Additions::default());
-        let bodies = bodies::Bodies { module, plan: &plan, types };
-        let size = |bodies: &Result<Vec<(_, Vec<u8>)>>| {
-            bodies.as_ref().map_or(0, |bodies| bodies.iter().map(|(_, body)| body.len()).sum())
+        let bodies = bodies::Bodies { module, plan: &plan, types, maps_offsets: true };
+        let size = |bodies: &Result<Vec<(_, Edited)>>| {
+            let bodies = bodies.as_ref().ok().into_iter().flatten();
+            bodies.map(|(_, body)| body.bytes.len()).sum()
         };
         let bodies = self.of("bodies", || bodies.all(), size)?;
         self.of("tables", || tables::append(module, &plan, &mut additions), |_| 0)?;
