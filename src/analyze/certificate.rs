@@ -15,7 +15,7 @@ use super::facts::{Call, Callee, Dynamic};
 use super::flow::Known;
 use super::model::Model;
 use super::query::Query;
-use super::tables::{Contents, Slot, Slots};
+use super::tables::{Contents, KnownSlots, SlotValue};
 use super::types::{Bound, TypeId};
 use super::{Analysis, Guard, Site, Target};
 use crate::error::{Error, Result};
@@ -139,7 +139,7 @@ impl<'a> Checker<'a> {
         self.taken = self.callable(taken.filter(|(_, taken)| **taken).map(|(func, _)| func));
     }
 
-    fn slots(&self, table: TableIdx) -> Option<&'a Slots> {
+    fn slots(&self, table: TableIdx) -> Option<&'a KnownSlots> {
         match &self.model.tables.tables[table].contents {
             Contents::Open => None,
             Contents::Known(slots) => Some(slots),
@@ -164,8 +164,8 @@ impl<'a> Checker<'a> {
         let mut copied_to: BTreeMap<TableIdx, Vec<TableIdx>> = BTreeMap::new();
         for (table, slots) in &known {
             let held = slots.all().filter_map(|slot| match slot {
-                Slot::Func(func) => Some(func),
-                Slot::Null | Slot::Unknown => None,
+                SlotValue::Func(func) => Some(func),
+                SlotValue::Null | SlotValue::Unknown => None,
             });
             for (ty, import) in self.callable(held) {
                 named.entry(ty).or_default().push((*table, import));
@@ -223,7 +223,7 @@ impl<'a> Checker<'a> {
             (Dynamic::Ref { ty }, None) => self.through_taken(Bound::Any, types.id(ty)),
             (Dynamic::Ref { ty }, Some(known)) => any(known
                 .iter()
-                .map(|known| self.slot_hit(Slot::from(*known), Bound::Any, types.id(ty)))),
+                .map(|known| self.slot_hit(SlotValue::from(*known), Bound::Any, types.id(ty)))),
             (Dynamic::Table { table, ty }, known) => self.table_hit(table, known, types.id(ty)),
         }
     }
@@ -245,15 +245,15 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn slot_hit(&self, slot: Slot, bound: Bound, ty: TypeId) -> Hit {
+    fn slot_hit(&self, slot: SlotValue, bound: Bound, ty: TypeId) -> Hit {
         match slot {
-            Slot::Null => None,
-            Slot::Func(func) => {
+            SlotValue::Null => None,
+            SlotValue::Func(func) => {
                 let Model { module, types, .. } = self.model;
                 let hit = self.closure[func] && types.callable_as(module, func, ty);
                 hit.then(|| module.is_import(func))
             }
-            Slot::Unknown => self.through_taken(bound, ty),
+            SlotValue::Unknown => self.through_taken(bound, ty),
         }
     }
 

@@ -54,7 +54,7 @@ pub(super) struct Facts {
     /// The calls of each function, in order of offset.
     pub(super) calls: IndexVec<FuncIdx, Box<[Call]>>,
     pub(super) dynamics: Vec<Dynamic>,
-    pub(super) uses: Uses,
+    pub(super) uses: ReferenceUses,
     /// The functions in which following values to dynamic calls and tables may find something, in
     /// index order; the others are [`Traceable::No`].
     pub(super) traceable: Vec<(FuncIdx, Traceable)>,
@@ -67,7 +67,7 @@ pub(super) struct Facts {
 
 /// Which entities live code uses in ways that matter to references.
 #[derive(Default)]
-pub(super) struct Uses {
+pub(super) struct ReferenceUses {
     /// Functions named by `ref.func`.
     pub(super) ref_funcs: BTreeSet<FuncIdx>,
     /// Tables that `table.set`, `table.grow`, `table.fill`, `table.copy` or `table.init` change,
@@ -135,7 +135,7 @@ struct BodyFacts {
     calls: Vec<Call>,
     dynamics: Vec<Dynamic>,
     /// Few bodies have any.
-    uses: Option<Box<Uses>>,
+    uses: Option<Box<ReferenceUses>>,
     traceable: Traceable,
     loaded: Vec<u32>,
     writes_memory: bool,
@@ -328,7 +328,7 @@ impl Collector<'_> {
     }
 }
 
-impl Uses {
+impl ReferenceUses {
     fn operator(&mut self, operator: &Operator<'_>, func: FuncIdx) {
         match *operator {
             Operator::RefFunc { function_index } => {

@@ -16,7 +16,7 @@ use super::facts::{Callee, Dynamic};
 use super::flow::Known;
 use super::model::Model;
 use super::query::Query;
-use super::tables::{Contents, Slot, Slots};
+use super::tables::{Contents, KnownSlots, SlotValue};
 use super::types::TypeId;
 use crate::index::{FuncIdx, IndexVec, TableIdx};
 use crate::options::Precision;
@@ -349,7 +349,7 @@ impl Builder<'_> {
     /// The node for a call through one of a few slots.
     fn slots(
         &mut self,
-        slots: &Slots,
+        slots: &KnownSlots,
         known: &[Known],
         table: TableIdx,
         ty: TypeId,
@@ -364,12 +364,12 @@ impl Builder<'_> {
         self.union(members)
     }
 
-    fn slot(&mut self, slot: Slot, table: TableIdx, ty: TypeId) -> Option<Node> {
+    fn slot(&mut self, slot: SlotValue, table: TableIdx, ty: TypeId) -> Option<Node> {
         let Model { types, tables, .. } = self.model;
         match slot {
-            Slot::Null => None,
-            Slot::Func(func) => self.func_of_type(func, ty),
-            Slot::Unknown => {
+            SlotValue::Null => None,
+            SlotValue::Func(func) => self.func_of_type(func, ty),
+            SlotValue::Unknown => {
                 let ty = types.meet(tables.tables[table].bound, ty)?;
                 Some(self.class(Pool::Taken, ty))
             }
@@ -423,7 +423,7 @@ impl Builder<'_> {
                 continue;
             };
             for slot in slots.all() {
-                if let Slot::Func(func) = slot {
+                if let SlotValue::Func(func) = slot {
                     self.link_func(func, Pool::Table(table));
                 }
             }

@@ -49,14 +49,14 @@ mod trust;
 mod types;
 mod uses;
 
-pub use advise::{Called, Extent, Imports, OnlyCall, Support, SupportKind, supports};
+pub use advise::{Called, Extent, NamedImports, OnlyCall, Support, SupportKind, supports};
 pub(crate) use assume::{FuncNames, recorded_function};
 pub use explain::Explainer;
 pub use explain::edge::{
-    CallKind, Callees, DynamicCallees, Edge, GlobalKind, Held, Operand, Reason, SlotsKnown, Source,
-    Unfollowed, Writer,
+    CallKind, Callees, ChoosingOperand, DynamicCallees, Edge, GlobalKind, MemoryWriter,
+    SlotContent, SlotsKnown, Source, Unfollowed, WhyUnknown,
 };
-pub use indirect::{Entry, Indirect, IndirectCall, Placed, segment_entries};
+pub use indirect::{Indirect, IndirectCall, Placed, SegmentItem, segment_items};
 pub use uses::Uses;
 
 use crate::error::Result;

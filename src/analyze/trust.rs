@@ -10,7 +10,7 @@ use super::query::Query;
 use super::tables::{Contents, TableFacts};
 use crate::index::{FuncIdx, IndexType, IndexVec};
 use crate::options::Precision;
-use crate::text::count;
+use crate::text::{agree, count};
 use std::collections::BTreeSet;
 
 pub(super) fn assumptions(model: &Model<'_>, query: &Query, analysis: &Analysis) -> Vec<String> {
@@ -43,7 +43,7 @@ fn reentry(model: &Model<'_>, analysis: &Analysis) -> Option<String> {
     let number = called_imports(model, analysis);
     (number > 0).then(|| {
         let imports = count(number, "imported function");
-        let verb = if number == 1 { "returns" } else { "return" };
+        let verb = agree(number, "returns", "return");
         format!(
             "{imports} outside the closure {verb} without calling back into functions of the closure."
         )

@@ -60,7 +60,7 @@ pub(super) struct Walk<'m, 'a> {
     pub out: Skeleton,
 }
 
-/// What walks use one after the other, so that memory is not asked for once a function.
+/// What one walk leaves to the next, so that not every function asks for memory anew.
 #[derive(Default)]
 pub(super) struct Scratch {
     allocations: FuncValidatorAllocations,

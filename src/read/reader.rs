@@ -1,4 +1,4 @@
-//! Reads a module payload by payload, and takes its index spaces down.
+//! Reads a module payload by payload, and notes what is in its index spaces.
 
 use super::diagnose::diagnose;
 use super::{Func, Global, Import, Memory, Module, Names, Section, Table, Tag, features};

@@ -21,7 +21,7 @@
 
 use super::funcs::index_type;
 use super::mismatch::Class;
-use super::plan::{NewFunc, Parallel, Plan, Repair};
+use super::plan::{Parallel, Plan, Repair, ShimFunc};
 use super::steps;
 use super::writes::Write;
 use crate::emit::{Edited, NewTypes, Signature, Splice};
@@ -78,7 +78,7 @@ impl<'a> Bodies<'a, '_> {
 
     fn body(&mut self, func: FuncIdx, writes: &BTreeMap<usize, &'a Write>) -> Result<Edited> {
         let body = self.module.funcs[func].body.clone().expect("only defined functions call");
-        let mut locals = Locals::of(self.module, func)?;
+        let mut locals = AddedLocals::of(self.module, func)?;
         let replaced = self.replaced(func, writes, &mut locals)?;
         let bytes = body.len() + 16 * replaced.len();
         let mut out = Splice::new(self.module.bytes, bytes, self.maps_offsets);
@@ -100,7 +100,7 @@ impl<'a> Bodies<'a, '_> {
         &self,
         func: FuncIdx,
         writes: &BTreeMap<usize, &'a Write>,
-        locals: &mut Locals,
+        locals: &mut AddedLocals,
     ) -> Result<Vec<Replaced<'a>>> {
         let mut replaced = Vec::new();
         for located in self.module.operators(func)? {
@@ -118,7 +118,12 @@ impl<'a> Bodies<'a, '_> {
         Ok(replaced)
     }
 
-    fn repair(&self, repair: Repair, call: CallOperator, locals: &mut Locals) -> Replacement<'a> {
+    fn repair(
+        &self,
+        repair: Repair,
+        call: CallOperator,
+        locals: &mut AddedLocals,
+    ) -> Replacement<'a> {
         let index = index_type(self.module, call.table);
         let ordinal = match repair {
             Repair::Parallel(ordinal) => ordinal,
@@ -157,7 +162,7 @@ impl<'a> Bodies<'a, '_> {
         place: &mut Place<'_, '_>,
     ) {
         let (parallel, beyond) =
-            (&self.plan.parallels[ordinal], self.plan.funcs[&NewFunc::Beyond(ordinal)]);
+            (&self.plan.parallels[ordinal], self.plan.funcs[&ShimFunc::Beyond(ordinal)]);
         let ty = self.module.func_type_at(call.ty);
         let index = first + ty.params().len() as u32;
         let block = self.block_type(ty.results());
@@ -205,7 +210,7 @@ impl<'a> Bodies<'a, '_> {
                 sink.ref_func(parallel.adapters.get(&func).unwrap_or(&func).0);
             }
         }
-        sink.call(self.plan.funcs[&NewFunc::Write(write.operation)].0);
+        sink.call(self.plan.funcs[&ShimFunc::Write(write.operation)].0);
     }
 }
 
@@ -297,16 +302,16 @@ impl CallOperator {
 }
 
 /// The locals of a function that is changed.
-struct Locals {
+struct AddedLocals {
     next: u32,
     added: Vec<ValType>,
     by_class: BTreeMap<Class, u32>,
 }
 
-impl Locals {
-    fn of(module: &Module<'_>, func: FuncIdx) -> Result<Locals> {
+impl AddedLocals {
+    fn of(module: &Module<'_>, func: FuncIdx) -> Result<AddedLocals> {
         let next = module.local_count(func)?;
-        Ok(Locals { next, added: Vec::new(), by_class: BTreeMap::new() })
+        Ok(AddedLocals { next, added: Vec::new(), by_class: BTreeMap::new() })
     }
 
     /// The first of the locals for calls of a class: its arguments and its index.

@@ -46,11 +46,11 @@ mod trace;
 mod unwind;
 mod writes;
 
-pub use adapt::{Adaptation, Cast, Reason, Value};
+pub use adapt::{Adaptation, AdaptedValue, Cast, Reason};
 pub(crate) use found::{Found, FoundCall, FoundClass, FoundSlots, Pair};
 pub(crate) use mismatch::{Certainty, FunctionsOfType};
 pub use options::{Mechanism, ShimOptions, SitePattern};
-pub use trace::{Frame, first_frames};
+pub use trace::{TraceFrame, first_frames};
 
 use crate::analyze::Indirect;
 use crate::emit::{Additions, Dropped, Emitted, NewTypes, OffsetMap, assemble, left_out};
@@ -60,7 +60,7 @@ use crate::read::Located;
 use crate::read::Module;
 use crate::refusal::Refusal;
 use mismatch::Mismatches;
-use plan::{NewFunc, Plan};
+use plan::{Plan, ShimFunc};
 use select::ChosenCall;
 use std::collections::BTreeSet;
 
@@ -170,15 +170,15 @@ fn emit(module: &Module<'_>, plan: &Plan, tail_calls: bool, maps_offsets: bool) 
     tables::append(module, plan, &mut additions)?;
     funcs::Funcs { module, plan, types: &mut types, tail_calls }.append(&mut additions);
     additions.names.even_without_section =
-        plan.funcs.keys().any(|func| !matches!(func, NewFunc::Adapter(_)));
-    additions.start = plan.funcs.get(&NewFunc::Start).copied();
+        plan.funcs.keys().any(|func| !matches!(func, ShimFunc::Adapter(_)));
+    additions.start = plan.funcs.get(&ShimFunc::Start).copied();
     additions.types(&types);
     assemble(module, &additions, bodies)
 }
 
 fn sync_exports(plan: &Plan) -> Vec<String> {
     let synced = plan.funcs.keys().filter_map(|func| match func {
-        NewFunc::Sync(table) => {
+        ShimFunc::Sync(table) => {
             let first = plan.parallels_of(*table).next()?.1.index;
             Some(tables::sync_name(*table, first))
         }

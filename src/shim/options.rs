@@ -37,7 +37,7 @@ pub enum SitePattern {
     /// The one at this offset in bytes from the start of the module.
     Offset(u32),
     /// The one in which an engine's stack trace begins.
-    Frame(super::Frame),
+    Trace(super::TraceFrame),
 }
 
 /// What to repair, and how.
@@ -118,7 +118,7 @@ impl std::fmt::Display for SitePattern {
         match self {
             SitePattern::Caller(pattern) => write!(f, "{pattern}"),
             SitePattern::Offset(offset) => write!(f, "{offset:#x}"),
-            SitePattern::Frame(frame) => write!(f, "{frame}"),
+            SitePattern::Trace(frame) => write!(f, "{frame}"),
         }
     }
 }

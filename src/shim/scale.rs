@@ -7,7 +7,7 @@ use super::mismatch::{Mismatches, Targets};
 use super::plan::Plan;
 use super::select::{self, ChosenCall};
 use super::{
-    Found, Mechanism, NewFunc, ShimOptions, SitePattern, bodies, check, funcs, steps, tables,
+    Found, Mechanism, ShimFunc, ShimOptions, SitePattern, bodies, check, funcs, steps, tables,
     unwind,
 };
 use crate::analyze::Indirect;
@@ -87,7 +87,7 @@ impl Passes {
         self.of("adapt", || funcs.append(&mut additions), |()| 0);
         self.0.last_mut().unwrap().bytes =
             additions.bodies.iter().map(|body| body.bytes.len()).sum();
-        additions.start = plan.funcs.get(&NewFunc::Start).copied();
+        additions.start = plan.funcs.get(&ShimFunc::Start).copied();
         additions.types(types);
         let wasm = assemble(module, &additions, bodies)?.wasm;
         let checked = || check::check(module, indirect, &plan, &wasm, bit_casts);

@@ -5,7 +5,7 @@
 
 use super::plan::{Parallel, Plan};
 use super::steps;
-use crate::analyze::{Entry, segment_entries};
+use crate::analyze::{SegmentItem, segment_items};
 use crate::emit::Additions;
 use crate::error::{Error, Result};
 use crate::index::{ElemIdx, FuncIdx, IndexType, TableIdx};
@@ -72,7 +72,7 @@ fn table(module: &Module<'_>, parallel: &Parallel, additions: &mut Additions) ->
 
 /// A constant expression with the adapter for the function that it refers to.
 fn with_adapter(expr: &wasmparser::ConstExpr<'_>, parallel: &Parallel) -> Result<ConstExpr> {
-    if let Entry::Func(func) = Entry::of(expr)
+    if let SegmentItem::Func(func) = SegmentItem::of(expr)
         && let Some(adapter) = parallel.adapters.get(&func)
     {
         return Ok(ConstExpr::ref_func(adapter.0));
@@ -94,11 +94,10 @@ fn copy_segment(
     let replaced = |func: FuncIdx| parallel.adapters.get(&func).copied().unwrap_or(func).0;
     let elements = match &element.items {
         ElementItems::Functions(_) => {
-            let funcs =
-                segment_entries(&element.items).into_iter().filter_map(|entry| match entry {
-                    Entry::Func(func) => Some(replaced(func)),
-                    Entry::Other => None,
-                });
+            let funcs = segment_items(&element.items).into_iter().filter_map(|entry| match entry {
+                SegmentItem::Func(func) => Some(replaced(func)),
+                SegmentItem::Other => None,
+            });
             Elements::Functions(funcs.collect::<Vec<_>>().into())
         }
         ElementItems::Expressions(_, exprs) => {
@@ -144,7 +143,7 @@ fn declare(plan: &Plan, additions: &mut Additions) {
 
 /// Exports a function.
 pub(super) fn export(name: &str, func: FuncIdx, additions: &mut Additions) {
-    additions.entry(SectionId::Export, |out| {
+    additions.item(SectionId::Export, |out| {
         name.encode(out);
         wasm_encoder::ExportKind::Func.encode(out);
         func.0.encode(out);

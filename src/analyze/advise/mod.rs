@@ -3,7 +3,7 @@
 //! Input: a module and the options, as for [`Analysis`](crate::analyze::Analysis). Output: [`Support`]s.
 //!
 //! What a closure loses without a node of the graph is what the node *dominates*: what is reached from
-//! the entries through it alone. One dominator tree so answers for all functions at once, and for all
+//! the entries through it alone. So one dominator tree answers for all functions at once, and for all
 //! *hubs*, which are nodes of this graph only: the calls through one table (or by reference), of one
 //! type, whose operand is not known.
 //!
@@ -12,7 +12,7 @@
 //!                                          └ the hub
 //! ```
 //!
-//! What is no node is answered by a search or an analysis of its own: there are few of these.
+//! Whatever is not a node takes a search or an analysis of its own; there is little of it.
 
 pub(in crate::analyze) mod dominators;
 
@@ -60,9 +60,9 @@ pub enum SupportKind {
     /// That the host may pass on functions which only their exports give it, by tables and references.
     Exports,
     /// That imports call back.
-    Reentry(Imports),
+    Reentry(NamedImports),
     /// That imports are entries.
-    Entries(Imports),
+    Entries(NamedImports),
     /// The calls of one type, or of all types, whose operand is not known.
     Calls {
         /// The table that they go through; `None` for `call_ref`.
@@ -81,9 +81,9 @@ pub enum SupportKind {
     },
 }
 
-/// Imports that the options name, or that are recognised.
+/// NamedImports that the options name, or that are recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Imports {
+pub struct NamedImports {
     /// The imports, in index order.
     pub funcs: Vec<FuncIdx>,
     /// If without one pattern of the options just these would not be named: that one.
@@ -233,18 +233,18 @@ impl Adviser<'_> {
             .collect()
     }
 
-    /// Imports by what they are taken for: each alone, those of each pattern, and all that call back;
+    /// NamedImports by what they are taken for: each alone, those of each pattern, and all that call back;
     /// but not all entries, without which nothing is left of any closure.
     fn imports(&self, weights: &Weights) -> Vec<Support> {
         let (module, Query { entries, reentrant, .. }) = (self.model.module, self.query);
         let inside = |func: &FuncIdx| self.is_inside(*func);
         let reentrant: Vec<_> = reentrant.iter().copied().filter(inside).collect();
-        let weigh = |imports: &Imports| match imports.funcs[..] {
+        let weigh = |imports: &NamedImports| match imports.funcs[..] {
             [import] => weights.of(self.graph.func(import).id()),
             _ => self.without(&imports.funcs),
         };
         let back = sets(module, &reentrant, &self.options.reentrant);
-        let some = |imports: &Imports| imports.funcs.len() < entries.len();
+        let some = |imports: &NamedImports| imports.funcs.len() < entries.len();
         let entries = sets(module, entries, &self.options.entries).filter(some);
         let back = back
             .map(|imports| Support { saves: weigh(&imports), kind: SupportKind::Reentry(imports) });
@@ -386,7 +386,7 @@ fn sets(
     module: &Module<'_>,
     imports: &[FuncIdx],
     patterns: &[EntryPattern],
-) -> impl Iterator<Item = Imports> + use<> {
+) -> impl Iterator<Item = NamedImports> + use<> {
     let mut sets: BTreeMap<Vec<FuncIdx>, Option<EntryPattern>> = BTreeMap::new();
     sets.extend(imports.iter().map(|import| (vec![*import], None)));
     sets.insert(imports.to_vec(), None);
@@ -398,7 +398,7 @@ fn sets(
         sets.insert(imports.iter().copied().filter(alone).collect(), Some(pattern.clone()));
     }
     let sets = sets.into_iter().filter(|(funcs, _)| !funcs.is_empty());
-    sets.map(|(funcs, pattern)| Imports { funcs, pattern })
+    sets.map(|(funcs, pattern)| NamedImports { funcs, pattern })
 }
 
 fn holds_functions(element: RefType) -> bool {

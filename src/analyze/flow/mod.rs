@@ -24,7 +24,7 @@ mod summary;
 mod tests;
 mod value;
 
-pub(super) use provenance::{Provenance, Step};
+pub(super) use provenance::{Provenance, TraceStep};
 pub(super) use solve::Solution;
 pub(super) use summary::{Write, Written};
 pub(super) use value::{Cause, Known};
@@ -40,7 +40,7 @@ use body::Interpreter;
 use rayon::prelude::*;
 use solve::Solver;
 use std::collections::{BTreeMap, BTreeSet};
-use summary::Summary;
+use summary::BodySummary;
 use value::{Set, Symbol};
 
 /// Through how many other functions a value is followed at most.
@@ -132,7 +132,7 @@ impl Flows {
 struct Search<'a> {
     inputs: &'a Inputs<'a>,
     /// The interpreted functions; `None` for one that was too much.
-    summaries: BTreeMap<FuncIdx, Option<Summary>>,
+    summaries: BTreeMap<FuncIdx, Option<BodySummary>>,
     /// The direct callers of the functions whose parameters matter.
     callers: BTreeMap<FuncIdx, BTreeSet<FuncIdx>>,
 }

@@ -57,7 +57,7 @@ impl ControlFrame {
 
 /// The state of an interpretation.
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct FlowState {
     locals: Vec<Value>,
     stack: Vec<Value>,
     frames: Vec<ControlFrame>,
@@ -73,7 +73,7 @@ pub(super) struct State {
     work_left: usize,
 }
 
-impl State {
+impl FlowState {
     pub(super) fn begin_body(&mut self, work: usize) {
         self.loops.clear();
         self.assigned.clear();

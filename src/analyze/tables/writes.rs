@@ -7,7 +7,7 @@
 //! The time is linear in the writes: the slots that are told apart, and the values that are copied from
 //! slot to slot, are bounded for all writes together.
 
-use super::{Contents, Inputs, Slot, Slots, TableFacts, items};
+use super::{Contents, Inputs, KnownSlots, SlotValue, TableFacts, items};
 use crate::analyze::flow::{Known, Solution, Write, Written};
 use crate::index::{ElemIdx, IndexVec, TableIdx};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +40,7 @@ struct Writer<'a> {
     inputs: &'a Inputs<'a>,
     tables: &'a mut IndexVec<TableIdx, TableFacts>,
     /// The items of the segments that were asked for.
-    segments: BTreeMap<ElemIdx, Vec<Slot>>,
+    segments: BTreeMap<ElemIdx, Vec<SlotValue>>,
     /// The segments whose items may be anywhere in a table.
     anywhere: BTreeSet<(TableIdx, ElemIdx)>,
     copied: Vec<Copied>,
@@ -64,7 +64,7 @@ struct Place {
 
 impl Writer<'_> {
     /// The slots of a table that only this module writes to.
-    fn known(&mut self, table: TableIdx) -> Option<&mut Slots> {
+    fn known(&mut self, table: TableIdx) -> Option<&mut KnownSlots> {
         match &mut self.tables[table].contents {
             Contents::Open => None,
             Contents::Known(slots) => Some(slots),
@@ -79,7 +79,7 @@ impl Writer<'_> {
         let unknown = writers.filter(|(_, func)| !inputs.flows.written_by.contains(func));
         let tables: BTreeSet<TableIdx> = unknown.map(|(table, _)| *table).collect();
         for table in &tables {
-            self.put_anywhere(*table, &[Slot::Unknown]);
+            self.put_anywhere(*table, &[SlotValue::Unknown]);
         }
         for (segment, table) in &inputs.uses.init_elements {
             if tables.contains(table) {
@@ -95,9 +95,9 @@ impl Writer<'_> {
         }
         match &write.what {
             Written::Value(value) => {
-                let held: Vec<Slot> = match value {
-                    None => vec![Slot::Unknown],
-                    Some(known) => known.iter().map(|known| Slot::from(*known)).collect(),
+                let held: Vec<SlotValue> = match value {
+                    None => vec![SlotValue::Unknown],
+                    Some(known) => known.iter().map(|known| SlotValue::from(*known)).collect(),
                 };
                 match self.places(write, None, u64::MAX) {
                     Some(places) => places.iter().for_each(|p| self.put(table, p.at, &held)),
@@ -124,7 +124,7 @@ impl Writer<'_> {
     }
 
     /// Takes the items of a segment out; the caller puts them back.
-    fn take_items(&mut self, segment: ElemIdx) -> Vec<Slot> {
+    fn take_items(&mut self, segment: ElemIdx) -> Vec<SlotValue> {
         let inputs = self.inputs;
         self.segments.remove(&segment).unwrap_or_else(|| {
             let mut held = Vec::new();
@@ -154,10 +154,10 @@ impl Writer<'_> {
                 source: place.source,
             })),
             (Some(places), false) => {
-                places.iter().for_each(|place| self.put(to, place.at, &[Slot::Unknown]));
+                places.iter().for_each(|place| self.put(to, place.at, &[SlotValue::Unknown]));
             }
             (None, true) => self.copy_anywhere(to, from),
-            (None, false) => self.put_anywhere(to, &[Slot::Unknown]),
+            (None, false) => self.put_anywhere(to, &[SlotValue::Unknown]),
         }
     }
 
@@ -186,16 +186,16 @@ impl Writer<'_> {
         Some(places)
     }
 
-    fn put(&mut self, table: TableIdx, at: u64, held: &[Slot]) {
+    fn put(&mut self, table: TableIdx, at: u64, held: &[SlotValue]) {
         if let Some(slots) = self.known(table) {
-            let held = held.iter().filter(|slot| **slot != Slot::Null);
+            let held = held.iter().filter(|slot| **slot != SlotValue::Null);
             slots.later.extend(held.map(|slot| (at, *slot)));
         }
     }
 
-    fn put_anywhere(&mut self, table: TableIdx, held: &[Slot]) {
+    fn put_anywhere(&mut self, table: TableIdx, held: &[SlotValue]) {
         if let Some(slots) = self.known(table) {
-            slots.anywhere.extend(held.iter().filter(|slot| **slot != Slot::Null));
+            slots.anywhere.extend(held.iter().filter(|slot| **slot != SlotValue::Null));
         }
     }
 
@@ -239,7 +239,8 @@ impl Writer<'_> {
         let mut grew = false;
         for copied in self.copied.clone() {
             let Some(from) = self.known(copied.from) else { continue };
-            let held: Vec<Slot> = from.get(copied.source).filter(|s| *s != Slot::Null).collect();
+            let held: Vec<SlotValue> =
+                from.get(copied.source).filter(|s| *s != SlotValue::Null).collect();
             let Some(to) = self.known(copied.to) else { continue };
             let before = to.later.len();
             to.later.extend(held.into_iter().map(|slot| (copied.at, slot)));
