@@ -20,6 +20,7 @@ use super::types::{Bound, TypeId};
 use super::{Analysis, Guard, Site, Target};
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, IndexVec, TableIdx};
+use crate::work;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether a call can reach the closure and, if so, whether an import in it.
@@ -121,6 +122,7 @@ impl<'a> Checker<'a> {
                 self.note_subtypes(ty, &mut pending);
             }
             for ty in pending {
+                work::count(1);
                 *callable.entry(ty).or_default() |= import;
             }
         }
@@ -129,6 +131,7 @@ impl<'a> Checker<'a> {
 
     fn note_subtypes(&self, ty: TypeId, into: &mut Vec<TypeId>) {
         for subtype in self.model.types.subtypes(ty) {
+            work::count(1);
             into.push(*subtype);
             self.note_subtypes(*subtype, into);
         }
@@ -146,13 +149,9 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Notes what is in each known table, for the types that are called through tables.
+    /// Notes what is in each known table, for the types that are called through tables; but any reference that is taken only
+    /// where the table is copied to others.
     fn note_tables(&mut self) {
-        let called = self.model.facts.dynamics.iter().filter_map(|dynamic| match dynamic {
-            Dynamic::Table { ty, .. } => Some(self.model.types.id(*ty)),
-            Dynamic::Ref { .. } => None,
-        });
-        let called: BTreeSet<TypeId> = called.collect();
         let known: Vec<_> = self
             .model
             .tables
@@ -168,18 +167,21 @@ impl<'a> Checker<'a> {
                 SlotValue::Null | SlotValue::Unknown => None,
             });
             for (ty, import) in self.callable(held) {
+                work::count(1);
                 named.entry(ty).or_default().push((*table, import));
             }
             for source in slots.copies() {
+                work::count(1);
                 copied_to.entry(*source).or_default().push(*table);
             }
         }
         let unknown: Vec<_> = known
             .iter()
-            .filter(|(_, slots)| slots.has_unknown())
+            .filter(|(table, slots)| slots.has_unknown() && copied_to.contains_key(table))
             .map(|(table, _)| *table)
             .collect();
-        for ty in called {
+        for ty in self.model.facts.called_types(&self.model.types) {
+            work::count(1);
             let bound = |table: &TableIdx| self.model.tables.tables[*table].bound;
             let taken = unknown
                 .iter()
@@ -197,6 +199,7 @@ impl<'a> Checker<'a> {
         copied_to: &BTreeMap<TableIdx, Vec<TableIdx>>,
     ) {
         while let Some((table, import)) = held.pop() {
+            work::count(1);
             let hit = self.tables.entry((table, ty)).or_default();
             let more = any([*hit, Some(import)].into_iter());
             if *hit != more {
@@ -234,7 +237,10 @@ impl<'a> Checker<'a> {
             return self.through_taken(bound, ty);
         };
         match known.filter(|_| slots.placed()) {
-            None => self.tables.get(&(table, ty)).copied().flatten(),
+            None => {
+                let unknown = slots.has_unknown().then(|| self.through_taken(bound, ty)).flatten();
+                any([self.tables.get(&(table, ty)).copied().flatten(), unknown].into_iter())
+            }
             Some(known) => any(known.iter().map(|known| match known {
                 Known::Int(number) => {
                     let held = slots.get(*number);

@@ -5,6 +5,7 @@
 //! which the match is already decided.
 
 use crate::error::{Error, Result};
+use crate::work;
 use wasmparser::{FunctionBody, Operator, VisitOperator, VisitSimdOperator};
 
 /// Takes the operators of a body in order, each with its offset in bytes from the start of the
@@ -29,6 +30,7 @@ pub(super) fn decode(body: &FunctionBody<'_>, visitor: &mut impl Visitor) -> Res
     let mut reader = body.get_operators_reader().map_err(broken)?;
     let mut adapter = OperatorAdapter { visitor, offset: 0 };
     while !reader.eof() {
+        work::count(1);
         adapter.offset = reader.original_position() as u32;
         reader.visit_operator(&mut adapter).map_err(broken)?;
     }

@@ -9,9 +9,11 @@
 use super::decode::{Visitor, decode};
 use super::host;
 use super::traceable::{LocalUses, TopValue, Traceable};
+use super::types::{TypeId, TypeIds};
 use crate::error::Result;
 use crate::index::{ElemIdx, FuncIdx, IndexType, IndexVec, TableIdx, TypeIdx};
 use crate::read::Module;
+use crate::work;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use wasmparser::{FunctionBody, Operator};
@@ -103,7 +105,17 @@ impl Facts {
         Ok(facts)
     }
 
+    /// The types that calls through tables ask for.
+    pub(super) fn called_types(&self, types: &TypeIds) -> BTreeSet<TypeId> {
+        let called = self.dynamics.iter().filter_map(|dynamic| match dynamic {
+            Dynamic::Table { ty, .. } => Some(types.id(*ty)),
+            Dynamic::Ref { .. } => None,
+        });
+        called.collect()
+    }
+
     fn append(&mut self, mut body: BodyFacts) {
+        work::count(1 + body.calls.len());
         let base = self.dynamics.len() as u32;
         if base > 0 && !body.dynamics.is_empty() {
             for call in &mut body.calls {

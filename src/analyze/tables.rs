@@ -19,6 +19,7 @@ use super::host;
 use super::types::{Bound, TypeIds};
 use crate::index::{ElemIdx, FuncIdx, IndexVec, TableIdx};
 use crate::read::{Module, Table};
+use crate::work;
 use std::collections::{BTreeMap, BTreeSet};
 use wasmparser::{ElementItems, ElementKind};
 
@@ -87,6 +88,8 @@ pub(super) struct Inputs<'a> {
     pub(super) constants: &'a Constants,
     pub(super) uses: &'a ReferenceUses,
     pub(super) flows: &'a Flows,
+    /// How many types calls through tables ask for.
+    pub(super) called_types: usize,
     pub(super) host_visible: &'a IndexVec<TableIdx, bool>,
     /// For each table whether the host writes to it.
     pub(super) host_written: &'a IndexVec<TableIdx, bool>,
@@ -130,6 +133,7 @@ impl Tables {
 pub(super) fn active_segments(module: &Module<'_>) -> BTreeMap<TableIdx, Vec<ElemIdx>> {
     let mut segments: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (index, element) in module.elements.iter_enumerated() {
+        work::count(1);
         if let ElementKind::Active { table_index, .. } = element.kind {
             let table = TableIdx(table_index.unwrap_or(0));
             segments.entry(table).or_default().push(index);
@@ -201,6 +205,7 @@ impl KnownSlots {
         self.written.sort_by_key(|(number, _)| *number);
         let mut kept: Vec<(u64, SlotValue)> = Vec::with_capacity(self.written.len());
         for slot in self.written.drain(..) {
+            work::count(1);
             match kept.last_mut() {
                 Some(last) if last.0 == slot.0 => *last = slot,
                 _ => kept.push(slot),
@@ -285,11 +290,13 @@ pub(super) fn items(
     match items {
         ElementItems::Functions(funcs) => {
             for func in funcs.clone().into_iter().map_while(Result::ok) {
+                work::count(1);
                 take(SlotValue::Func(FuncIdx(func)));
             }
         }
         ElementItems::Expressions(_, exprs) => {
             for expr in exprs.clone().into_iter().map_while(Result::ok) {
+                work::count(1);
                 take(constants.eval(&expr).into());
             }
         }

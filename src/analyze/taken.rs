@@ -8,6 +8,7 @@ use super::facts::ReferenceUses;
 use super::tables::Tables;
 use crate::index::{ElemIdx, FuncIdx, IndexVec, TableIdx};
 use crate::read::Module;
+use crate::work;
 use wasmparser::{ElementItems, ElementKind};
 
 /// For each function whether its reference exists at all: if not, only direct calls call it.
@@ -34,6 +35,7 @@ pub(super) fn exported_only(
     let otherwise = find(module, uses, [], |holder| is_loose(uses, tables, &holder));
     let mut only = IndexVec::filled(false, module.funcs.len());
     for func in exported(module) {
+        work::count(1);
         only[func] = !otherwise[func];
     }
     only
@@ -76,11 +78,13 @@ fn find(
     uses.ref_funcs.iter().copied().for_each(&mut take);
     exported.into_iter().for_each(&mut take);
     for global in module.globals.iter() {
+        work::count(1);
         if let Some(init) = &global.init {
             funcs_in(init, &mut take);
         }
     }
     for (index, table) in module.tables.iter_enumerated() {
+        work::count(1);
         if let Some(init) = &table.init
             && counts(Holder::Table(index))
         {
@@ -88,6 +92,7 @@ fn find(
         }
     }
     for (index, element) in module.elements.iter_enumerated() {
+        work::count(1);
         let counts = match element.kind {
             // It only announces `ref.func`: no instruction can read it.
             ElementKind::Declared => false,
@@ -111,6 +116,7 @@ fn items(items: &ElementItems<'_>, mut take: impl FnMut(FuncIdx)) {
         }
         ElementItems::Expressions(_, exprs) => {
             for expr in exprs.clone().into_iter().map_while(Result::ok) {
+                work::count(1);
                 funcs_in(&expr, &mut take);
             }
         }

@@ -11,6 +11,7 @@ use super::tables::{Contents, TableFacts};
 use crate::index::{FuncIdx, IndexType, IndexVec};
 use crate::options::Precision;
 use crate::text::{agree, count};
+use crate::work;
 use std::collections::BTreeSet;
 
 pub(super) fn assumptions(model: &Model<'_>, query: &Query, analysis: &Analysis) -> Vec<String> {
@@ -76,6 +77,7 @@ fn foreign(model: &Model<'_>, analysis: &Analysis) -> Vec<String> {
     for (caller, calls) in model.facts.calls.iter_enumerated() {
         let sites = &analysis.sites[caller];
         for call in calls {
+            work::count(1);
             let Callee::Dynamic { ordinal, .. } = call.callee else {
                 continue;
             };

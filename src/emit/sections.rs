@@ -6,6 +6,7 @@ use super::{Additions, Edited, Emitted, OffsetMap, build_id};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::read::{Module, Section};
+use crate::work;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use wasm_encoder::{Encode, Section as _, SectionId, StartSection};
@@ -182,6 +183,7 @@ impl Assembler<'_, '_> {
             _ => self.code_anew(),
         }
         for body in &self.additions.bodies {
+            work::count(1);
             body.bytes.len().encode(&mut self.out);
             self.offsets.append_again(&body.offsets, self.out.len());
             self.out.extend_from_slice(&body.bytes);
@@ -209,6 +211,7 @@ impl Assembler<'_, '_> {
         let mut kept = section.contents.start + spelled;
         let new_offset = |old: usize| start + old - section.contents.start - spelled;
         for (func, edited) in &self.bodies {
+            work::count(1);
             let Some(body) = &module.funcs[*func].body else { continue };
             let at = new_offset(body.start);
             self.out[at..at + body.len()].copy_from_slice(&edited.bytes);

@@ -10,6 +10,7 @@
 //! Input: calls in the order of the output. Output: [`Edited`]. Kept bytes are copied in runs as long as they can be.
 
 use super::OffsetMap;
+use crate::work;
 use std::ops::Range;
 use wasm_encoder::InstructionSink;
 
@@ -43,6 +44,7 @@ impl<'a> Splice<'a> {
 
     /// Keeps these bytes of the input.
     pub(crate) fn copy(&mut self, range: Range<usize>) {
+        work::count(1);
         if self.pending.end == range.start {
             self.pending.end = range.end;
         } else {
@@ -73,6 +75,7 @@ impl<'a> Splice<'a> {
 
     /// Writes the bytes that the caller appends.
     pub(crate) fn raw(&mut self) -> &mut Vec<u8> {
+        work::count(1);
         self.flush();
         &mut self.out
     }

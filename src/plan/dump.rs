@@ -8,6 +8,7 @@ use crate::analyze::Guard;
 use crate::index::LocalIdx;
 use crate::read::Module;
 use crate::text::escape;
+use crate::work;
 use std::fmt::{self, Write};
 use wasmparser::BlockType;
 
@@ -95,6 +96,7 @@ fn write_counts(out: &mut String, plan: &FuncPlan) -> fmt::Result {
 
 fn write_exits(out: &mut String, exits: &Exits) -> fmt::Result {
     for (position, exit) in (0u32..).zip(&exits.exits) {
+        work::count(1);
         let sites = (1..).zip(&exits.of_sites).filter(|(_, of)| **of == position);
         let sites: Vec<_> = sites.map(|(site, _): (u32, _)| site.to_string()).collect();
         let slots: Vec<_> = exit.slots.iter().map(|slot| slot.local.to_string()).collect();
@@ -122,6 +124,7 @@ fn write_body(out: &mut String, body: &BodyPlan) -> fmt::Result {
         writeln!(out, "  {:#x}..{:#x} dead", dead.start, dead.end)?;
     }
     for steps in body.steps.chunk_by(|a, b| a.0 == b.0) {
+        work::count(1);
         let words: Vec<_> = steps.iter().map(|(_, step)| step.to_string()).collect();
         writeln!(out, "  {:#x} {}", steps[0].0, words.join(", "))?;
     }
@@ -150,6 +153,7 @@ fn write_region(
     let dispatch = &region.dispatch;
     let mut targets = Vec::new();
     for (site, label) in (dispatch.first..).zip(&dispatch.sites) {
+        work::count(1);
         targets.push(format!("{site}→L{}", label.0));
     }
     let mut first = dispatch.first + dispatch.sites.len() as u32;
@@ -159,6 +163,7 @@ fn write_region(
         first += handler.sites;
     }
     for (label, count) in &dispatch.regions {
+        work::count(1);
         targets.push(format!("{first}..{}→L{}", first + count - 1, label.0));
         first += count;
     }

@@ -17,6 +17,7 @@
 //! A node has a higher number than those that lead to it, but for the heads of loops.
 
 use super::skeleton::{Event, Skeleton};
+use crate::work;
 use std::ops::Range;
 
 /// Where control may go from where.
@@ -50,11 +51,13 @@ impl Edges {
         let mut starts = vec![0; nodes + 1];
         pairs.clone().for_each(|(from, _)| starts[from as usize + 1] += 1);
         for node in 0..nodes {
+            work::count(1);
             starts[node + 1] += starts[node];
         }
         let mut place = starts.clone();
         let mut ends = vec![0; starts[nodes] as usize];
         for (from, to) in pairs {
+            work::count(1);
             ends[place[from as usize] as usize] = to;
             place[from as usize] += 1;
         }
@@ -114,6 +117,7 @@ impl Graph {
         };
         builder.push(None, None);
         for (position, event) in (0..).zip(&skeleton.events) {
+            work::count(1);
             builder.event(position, *event);
         }
         // The body's own label, if it is branched to.

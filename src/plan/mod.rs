@@ -136,6 +136,7 @@ pub(crate) use memory::of_frames as memory_of_frames;
 pub use memory::remark as memory_remark;
 pub use pads::{KnownTag, KnownTags, Pad, PadOrdinal};
 pub use references::{Counts, NUMBER_BYTES, References, is_exception, nullable, table_type};
+pub use refuse::least_bytes;
 pub use regions::Region;
 
 use crate::abi::{Abi, Buffer, FrameMemory};
@@ -412,7 +413,7 @@ impl Plan {
 }
 
 /// All that instrumenting a module would be refused for, as far as plans tell: whether a function outgrows what
-/// engines accept is known when it is written.
+/// engines accept is known when it is written, unless its sites alone do.
 ///
 /// # Errors
 /// [`crate::Error::Internal`] if a body can't be read again.
@@ -427,6 +428,7 @@ pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
     let planner = Planner { module, tags: &tags, references: &references, choose: &choose };
     let check = |func, scratch: &mut walk::Scratch| {
         let sites = &analysis.sites[func];
+        refuse::many_sites(module, func, sites.len())?;
         let suspect = suspects::is_suspect(module, func)?;
         if suspect || !refuse::function(module, func, sites).is_empty() {
             planner.func(func, sites, scratch)?;
@@ -506,6 +508,7 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     fn func(&self, func: FuncIdx, sites: &[Site], scratch: &mut walk::Scratch) -> Result<FuncPlan> {
+        refuse::many_sites(self.module, func, sites.len())?;
         let refusals = refuse::function(self.module, func, sites);
         if !refusals.is_empty() {
             let rest: Vec<_> = sites.iter().filter(|site| !site.tail).copied().collect();

@@ -12,6 +12,7 @@
 
 use crate::index::{GlobalIdx, IndexVec, LocalIdx, TableIdx};
 use crate::read::Global;
+use crate::work;
 use wasmparser::Operator;
 
 /// How far a tree can be trusted when it runs again.
@@ -147,11 +148,13 @@ impl Operands {
             self.pop(self.stack.len() - height);
         }
         while self.stack.len() < height {
+            work::count(1);
             self.push(Class::Opaque, offset, offset);
         }
     }
 
     fn pop(&mut self, count: usize) {
+        work::count(count);
         let kept = self.stack.len() - count;
         if let Some(first) = self.stack.get(kept) {
             self.reads.truncate(first.reads as usize);
@@ -180,6 +183,7 @@ impl Operands {
     /// Applies an operator that is neither control flow nor a call: it takes `pops` values and gives `pushes`. Where it
     /// ends, [`Operands::settle`] is told.
     pub fn apply(&mut self, purity: Purity, offset: u32, (pops, pushes): (usize, usize)) {
+        work::count(pops + pushes);
         if let Purity::LocalTee(local) = purity {
             return self.tee(local, offset);
         }
@@ -239,6 +243,7 @@ impl Operands {
     #[inline]
     pub fn settle(&mut self, end: u32) {
         let first = self.stack.len().saturating_sub(std::mem::take(&mut self.unsettled));
+        work::count(self.stack.len() - first);
         self.stack[first..].iter_mut().for_each(|operand| operand.end = end);
     }
 
@@ -290,6 +295,7 @@ impl Operands {
     /// Whether each local that the tree at `position` reads still has the value that it had then: where one is written after it
     /// was read, it has the later value on a rewind.
     fn reads_are_unchanged(&self, position: usize) -> bool {
+        work::count(self.reads_of(position).len());
         let start = self.stack[position].start;
         self.reads_of(position).iter().all(|local| self.writes[local.0 as usize].last < start)
     }

@@ -21,6 +21,7 @@
 use super::Step;
 use super::regions::Region;
 use super::skeleton::{Event, NodeKind, Skeleton};
+use crate::work;
 use std::ops::Range;
 
 /// What is left of a body.
@@ -50,6 +51,7 @@ pub(super) fn prune(skeleton: &Skeleton, steps: &[(u32, Step)], regions: &mut [R
         next_node: 1,
     };
     for (event, offset) in skeleton.events.iter().zip(&skeleton.offsets) {
+        work::count(1);
         pass.event(*event, *offset);
     }
     Pruned { steps: pass.kept, dead: pass.dead, end_reachable: pass.live }
@@ -60,6 +62,7 @@ fn branched_back(skeleton: &Skeleton) -> Vec<bool> {
     let mut branched = vec![false; skeleton.loops as usize];
     let mut labels: Vec<Option<u32>> = Vec::new();
     for event in &skeleton.events {
+        work::count(1);
         match *event {
             Event::Block | Event::If | Event::Try => labels.push(None),
             Event::Loop(ordinal) => labels.push(Some(ordinal)),
@@ -155,6 +158,7 @@ impl<'a> Pass<'a> {
     fn pass_before(&mut self, offset: u32) {
         let before = self.rest.partition_point(|(at, _)| *at < offset);
         let (passed, rest) = self.rest.split_at(before);
+        work::count(passed.len());
         self.rest = rest;
         if self.live {
             self.kept.extend_from_slice(passed);
@@ -207,6 +211,7 @@ impl<'a> Pass<'a> {
         let landing = here.iter().position(|(_, step)| matches!(step, Step::Land(_)));
         let here = &here[landing.unwrap_or(here.len())..];
         for (_, step) in here {
+            work::count(1);
             if let Step::Open(region) = step {
                 self.regions[region.0 as usize].rewind_only = true;
             }

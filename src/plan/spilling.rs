@@ -21,6 +21,7 @@ use super::skeleton::{Home, Need, Node, NodeKind, Spill};
 use super::walk::Walk;
 use crate::analyze::{Site, Target};
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};
+use crate::work;
 use std::ops::Range;
 use wasmparser::{BlockType, Operator, ValType};
 
@@ -88,6 +89,7 @@ impl<'m> Walk<'m, '_> {
     /// it is known where they come back.
     pub fn end_spills(&mut self, height: usize, fate: Fate) {
         while self.spilled.len() > height {
+            work::count(1);
             let spill = self.spilled.pop().expect("checked");
             let position = self.spilled.len();
             match fate {
@@ -129,6 +131,7 @@ impl<'m> Walk<'m, '_> {
         let landing = self.landing(&call);
         let ordinal = self.out.needed.len() as u32;
         for position in landing.first..height {
+            work::count(1);
             let reads = self.operands.needed_reads(position, call.needs(position));
             self.needed.extend(reads.iter().map(|local| (ordinal, *local)));
         }
@@ -169,6 +172,7 @@ impl<'m> Walk<'m, '_> {
             (landing.first, landing.at) = (callee, self.operands.above(callee)[0].start);
         }
         while landing.first > self.spilled.len() {
+            work::count(1);
             let position = landing.first - 1;
             let operand = self.operands.above(position)[0];
             if operand.end != landing.at || !self.can_rerun(position, call.needs(position)) {
@@ -237,6 +241,7 @@ impl<'m> Walk<'m, '_> {
     fn spill_below_constructs(&mut self) {
         let with_sites = self.open.iter().rposition(|open| open.has_site);
         for index in with_sites.map_or(0, |index| index + 1)..self.open.len() {
+            work::count(1);
             let open = &mut self.open[index];
             open.has_site = true;
             let (height, node) = (open.height, open.node);
@@ -266,6 +271,7 @@ impl<'m> Walk<'m, '_> {
     ) -> Range<usize> {
         let start = self.out.spills.len();
         for position in self.spilled.len()..height {
+            work::count(1);
             let operand = self.validator.get_operand_type(self.operands.height() - 1 - position);
             let operand = operand.flatten().expect("live code has no operand of unknown type");
             let ty = ty(position).unwrap_or(operand);
@@ -282,6 +288,7 @@ impl<'m> Walk<'m, '_> {
         all.sort_unstable();
         all.dedup();
         for (site, local) in all {
+            work::count(1);
             let locals = &mut self.out.needed_locals;
             let range = &mut self.out.needed[site as usize].1;
             if range.start == range.end {

@@ -15,6 +15,7 @@ use super::{RegionOrdinal, Step};
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};
 use crate::options::Form;
 use crate::read::Module;
+use crate::work;
 use wasmparser::{BlockType, ValType};
 
 pub(super) struct Steps {
@@ -139,6 +140,7 @@ impl<'a> Emitter<'a> {
         let tree = self.tree;
         let mut tasks = vec![Task::Items(&tree.parts[0][0])];
         while let Some(task) = tasks.pop() {
+            work::count(1);
             match task {
                 Task::Items([]) => {}
                 Task::Items([item, rest @ ..]) => {
@@ -191,6 +193,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn push_in(&mut self, bodies: Bodies, offset: u32, step: Step) {
+        work::count(1);
         // Where an unwind is undone inside of a pad, every body is entered there.
         let bodies = match bodies {
             Bodies::Entered if self.open_pads > 0 => Bodies::Both,
@@ -282,6 +285,7 @@ impl<'a> Emitter<'a> {
     /// Where in `away` the values begin that come back at a node.
     fn returning(&self, index: usize) -> usize {
         let here = |away: &&Away| self.skeleton.spills[away.spill].last == index;
+        work::count(1);
         self.away.len() - self.away.iter().rev().take_while(here).count()
     }
 
@@ -296,6 +300,7 @@ impl<'a> Emitter<'a> {
         let returning = self.away.split_off(self.returning(index));
         let mut temps = Vec::with_capacity(returning.len());
         for Away { spill, back, since } in returning {
+            work::count(1);
             let spill = &self.skeleton.spills[spill];
             if let (Step::Get(local), Home::Temp) = (back, spill.home) {
                 temps.push(local);

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::index::{LocalIdx, TypeIdx};
 use crate::plan::{BodyPlan, FuncPlan, RegionOrdinal, Step};
 use crate::read::{Located, Module, labels};
+use crate::work;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, Catch, Encode, ValType};
 use wasmparser::Operator;
@@ -83,6 +84,7 @@ fn runs(
 ) -> Vec<(u32, ValType)> {
     let mut runs: Vec<(u32, ValType)> = Vec::new();
     for ty in types.map(|ty| out.runtime.types.val_type(ty)) {
+        work::count(1);
         match runs.last_mut() {
             Some((count, last)) if *last == ty => *count += 1,
             _ => runs.push((1, ty)),
@@ -125,6 +127,7 @@ impl Copier<'_, '_> {
                 self.operator(&located);
             }
             for (_, step) in here {
+                work::count(1);
                 self.step(*step, &located);
             }
         }

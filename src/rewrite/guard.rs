@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::index::{FuncIdx, GlobalIdx};
 use crate::plan::GuardPlan;
 use crate::read::Module;
+use crate::work;
 use wasm_encoder::{BlockType, InstructionSink};
 use wasmparser::Operator;
 
@@ -53,6 +54,7 @@ impl Guard {
             Splice::new(module.bytes, body.len() + plan.calls.len() * 10, self.maps_offsets);
         let mut rest = body.start;
         for guarded in &plan.calls {
+            work::count(1);
             let located = module.operator_at(plan.func, guarded.offset)?;
             let at = located.range();
             if guarded.tail {

@@ -31,6 +31,7 @@ use super::reentry;
 use super::references;
 use super::runtime::AddressSink;
 use crate::plan::{self, Pad, PadOrdinal, Slot, saved_together};
+use crate::work;
 use wasm_encoder::{BlockType, ValType};
 
 /// The labels of the exits around a body.
@@ -134,6 +135,7 @@ impl<'m> Exits<'m> {
 
     fn close_chain(self, out: &mut Output<'_, '_>, chain: &plan::Exits) {
         for (position, exit) in chain.exits.iter().enumerate() {
+            work::count(1);
             out.end();
             save(out, &exit.slots);
             let next = exit.next.map_or(self.tail, |next| Some(self.labels[next as usize]));
@@ -154,6 +156,7 @@ impl<'m> Exits<'m> {
 fn save(out: &mut Output<'_, '_>, slots: &[Slot]) {
     let memory = out.runtime.memory;
     for slots in saved_together(slots) {
+        work::count(1);
         out.sink().at_const(memory, u64::from(slots[0].offset));
         let save = match slots[0].ty {
             wasmparser::ValType::Ref(ty) => references::to_save(out, slots[0], ty),

@@ -22,12 +22,12 @@
 use super::funcs::index_type;
 use super::mismatch::Class;
 use super::plan::{Parallel, Plan, Repair, ShimFunc};
-use super::steps;
 use super::writes::Write;
 use crate::emit::{Edited, NewTypes, Signature, Splice};
 use crate::error::Result;
 use crate::index::{FuncIdx, TableIdx, TypeIdx};
 use crate::read::Module;
+use crate::work;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use wasm_encoder::{BlockType, Encode, HeapType, InstructionSink, ValType};
@@ -104,7 +104,7 @@ impl<'a> Bodies<'a, '_> {
     ) -> Result<Vec<Replaced<'a>>> {
         let mut replaced = Vec::new();
         for located in self.module.operators(func)? {
-            steps::count(1);
+            work::count(1);
             let located = located?;
             let range = located.range();
             let repair = self.plan.repairs.get(&located.start);
@@ -206,7 +206,7 @@ impl<'a> Bodies<'a, '_> {
         let mut sink = place.first();
         if let Some(func) = write.value {
             for (_, parallel) in self.plan.parallels_of(write.operation.table()) {
-                steps::count(1);
+                work::count(1);
                 sink.ref_func(parallel.adapters.get(&func).unwrap_or(&func).0);
             }
         }

@@ -13,13 +13,13 @@
 use super::adapt::{Adaptation, AdaptedValue, Cast};
 use super::mismatch::Class;
 use super::plan::{Adapter, Plan, ShimFunc, Tester};
-use super::steps;
 use super::tables;
 use super::writes::TableChange;
 use crate::analyze::segment_items;
 use crate::emit::{Additions, NewTypes, Signature};
 use crate::index::{TableIdx, TypeIdx};
 use crate::read::Module;
+use crate::work;
 use wasm_encoder::{BlockType, Function, HeapType, InstructionSink, RefType, ValType};
 use wasmparser::ValType as ParsedType;
 
@@ -35,7 +35,7 @@ impl Funcs<'_, '_> {
     /// Appends all of them, with their names.
     pub(super) fn append(mut self, additions: &mut Additions) {
         for (func, index) in &self.plan.funcs {
-            steps::count(1);
+            work::count(1);
             let (ty, body, name) = self.make(*func, additions);
             additions.func(ty, body.into_raw_body());
             let wanted = !matches!(func, ShimFunc::Adapter(_)) || self.has_names();
@@ -86,7 +86,7 @@ impl Funcs<'_, '_> {
             }
             sink.table_copy(parallel.index.0, table.0);
             for (segment, element, offset) in self.module.active_segments(table) {
-                steps::count(1);
+                work::count(1);
                 let mut offset = offset.get_binary_reader();
                 let len = offset.bytes_remaining();
                 // A constant expression is code, up to its `end`.
@@ -168,7 +168,7 @@ impl Funcs<'_, '_> {
 
     /// Pushes a value made from locals, of which the first is `first`.
     fn value(&self, value: AdaptedValue, first: u32, sink: &mut InstructionSink<'_>) {
-        steps::count(1);
+        work::count(1);
         match value {
             AdaptedValue::Same(position) => {
                 sink.local_get(first + position as u32);
@@ -280,7 +280,7 @@ impl Funcs<'_, '_> {
             Some(_) => self.then_sync(operation, &mut sink),
             None if results.is_empty() => {
                 for (position, (ordinal, _)) in self.plan.parallels_of(table).enumerate() {
-                    steps::count(1);
+                    work::count(1);
                     self.write_parallel(operation, position as u32, ordinal, &mut sink);
                 }
             }

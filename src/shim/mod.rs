@@ -40,7 +40,6 @@ mod resume;
 mod scale;
 mod select;
 mod signatures;
-mod steps;
 mod tables;
 mod trace;
 mod unwind;
@@ -59,6 +58,7 @@ use crate::index::FuncIdx;
 use crate::read::Located;
 use crate::read::Module;
 use crate::refusal::Refusal;
+use crate::work;
 use mismatch::Mismatches;
 use plan::{Plan, ShimFunc};
 use select::ChosenCall;
@@ -158,7 +158,7 @@ fn variadic(module: &Module<'_>) -> BTreeSet<FuncIdx> {
 /// All operators of a function, in order; none of an import.
 fn operators<'b>(module: &Module<'b>, func: FuncIdx) -> Result<Vec<Located<'b>>> {
     let operators: Vec<_> = module.operators(func)?.collect::<Result<_>>()?;
-    steps::count(operators.len());
+    work::count(operators.len());
     Ok(operators)
 }
 

@@ -8,12 +8,12 @@ use super::adapt::Adaptation;
 use super::mismatch::{Class, Mismatches, Targets};
 use super::options::Mechanism;
 use super::select::ChosenCall;
-use super::steps;
 use super::writes::{TableChange, Write, find_writes};
 use crate::error::{Error, Result};
 use crate::index::{ElemIdx, FuncIdx, IndexType, TableIdx, TypeIdx};
 use crate::limits::Limit;
 use crate::read::Module;
+use crate::work;
 use indexmap::{IndexMap, IndexSet};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -292,7 +292,7 @@ impl Planner<'_, '_> {
         for mismatch in self.mismatches.adaptable(class, targets) {
             let Ok(adaptation) = &mismatch.verdict else { continue };
             for placed in &mismatch.funcs.placed {
-                steps::count(1);
+                work::count(1);
                 let known = self.adapters.get(&(class.1, placed.func)).copied();
                 let adapter =
                     known.unwrap_or_else(|| self.adapter(class.1, placed.func, adaptation));
@@ -341,7 +341,7 @@ impl Planner<'_, '_> {
     /// Replaces what writes to tables with parallels by functions that write to those too.
     fn mirror(&mut self, writes: Vec<Write>) {
         for write in writes {
-            steps::count(1);
+            work::count(1);
             let table = write.operation.table();
             let fixed = self.plan.fixed_size_of(table).is_some();
             let grows = matches!(write.operation, TableChange::Grow { .. });
@@ -367,7 +367,7 @@ impl Planner<'_, '_> {
     fn passive_segments(&mut self, table: TableIdx, segment: ElemIdx) {
         let ordinals: Vec<usize> = self.plan.parallels_of(table).map(|(o, _)| o).collect();
         for ordinal in ordinals {
-            steps::count(1);
+            work::count(1);
             let next = ElemIdx::from_usize(self.first_passive + self.plan.segments.len());
             self.plan.segments.entry((segment, ordinal)).or_insert(next);
         }
@@ -377,7 +377,7 @@ impl Planner<'_, '_> {
         self.estimate_tests(calls)?;
         let mut testers: BTreeMap<Class, FuncIdx> = BTreeMap::new();
         for chosen in calls {
-            steps::count(1);
+            work::count(1);
             let class = self.mismatches.class(chosen.call);
             let func = match testers.get(&class) {
                 Some(func) => *func,
@@ -423,7 +423,7 @@ impl Planner<'_, '_> {
         });
         let types = types.into_iter().filter_map(|of| Some((of, mismatches.verdict(ty, of).ok()?)));
         let types: Vec<_> = types.collect();
-        steps::count(types.len());
+        work::count(types.len());
         let ordinal = self.plan.testers.len();
         self.plan.testers.push(Tester { class, types });
         self.func(ShimFunc::Tester(ordinal))

@@ -7,14 +7,14 @@ use super::mismatch::{Mismatches, Targets};
 use super::plan::Plan;
 use super::select::{self, ChosenCall};
 use super::{
-    Found, Mechanism, ShimFunc, ShimOptions, SitePattern, bodies, check, funcs, steps, tables,
-    unwind,
+    Found, Mechanism, ShimFunc, ShimOptions, SitePattern, bodies, check, funcs, tables, unwind,
 };
 use crate::analyze::Indirect;
 use crate::emit::{Additions, Edited, NewTypes, assemble};
 use crate::error::Result;
 use crate::options::{FuncPattern, Options};
 use crate::read::Module;
+use crate::work;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ impl Passes {
         pass: impl FnOnce() -> T,
         bytes: impl FnOnce(&T) -> usize,
     ) -> T {
-        let (steps, made) = steps::of(pass);
+        let (steps, made) = work::of(pass);
         self.0.push(Pass { name, steps, bytes: bytes(&made) });
         made
     }

@@ -4,13 +4,13 @@ use super::mismatch::{Mismatches, Targets};
 use super::options::{Mechanism, ShimOptions, SitePattern};
 use super::repaired;
 use super::resume;
-use super::steps;
 use super::trace::TraceFrame;
 use crate::analyze::{FuncNames, IndirectCall};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::options::FuncPattern;
 use crate::read::Module;
+use crate::work;
 use std::collections::BTreeSet;
 use wasmparser::BinaryReader;
 
@@ -39,7 +39,7 @@ pub(super) fn select<'a>(
     let repaired = repaired::offsets(mismatches.module, &mismatches.indirect.calls)?;
     let mut calls = Vec::new();
     for call in &mismatches.indirect.calls {
-        steps::count(1);
+        work::count(1);
         if repaired.contains(&call.offset) {
             continue;
         }

@@ -4,12 +4,12 @@
 //! its calls don't accept: so it needn't be known which slots they fill, or in which order.
 
 use super::plan::{Parallel, Plan};
-use super::steps;
 use crate::analyze::{SegmentItem, segment_items};
 use crate::emit::Additions;
 use crate::error::{Error, Result};
 use crate::index::{ElemIdx, FuncIdx, IndexType, TableIdx};
 use crate::read::Module;
+use crate::work;
 use std::collections::BTreeSet;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{
@@ -34,7 +34,7 @@ pub(super) fn append(module: &Module<'_>, plan: &Plan, additions: &mut Additions
         table(module, parallel, additions)?;
     }
     for parallel in &plan.parallels {
-        steps::count(module.elements.len());
+        work::count(module.elements.len());
         for segment in active(module, parallel) {
             copy_segment(module, parallel, segment, false, additions)?;
         }
@@ -90,7 +90,7 @@ fn copy_segment(
     additions: &mut Additions,
 ) -> Result<()> {
     let element = &module.elements[segment];
-    steps::count((element.range.end - element.range.start) as usize);
+    work::count((element.range.end - element.range.start) as usize);
     let replaced = |func: FuncIdx| parallel.adapters.get(&func).copied().unwrap_or(func).0;
     let elements = match &element.items {
         ElementItems::Functions(_) => {

@@ -1,9 +1,9 @@
 //! The instructions that change tables.
 
 use super::mismatch::Mismatches;
-use super::steps;
 use crate::error::Result;
 use crate::index::{ElemIdx, FuncIdx, TableIdx};
+use crate::work;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use wasmparser::Operator;
@@ -73,7 +73,7 @@ pub(super) fn find_writes(
     for func in funcs {
         let mut before = None;
         for located in module.operators(func)? {
-            steps::count(1);
+            work::count(1);
             let located = located?;
             if let Some(operation) = operation(&located.operator, before) {
                 let value = before.filter(|_| matches!(operation, TableChange::SetFunc { .. }));

@@ -17,6 +17,7 @@ use super::super::model::Model;
 use super::loops::TailLoops;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, IndexVec};
+use crate::work;
 
 /// For each function outside the closure the calls into it.
 ///
@@ -33,6 +34,7 @@ pub(in super::super) fn guards(
     let mut tails = Vec::new();
     for (func, calls) in model.facts.calls.iter_enumerated().filter(|(func, _)| !closure[*func]) {
         for call in calls {
+            work::count(1);
             let Some(node) = graph.target(call.callee).filter(|node| frontier.has(*node)) else {
                 continue;
             };

@@ -36,6 +36,7 @@ use super::traceable::Traceable;
 use crate::index::{FuncIdx, IndexVec};
 use crate::options::Precision;
 use crate::read::Module;
+use crate::work;
 use body::Interpreter;
 use rayon::prelude::*;
 use solve::Solver;
@@ -166,6 +167,7 @@ impl Search<'_> {
             self.summarize(funcs.collect());
             let mut next = BTreeSet::new();
             for &symbol in &symbols {
+                work::count(1);
                 let definition = self.definition(symbol);
                 let sets = definition.iter().flatten();
                 next.extend(sets.flat_map(|set| set.symbols.iter().copied()));
@@ -210,6 +212,7 @@ impl Search<'_> {
         }
         for (caller, calls) in self.inputs.facts.calls.iter_enumerated() {
             for call in calls {
+                work::count(1);
                 if let Callee::Direct { func, .. } = call.callee
                     && wanted[func]
                     && let Some(callers) = self.callers.get_mut(&func)
@@ -252,6 +255,7 @@ impl Search<'_> {
     fn flows(&self, solver: &Solver) -> Flows {
         let mut flows = Flows::default();
         for (&func, summary) in &self.summaries {
+            work::count(1);
             let Some(summary) = summary else { continue };
             let ordinals = self.dynamic_ordinals(func);
             if ordinals.len() != summary.dynamics.len() {
@@ -259,6 +263,7 @@ impl Search<'_> {
                 continue;
             }
             for (ordinal, set) in ordinals.into_iter().zip(&summary.dynamics) {
+                work::count(1);
                 if let Some(known) = set.as_ref().and_then(|set| solver.resolve_operand(set)) {
                     flows.targets.insert(ordinal, known);
                 }

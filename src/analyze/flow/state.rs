@@ -1,6 +1,7 @@
 //! What locals and operands are at one point of a body, and at the labels that it can branch to.
 
 use super::value::{Cause, Value, Values};
+use crate::work;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ControlKind {
@@ -111,6 +112,7 @@ impl FlowState {
     }
 
     fn spend(&mut self, work: usize) {
+        work::count(work + 1);
         self.work_left = self.work_left.saturating_sub(work + 1);
     }
 

@@ -5,11 +5,13 @@
 //! slot; but once it is unknown what is where in the source, only tables are told apart.
 //!
 //! The time is linear in the writes: the slots that are told apart, and the values that are copied from
-//! slot to slot, are bounded for all writes together.
+//! slot to slot, are bounded for all writes together; and so is the product of the copies from table to table
+//! and the types of calls, of which the call graph has a node for each.
 
 use super::{Contents, Inputs, KnownSlots, SlotValue, TableFacts, items};
 use crate::analyze::flow::{Known, Solution, Write, Written};
 use crate::index::{ElemIdx, IndexVec, TableIdx};
+use crate::work;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The slots that all writes together may name, and the values that may be copied between them,
@@ -18,6 +20,9 @@ const MAX_NAMED_SLOTS: usize = 1 << 20;
 
 /// How many tables deep copies of copies are followed slot by slot.
 const MAX_COPY_PASSES: usize = 8;
+
+/// For how many pairs of a copy from table to table and a type of calls through tables it is told apart what the copy brings.
+const MAX_COPIED_TYPES: usize = 1 << 18;
 
 /// Adds to `tables` what instructions write.
 pub(super) fn follow(inputs: &Inputs<'_>, tables: &mut IndexVec<TableIdx, TableFacts>) {
@@ -34,6 +39,7 @@ pub(super) fn follow(inputs: &Inputs<'_>, tables: &mut IndexVec<TableIdx, TableF
         writer.write(write);
     }
     writer.follow_copies();
+    writer.bound_copies();
 }
 
 struct Writer<'a> {
@@ -79,9 +85,11 @@ impl Writer<'_> {
         let unknown = writers.filter(|(_, func)| !inputs.flows.written_by.contains(func));
         let tables: BTreeSet<TableIdx> = unknown.map(|(table, _)| *table).collect();
         for table in &tables {
+            work::count(1);
             self.put_anywhere(*table, &[SlotValue::Unknown]);
         }
         for (segment, table) in &inputs.uses.init_elements {
+            work::count(1);
             if tables.contains(table) {
                 self.init_anywhere(*table, *segment);
             }
@@ -113,6 +121,7 @@ impl Writer<'_> {
         let held = self.take_items(segment);
         let places = self.places(write, Some(from), held.len() as u64);
         for place in places.iter().flatten() {
+            work::count(1);
             if let Some(slot) = held.get(place.source as usize) {
                 self.put(write.table, place.at, &[*slot]);
             }
@@ -177,6 +186,7 @@ impl Writer<'_> {
         let mut places = Vec::new();
         for start in &starts {
             for source in &sources {
+                work::count(1);
                 // What would be beyond the end of the index space traps.
                 places.extend((0..len).map_while(|i| {
                     Some(Place { at: start.checked_add(i)?, source: source.checked_add(i)? })
@@ -187,6 +197,7 @@ impl Writer<'_> {
     }
 
     fn put(&mut self, table: TableIdx, at: u64, held: &[SlotValue]) {
+        work::count(held.len());
         if let Some(slots) = self.known(table) {
             let held = held.iter().filter(|slot| **slot != SlotValue::Null);
             slots.later.extend(held.map(|slot| (at, *slot)));
@@ -194,6 +205,7 @@ impl Writer<'_> {
     }
 
     fn put_anywhere(&mut self, table: TableIdx, held: &[SlotValue]) {
+        work::count(held.len());
         if let Some(slots) = self.known(table) {
             slots.anywhere.extend(held.iter().filter(|slot| **slot != SlotValue::Null));
         }
@@ -234,10 +246,31 @@ impl Writer<'_> {
         }
     }
 
+    /// Where copies and types would be too many, what is copied can be any reference that is taken. All functions in a table that
+    /// is copied from are.
+    fn bound_copies(&mut self) {
+        let known = self.tables.iter().filter_map(|facts| match &facts.contents {
+            Contents::Open => None,
+            Contents::Known(slots) => Some(slots.copies.len()),
+        });
+        let copies: usize = known.sum();
+        if copies.saturating_mul(self.inputs.called_types) <= MAX_COPIED_TYPES {
+            return;
+        }
+        for table in self.tables.indices() {
+            if let Some(slots) = self.known(table)
+                && !std::mem::take(&mut slots.copies).is_empty()
+            {
+                slots.anywhere.push(SlotValue::Unknown);
+            }
+        }
+    }
+
     /// Copies each slot once more, while there is room; whether that brought anything new.
     fn copy_slots(&mut self) -> bool {
         let mut grew = false;
         for copied in self.copied.clone() {
+            work::count(1);
             let Some(from) = self.known(copied.from) else { continue };
             let held: Vec<SlotValue> =
                 from.get(copied.source).filter(|s| *s != SlotValue::Null).collect();

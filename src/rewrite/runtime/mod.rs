@@ -41,6 +41,7 @@ use crate::emit::{Additions, Edited, NewTypes, Signature};
 use crate::index::{FuncIdx, GlobalIdx, IndexType, TagIdx};
 use crate::plan::{AddedMemory, Caught, KnownTags, LabelType, Plan};
 use crate::read::Module;
+use crate::work;
 pub(super) use address::AddressSink;
 use dummies::Dummies;
 use keepers::Keepers;
@@ -130,12 +131,14 @@ impl Runtime {
     pub fn layout(module: &Module<'_>, plan: &Plan) -> Runtime {
         let mut types = NewTypes::new(module);
         for (_, label) in plan.funcs.iter().flat_map(|func| &func.entered().1.label_types) {
+            work::count(1);
             if let LabelType::Results(results) = label {
                 let results = results.iter().map(|ty| types.val_type(*ty)).collect();
                 types.add(Signature { params: Vec::new(), results });
             }
         }
         for ty in plan.funcs.iter().flat_map(|func| &func.entered().1.nullable) {
+            work::count(1);
             let signature = types.with_nullable_params(module, *ty);
             types.add(signature);
         }

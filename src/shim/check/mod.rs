@@ -13,11 +13,11 @@ mod body;
 mod func;
 
 use super::plan::{Parallel, Plan, ShimFunc};
-use super::steps;
 use crate::analyze::{Indirect, SegmentItem, segment_items};
 use crate::error::{Error, Result};
 use crate::index::{ElemIdx, FuncIdx, TableIdx, TypeIdx};
 use crate::read::Module;
+use crate::work;
 use std::collections::BTreeMap;
 use wasmparser::{ElementKind, ExternalKind, Operator};
 
@@ -205,7 +205,7 @@ impl Checker<'_, '_> {
         require(!moved, "a parallel's segment moved")?;
         let (originals, copies) = (segment_items(&original.items), segment_items(&copy.items));
         require(originals.len() == copies.len(), "a parallel's segment has another length")?;
-        steps::count(originals.len());
+        work::count(originals.len());
         let mut entries = originals.into_iter().zip(copies);
         entries.try_for_each(|(from, to)| self.replaced(from, to, ty, targets))
     }
