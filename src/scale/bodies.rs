@@ -234,6 +234,19 @@ pub(super) fn legacy_handlers(size: usize) -> Vec<u8> {
     })
 }
 
+/// Legacy handlers of all exceptions, one after the other, that throw on what they caught behind a site.
+pub(super) fn pads(size: usize) -> Vec<u8> {
+    with_tags(10, |sink| {
+        for _ in 0..size {
+            sink.try_(BlockType::Empty);
+            site(sink);
+            sink.catch_all();
+            site(sink);
+            sink.rethrow(0).end();
+        }
+    })
+}
+
 /// A branch table with many arms that lead to one label.
 pub(super) fn arms(size: usize) -> Vec<u8> {
     body(0, |sink| {

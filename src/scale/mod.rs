@@ -175,6 +175,7 @@ families! {
     bodies::legacy_tries, nested_legacy_tries, 2_000, IN_A_BODY / 10;
     bodies::catches, catches_of_one_try_table, 2_500, 10_000;
     bodies::legacy_handlers, handlers_of_one_legacy_try, 2_000, IN_A_BODY / 10;
+    bodies::pads, handlers_that_rethrow, 1_000, IN_A_BODY / 30;
     bodies::arms, arms_to_one_label, 40_000, IN_A_BODY;
     bodies::cases, arms_to_many_labels, 3_000, IN_A_BODY / 3;
     modules::chain, functions_in_a_chain, 8_000, ENTITIES;
