@@ -17,7 +17,7 @@ use super::model::Model;
 use super::query::Query;
 use super::tables::{Contents, KnownSlots, SlotValue};
 use super::types::{Bound, TypeId};
-use super::{Analysis, Guard, Site, Target};
+use super::{Analysis, GuardedCall, Site, Target};
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, IndexVec, TableIdx};
 use crate::work;
@@ -298,10 +298,10 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
-    fn guards_of(&self, caller: FuncIdx, calls: &[Call], guards: &[Guard]) -> Result<()> {
+    fn guards_of(&self, caller: FuncIdx, calls: &[Call], guards: &[GuardedCall]) -> Result<()> {
         let mut listed = guards.iter();
         for site in calls.iter().filter_map(|call| self.site(call)) {
-            let guard = Guard { offset: site.offset, tail: site.tail };
+            let guard = GuardedCall { offset: site.offset, tail: site.tail };
             if !listed.any(|other| *other == guard) {
                 let place = self.model.module.location(caller, site.offset as usize);
                 return Err(broken(format!("{place} calls into it from outside")));

@@ -93,14 +93,14 @@ pub struct Analysis {
     pub warnings: Vec<String>,
     /// For each function outside the closure the calls that would lead into it if an assumption of
     /// the options were wrong, in order of offset. There are none without such assumptions.
-    pub guards: IndexVec<FuncIdx, Vec<Guard>>,
+    pub guards: IndexVec<FuncIdx, Vec<GuardedCall>>,
     /// What each assumption of the options saves, in their order.
     pub savings: Vec<Saving>,
 }
 
 /// A call of a function outside the closure that would lead into it if an assumption were wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Guard {
+pub struct GuardedCall {
     /// Offset of the instruction in bytes from the start of the module.
     pub offset: u32,
     /// Whether it is a tail call (`return_call…`), which has no place behind it for a test.

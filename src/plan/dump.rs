@@ -2,9 +2,9 @@
 
 use super::{
     BodyPlan, Caught, Exits, Frame, FuncPlan, Label, LabelType, Pad, Plan, Region, Reset,
-    RewindEntry, Step, Undo,
+    RewindStart, Step, Undo,
 };
-use crate::analyze::Guard;
+use crate::analyze::GuardedCall;
 use crate::index::LocalIdx;
 use crate::read::Module;
 use crate::text::escape;
@@ -32,7 +32,7 @@ fn write_plan(out: &mut String, module: &Module<'_>, plan: &Plan) -> fmt::Result
     }
     for guard in &plan.guards {
         let tail = |tail| if tail { " (tail)" } else { "" };
-        let call = |call: &Guard| format!("{:#x}{}", call.offset, tail(call.tail));
+        let call = |call: &GuardedCall| format!("{:#x}{}", call.offset, tail(call.tail));
         let calls: Vec<_> = guard.calls.iter().map(call).collect();
         writeln!(out, "guard func {}: {}", guard.func, calls.join(" "))?;
     }
@@ -108,10 +108,10 @@ fn write_exits(out: &mut String, exits: &Exits) -> fmt::Result {
 }
 
 fn write_body(out: &mut String, body: &BodyPlan) -> fmt::Result {
-    if let Some(entry) = &body.entry {
-        writeln!(out, "  resume: local {}", entry.resume)?;
-        for (ordinal, region) in entry.regions.iter().enumerate() {
-            write_region(out, ordinal, region, entry)?;
+    if let Some(start) = &body.rewind {
+        writeln!(out, "  resume: local {}", start.resume)?;
+        for (ordinal, region) in start.regions.iter().enumerate() {
+            write_region(out, ordinal, region, start)?;
         }
     }
     if let Some(declared) = &body.declared {
@@ -135,12 +135,12 @@ fn write_region(
     out: &mut String,
     ordinal: usize,
     region: &Region,
-    entry: &RewindEntry,
+    start: &RewindStart,
 ) -> fmt::Result {
     let labels: Vec<_> = region
         .labels
         .clone()
-        .map(|label| match entry.label_type(Label(label)) {
+        .map(|label| match start.label_type(Label(label)) {
             LabelType::Plain(BlockType::Empty) => format!("L{label}"),
             LabelType::Plain(BlockType::Type(ty)) => format!("L{label}:{ty}"),
             LabelType::Plain(BlockType::FuncType(ty)) => format!("L{label}:type {ty}"),

@@ -37,7 +37,7 @@ pub(super) fn live_at_sites(skeleton: &Skeleton, mut column: impl FnMut(usize, &
         return;
     }
     let graph = Graph::build(skeleton);
-    let mut pass = Pass::new(&graph);
+    let mut pass = ColumnSolver::new(&graph);
     let mut at_sites = vec![0; graph.sites.len()];
     for (number, accesses) in accesses.columns() {
         pass.solve(accesses);
@@ -127,7 +127,7 @@ fn visit(skeleton: &Skeleton, mut access: impl FnMut(usize, Access)) {
 }
 
 /// The solution for a column.
-struct Pass<'a> {
+struct ColumnSolver<'a> {
     graph: &'a Graph,
     /// For each node what is live where it begins, and what is set in it.
     live: Vec<u64>,
@@ -139,12 +139,12 @@ struct Pass<'a> {
     new: Vec<u64>,
 }
 
-impl<'a> Pass<'a> {
+impl<'a> ColumnSolver<'a> {
     fn new(graph: &'a Graph) -> Self {
         let nodes = graph.nodes.len();
         let edges = (0..nodes as u32)
             .flat_map(|from| graph.next.of(from).iter().map(move |to| (from, *to)));
-        Pass {
+        ColumnSolver {
             graph,
             live: vec![0; nodes],
             set: vec![0; nodes],

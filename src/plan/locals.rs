@@ -9,7 +9,7 @@ use super::references;
 use super::refuse::is_non_nullable;
 use super::saved::Types;
 use super::skeleton::Event;
-use super::{BodyPlan, Declared, Frame, Pad, RewindEntry, Step};
+use super::{BodyPlan, Declared, Frame, Pad, RewindStart, Step};
 use crate::index::LocalIdx;
 use crate::work;
 use std::collections::BTreeSet;
@@ -81,7 +81,7 @@ fn used(types: Types<'_>, body: &BodyPlan, frame: &Frame) -> BitSet {
     let mut used = BitSet::new(types.skeleton.locals.len() + types.temps.len());
     let mut add = |local: LocalIdx| used.insert(local.0 as usize);
     frame.slots.iter().for_each(|slot| add(slot.local));
-    let regions = body.entry.iter().flat_map(|entry: &RewindEntry| &entry.regions);
+    let regions = body.rewind.iter().flat_map(|start: &RewindStart| &start.regions);
     let handlers = regions.flat_map(|region| &region.dispatch.handlers);
     handlers.flat_map(|handler| handler.caught.values()).for_each(|local| add(*local));
     for (_, step) in &body.steps {

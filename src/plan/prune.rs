@@ -38,7 +38,7 @@ pub(super) struct Pruned {
 pub(super) fn prune(skeleton: &Skeleton, steps: &[(u32, Step)], regions: &mut [Region]) -> Pruned {
     regions[0].rewind_only = true;
     let start = skeleton.nodes[0].start;
-    let mut pass = Pass {
+    let mut pass = Pruner {
         skeleton,
         regions,
         rest: steps,
@@ -80,7 +80,7 @@ fn branched_back(skeleton: &Skeleton) -> Vec<bool> {
 }
 
 /// A construct that the pass is inside of.
-struct Label {
+struct Enclosing {
     kind: LabelKind,
     /// Whether it is entered other than by a rewind.
     start_live: bool,
@@ -98,7 +98,7 @@ enum LabelKind {
     Node(NodeKind),
 }
 
-struct Pass<'a> {
+struct Pruner<'a> {
     skeleton: &'a Skeleton,
     regions: &'a mut [Region],
     /// The steps that are still to be looked at.
@@ -108,12 +108,12 @@ struct Pass<'a> {
     live: bool,
     /// Where dead code began, unless it is live.
     dead_since: u32,
-    labels: Vec<Label>,
+    labels: Vec<Enclosing>,
     branched_back: Vec<bool>,
     next_node: usize,
 }
 
-impl<'a> Pass<'a> {
+impl<'a> Pruner<'a> {
     fn event(&mut self, event: Event, offset: u32) {
         match event {
             Event::Block | Event::If | Event::Try | Event::Loop(_) => self.open(event, offset),
@@ -182,7 +182,7 @@ impl<'a> Pass<'a> {
     fn open(&mut self, event: Event, offset: u32) {
         let Some(kind) = self.node_at(offset) else {
             let kind = if self.live { LabelKind::Plain } else { LabelKind::Skipped };
-            self.labels.push(Label { kind, start_live: self.live, reached: false });
+            self.labels.push(Enclosing { kind, start_live: self.live, reached: false });
             return;
         };
         self.next_node += 1;
@@ -200,7 +200,7 @@ impl<'a> Pass<'a> {
             self.die(offset);
         }
         self.live = start_live;
-        self.labels.push(Label { kind: LabelKind::Node(kind), start_live, reached: false });
+        self.labels.push(Enclosing { kind: LabelKind::Node(kind), start_live, reached: false });
     }
 
     /// The steps of a site, or of a region, from its first landing on; what only a rewind enters is noted.

@@ -13,9 +13,9 @@ use wasmparser::{Operator, ValType};
 
 /// All that was found so far that a module is refused for.
 #[derive(Default)]
-pub(super) struct Found(Vec<Refusal>);
+pub(super) struct RefusalsSoFar(Vec<Refusal>);
 
-impl Found {
+impl RefusalsSoFar {
     /// What a module is refused for as a whole; `added_memory`: what is added for frames; `has_frames`: whether there are any to
     /// save.
     ///
@@ -26,9 +26,9 @@ impl Found {
         abi: Abi,
         added_memory: Option<AddedMemory>,
         has_frames: bool,
-    ) -> Result<Found> {
+    ) -> Result<RefusalsSoFar> {
         match abi::instrumented(module) {
-            None => Ok(Found(of_module(module, abi, added_memory, has_frames))),
+            None => Ok(RefusalsSoFar(of_module(module, abi, added_memory, has_frames))),
             Some(evidence) => {
                 let refusal = Refusal::of_module(RefusalKind::AlreadyInstrumented, evidence);
                 Err(Error::Refused(refusal.into()))

@@ -1,6 +1,6 @@
 //! Regions, their labels and their dispatches: see the [module](super) for what a region is.
 
-use super::dispatch::{Caught, Dispatch, HandlerEntry, Reset};
+use super::dispatch::{Caught, Dispatch, HandlerWay, Reset};
 use super::pads::Pad;
 use super::skeleton::{NodeKind, Skeleton};
 use super::{
@@ -222,7 +222,7 @@ impl Layout {
         by_ordinal
     }
 
-    /// Completes the entries of handlers: for each body's region, in order. Pads learn which sites are inside.
+    /// Completes the ways into handlers: for each body's region, in order. Pads learn which sites are inside.
     pub fn set_caught(&mut self, caught: Vec<(RegionOrdinal, Caught)>, pads: &mut [Pad]) {
         let mut done: BTreeMap<RegionOrdinal, usize> = BTreeMap::new();
         for (region, caught) in caught {
@@ -233,7 +233,7 @@ impl Layout {
                 let entered = dispatch.handlers_with_first().nth(*ordinal);
                 let pad = &mut pads[pad.0 as usize];
                 (pad.first, pad.sites) =
-                    entered.map_or((0, 0), |(first, entry)| (first, entry.sites));
+                    entered.map_or((0, 0), |(first, handler)| (first, handler.sites));
             }
             dispatch.handlers[*ordinal].caught = caught;
             *ordinal += 1;
@@ -372,7 +372,7 @@ impl<'a> Builder<'a> {
                 first[handler] = ordinal;
                 let sites = self.drafts[handler].size;
                 ordinal += sites;
-                handlers.push(HandlerEntry { sites, caught: Caught::Any });
+                handlers.push(HandlerWay { sites, caught: Caught::Any });
             }
             // The largest inner region comes last, where the dispatch needs no table for it.
             let mut inner = std::mem::take(&mut self.drafts[region].inner);

@@ -43,7 +43,7 @@ pub(super) enum Fate {
 }
 
 /// A call that may reach an entry.
-struct Call {
+struct SiteCall {
     /// Offset.
     at: u32,
     target: Target,
@@ -52,7 +52,7 @@ struct Call {
     height: usize,
 }
 
-impl Call {
+impl SiteCall {
     /// What a rewind needs the value at `position` for: those below the arguments are used later; of the arguments
     /// the callee looks at some again, and one may say which function that is.
     fn need(&self, position: usize) -> Need {
@@ -127,7 +127,7 @@ impl<'m> Walk<'m, '_> {
         let (pops, _) = op.operator_arity(&self.validator).expect("calls have an arity");
         let height = self.operands.height();
         let args = height - pops as usize;
-        let call = Call { at: offset, target: site.target, args, height };
+        let call = SiteCall { at: offset, target: site.target, args, height };
         let landing = self.landing(&call);
         let ordinal = self.out.needed.len() as u32;
         for position in landing.first..height {
@@ -162,7 +162,7 @@ impl<'m> Walk<'m, '_> {
     }
 
     /// As many values from the top as can be computed again where they stand.
-    fn landing(&self, call: &Call) -> Landing {
+    fn landing(&self, call: &SiteCall) -> Landing {
         let mut landing = Landing { first: call.height, at: call.at, index: None };
         if let Some((callee, retrieved)) = self.retrieved_callee(call) {
             if !self.can_retrieve_again(callee) {
@@ -184,7 +184,7 @@ impl<'m> Walk<'m, '_> {
     }
 
     /// The position of the reference that a `call_ref` calls, if it was got from a table just before.
-    fn retrieved_callee(&self, call: &Call) -> Option<(usize, Retrieved)> {
+    fn retrieved_callee(&self, call: &SiteCall) -> Option<(usize, Retrieved)> {
         let is_ref = matches!(call.target, Target::Ref { .. });
         let callee =
             call.height.checked_sub(1).filter(|callee| is_ref && *callee >= self.spilled.len())?;

@@ -27,7 +27,7 @@ pub(super) struct Steps {
     pub held: Vec<Held>,
     /// The types of the temporaries, numbered behind the declared locals.
     pub temps: Vec<ValType>,
-    /// What handlers caught: the region of the `try`'s body, and for each of its handlers with sites, in order, one entry.
+    /// What handlers caught: the region of the `try`'s body, and for each of its handlers with sites, in order, one item.
     pub caught: Vec<(RegionOrdinal, Caught)>,
     /// The handlers that keep it over their sites.
     pub pads: Vec<Pad>,
@@ -44,7 +44,7 @@ pub(super) fn steps(
     layout: &Layout,
     tags: &KnownTags,
 ) -> Steps {
-    let mut emitter = Emitter {
+    let mut writer = StepWriter {
         module,
         skeleton,
         tree,
@@ -62,8 +62,8 @@ pub(super) fn steps(
         open_pads: 0,
         nullable: Vec::new(),
     };
-    emitter.run();
-    let Emitter { mut steps, mut plain, held, temps, caught, pads, nullable, .. } = emitter;
+    writer.run();
+    let StepWriter { mut steps, mut plain, held, temps, caught, pads, nullable, .. } = writer;
     for steps in [&mut steps, &mut plain] {
         steps.extend(skeleton.omitted.iter().map(|offset| (*offset, Step::Omit)));
         steps.sort_by_key(|(offset, _)| *offset);
@@ -112,7 +112,7 @@ struct Away {
     since: u32,
 }
 
-struct Emitter<'a> {
+struct StepWriter<'a> {
     /// Whether the function has a body that no rewind enters.
     is_apart: bool,
     module: &'a Module<'a>,
@@ -135,7 +135,7 @@ struct Emitter<'a> {
     nullable: Vec<TypeIdx>,
 }
 
-impl<'a> Emitter<'a> {
+impl<'a> StepWriter<'a> {
     fn run(&mut self) {
         let tree = self.tree;
         let mut tasks = vec![Task::Items(&tree.parts[0][0])];

@@ -6,7 +6,7 @@
 use super::output::{Output, Position};
 use super::reentry;
 use super::runtime::Runtime;
-use super::site::Exits;
+use super::site::ExitLabels;
 use crate::emit::Edited;
 use crate::error::Result;
 use crate::index::{LocalIdx, TypeIdx};
@@ -41,7 +41,7 @@ fn write(mut out: Output<'_, '_>) -> Result<Edited> {
     // The body is a label too.
     let body = out.opened();
     reentry::begin(&mut out);
-    let exits = Exits::open(&mut out);
+    let exits = ExitLabels::open(&mut out);
     if out.body.is_entered() {
         reentry::open_region(&mut out, RegionOrdinal(0));
     }
@@ -68,7 +68,7 @@ fn declare(out: &mut Output<'_, '_>) -> Result<()> {
         return Ok(());
     }
     let declared = out.module.declarations(out.plan.func)?;
-    let resume = out.body.entry.is_some().then_some(wasmparser::ValType::I32);
+    let resume = out.body.rewind.is_some().then_some(wasmparser::ValType::I32);
     let added = runs(out, out.plan.temps.iter().copied().chain(resume));
     (declared.runs + added.len() as u32).encode(out.bytes.raw());
     out.bytes.copy(declared.range);
@@ -101,7 +101,7 @@ fn encode_run((count, ty): &(u32, ValType), out: &mut Vec<u8>) {
 /// Goes through the operators of the input.
 struct Copier<'m, 'a> {
     out: Output<'m, 'a>,
-    exits: Exits<'m>,
+    exits: ExitLabels<'m>,
     /// The label of each open construct of the input, outermost first.
     constructs: Vec<Position>,
 }

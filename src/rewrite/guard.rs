@@ -77,7 +77,7 @@ impl Guard {
         &self,
         module: &Module<'_>,
         func: FuncIdx,
-        guarded: analyze::Guard,
+        guarded: analyze::GuardedCall,
     ) -> Result<usize> {
         let leb = |number: u32| leb_len(number as usize);
         // `global.get`, `if` with its block type, `call`, `end`.
@@ -179,7 +179,7 @@ mod tests {
         bytes
     }
 
-    fn calls(module: &Module<'_>, func: FuncIdx) -> Vec<analyze::Guard> {
+    fn calls(module: &Module<'_>, func: FuncIdx) -> Vec<analyze::GuardedCall> {
         let guarded = |located: Located<'_>| {
             let tail = match located.operator {
                 Operator::Call { .. }
@@ -190,7 +190,7 @@ mod tests {
                 | Operator::ReturnCallRef { .. } => true,
                 _ => return None,
             };
-            Some(analyze::Guard { offset: located.start, tail })
+            Some(analyze::GuardedCall { offset: located.start, tail })
         };
         module.operators(func).unwrap().map(Result::unwrap).filter_map(guarded).collect()
     }
@@ -204,7 +204,7 @@ mod tests {
             let guard = Guard::new(&module, Abi::WpkFork, false);
             for func in module.defined_funcs().skip(count) {
                 let plan = GuardPlan { func, calls: calls(&module, func) };
-                let cost = |call: &analyze::Guard| guard.cost(&module, func, *call).unwrap();
+                let cost = |call: &analyze::GuardedCall| guard.cost(&module, func, *call).unwrap();
                 let cost: usize = plan.calls.iter().map(cost).sum();
                 let before = module.body(func).unwrap().as_bytes().len();
                 let after = guard.rewrite(&module, &plan).unwrap().bytes.len();

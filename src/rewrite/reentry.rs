@@ -13,9 +13,7 @@ use super::output::Output;
 use super::pad;
 use super::references;
 use super::runtime::AddressSink;
-use crate::plan::{
-    Caught, Dispatch, HandlerEntry, Jump, Label, Region, RegionOrdinal, Reset, Undo,
-};
+use crate::plan::{Caught, Dispatch, HandlerWay, Jump, Label, Region, RegionOrdinal, Reset, Undo};
 use crate::work;
 use wasm_encoder::BlockType;
 use wasmparser::ValType;
@@ -71,7 +69,7 @@ pub(super) fn arrive(out: &mut Output<'_, '_>) {
 
 /// Opens the labels of a region and dispatches.
 pub(super) fn open_region(out: &mut Output<'_, '_>, ordinal: RegionOrdinal) {
-    let region = &out.entry().regions[ordinal.0 as usize];
+    let region = &out.rewind().regions[ordinal.0 as usize];
     for label in region.labels.clone().rev() {
         work::count(1);
         out.open_label(Label(label));
@@ -163,7 +161,7 @@ fn dispatch(out: &mut Output<'_, '_>, dispatch: &Dispatch) {
 }
 
 /// Throws what the handler had caught, if `$resume` is one of its ordinals, which begin with `first`.
-fn enter_handler(out: &mut Output<'_, '_>, first: u32, handler: &HandlerEntry) {
+fn enter_handler(out: &mut Output<'_, '_>, first: u32, handler: &HandlerWay) {
     let resume = out.resume();
     out.sink().local_get(resume).i32_const(first as i32).i32_sub();
     out.sink().i32_const(handler.sites as i32).i32_lt_u().if_(BlockType::Empty);

@@ -11,7 +11,7 @@
 //! from the callee back to the function: then what was a loop would eat up the stack, and the
 //! assumption is refused.
 
-use super::super::Guard;
+use super::super::GuardedCall;
 use super::super::graph::{Graph, Node, Reached};
 use super::super::model::Model;
 use super::loops::TailLoops;
@@ -27,7 +27,7 @@ pub(in super::super) fn guards(
     model: &Model<'_>,
     graph: &Graph,
     closure: &IndexVec<FuncIdx, bool>,
-) -> Result<IndexVec<FuncIdx, Vec<Guard>>> {
+) -> Result<IndexVec<FuncIdx, Vec<GuardedCall>>> {
     let inside = closure.indices().filter(|func| closure[*func]);
     let frontier: Reached = graph.reach_classes(inside.map(|func| graph.func(func)));
     let mut guards = IndexVec::filled(Vec::new(), closure.len());
@@ -39,7 +39,7 @@ pub(in super::super) fn guards(
                 continue;
             };
             let tail = call.is_tail();
-            guards[func].push(Guard { offset: call.offset, tail });
+            guards[func].push(GuardedCall { offset: call.offset, tail });
             if tail {
                 tails.push((func, call.offset, node));
             }
