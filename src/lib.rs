@@ -106,6 +106,7 @@ mod scale;
 pub mod shim;
 pub mod text;
 mod verify;
+mod work;
 
 pub use abi::Abi;
 pub use cpu_profile::{CpuProfile, Hot};

@@ -93,17 +93,26 @@ impl fmt::Display for Named<'_> {
 
 /// `(i32, i64) -> i32`.
 pub(crate) fn signature(ty: &FuncType) -> String {
-    let list =
-        |types: &[ValType]| types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    signature_with(ty, |ty| ty.to_string())
+}
+
+/// The same, where `name` is what a type is called.
+pub(crate) fn signature_with(ty: &FuncType, name: impl Fn(ValType) -> String) -> String {
+    let list = |types: &[ValType]| types.iter().map(|ty| name(*ty)).collect::<Vec<_>>().join(", ");
     match ty.results() {
-        [result] => format!("({}) -> {result}", list(ty.params())),
+        [result] => format!("({}) -> {}", list(ty.params()), name(*result)),
         results => format!("({}) -> ({})", list(ty.params()), list(results)),
     }
 }
 
 /// `1 site`, `2 sites`.
 pub fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+    format!("{number} {what}{}", agree(number, "", "s"))
+}
+
+/// `one` where one thing is meant, else `many`.
+pub(crate) fn agree<'a>(number: usize, one: &'a str, many: &'a str) -> &'a str {
+    if number == 1 { one } else { many }
 }
 
 #[cfg(test)]

@@ -13,8 +13,9 @@ const MAX_WIDTH: usize = 150;
 
 /// The rooms of the library, and which others each may use. A room may only use those above it, so that there are no circles.
 /// The guide's picture of them is this table.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("text", &[]),
+    ("work", &[]),
     ("index", &[]),
     ("pattern", &[]),
     ("limits", &[]),
@@ -23,11 +24,11 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("error", &["limits", "location", "refusal", "text"]),
     ("profile", &["error"]),
     ("cpu_profile", &["error"]),
-    ("read", &["error", "index", "limits", "location", "text"]),
+    ("read", &["error", "index", "limits", "location", "text", "work"]),
     ("abi", &["index", "read", "text"]),
     ("options", &["abi", "cpu_profile", "error", "pattern", "profile", "text"]),
-    ("analyze", &["error", "index", "options", "pattern", "profile", "read", "text"]),
-    ("emit", &["error", "index", "limits", "read", "refusal", "text"]),
+    ("analyze", &["error", "index", "options", "pattern", "profile", "read", "text", "work"]),
+    ("emit", &["error", "index", "limits", "read", "refusal", "text", "work"]),
     (
         "plan",
         &[
@@ -42,15 +43,16 @@ const ROOMS: [(&str, &[&str]); 18] = [
             "read",
             "refusal",
             "text",
+            "work",
         ],
     ),
-    ("rewrite", &["abi", "analyze", "emit", "error", "index", "plan", "read"]),
-    ("verify", &["abi", "analyze", "error", "index", "read"]),
+    ("rewrite", &["abi", "analyze", "emit", "error", "index", "plan", "read", "work"]),
+    ("verify", &["abi", "analyze", "error", "index", "read", "work"]),
     (
         "shim",
         &[
             "abi", "analyze", "emit", "error", "index", "limits", "options", "read", "refusal",
-            "text",
+            "text", "work",
         ],
     ),
 ];

@@ -15,11 +15,12 @@ use super::facts::{Call, Callee, Dynamic};
 use super::flow::Known;
 use super::model::Model;
 use super::query::Query;
-use super::tables::{Contents, Slot, Slots};
+use super::tables::{Contents, KnownSlots, SlotValue};
 use super::types::{Bound, TypeId};
-use super::{Analysis, Guard, Site, Target};
+use super::{Analysis, GuardedCall, Site, Target};
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, IndexVec, TableIdx};
+use crate::work;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether a call can reach the closure and, if so, whether an import in it.
@@ -121,6 +122,7 @@ impl<'a> Checker<'a> {
                 self.note_subtypes(ty, &mut pending);
             }
             for ty in pending {
+                work::count(1);
                 *callable.entry(ty).or_default() |= import;
             }
         }
@@ -129,6 +131,7 @@ impl<'a> Checker<'a> {
 
     fn note_subtypes(&self, ty: TypeId, into: &mut Vec<TypeId>) {
         for subtype in self.model.types.subtypes(ty) {
+            work::count(1);
             into.push(*subtype);
             self.note_subtypes(*subtype, into);
         }
@@ -139,20 +142,16 @@ impl<'a> Checker<'a> {
         self.taken = self.callable(taken.filter(|(_, taken)| **taken).map(|(func, _)| func));
     }
 
-    fn slots(&self, table: TableIdx) -> Option<&'a Slots> {
+    fn slots(&self, table: TableIdx) -> Option<&'a KnownSlots> {
         match &self.model.tables.tables[table].contents {
             Contents::Open => None,
             Contents::Known(slots) => Some(slots),
         }
     }
 
-    /// Notes what is in each known table, for the types that are called through tables.
+    /// Notes what is in each known table, for the types that are called through tables; but any reference that is taken only
+    /// where the table is copied to others.
     fn note_tables(&mut self) {
-        let called = self.model.facts.dynamics.iter().filter_map(|dynamic| match dynamic {
-            Dynamic::Table { ty, .. } => Some(self.model.types.id(*ty)),
-            Dynamic::Ref { .. } => None,
-        });
-        let called: BTreeSet<TypeId> = called.collect();
         let known: Vec<_> = self
             .model
             .tables
@@ -164,22 +163,25 @@ impl<'a> Checker<'a> {
         let mut copied_to: BTreeMap<TableIdx, Vec<TableIdx>> = BTreeMap::new();
         for (table, slots) in &known {
             let held = slots.all().filter_map(|slot| match slot {
-                Slot::Func(func) => Some(func),
-                Slot::Null | Slot::Unknown => None,
+                SlotValue::Func(func) => Some(func),
+                SlotValue::Null | SlotValue::Unknown => None,
             });
             for (ty, import) in self.callable(held) {
+                work::count(1);
                 named.entry(ty).or_default().push((*table, import));
             }
             for source in slots.copies() {
+                work::count(1);
                 copied_to.entry(*source).or_default().push(*table);
             }
         }
         let unknown: Vec<_> = known
             .iter()
-            .filter(|(_, slots)| slots.has_unknown())
+            .filter(|(table, slots)| slots.has_unknown() && copied_to.contains_key(table))
             .map(|(table, _)| *table)
             .collect();
-        for ty in called {
+        for ty in self.model.facts.called_types(&self.model.types) {
+            work::count(1);
             let bound = |table: &TableIdx| self.model.tables.tables[*table].bound;
             let taken = unknown
                 .iter()
@@ -197,6 +199,7 @@ impl<'a> Checker<'a> {
         copied_to: &BTreeMap<TableIdx, Vec<TableIdx>>,
     ) {
         while let Some((table, import)) = held.pop() {
+            work::count(1);
             let hit = self.tables.entry((table, ty)).or_default();
             let more = any([*hit, Some(import)].into_iter());
             if *hit != more {
@@ -223,7 +226,7 @@ impl<'a> Checker<'a> {
             (Dynamic::Ref { ty }, None) => self.through_taken(Bound::Any, types.id(ty)),
             (Dynamic::Ref { ty }, Some(known)) => any(known
                 .iter()
-                .map(|known| self.slot_hit(Slot::from(*known), Bound::Any, types.id(ty)))),
+                .map(|known| self.slot_hit(SlotValue::from(*known), Bound::Any, types.id(ty)))),
             (Dynamic::Table { table, ty }, known) => self.table_hit(table, known, types.id(ty)),
         }
     }
@@ -234,7 +237,10 @@ impl<'a> Checker<'a> {
             return self.through_taken(bound, ty);
         };
         match known.filter(|_| slots.placed()) {
-            None => self.tables.get(&(table, ty)).copied().flatten(),
+            None => {
+                let unknown = slots.has_unknown().then(|| self.through_taken(bound, ty)).flatten();
+                any([self.tables.get(&(table, ty)).copied().flatten(), unknown].into_iter())
+            }
             Some(known) => any(known.iter().map(|known| match known {
                 Known::Int(number) => {
                     let held = slots.get(*number);
@@ -245,15 +251,15 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn slot_hit(&self, slot: Slot, bound: Bound, ty: TypeId) -> Hit {
+    fn slot_hit(&self, slot: SlotValue, bound: Bound, ty: TypeId) -> Hit {
         match slot {
-            Slot::Null => None,
-            Slot::Func(func) => {
+            SlotValue::Null => None,
+            SlotValue::Func(func) => {
                 let Model { module, types, .. } = self.model;
                 let hit = self.closure[func] && types.callable_as(module, func, ty);
                 hit.then(|| module.is_import(func))
             }
-            Slot::Unknown => self.through_taken(bound, ty),
+            SlotValue::Unknown => self.through_taken(bound, ty),
         }
     }
 
@@ -292,10 +298,10 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
-    fn guards_of(&self, caller: FuncIdx, calls: &[Call], guards: &[Guard]) -> Result<()> {
+    fn guards_of(&self, caller: FuncIdx, calls: &[Call], guards: &[GuardedCall]) -> Result<()> {
         let mut listed = guards.iter();
         for site in calls.iter().filter_map(|call| self.site(call)) {
-            let guard = Guard { offset: site.offset, tail: site.tail };
+            let guard = GuardedCall { offset: site.offset, tail: site.tail };
             if !listed.any(|other| *other == guard) {
                 let place = self.model.module.location(caller, site.offset as usize);
                 return Err(broken(format!("{place} calls into it from outside")));

@@ -3,6 +3,7 @@
 
 use crate::index::{FuncIdx, GlobalIdx, IndexVec};
 use crate::read::Module;
+use crate::work;
 use wasmparser::{ConstExpr, Operator};
 
 /// What a constant expression evaluates to, as far as an instance is not needed to tell.
@@ -28,6 +29,7 @@ impl Constants {
         let mut constants = Constants { globals: IndexVec::default() };
         // A constant expression reads only globals that precede it, so one pass suffices.
         for global in module.globals.iter() {
+            work::count(1);
             let value = match &global.init {
                 Some(init) if !global.ty.mutable => constants.eval(init),
                 _ => Constant::Unknown,

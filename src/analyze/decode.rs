@@ -5,6 +5,7 @@
 //! which the match is already decided.
 
 use crate::error::{Error, Result};
+use crate::work;
 use wasmparser::{FunctionBody, Operator, VisitOperator, VisitSimdOperator};
 
 /// Takes the operators of a body in order, each with its offset in bytes from the start of the
@@ -27,8 +28,9 @@ pub(super) trait Visitor {
 pub(super) fn decode(body: &FunctionBody<'_>, visitor: &mut impl Visitor) -> Result<()> {
     let broken = |e: wasmparser::Error| Error::misread(&e);
     let mut reader = body.get_operators_reader().map_err(broken)?;
-    let mut adapter = Adapter { visitor, offset: 0 };
+    let mut adapter = OperatorAdapter { visitor, offset: 0 };
     while !reader.eof() {
+        work::count(1);
         adapter.offset = reader.original_position() as u32;
         reader.visit_operator(&mut adapter).map_err(broken)?;
     }
@@ -58,7 +60,7 @@ const fn contains(name: &[u8], part: &[u8]) -> bool {
     false
 }
 
-struct Adapter<'v, V> {
+struct OperatorAdapter<'v, V> {
     visitor: &'v mut V,
     offset: u32,
 }
@@ -75,7 +77,7 @@ macro_rules! forward_operators {
     )*};
 }
 
-impl<'a, V: Visitor> VisitOperator<'a> for Adapter<'_, V> {
+impl<'a, V: Visitor> VisitOperator<'a> for OperatorAdapter<'_, V> {
     type Output = ();
 
     fn simd_visitor(&mut self) -> Option<&mut dyn VisitSimdOperator<'a, Output = ()>> {
@@ -96,7 +98,7 @@ macro_rules! forward_vector_operators {
     )*};
 }
 
-impl<'a, V: Visitor> VisitSimdOperator<'a> for Adapter<'_, V> {
+impl<'a, V: Visitor> VisitSimdOperator<'a> for OperatorAdapter<'_, V> {
     wasmparser::for_each_visit_simd_operator!(forward_vector_operators);
 }
 

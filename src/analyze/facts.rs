@@ -9,9 +9,11 @@
 use super::decode::{Visitor, decode};
 use super::host;
 use super::traceable::{LocalUses, TopValue, Traceable};
+use super::types::{TypeId, TypeIds};
 use crate::error::Result;
 use crate::index::{ElemIdx, FuncIdx, IndexType, IndexVec, TableIdx, TypeIdx};
 use crate::read::Module;
+use crate::work;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use wasmparser::{FunctionBody, Operator};
@@ -54,7 +56,7 @@ pub(super) struct Facts {
     /// The calls of each function, in order of offset.
     pub(super) calls: IndexVec<FuncIdx, Box<[Call]>>,
     pub(super) dynamics: Vec<Dynamic>,
-    pub(super) uses: Uses,
+    pub(super) uses: ReferenceUses,
     /// The functions in which following values to dynamic calls and tables may find something, in
     /// index order; the others are [`Traceable::No`].
     pub(super) traceable: Vec<(FuncIdx, Traceable)>,
@@ -67,7 +69,7 @@ pub(super) struct Facts {
 
 /// Which entities live code uses in ways that matter to references.
 #[derive(Default)]
-pub(super) struct Uses {
+pub(super) struct ReferenceUses {
     /// Functions named by `ref.func`.
     pub(super) ref_funcs: BTreeSet<FuncIdx>,
     /// Tables that `table.set`, `table.grow`, `table.fill`, `table.copy` or `table.init` change,
@@ -103,7 +105,17 @@ impl Facts {
         Ok(facts)
     }
 
+    /// The types that calls through tables ask for.
+    pub(super) fn called_types(&self, types: &TypeIds) -> BTreeSet<TypeId> {
+        let called = self.dynamics.iter().filter_map(|dynamic| match dynamic {
+            Dynamic::Table { ty, .. } => Some(types.id(*ty)),
+            Dynamic::Ref { .. } => None,
+        });
+        called.collect()
+    }
+
     fn append(&mut self, mut body: BodyFacts) {
+        work::count(1 + body.calls.len());
         let base = self.dynamics.len() as u32;
         if base > 0 && !body.dynamics.is_empty() {
             for call in &mut body.calls {
@@ -135,7 +147,7 @@ struct BodyFacts {
     calls: Vec<Call>,
     dynamics: Vec<Dynamic>,
     /// Few bodies have any.
-    uses: Option<Box<Uses>>,
+    uses: Option<Box<ReferenceUses>>,
     traceable: Traceable,
     loaded: Vec<u32>,
     writes_memory: bool,
@@ -328,7 +340,7 @@ impl Collector<'_> {
     }
 }
 
-impl Uses {
+impl ReferenceUses {
     fn operator(&mut self, operator: &Operator<'_>, func: FuncIdx) {
         match *operator {
             Operator::RefFunc { function_index } => {

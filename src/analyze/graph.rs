@@ -16,11 +16,12 @@ use super::facts::{Callee, Dynamic};
 use super::flow::Known;
 use super::model::Model;
 use super::query::Query;
-use super::tables::{Contents, Slot, Slots};
+use super::tables::{Contents, KnownSlots, SlotValue};
 use super::types::TypeId;
 use crate::index::{FuncIdx, IndexVec, TableIdx};
 use crate::options::Precision;
 use crate::read::Module;
+use crate::work;
 use std::collections::HashMap;
 
 /// A node: the functions come first, then the host, then what other modules have, then the classes.
@@ -170,6 +171,7 @@ impl Graph {
         }
         while let Some(node) = pending.pop() {
             for &caller in self.callers(node) {
+                work::count(1);
                 if take(node, caller) && !std::mem::replace(&mut reached.0[caller.0 as usize], true)
                 {
                     pending.push(caller);
@@ -216,6 +218,7 @@ impl Builder<'_> {
         let mut first = None;
         let mut below: Option<Node> = None;
         while let Some(at) = ty {
+            work::count(1);
             let next = self.next_node();
             let node = *self.classes.entry((pool, at)).or_insert(next);
             if node == next {
@@ -283,6 +286,7 @@ impl Builder<'_> {
         let class = self.class(pool, ty);
         self.links.push((node, class));
         for subtype in self.model.types.subtypes(ty) {
+            work::count(1);
             let below = self.class_and_below(pool, *subtype);
             self.links.push((node, below));
         }
@@ -349,13 +353,14 @@ impl Builder<'_> {
     /// The node for a call through one of a few slots.
     fn slots(
         &mut self,
-        slots: &Slots,
+        slots: &KnownSlots,
         known: &[Known],
         table: TableIdx,
         ty: TypeId,
     ) -> Option<Node> {
         let mut members = Vec::new();
         for known in known {
+            work::count(1);
             if let Known::Int(number) = known {
                 let held = slots.get(*number);
                 members.extend(held.filter_map(|slot| self.slot(slot, table, ty)));
@@ -364,12 +369,12 @@ impl Builder<'_> {
         self.union(members)
     }
 
-    fn slot(&mut self, slot: Slot, table: TableIdx, ty: TypeId) -> Option<Node> {
+    fn slot(&mut self, slot: SlotValue, table: TableIdx, ty: TypeId) -> Option<Node> {
         let Model { types, tables, .. } = self.model;
         match slot {
-            Slot::Null => None,
-            Slot::Func(func) => self.func_of_type(func, ty),
-            Slot::Unknown => {
+            SlotValue::Null => None,
+            SlotValue::Func(func) => self.func_of_type(func, ty),
+            SlotValue::Unknown => {
                 let ty = types.meet(tables.tables[table].bound, ty)?;
                 Some(self.class(Pool::Taken, ty))
             }
@@ -383,6 +388,7 @@ impl Builder<'_> {
 
     /// The node for any of `members`; `None` if there are none.
     fn union(&mut self, mut members: Vec<Node>) -> Option<Node> {
+        work::count(members.len());
         members.sort();
         members.dedup();
         if members.len() < 2 {
@@ -401,6 +407,7 @@ impl Builder<'_> {
     fn link_taken(&mut self) {
         let model = self.model;
         for (func, _) in model.taken.iter_enumerated().filter(|(_, taken)| **taken) {
+            work::count(1);
             self.link_func(func, Pool::Taken);
         }
     }
@@ -423,7 +430,8 @@ impl Builder<'_> {
                 continue;
             };
             for slot in slots.all() {
-                if let Slot::Func(func) = slot {
+                work::count(1);
+                if let SlotValue::Func(func) = slot {
                     self.link_func(func, Pool::Table(table));
                 }
             }
@@ -453,6 +461,7 @@ impl Builder<'_> {
             self.links.push((from, to));
         }
         for &source in slots.copies() {
+            work::count(1);
             let from = self.class(Pool::Table(source), ty);
             self.links.push((from, to));
         }
@@ -460,10 +469,12 @@ impl Builder<'_> {
 
     fn each_edge(&self, targets: &[Option<Node>], mut edge: impl FnMut(Node, Node)) {
         for &(from, to) in &self.links {
+            work::count(1);
             edge(from, to);
         }
         for (func, calls) in self.model.facts.calls.iter_enumerated() {
             for call in calls {
+                work::count(1);
                 let callee = match call.callee {
                     Callee::Direct { func, .. } => Some(Node(func.0)),
                     Callee::Dynamic { ordinal, .. } => targets[ordinal as usize],
@@ -480,6 +491,7 @@ impl Builder<'_> {
         let mut starts = vec![0_u32; nodes + 1];
         self.each_edge(&targets, |from, _| starts[from.0 as usize + 1] += 1);
         for at in 0..nodes {
+            work::count(1);
             starts[at + 1] += starts[at];
         }
         let mut next = starts.clone();
@@ -491,6 +503,7 @@ impl Builder<'_> {
         });
         let mut taken = vec![false; nodes];
         for ((pool, _), node) in &self.classes {
+            work::count(1);
             taken[node.position()] = *pool == Pool::Taken;
         }
         Graph { funcs: self.model.module.funcs.len(), targets, starts, callers, taken }

@@ -5,6 +5,7 @@
 
 use crate::index::{ElemIdx, IndexVec, MemoryIdx, TableIdx};
 use crate::read::Module;
+use crate::work;
 use wasmparser::{ElementKind, ExternalKind};
 
 /// For each table whether the host can read its slots and write to them.
@@ -12,6 +13,7 @@ pub(super) fn visible_tables(module: &Module<'_>) -> IndexVec<TableIdx, bool> {
     let imported = module.tables.iter().map(|table| table.import.is_some());
     let mut visible: IndexVec<TableIdx, bool> = imported.collect();
     for export in &module.exports {
+        work::count(1);
         if export.kind == ExternalKind::Table {
             visible[TableIdx(export.index)] = true;
         }

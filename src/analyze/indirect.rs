@@ -9,7 +9,7 @@ use super::facts::{Call, Callee, Dynamic};
 use super::flow::Known;
 use super::host;
 use super::model::Model;
-use super::tables::{self, Contents, Slot, Slots};
+use super::tables::{self, Contents, KnownSlots, SlotValue};
 use super::types::TypeId;
 use crate::error::Result;
 use crate::index::{ElemIdx, FuncIdx, IndexVec, TableIdx, TypeIdx};
@@ -92,7 +92,7 @@ impl<'m> Indirect<'m> {
         let mut end = 0;
         for (element, offset) in self.active_segments(table) {
             let Constant::Int(offset) = offset else { return None };
-            let count = segment_entries(&element.items).len() as u64;
+            let count = segment_items(&element.items).len() as u64;
             end = end.max(offset.saturating_add(count));
         }
         Some(end)
@@ -151,7 +151,7 @@ impl<'m> Indirect<'m> {
             };
             let mut position = 0;
             tables::items(&element.items, &self.model.constants, |slot| {
-                if let Slot::Func(func) = slot {
+                if let SlotValue::Func(func) = slot {
                     let slot = offset.map(|offset| offset.saturating_add(position));
                     placed.push(Placed { func, slot });
                 }
@@ -160,7 +160,7 @@ impl<'m> Indirect<'m> {
         }
         let in_segments: BTreeSet<_> = placed.iter().map(|p| p.func).collect();
         for slot in self.slots(table).all() {
-            if let Slot::Func(func) = slot
+            if let SlotValue::Func(func) = slot
                 && !in_segments.contains(&func)
             {
                 placed.push(Placed { func, slot: None });
@@ -180,9 +180,9 @@ impl<'m> Indirect<'m> {
         for &number in index {
             for slot in slots.get(number) {
                 match slot {
-                    Slot::Func(func) => found.push(Placed { func, slot: Some(number) }),
-                    Slot::Null => {}
-                    Slot::Unknown => return None,
+                    SlotValue::Func(func) => found.push(Placed { func, slot: Some(number) }),
+                    SlotValue::Null => {}
+                    SlotValue::Unknown => return None,
                 }
                 if found.len() > MAX_KNOWN_TARGETS {
                     return None;
@@ -192,7 +192,7 @@ impl<'m> Indirect<'m> {
         Some(found)
     }
 
-    fn slots(&self, table: TableIdx) -> &Slots {
+    fn slots(&self, table: TableIdx) -> &KnownSlots {
         match &self.model.tables.tables[table].contents {
             Contents::Known(slots) => slots,
             Contents::Open => unreachable!("no table is taken to be open here"),
@@ -217,38 +217,38 @@ fn calls(model: &Model<'_>) -> Vec<IndirectCall> {
     found
 }
 
-/// An entry of an element segment.
+/// An item of an element segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub enum SegmentItem {
     /// A reference to this function.
     Func(FuncIdx),
     /// Anything else: null, or an imported global's value.
     Other,
 }
 
-impl Entry {
+impl SegmentItem {
     /// What a constant expression makes, as far as it is `ref.func` alone.
-    pub fn of(expr: &ConstExpr<'_>) -> Entry {
+    pub fn of(expr: &ConstExpr<'_>) -> SegmentItem {
         let mut operators = expr.get_operators_reader().into_iter();
         match (operators.next(), operators.next()) {
             (Some(Ok(Operator::RefFunc { function_index })), Some(Ok(Operator::End))) => {
-                Entry::Func(FuncIdx(function_index))
+                SegmentItem::Func(FuncIdx(function_index))
             }
-            _ => Entry::Other,
+            _ => SegmentItem::Other,
         }
     }
 }
 
-/// The entries of an element segment, in order.
-pub fn segment_entries(items: &ElementItems<'_>) -> Vec<Entry> {
+/// The items of an element segment, in order.
+pub fn segment_items(items: &ElementItems<'_>) -> Vec<SegmentItem> {
     match items {
         ElementItems::Functions(funcs) => {
             let funcs = funcs.clone().into_iter().map_while(std::result::Result::ok);
-            funcs.map(|func| Entry::Func(FuncIdx(func))).collect()
+            funcs.map(|func| SegmentItem::Func(FuncIdx(func))).collect()
         }
         ElementItems::Expressions(_, exprs) => {
             let exprs = exprs.clone().into_iter().map_while(std::result::Result::ok);
-            exprs.map(|expr| Entry::of(&expr)).collect()
+            exprs.map(|expr| SegmentItem::of(&expr)).collect()
         }
     }
 }

@@ -49,14 +49,14 @@ mod trust;
 mod types;
 mod uses;
 
-pub use advise::{Called, Extent, Imports, OnlyCall, Support, SupportKind, supports};
+pub use advise::{Called, Extent, NamedImports, OnlyCall, Support, SupportKind, supports};
 pub(crate) use assume::{FuncNames, recorded_function};
 pub use explain::Explainer;
 pub use explain::edge::{
-    CallKind, Callees, DynamicCallees, Edge, GlobalKind, Held, Operand, Reason, SlotsKnown, Source,
-    Unfollowed, Writer,
+    CallKind, Callees, ChoosingOperand, DynamicCallees, Edge, GlobalKind, MemoryWriter,
+    SlotContent, SlotsKnown, Source, Unfollowed, WhyUnknown,
 };
-pub use indirect::{Entry, Indirect, IndirectCall, Placed, segment_entries};
+pub use indirect::{Indirect, IndirectCall, Placed, SegmentItem, segment_items};
 pub use uses::Uses;
 
 use crate::error::Result;
@@ -93,14 +93,14 @@ pub struct Analysis {
     pub warnings: Vec<String>,
     /// For each function outside the closure the calls that would lead into it if an assumption of
     /// the options were wrong, in order of offset. There are none without such assumptions.
-    pub guards: IndexVec<FuncIdx, Vec<Guard>>,
+    pub guards: IndexVec<FuncIdx, Vec<GuardedCall>>,
     /// What each assumption of the options saves, in their order.
     pub savings: Vec<Saving>,
 }
 
 /// A call of a function outside the closure that would lead into it if an assumption were wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Guard {
+pub struct GuardedCall {
     /// Offset of the instruction in bytes from the start of the module.
     pub offset: u32,
     /// Whether it is a tail call (`return_call…`), which has no place behind it for a test.

@@ -77,6 +77,7 @@ impl<'m> Model<'m> {
             constants: &constants,
             uses: &facts.uses,
             flows: &flows,
+            called_types: facts.called_types(&types).len(),
             host_visible: &host_visible,
             host_written: &host_written,
         });

@@ -6,7 +6,7 @@ use super::facts::{Call, Callee};
 use super::model::Model;
 use super::query::Query;
 use crate::read::Module;
-use crate::text::{count, escape};
+use crate::text::{agree, count, escape};
 
 /// What the analysis recognised without an option that says so, and what it could not follow.
 pub(super) fn notes(model: &Model<'_>, query: &Query, analysis: &Analysis) -> Vec<String> {
@@ -55,7 +55,7 @@ fn loads(model: &Model<'_>, analysis: &Analysis) -> Option<String> {
     });
     let number: usize = open.sum();
     (number > 0).then(|| {
-        let (sites, verb) = (count(number, "site"), if number == 1 { "takes" } else { "take" });
+        let (sites, verb) = (count(number, "site"), agree(number, "takes", "take"));
         format!(
             "{sites} {verb} the index from memory, where it is not followed: any slot of the table may be \
              called."

@@ -13,12 +13,13 @@
 mod writes;
 
 use super::constants::{Constant, Constants};
-use super::facts::Uses;
+use super::facts::ReferenceUses;
 use super::flow::{Flows, Known};
 use super::host;
 use super::types::{Bound, TypeIds};
 use crate::index::{ElemIdx, FuncIdx, IndexVec, TableIdx};
 use crate::read::{Module, Table};
+use crate::work;
 use std::collections::{BTreeMap, BTreeSet};
 use wasmparser::{ElementItems, ElementKind};
 
@@ -38,31 +39,31 @@ pub(super) struct TableFacts {
 pub(super) enum Contents {
     /// Any function whose reference is taken.
     Open,
-    Known(Slots),
+    Known(KnownSlots),
 }
 
 /// The slots of a table that only this module writes to.
-pub(super) struct Slots {
+pub(super) struct KnownSlots {
     size: u64,
     /// What slots hold after instantiation that no segment wrote.
-    initial: Slot,
+    initial: SlotValue,
     /// What segments wrote, in order of slot number, each once.
-    written: Vec<(u64, Slot)>,
+    written: Vec<(u64, SlotValue)>,
     /// What instructions may write to known slots later.
-    later: BTreeSet<(u64, Slot)>,
+    later: BTreeSet<(u64, SlotValue)>,
     /// What instructions write to any slot.
-    anywhere: Vec<Slot>,
+    anywhere: Vec<SlotValue>,
     /// The tables from which any slot may be copied.
     copies: BTreeSet<TableIdx>,
     /// Whether the offsets of all segments are known. If not, `written` says what, but not where.
     placed: bool,
-    /// Whether some slot holds [`Slot::Unknown`].
+    /// Whether some slot holds [`SlotValue::Unknown`].
     has_unknown: bool,
 }
 
 /// What a slot holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Slot {
+pub(super) enum SlotValue {
     Null,
     Func(FuncIdx),
     /// Any reference that is taken: the value of an imported global, or a write that could not be
@@ -70,12 +71,12 @@ pub(super) enum Slot {
     Unknown,
 }
 
-impl From<Constant> for Slot {
-    fn from(value: Constant) -> Slot {
+impl From<Constant> for SlotValue {
+    fn from(value: Constant) -> SlotValue {
         match value {
-            Constant::Func(func) => Slot::Func(func),
-            Constant::Null => Slot::Null,
-            Constant::Int(_) | Constant::Unknown => Slot::Unknown,
+            Constant::Func(func) => SlotValue::Func(func),
+            Constant::Null => SlotValue::Null,
+            Constant::Int(_) | Constant::Unknown => SlotValue::Unknown,
         }
     }
 }
@@ -85,8 +86,10 @@ pub(super) struct Inputs<'a> {
     pub(super) module: &'a Module<'a>,
     pub(super) types: &'a TypeIds,
     pub(super) constants: &'a Constants,
-    pub(super) uses: &'a Uses,
+    pub(super) uses: &'a ReferenceUses,
     pub(super) flows: &'a Flows,
+    /// How many types calls through tables ask for.
+    pub(super) called_types: usize,
     pub(super) host_visible: &'a IndexVec<TableIdx, bool>,
     /// For each table whether the host writes to it.
     pub(super) host_written: &'a IndexVec<TableIdx, bool>,
@@ -105,7 +108,7 @@ impl Tables {
                 let contents = if inputs.host_written[index] {
                     Contents::Open
                 } else {
-                    Contents::Known(Slots::new(inputs, table, &segments, escape))
+                    Contents::Known(KnownSlots::new(inputs, table, &segments, escape))
                 };
                 let bound = inputs.types.bound(table.ty.element_type);
                 TableFacts { bound, contents, host_visible: inputs.host_visible[index] }
@@ -130,6 +133,7 @@ impl Tables {
 pub(super) fn active_segments(module: &Module<'_>) -> BTreeMap<TableIdx, Vec<ElemIdx>> {
     let mut segments: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (index, element) in module.elements.iter_enumerated() {
+        work::count(1);
         if let ElementKind::Active { table_index, .. } = element.kind {
             let table = TableIdx(table_index.unwrap_or(0));
             segments.entry(table).or_default().push(index);
@@ -143,18 +147,21 @@ fn size(table: &Table<'_>) -> u64 {
     if table.import.is_some() { table.ty.maximum.unwrap_or(u64::MAX) } else { table.ty.initial }
 }
 
-impl Slots {
+impl KnownSlots {
     /// `escape`: the first segment after which functions are in other hands.
     fn new(
         inputs: &Inputs<'_>,
         table: &Table<'_>,
         segments: &[ElemIdx],
         escape: Option<ElemIdx>,
-    ) -> Slots {
+    ) -> KnownSlots {
         let Inputs { module, constants, .. } = inputs;
-        let mut slots = Slots {
+        let mut slots = KnownSlots {
             size: size(table),
-            initial: table.init.as_ref().map_or(Slot::Null, |init| constants.eval(init).into()),
+            initial: table
+                .init
+                .as_ref()
+                .map_or(SlotValue::Null, |init| constants.eval(init).into()),
             written: Vec::new(),
             later: BTreeSet::new(),
             anywhere: Vec::new(),
@@ -196,11 +203,12 @@ impl Slots {
         }
         // The sort is stable, so the last write comes last among its equals.
         self.written.sort_by_key(|(number, _)| *number);
-        let mut kept: Vec<(u64, Slot)> = Vec::with_capacity(self.written.len());
-        for entry in self.written.drain(..) {
+        let mut kept: Vec<(u64, SlotValue)> = Vec::with_capacity(self.written.len());
+        for slot in self.written.drain(..) {
+            work::count(1);
             match kept.last_mut() {
-                Some(last) if last.0 == entry.0 => *last = entry,
-                _ => kept.push(entry),
+                Some(last) if last.0 == slot.0 => *last = slot,
+                _ => kept.push(slot),
             }
         }
         // A segment beyond the table fails instantiation, and nothing of this instance ever runs:
@@ -213,7 +221,7 @@ impl Slots {
     fn finish(&mut self) {
         self.anywhere.sort();
         self.anywhere.dedup();
-        let has_unknown = self.all().any(|slot| slot == Slot::Unknown);
+        let has_unknown = self.all().any(|slot| slot == SlotValue::Unknown);
         self.has_unknown = has_unknown;
     }
 
@@ -233,14 +241,14 @@ impl Slots {
     }
 
     /// What slot `number` may hold; nothing if it is beyond the table. Only for `placed` slots.
-    pub(super) fn get(&self, number: u64) -> impl Iterator<Item = Slot> {
+    pub(super) fn get(&self, number: u64) -> impl Iterator<Item = SlotValue> {
         let base = (number < self.size).then(|| {
             match self.written.binary_search_by_key(&number, |(n, _)| *n) {
                 Ok(position) => self.written[position].1,
                 Err(_) => self.initial,
             }
         });
-        let later = self.later.range((number, Slot::Null)..=(number, Slot::Unknown));
+        let later = self.later.range((number, SlotValue::Null)..=(number, SlotValue::Unknown));
         base.into_iter().chain(later.map(|(_, slot)| *slot))
     }
 
@@ -255,7 +263,7 @@ impl Slots {
     }
 
     /// What any slot may hold, but for what is copied from other tables.
-    pub(super) fn all(&self) -> impl Iterator<Item = Slot> {
+    pub(super) fn all(&self) -> impl Iterator<Item = SlotValue> {
         let placed = self.written.iter().chain(&self.later);
         let placed = placed.map(|(_, slot)| *slot);
         let anywhere = self.anywhere.iter().copied();
@@ -263,26 +271,32 @@ impl Slots {
     }
 }
 
-impl From<Known> for Slot {
-    fn from(value: Known) -> Slot {
+impl From<Known> for SlotValue {
+    fn from(value: Known) -> SlotValue {
         match value {
-            Known::Func(func) => Slot::Func(func),
-            Known::Null => Slot::Null,
-            Known::Int(_) => Slot::Unknown,
+            Known::Func(func) => SlotValue::Func(func),
+            Known::Null => SlotValue::Null,
+            Known::Int(_) => SlotValue::Unknown,
         }
     }
 }
 
 /// Calls `take` with each item of an element segment.
-pub(super) fn items(items: &ElementItems<'_>, constants: &Constants, mut take: impl FnMut(Slot)) {
+pub(super) fn items(
+    items: &ElementItems<'_>,
+    constants: &Constants,
+    mut take: impl FnMut(SlotValue),
+) {
     match items {
         ElementItems::Functions(funcs) => {
             for func in funcs.clone().into_iter().map_while(Result::ok) {
-                take(Slot::Func(FuncIdx(func)));
+                work::count(1);
+                take(SlotValue::Func(FuncIdx(func)));
             }
         }
         ElementItems::Expressions(_, exprs) => {
             for expr in exprs.clone().into_iter().map_while(Result::ok) {
+                work::count(1);
                 take(constants.eval(&expr).into());
             }
         }

@@ -4,32 +4,38 @@
 //! segment, and by an export, from which the host gets it.
 
 use super::constants::funcs_in;
-use super::facts::Uses;
+use super::facts::ReferenceUses;
 use super::tables::Tables;
 use crate::index::{ElemIdx, FuncIdx, IndexVec, TableIdx};
 use crate::read::Module;
+use crate::work;
 use wasmparser::{ElementItems, ElementKind};
 
 /// For each function whether its reference exists at all: if not, only direct calls call it.
-pub(super) fn mentioned(module: &Module<'_>, uses: &Uses) -> IndexVec<FuncIdx, bool> {
+pub(super) fn mentioned(module: &Module<'_>, uses: &ReferenceUses) -> IndexVec<FuncIdx, bool> {
     find(module, uses, exported(module), |_| true)
 }
 
 /// For each function whether its reference can be anywhere but in tables from which it is only
 /// called: in locals, globals, heap objects, tables that the host sees, or in the host's hands.
-pub(super) fn taken(module: &Module<'_>, uses: &Uses, tables: &Tables) -> IndexVec<FuncIdx, bool> {
+pub(super) fn taken(
+    module: &Module<'_>,
+    uses: &ReferenceUses,
+    tables: &Tables,
+) -> IndexVec<FuncIdx, bool> {
     find(module, uses, exported(module), |holder| is_loose(uses, tables, &holder))
 }
 
 /// For each function whether it is `taken` for its export alone.
 pub(super) fn exported_only(
     module: &Module<'_>,
-    uses: &Uses,
+    uses: &ReferenceUses,
     tables: &Tables,
 ) -> IndexVec<FuncIdx, bool> {
     let otherwise = find(module, uses, [], |holder| is_loose(uses, tables, &holder));
     let mut only = IndexVec::filled(false, module.funcs.len());
     for func in exported(module) {
+        work::count(1);
         only[func] = !otherwise[func];
     }
     only
@@ -40,7 +46,7 @@ fn exported(module: &Module<'_>) -> impl Iterator<Item = FuncIdx> {
 }
 
 /// Whether a reference can get anywhere else from what holds it.
-fn is_loose(uses: &Uses, tables: &Tables, holder: &Holder) -> bool {
+fn is_loose(uses: &ReferenceUses, tables: &Tables, holder: &Holder) -> bool {
     match *holder {
         Holder::Table(table) => tables.is_open(table) || uses.read_tables.contains(&table),
         Holder::Passive(segment) => {
@@ -63,7 +69,7 @@ enum Holder {
 /// The functions named by instructions, exports and globals, and in the holders that count.
 fn find(
     module: &Module<'_>,
-    uses: &Uses,
+    uses: &ReferenceUses,
     exported: impl IntoIterator<Item = FuncIdx>,
     counts: impl Fn(Holder) -> bool,
 ) -> IndexVec<FuncIdx, bool> {
@@ -72,11 +78,13 @@ fn find(
     uses.ref_funcs.iter().copied().for_each(&mut take);
     exported.into_iter().for_each(&mut take);
     for global in module.globals.iter() {
+        work::count(1);
         if let Some(init) = &global.init {
             funcs_in(init, &mut take);
         }
     }
     for (index, table) in module.tables.iter_enumerated() {
+        work::count(1);
         if let Some(init) = &table.init
             && counts(Holder::Table(index))
         {
@@ -84,6 +92,7 @@ fn find(
         }
     }
     for (index, element) in module.elements.iter_enumerated() {
+        work::count(1);
         let counts = match element.kind {
             // It only announces `ref.func`: no instruction can read it.
             ElementKind::Declared => false,
@@ -107,6 +116,7 @@ fn items(items: &ElementItems<'_>, mut take: impl FnMut(FuncIdx)) {
         }
         ElementItems::Expressions(_, exprs) => {
             for expr in exprs.clone().into_iter().map_while(Result::ok) {
+                work::count(1);
                 funcs_in(&expr, &mut take);
             }
         }

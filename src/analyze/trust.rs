@@ -10,7 +10,8 @@ use super::query::Query;
 use super::tables::{Contents, TableFacts};
 use crate::index::{FuncIdx, IndexType, IndexVec};
 use crate::options::Precision;
-use crate::text::count;
+use crate::text::{agree, count};
+use crate::work;
 use std::collections::BTreeSet;
 
 pub(super) fn assumptions(model: &Model<'_>, query: &Query, analysis: &Analysis) -> Vec<String> {
@@ -43,7 +44,7 @@ fn reentry(model: &Model<'_>, analysis: &Analysis) -> Option<String> {
     let number = called_imports(model, analysis);
     (number > 0).then(|| {
         let imports = count(number, "imported function");
-        let verb = if number == 1 { "returns" } else { "return" };
+        let verb = agree(number, "returns", "return");
         format!(
             "{imports} outside the closure {verb} without calling back into functions of the closure."
         )
@@ -76,6 +77,7 @@ fn foreign(model: &Model<'_>, analysis: &Analysis) -> Vec<String> {
     for (caller, calls) in model.facts.calls.iter_enumerated() {
         let sites = &analysis.sites[caller];
         for call in calls {
+            work::count(1);
             let Callee::Dynamic { ordinal, .. } = call.callee else {
                 continue;
             };

@@ -7,6 +7,7 @@
 
 use crate::index::{FuncIdx, IndexType, IndexVec, TypeIdx};
 use crate::read::Module;
+use crate::work;
 use std::collections::HashMap;
 use wasmparser::{HeapType, RefType, UnpackedIndex};
 
@@ -59,6 +60,7 @@ impl TypeIds {
             .collect();
         let mut subtypes = IndexVec::filled(Vec::new(), supertypes.len());
         for (index, supertype) in supertypes.iter_enumerated() {
+            work::count(1);
             if let Some(TypeId(supertype)) = *supertype
                 && ids[index] == TypeId(index)
             {

@@ -1,4 +1,4 @@
-//! How often functions are called, whatever an entry is.
+//! How often functions are called. That doesn't depend on what the entries are.
 
 use super::facts::{Callee, Facts};
 use super::host;

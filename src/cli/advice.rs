@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use wasm_fork::Assumption;
-use wasm_fork::report::advice::{Advice, Extent, Item, Remedy};
+use wasm_fork::report::advice::{Advice, AdviceItem, Extent, Remedy};
 use wasm_fork::text::escape;
 
 /// The advice as text.
@@ -24,7 +24,7 @@ pub(super) fn data(advice: &Advice) -> impl Serialize {
     #[derive(Serialize)]
     struct WithFlag<'a> {
         #[serde(flatten)]
-        item: &'a Item,
+        item: &'a AdviceItem,
         #[serde(flatten)]
         flag: Flag,
     }
@@ -44,7 +44,7 @@ struct Flag {
 }
 
 impl Flag {
-    fn of(item: &Item) -> Flag {
+    fn of(item: &AdviceItem) -> Flag {
         let word = |flag: &str, value: &dyn ToString| {
             Some(format!("{flag} {}", shell_word(&value.to_string())))
         };

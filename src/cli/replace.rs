@@ -48,12 +48,12 @@ pub(super) fn replace(
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let temporary = signals::Temporary::make(|| {
         // `tempfile` adds its file's path to the error, which names no file of the user's.
-        builder.tempfile_in(directory(path)).map_err(|error| plain(&error))
+        builder.tempfile_in(directory(path)).map_err(|error| without_path(&error))
     })?;
     let mut file = temporary.file();
     file.write_all(bytes)?;
     set_attributes(file, old, like)?;
-    temporary.persist(path).map_err(|error| plain(&error))
+    temporary.persist(path).map_err(|error| without_path(&error))
 }
 
 /// The directory that a file is in.
@@ -110,7 +110,7 @@ impl Owner {
 }
 
 /// The error without the path that a library wrapped around it.
-fn plain(error: &io::Error) -> io::Error {
+fn without_path(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
         None => error.kind().into(),

@@ -1,4 +1,4 @@
-//! Makes the library's options of the flags.
+//! Turns flags into options of the library.
 
 use super::console::Console;
 use super::failure::{Failure, Result, with_hint};

@@ -74,7 +74,7 @@ fn sites(patterns: &[String], traps: &[PathBuf]) -> Result<Vec<SitePattern>> {
         if frames.is_empty() {
             return Err(Failure::NoTrace { path: files::shown(path) });
         }
-        sites.extend(frames.into_iter().map(SitePattern::Frame));
+        sites.extend(frames.into_iter().map(SitePattern::Trace));
     }
     Ok(sites)
 }

@@ -3,6 +3,7 @@
 use crate::index::FuncIdx;
 use crate::read::{Module, Section};
 use crate::text::escape;
+use crate::work;
 use std::collections::BTreeSet;
 use wasm_encoder::{Encode, IndirectNameMap, NameMap, ProducersField, RawSection, Section as _};
 use wasmparser::{BinaryReader, Name, NameSectionReader, ProducersSectionReader};
@@ -109,6 +110,7 @@ pub(super) fn extend_names(
             Name::Label(labels) => {
                 let mut map = IndirectNameMap::new();
                 for naming in labels {
+                    work::count(1);
                     let naming = naming.ok()?;
                     if !rewritten.contains(&FuncIdx(naming.index)) {
                         map.append(naming.index, &copy_map(naming.names)?);
@@ -128,6 +130,7 @@ pub(super) fn extend_names(
 /// A subsection with the present names and further ones, which must come behind them.
 fn write_names(out: &mut Vec<u8>, id: u8, mut present: NameMap, new: &[(u32, String)]) {
     for (index, name) in new {
+        work::count(1);
         present.append(*index, name);
     }
     write_subsection(out, id, &present);
@@ -157,6 +160,7 @@ fn write_subsection(out: &mut Vec<u8>, id: u8, contents: &impl Encode) {
 fn copy_map(names: wasmparser::NameMap<'_>) -> Option<NameMap> {
     let mut map = NameMap::new();
     for naming in names {
+        work::count(1);
         let naming = naming.ok()?;
         map.append(naming.index, naming.name);
     }

@@ -1,9 +1,9 @@
-//! **emit**: writes a module that is the input with entries appended to its sections and some bodies
+//! **emit**: writes a module that is the input with items appended to its sections and some bodies
 //! replaced. Shared by every rewriting; decides nothing.
 //!
 //! Input: a [`Module`], `Additions` and replacements for bodies. Output: the bytes of the new module.
 //!
-//! Invariants: what is not replaced is copied byte for byte; entries are only appended and no import
+//! Invariants: what is not replaced is copied byte for byte; items are only appended and no import
 //! is added, so no index of the input changes its meaning. Custom sections that speak of code by its
 //! offset stay if every body stays where it was in the code section; else they are left out, and a
 //! build id is renewed. A section that the input lacks goes where readers expect it. (`import_globals` alone adds imports, of
@@ -52,8 +52,8 @@ pub struct Emitted {
 /// What is appended to the sections of a module.
 #[derive(Default)]
 pub(crate) struct Additions {
-    entries: BTreeMap<u8, Entries>,
-    /// The bodies of the appended functions; their types are entries of the function section.
+    items: BTreeMap<u8, Items>,
+    /// The bodies of the appended functions; their types are items of the function section.
     pub(crate) bodies: Vec<Edited>,
     pub(crate) names: NewNames,
     /// Whether it is noted where the input's code is in the output.
@@ -62,34 +62,34 @@ pub(crate) struct Additions {
     pub(crate) start: Option<FuncIdx>,
 }
 
-/// Encoded entries of a section.
+/// Encoded items of a section.
 #[derive(Default)]
-struct Entries {
+struct Items {
     count: u32,
     bytes: Vec<u8>,
 }
 
 impl Additions {
-    /// Appends an entry, encoded, to a section.
-    pub(crate) fn entry(&mut self, section: SectionId, encode: impl FnOnce(&mut Vec<u8>)) {
-        let entries = self.entries.entry(section as u8).or_default();
-        entries.count += 1;
-        encode(&mut entries.bytes);
+    /// Appends an item, encoded, to a section.
+    pub(crate) fn item(&mut self, section: SectionId, encode: impl FnOnce(&mut Vec<u8>)) {
+        let items = self.items.entry(section as u8).or_default();
+        items.count += 1;
+        encode(&mut items.bytes);
     }
 
-    /// Appends the entries of an encoded section.
+    /// Appends the items of an encoded section.
     pub(crate) fn section(&mut self, section: &impl wasm_encoder::Section) {
         let mut bytes = Vec::new();
         section.encode(&mut bytes);
-        let (count, contents) = sections::vector_entries(&bytes);
-        let entries = self.entries.entry(section.id()).or_default();
-        entries.count += count;
-        entries.bytes.extend_from_slice(contents);
+        let (count, contents) = sections::vector_items(&bytes);
+        let items = self.items.entry(section.id()).or_default();
+        items.count += count;
+        items.bytes.extend_from_slice(contents);
     }
 
     /// Appends a function of type `ty`, by its body; as bytes without the size in front.
     pub(crate) fn func(&mut self, ty: u32, body: impl Into<Edited>) {
-        self.entry(SectionId::Function, |out| ty.encode(out));
+        self.item(SectionId::Function, |out| ty.encode(out));
         self.bodies.push(body.into());
     }
 
@@ -132,7 +132,7 @@ impl Additions {
 
     fn sizes(&self) -> Sizes {
         let added = |section: SectionId| {
-            self.entries.get(&(section as u8)).map_or(0, |entries| u64::from(entries.count))
+            self.items.get(&(section as u8)).map_or(0, |items| u64::from(items.count))
         };
         Sizes {
             types: added(SectionId::Type),
@@ -154,8 +154,7 @@ fn refused(what: String) -> Error {
     Error::Refused(Refusal::of_module(RefusalKind::Limit, what).into())
 }
 
-/// Writes `module` with `additions`; `bodies` replace those of the input, in index order; as bytes
-/// without the size in front.
+/// Writes `module` with `additions`; `bodies` replace those of the input, in index order.
 ///
 /// # Errors
 /// [`Error::Refused`] if the module or a body would be larger than engines accept; [`Error::Internal`] if a
@@ -163,10 +162,8 @@ fn refused(what: String) -> Error {
 pub(crate) fn assemble(
     module: &Module<'_>,
     additions: &Additions,
-    bodies: Vec<(FuncIdx, impl Into<Edited>)>,
+    bodies: Vec<(FuncIdx, Edited)>,
 ) -> Result<Emitted> {
-    let bodies: Vec<(FuncIdx, Edited)> =
-        bodies.into_iter().map(|(func, body)| (func, body.into())).collect();
     additions.check_limits(module, 0)?;
     check_bodies(module, &bodies)?;
     let emitted = sections::assemble(module, additions, bodies)?;

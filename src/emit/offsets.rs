@@ -3,7 +3,7 @@
 //! Input: runs of bytes that were copied together, as bodies are edited and written. Output: lookups by binary search.
 //!
 //! Invariants: the runs of the first copies are in order and never overlap, in the input or in the output; those of
-//! further copies are so in the output, behind all others.
+//! further copies are so in the output.
 
 /// Where code of the input is in the output: for whoever knows a place in one of them, from debug information, a trap or a
 /// profile, and wants the other. All offsets are in bytes.
@@ -12,7 +12,8 @@ pub struct OffsetMap {
     /// Whether nothing is noted: a map of a large module takes as much memory as the module.
     is_off: bool,
     runs: Vec<Run>,
-    /// Of code that is there another time: in functions that are entered only to go on where another left off.
+    /// Of code that is there another time: in functions that are entered only to go on where another left off, and of an
+    /// operator behind what was put in its place.
     again: Vec<Run>,
 }
 
@@ -64,18 +65,32 @@ impl OffsetMap {
         push(&mut self.runs, Run { old: old as u32, new: new as u32, len: len as u32 });
     }
 
+    /// Appends `len` bytes, which are somewhere else in the output too, and come behind all others there.
+    pub(super) fn push_again(&mut self, old: usize, new: usize, len: usize) {
+        if self.is_off {
+            return;
+        }
+        push(&mut self.again, Run { old: old as u32, new: new as u32, len: len as u32 });
+    }
+
     /// Appends what is known of a body that is written at `start`.
     pub(super) fn append(&mut self, body: &OffsetMap, start: usize) {
-        for run in &body.runs {
-            push(&mut self.runs, Run { new: start as u32 + run.new, ..*run });
-        }
+        body.runs.iter().for_each(|run| push(&mut self.runs, run.moved(start)));
+        body.again.iter().for_each(|run| push(&mut self.again, run.moved(start)));
     }
 
     /// The same for a body whose code has been written before.
     pub(super) fn append_again(&mut self, body: &OffsetMap, start: usize) {
-        for run in &body.runs {
-            push(&mut self.again, Run { new: start as u32 + run.new, ..*run });
-        }
+        let mut runs = [&body.runs[..], &body.again].concat();
+        runs.sort_unstable_by_key(|run| run.new);
+        runs.into_iter().for_each(|run| push(&mut self.again, run.moved(start)));
+    }
+}
+
+impl Run {
+    /// The same, in a body that is written at `start`.
+    fn moved(self, start: usize) -> Run {
+        Run { new: start as u32 + self.new, ..self }
     }
 }
 
@@ -105,6 +120,7 @@ mod tests {
     fn every_offset_is_found_or_is_not_there() {
         let mut body = OffsetMap::default();
         body.push(10, 0, 5);
+        body.push_again(12, 6, 1);
         body.push(20, 7, 1);
         let mut map = OffsetMap::identity(4);
         map.append(&body, 30);
@@ -123,7 +139,7 @@ mod tests {
         let copies = (0..70).filter_map(|new| map.old_offset(new));
         assert_eq!(
             copies.collect::<Vec<_>>(),
-            [0, 1, 2, 3, 10, 11, 12, 13, 14, 20, 10, 11, 12, 13, 14, 20]
+            [0, 1, 2, 3, 10, 11, 12, 13, 14, 12, 20, 10, 11, 12, 13, 14, 12, 20]
         );
         assert_eq!(map.new_offset(usize::MAX), None);
     }

@@ -6,6 +6,7 @@ use super::{Additions, Edited, Emitted, OffsetMap, build_id};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::read::{Module, Section};
+use crate::work;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use wasm_encoder::{Encode, Section as _, SectionId, StartSection};
@@ -73,8 +74,8 @@ fn code_stays(
     bodies: &[(FuncIdx, Edited)],
 ) -> Result<bool> {
     let Some(section) = code_section(module) else { return Ok(false) };
-    let (count, entries) = split_vector(module, section)?;
-    let spelled = section.contents.len() - entries.len();
+    let (count, items) = split_vector(module, section)?;
+    let spelled = section.contents.len() - items.len();
     let same_length = bodies.iter().all(|(func, edited)| {
         module.funcs[*func].body.as_ref().is_some_and(|body| body.len() == edited.bytes.len())
     });
@@ -140,19 +141,19 @@ impl Assembler<'_, '_> {
         Ok(())
     }
 
-    /// Whether this section gains entries, or may have bodies replaced.
+    /// Whether this section gains items, or may have bodies replaced.
     fn extends(&self, id: u8) -> bool {
         if id == CODE {
             return !self.bodies.is_empty() || !self.additions.bodies.is_empty();
         }
-        id == START && self.additions.start.is_some() || self.additions.entries.contains_key(&id)
+        id == START && self.additions.start.is_some() || self.additions.items.contains_key(&id)
     }
 
     fn copy(&mut self, section: &Section<'_>) {
         self.out.extend_from_slice(&self.module.bytes[section.range.clone()]);
     }
 
-    /// A section whose contents are a vector, with further entries behind the present ones.
+    /// A section whose contents are a vector, with further items behind the present ones.
     fn extend(&mut self, id: u8, section: Option<&Section<'_>>) -> Result<()> {
         if id == CODE {
             return self.code(section);
@@ -161,7 +162,7 @@ impl Assembler<'_, '_> {
             StartSection { function_index: start.0 }.append_to(&mut self.out);
             return Ok(());
         }
-        let Some(added) = self.additions.entries.get(&id) else { return Ok(()) };
+        let Some(added) = self.additions.items.get(&id) else { return Ok(()) };
         let (count, present) = match section {
             Some(section) => split_vector(self.module, section)?,
             None => (0, &[][..]),
@@ -182,6 +183,7 @@ impl Assembler<'_, '_> {
             _ => self.code_anew(),
         }
         for body in &self.additions.bodies {
+            work::count(1);
             body.bytes.len().encode(&mut self.out);
             self.offsets.append_again(&body.offsets, self.out.len());
             self.out.extend_from_slice(&body.bytes);
@@ -198,17 +200,18 @@ impl Assembler<'_, '_> {
     /// The code section, but for the appended bodies, with bodies replaced where they are.
     fn code_in_place(&mut self, section: &Section<'_>) -> Result<()> {
         let (module, appended) = (self.module, &self.additions.bodies);
-        let (count, entries) = split_vector(module, section)?;
-        let spelled = section.contents.len() - entries.len();
+        let (count, items) = split_vector(module, section)?;
+        let spelled = section.contents.len() - items.len();
         let size = section.contents.len() + self.appended_bytes();
         self.out.push(CODE);
         size.encode(&mut self.out);
         padded_leb(count as usize + appended.len(), spelled, &mut self.out);
         let start = self.out.len();
-        self.out.extend_from_slice(entries);
+        self.out.extend_from_slice(items);
         let mut kept = section.contents.start + spelled;
         let new_offset = |old: usize| start + old - section.contents.start - spelled;
         for (func, edited) in &self.bodies {
+            work::count(1);
             let Some(body) = &module.funcs[*func].body else { continue };
             let at = new_offset(body.start);
             self.out[at..at + body.len()].copy_from_slice(&edited.bytes);
@@ -304,7 +307,7 @@ fn padded_leb(mut number: usize, len: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// A vector's count and the bytes of its entries.
+/// A vector's count and the bytes of its items.
 fn split_vector<'a>(module: &Module<'a>, section: &Section<'_>) -> Result<(u32, &'a [u8])> {
     let contents = &module.bytes[section.contents.clone()];
     let mut reader = BinaryReader::new(contents, section.contents.start as u64);
@@ -312,8 +315,8 @@ fn split_vector<'a>(module: &Module<'a>, section: &Section<'_>) -> Result<(u32, 
     Ok((count, &contents[reader.original_position() as usize - section.contents.start..]))
 }
 
-/// The number of entries of an encoded section and their bytes: what follows its size.
-pub(super) fn vector_entries(section: &[u8]) -> (u32, &[u8]) {
+/// The number of items of an encoded section and their bytes: what follows its size.
+pub(super) fn vector_items(section: &[u8]) -> (u32, &[u8]) {
     let mut reader = BinaryReader::new(section, 0);
     let numbers = reader.read_var_u32().and_then(|_| reader.read_var_u32());
     match numbers {

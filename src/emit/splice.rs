@@ -10,6 +10,7 @@
 //! Input: calls in the order of the output. Output: [`Edited`]. Kept bytes are copied in runs as long as they can be.
 
 use super::OffsetMap;
+use crate::work;
 use std::ops::Range;
 use wasm_encoder::InstructionSink;
 
@@ -43,6 +44,7 @@ impl<'a> Splice<'a> {
 
     /// Keeps these bytes of the input.
     pub(crate) fn copy(&mut self, range: Range<usize>) {
+        work::count(1);
         if self.pending.end == range.start {
             self.pending.end = range.end;
         } else {
@@ -63,8 +65,17 @@ impl<'a> Splice<'a> {
         InstructionSink::new(&mut self.out)
     }
 
+    /// Writes the instructions that the caller appends, the first of which does what the operator of the input at `old` does,
+    /// behind what stands in its place.
+    pub(crate) fn sink_again(&mut self, old: usize) -> InstructionSink<'_> {
+        self.flush();
+        self.offsets.push_again(old, self.out.len(), 1);
+        InstructionSink::new(&mut self.out)
+    }
+
     /// Writes the bytes that the caller appends.
     pub(crate) fn raw(&mut self) -> &mut Vec<u8> {
+        work::count(1);
         self.flush();
         &mut self.out
     }
@@ -126,6 +137,20 @@ mod tests {
         }
         let added = (0..bytes.len()).filter(|new| offsets.old_offset(*new).is_none());
         assert_eq!(added.collect::<Vec<_>>(), [5, 6, 7, 11]);
+    }
+
+    #[test]
+    fn an_operator_that_is_there_again_is_found_from_there() {
+        let mut splice = Splice::new(INPUT, 0, true);
+        splice.copy(0..3);
+        splice.sink_for(3).nop();
+        splice.sink_again(3).unreachable();
+        splice.copy(4..6);
+        let Edited { bytes, offsets } = splice.finish();
+        assert_eq!(bytes, b"abc\x01\0ef");
+        assert_eq!(offsets.new_offset(3), Some(3));
+        let old: Vec<_> = (0..7).map(|new| offsets.old_offset(new).unwrap()).collect();
+        assert_eq!(old, [0, 1, 2, 3, 3, 4, 5]);
     }
 
     #[test]

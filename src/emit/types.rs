@@ -1,6 +1,7 @@
 //! Types that the input does not have: block types without parameters and helper signatures.
 
 use crate::read::Module;
+use crate::work;
 use indexmap::IndexSet;
 use std::collections::BTreeMap;
 use wasm_encoder::{HeapType, RefType, ValType};
@@ -27,6 +28,7 @@ impl NewTypes {
         let first = types.core_type_count_in_module();
         let mut by_id = BTreeMap::new();
         for index in (0..first).rev() {
+            work::count(1);
             by_id.insert(types.core_type_at_in_module(index), index);
         }
         NewTypes { first, signatures: IndexSet::new(), by_id }

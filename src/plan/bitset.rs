@@ -1,6 +1,7 @@
 //! Sets of locals as bits.
 
 use crate::index::LocalIdx;
+use crate::work;
 
 /// A set of locals. Two sets that meet have the same size.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -10,10 +11,12 @@ pub(super) struct BitSet {
 
 impl BitSet {
     pub fn new(len: usize) -> Self {
+        work::count(len.div_ceil(64));
         BitSet { words: vec![0; len.div_ceil(64)] }
     }
 
     pub fn clear(&mut self) {
+        work::count(self.words.len());
         self.words.fill(0);
     }
 
@@ -32,6 +35,7 @@ impl BitSet {
 
     /// Adds all of `other`.
     pub fn union(&mut self, other: &BitSet) {
+        work::count(self.words.len());
         for (word, more) in self.words.iter_mut().zip(&other.words) {
             *word |= more;
         }
@@ -44,6 +48,7 @@ impl BitSet {
 
     fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.words.iter().enumerate().flat_map(|(word, bits)| {
+            work::count(1);
             let mut rest = *bits;
             std::iter::from_fn(move || {
                 (rest != 0).then(|| {
@@ -55,8 +60,14 @@ impl BitSet {
         })
     }
 
+    /// How many words it has.
+    pub fn words(&self) -> usize {
+        self.words.len()
+    }
+
     /// How many members it has.
     pub fn len(&self) -> usize {
+        work::count(self.words.len());
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
@@ -68,6 +79,9 @@ impl BitSet {
 
     /// Whether all members are members of `other`, which has the same size.
     pub fn is_subset(&self, other: &BitSet) -> bool {
-        self.words.iter().zip(&other.words).all(|(word, other)| word & !other == 0)
+        self.words.iter().zip(&other.words).all(|(word, other)| {
+            work::count(1);
+            word & !other == 0
+        })
     }
 }

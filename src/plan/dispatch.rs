@@ -18,7 +18,7 @@ pub struct Dispatch {
     /// The landings of the region's own sites, by ordinal.
     pub sites: Vec<Label>,
     /// The handlers of the `try` whose body the region is, with the ordinals after those of `sites`.
-    pub handlers: Vec<HandlerEntry>,
+    pub handlers: Vec<HandlerWay>,
     /// The landings of the regions inside, each with how many sites are in it.
     pub regions: Vec<(Label, u32)>,
     /// Where `$resume` becomes 0 when the rewind has arrived at one of `sites`.
@@ -28,7 +28,7 @@ pub struct Dispatch {
 /// How a rewind gets into a handler of a legacy `try`: by throwing, in the body, once more what the
 /// handler caught.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HandlerEntry {
+pub struct HandlerWay {
     /// How many sites are in the handler.
     pub sites: u32,
     /// What to throw.
@@ -103,7 +103,7 @@ impl Dispatch {
     }
 
     /// The handlers, each with the ordinal of its first site.
-    pub fn handlers_with_first(&self) -> impl Iterator<Item = (u32, &HandlerEntry)> {
+    pub fn handlers_with_first(&self) -> impl Iterator<Item = (u32, &HandlerWay)> {
         let mut next = self.first + self.sites.len() as u32;
         self.handlers.iter().map(move |handler| {
             let first = next;

@@ -2,12 +2,13 @@
 
 use super::{
     BodyPlan, Caught, Exits, Frame, FuncPlan, Label, LabelType, Pad, Plan, Region, Reset,
-    RewindEntry, Step, Undo,
+    RewindStart, Step, Undo,
 };
-use crate::analyze::Guard;
+use crate::analyze::GuardedCall;
 use crate::index::LocalIdx;
 use crate::read::Module;
 use crate::text::escape;
+use crate::work;
 use std::fmt::{self, Write};
 use wasmparser::BlockType;
 
@@ -31,7 +32,7 @@ fn write_plan(out: &mut String, module: &Module<'_>, plan: &Plan) -> fmt::Result
     }
     for guard in &plan.guards {
         let tail = |tail| if tail { " (tail)" } else { "" };
-        let call = |call: &Guard| format!("{:#x}{}", call.offset, tail(call.tail));
+        let call = |call: &GuardedCall| format!("{:#x}{}", call.offset, tail(call.tail));
         let calls: Vec<_> = guard.calls.iter().map(call).collect();
         writeln!(out, "guard func {}: {}", guard.func, calls.join(" "))?;
     }
@@ -95,6 +96,7 @@ fn write_counts(out: &mut String, plan: &FuncPlan) -> fmt::Result {
 
 fn write_exits(out: &mut String, exits: &Exits) -> fmt::Result {
     for (position, exit) in (0u32..).zip(&exits.exits) {
+        work::count(1);
         let sites = (1..).zip(&exits.of_sites).filter(|(_, of)| **of == position);
         let sites: Vec<_> = sites.map(|(site, _): (u32, _)| site.to_string()).collect();
         let slots: Vec<_> = exit.slots.iter().map(|slot| slot.local.to_string()).collect();
@@ -106,10 +108,10 @@ fn write_exits(out: &mut String, exits: &Exits) -> fmt::Result {
 }
 
 fn write_body(out: &mut String, body: &BodyPlan) -> fmt::Result {
-    if let Some(entry) = &body.entry {
-        writeln!(out, "  resume: local {}", entry.resume)?;
-        for (ordinal, region) in entry.regions.iter().enumerate() {
-            write_region(out, ordinal, region, entry)?;
+    if let Some(start) = &body.rewind {
+        writeln!(out, "  resume: local {}", start.resume)?;
+        for (ordinal, region) in start.regions.iter().enumerate() {
+            write_region(out, ordinal, region, start)?;
         }
     }
     if let Some(declared) = &body.declared {
@@ -122,6 +124,7 @@ fn write_body(out: &mut String, body: &BodyPlan) -> fmt::Result {
         writeln!(out, "  {:#x}..{:#x} dead", dead.start, dead.end)?;
     }
     for steps in body.steps.chunk_by(|a, b| a.0 == b.0) {
+        work::count(1);
         let words: Vec<_> = steps.iter().map(|(_, step)| step.to_string()).collect();
         writeln!(out, "  {:#x} {}", steps[0].0, words.join(", "))?;
     }
@@ -132,12 +135,12 @@ fn write_region(
     out: &mut String,
     ordinal: usize,
     region: &Region,
-    entry: &RewindEntry,
+    start: &RewindStart,
 ) -> fmt::Result {
     let labels: Vec<_> = region
         .labels
         .clone()
-        .map(|label| match entry.label_type(Label(label)) {
+        .map(|label| match start.label_type(Label(label)) {
             LabelType::Plain(BlockType::Empty) => format!("L{label}"),
             LabelType::Plain(BlockType::Type(ty)) => format!("L{label}:{ty}"),
             LabelType::Plain(BlockType::FuncType(ty)) => format!("L{label}:type {ty}"),
@@ -150,6 +153,7 @@ fn write_region(
     let dispatch = &region.dispatch;
     let mut targets = Vec::new();
     for (site, label) in (dispatch.first..).zip(&dispatch.sites) {
+        work::count(1);
         targets.push(format!("{site}→L{}", label.0));
     }
     let mut first = dispatch.first + dispatch.sites.len() as u32;
@@ -159,6 +163,7 @@ fn write_region(
         first += handler.sites;
     }
     for (label, count) in &dispatch.regions {
+        work::count(1);
         targets.push(format!("{first}..{}→L{}", first + count - 1, label.0));
         first += count;
     }

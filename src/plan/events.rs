@@ -2,6 +2,7 @@
 
 use super::skeleton::{Event, Skeleton};
 use crate::read::labels;
+use crate::work;
 use wasmparser::Operator;
 
 /// Records the events of a live operator that neither reads nor writes a local: the walk records those itself. `may_catch`:
@@ -22,6 +23,7 @@ pub(super) fn record(out: &mut Skeleton, op: &Operator<'_>, is_site: bool, may_c
         Operator::TryTable { try_table } => {
             // Backwards, liveness meets the handlers after it has left the body.
             for catch in &try_table.catches {
+                work::count(1);
                 events.push(Event::Handler(labels::catch_label(catch)));
             }
             events.push(Event::Block);

@@ -31,6 +31,7 @@ use super::references::References;
 use super::saved::Types;
 use crate::abi::{SITE_BYTES, SLOT_TYPES, slot_bytes, type_ordinal};
 use crate::index::LocalIdx;
+use crate::work;
 use std::collections::{HashMap, HashSet};
 use wasmparser::{RefType, ValType};
 
@@ -134,6 +135,7 @@ impl Frame {
         slots.sort_by_key(|slot| place(slot.ty));
         let mut offset = 0;
         for slot in &mut slots {
+            work::count(1);
             slot.offset = offset;
             offset += cells.references.cell_bytes(slot.ty);
         }
@@ -229,6 +231,7 @@ impl Chain {
         let exits = exits.collect();
         let mut position_of = vec![0; sets.len()];
         for (position, (set, _)) in (0..).zip(&self.links) {
+            work::count(1);
             position_of[*set] = position;
         }
         let of_sites = of_sites.map(|set| position_of[set as usize]).collect();
@@ -242,6 +245,8 @@ fn distinct<'a>(sets: impl Iterator<Item = &'a BitSet>) -> (Vec<&'a BitSet>, Vec
     let mut different = Vec::new();
     let positions = sets
         .map(|set| {
+            // It is hashed.
+            work::count(set.words());
             *known.entry(set).or_insert_with(|| {
                 different.push(set);
                 different.len() as u32 - 1

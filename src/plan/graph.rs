@@ -17,6 +17,7 @@
 //! A node has a higher number than those that lead to it, but for the heads of loops.
 
 use super::skeleton::{Event, Skeleton};
+use crate::work;
 use std::ops::Range;
 
 /// Where control may go from where.
@@ -50,11 +51,13 @@ impl Edges {
         let mut starts = vec![0; nodes + 1];
         pairs.clone().for_each(|(from, _)| starts[from as usize + 1] += 1);
         for node in 0..nodes {
+            work::count(1);
             starts[node + 1] += starts[node];
         }
         let mut place = starts.clone();
         let mut ends = vec![0; starts[nodes] as usize];
         for (from, to) in pairs {
+            work::count(1);
             ends[place[from as usize] as usize] = to;
             place[from as usize] += 1;
         }
@@ -63,37 +66,37 @@ impl Edges {
 }
 
 /// Where a branch leads: its node is known once the pass is there.
-type Label = u32;
+type BranchTarget = u32;
 
 /// An open construct.
 struct Open {
     /// Where a branch to it leads.
-    label: Label,
+    label: BranchTarget,
     /// Behind its `end`, or in front of its `else`.
-    after: Label,
+    after: BranchTarget,
     /// An `if`: where the false condition leads, until there is an `else`.
-    otherwise: Option<Label>,
+    otherwise: Option<BranchTarget>,
     /// A `try` whose body is open: where what is thrown in it leads.
-    thrown: Option<Label>,
+    thrown: Option<BranchTarget>,
     /// The same for what is around it.
-    thrown_outside: Option<Label>,
+    thrown_outside: Option<BranchTarget>,
     /// The labels of a `try_table`'s handlers.
-    handlers: Vec<Label>,
+    handlers: Vec<BranchTarget>,
     /// The node for what is thrown in the body of a `try`, once that is passed.
     thrown_node: Option<u32>,
 }
 
 struct Builder {
     nodes: Vec<Range<u32>>,
-    edges: Vec<(u32, Label)>,
+    edges: Vec<(u32, BranchTarget)>,
     /// For each label its node.
     labels: Vec<u32>,
     sites: Vec<u32>,
     open: Vec<Open>,
     /// The labels of the handlers of the `try_table` that comes next.
-    handlers: Vec<Label>,
+    handlers: Vec<BranchTarget>,
     /// Where what is thrown here leads.
-    thrown: Option<Label>,
+    thrown: Option<BranchTarget>,
     /// The first event of the node that is being filled, and whether control gets there.
     start: u32,
     live: bool,
@@ -114,6 +117,7 @@ impl Graph {
         };
         builder.push(None, None);
         for (position, event) in (0..).zip(&skeleton.events) {
+            work::count(1);
             builder.event(position, *event);
         }
         // The body's own label, if it is branched to.
@@ -165,27 +169,27 @@ impl Builder {
         }
     }
 
-    fn label(&mut self) -> Label {
+    fn label(&mut self) -> BranchTarget {
         self.labels.push(u32::MAX);
         self.labels.len() as u32 - 1
     }
 
-    fn label_at(&self, depth: u32) -> Label {
+    fn label_at(&self, depth: u32) -> BranchTarget {
         self.open[self.open.len() - 1 - depth as usize].label
     }
 
     /// Opens a construct whose label is at its end.
-    fn push(&mut self, thrown: Option<Label>, otherwise: Option<Label>) {
+    fn push(&mut self, thrown: Option<BranchTarget>, otherwise: Option<BranchTarget>) {
         let after = self.label();
         self.push_with(after, after, thrown, otherwise);
     }
 
     fn push_with(
         &mut self,
-        label: Label,
-        after: Label,
-        thrown: Option<Label>,
-        otherwise: Option<Label>,
+        label: BranchTarget,
+        after: BranchTarget,
+        thrown: Option<BranchTarget>,
+        otherwise: Option<BranchTarget>,
     ) {
         let (thrown_outside, handlers) = (self.thrown, std::mem::take(&mut self.handlers));
         self.thrown = thrown.or(self.thrown);
@@ -208,13 +212,13 @@ impl Builder {
     }
 
     /// The next node is where `label` leads.
-    fn place(&mut self, label: Label) {
+    fn place(&mut self, label: BranchTarget) {
         self.labels[label as usize] = self.nodes.len() as u32;
         self.live = true;
     }
 
     /// An edge from the node that is being filled.
-    fn edge(&mut self, label: Label) {
+    fn edge(&mut self, label: BranchTarget) {
         self.edges.push((self.nodes.len() as u32, label));
     }
 
@@ -227,13 +231,13 @@ impl Builder {
     }
 
     /// The event at `position` may branch to `label`, or run on.
-    fn branch(&mut self, position: u32, label: Label) {
+    fn branch(&mut self, position: u32, label: BranchTarget) {
         self.edge(label);
         self.run_on(position + 1);
     }
 
     /// The node ends before the event at `end`, and goes to `label` if control gets so far.
-    fn leave(&mut self, end: u32, label: Label) {
+    fn leave(&mut self, end: u32, label: BranchTarget) {
         if self.live {
             self.edge(label);
         }

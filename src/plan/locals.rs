@@ -9,8 +9,9 @@ use super::references;
 use super::refuse::is_non_nullable;
 use super::saved::Types;
 use super::skeleton::Event;
-use super::{BodyPlan, Declared, Frame, Pad, RewindEntry, Step};
+use super::{BodyPlan, Declared, Frame, Pad, RewindStart, Step};
 use crate::index::LocalIdx;
+use crate::work;
 use std::collections::BTreeSet;
 use wasmparser::ValType;
 
@@ -59,6 +60,7 @@ pub(super) fn of_resume(
 fn declare(types: Types<'_>, locals: impl Iterator<Item = LocalIdx>) -> Declared {
     let mut declared = Declared { locals: Vec::new(), casts: Vec::new() };
     for local in locals {
+        work::count(1);
         let ty = match types.of(local) {
             ValType::Ref(ty) if !ty.is_nullable() => {
                 declared.casts.push(local);
@@ -79,16 +81,18 @@ fn used(types: Types<'_>, body: &BodyPlan, frame: &Frame) -> BitSet {
     let mut used = BitSet::new(types.skeleton.locals.len() + types.temps.len());
     let mut add = |local: LocalIdx| used.insert(local.0 as usize);
     frame.slots.iter().for_each(|slot| add(slot.local));
-    let regions = body.entry.iter().flat_map(|entry: &RewindEntry| &entry.regions);
+    let regions = body.rewind.iter().flat_map(|start: &RewindStart| &start.regions);
     let handlers = regions.flat_map(|region| &region.dispatch.handlers);
     handlers.flat_map(|handler| handler.caught.values()).for_each(|local| add(*local));
     for (_, step) in &body.steps {
+        work::count(1);
         if let Step::Get(local) | Step::GetNullable(local) | Step::Set(local) = step {
             add(*local);
         }
     }
     let mut dead = body.dead.iter().peekable();
     for (event, offset) in types.skeleton.events.iter().zip(&types.skeleton.offsets) {
+        work::count(1);
         let (Event::Get(local) | Event::Set(local)) = event else { continue };
         while dead.next_if(|range| range.end <= *offset).is_some() {}
         if dead.peek().is_none_or(|range| *offset < range.start) {

@@ -128,7 +128,7 @@ mod suspects;
 mod temps;
 mod walk;
 
-pub use dispatch::{Caught, Dispatch, HandlerEntry, Jump, Reset};
+pub use dispatch::{Caught, Dispatch, HandlerWay, Jump, Reset};
 pub use dummies::{has_dummy, type_id, unpacked};
 pub use dump::dump;
 pub use exits::{Exits, Frame, Slot, saved_together};
@@ -136,10 +136,11 @@ pub(crate) use memory::of_frames as memory_of_frames;
 pub use memory::remark as memory_remark;
 pub use pads::{KnownTag, KnownTags, Pad, PadOrdinal};
 pub use references::{Counts, NUMBER_BYTES, References, is_exception, nullable, table_type};
+pub use refuse::least_bytes;
 pub use regions::Region;
 
 use crate::abi::{Abi, Buffer, FrameMemory};
-use crate::analyze::{Analysis, Guard, Site, Target};
+use crate::analyze::{Analysis, GuardedCall, Site, Target};
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};
 use crate::options::{Form, Options};
@@ -147,7 +148,7 @@ use crate::read::Module;
 use crate::refusal::Refusals;
 use exits::Cells;
 use rayon::prelude::*;
-use refuse::Found;
+use refuse::RefusalsSoFar;
 use saved::{Saved, Types};
 use skeleton::Skeleton;
 use std::collections::BTreeSet;
@@ -211,7 +212,7 @@ pub struct GuardPlan {
     /// The function.
     pub func: FuncIdx,
     /// The calls, in order of offset.
-    pub calls: Vec<Guard>,
+    pub calls: Vec<GuardedCall>,
 }
 
 /// How one function is rewritten.
@@ -259,7 +260,7 @@ pub struct BodyPlan {
     /// no others.
     pub declared: Option<Box<Declared>>,
     /// What a rewind enters the body by; nothing where no rewind does.
-    pub entry: Option<RewindEntry>,
+    pub rewind: Option<RewindStart>,
 }
 
 /// The locals that a body declares.
@@ -274,7 +275,7 @@ pub struct Declared {
 
 /// How a rewind gets into a body.
 #[derive(Debug)]
-pub struct RewindEntry {
+pub struct RewindStart {
     /// The local that says which site a rewind goes to.
     pub resume: LocalIdx,
     /// How many labels the rewriter opens.
@@ -373,7 +374,8 @@ impl Plan {
         analysis.precision.require_proof()?;
         let funcs = functions_with_sites(module, analysis);
         let (memory, added_memory) = memory::of_frames(module, &options.frames_in)?;
-        let mut found = Found::in_module(module, options.abi, added_memory, !funcs.is_empty())?;
+        let mut found =
+            RefusalsSoFar::in_module(module, options.abi, added_memory, !funcs.is_empty())?;
         let forms = form::Forms::new(module, analysis, options)?;
         let choose = |func, skeleton: &Skeleton| forms.choose(func, skeleton);
         let tags = KnownTags::of(module);
@@ -412,7 +414,7 @@ impl Plan {
 }
 
 /// All that instrumenting a module would be refused for, as far as plans tell: whether a function outgrows what
-/// engines accept is known when it is written.
+/// engines accept is known when it is written, unless its sites alone do.
 ///
 /// # Errors
 /// [`crate::Error::Internal`] if a body can't be read again.
@@ -427,6 +429,7 @@ pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
     let planner = Planner { module, tags: &tags, references: &references, choose: &choose };
     let check = |func, scratch: &mut walk::Scratch| {
         let sites = &analysis.sites[func];
+        refuse::many_sites(module, func, sites.len())?;
         let suspect = suspects::is_suspect(module, func)?;
         if suspect || !refuse::function(module, func, sites).is_empty() {
             planner.func(func, sites, scratch)?;
@@ -435,7 +438,7 @@ pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
     };
     let funcs = functions_with_sites(module, analysis);
     let (_, added_memory) = memory::of_frames(module, &options.frames_in)?;
-    let found = Found::in_module(module, options.abi, added_memory, !funcs.is_empty());
+    let found = RefusalsSoFar::in_module(module, options.abi, added_memory, !funcs.is_empty());
     let found = found.and_then(|mut found| {
         found.sift(each(funcs, check))?;
         found.in_guards(module, &guards(analysis))?;
@@ -461,10 +464,10 @@ fn each<T: Send>(
     funcs.map_init(walk::Scratch::default, |scratch, func| make(func, scratch)).collect()
 }
 
-impl RewindEntry {
+impl RewindStart {
     /// The same for a body that is entered inside of pads only.
-    fn inside_pads(&self) -> RewindEntry {
-        RewindEntry {
+    fn inside_pads(&self) -> RewindStart {
+        RewindStart {
             resume: self.resume,
             labels: self.labels,
             label_types: self.label_types.clone(),
@@ -489,9 +492,9 @@ type Choose<'a> = dyn Fn(FuncIdx, &Skeleton) -> Form + Sync + 'a;
 
 impl FuncPlan {
     /// The body that a rewind enters, and how.
-    pub fn entered(&self) -> (&BodyPlan, &RewindEntry) {
+    pub fn entered(&self) -> (&BodyPlan, &RewindStart) {
         let body = self.resume.as_ref().unwrap_or(&self.body);
-        (body, body.entry.as_ref().expect("a rewind enters the resume function, or the one body"))
+        (body, body.rewind.as_ref().expect("a rewind enters the resume function, or the one body"))
     }
 }
 
@@ -506,6 +509,7 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     fn func(&self, func: FuncIdx, sites: &[Site], scratch: &mut walk::Scratch) -> Result<FuncPlan> {
+        refuse::many_sites(self.module, func, sites.len())?;
         let refusals = refuse::function(self.module, func, sites);
         if !refusals.is_empty() {
             let rest: Vec<_> = sites.iter().filter(|site| !site.tail).copied().collect();
@@ -550,7 +554,7 @@ impl Planner<'_> {
                 (frame, Some(exits))
             }
         };
-        let entry = RewindEntry {
+        let rewind = RewindStart {
             resume: LocalIdx((skeleton.locals.len() + steps.temps.len()) as u32),
             labels: layout.labels,
             label_types: layout.label_types,
@@ -563,19 +567,19 @@ impl Planner<'_> {
         let params = module.func_type(func).params().len();
         let (body, resume) = match form {
             Form::InPlace => {
-                let mut body = BodyPlan::whole(skeleton, entered, Some(entry));
+                let mut body = BodyPlan::whole(skeleton, entered, Some(rewind));
                 body.declared = locals::in_place(types, params).map(Box::new);
                 (body, None)
             }
             Form::Apart => {
-                let inside = (!pads.is_empty()).then(|| entry.inside_pads());
+                let inside = (!pads.is_empty()).then(|| rewind.inside_pads());
                 let mut body = BodyPlan::whole(skeleton, plain, inside);
-                let declared = match body.entry {
+                let declared = match body.rewind {
                     Some(_) => locals::in_place(types, params),
                     None => locals::of_plain(types, params, &frame),
                 };
                 body.declared = declared.map(Box::new);
-                let mut resume = BodyPlan::pruned(skeleton, &entered, entry);
+                let mut resume = BodyPlan::pruned(skeleton, &entered, rewind);
                 resume.declared = Some(Box::new(locals::of_resume(types, &resume, &frame, &pads)));
                 (body, Some(resume))
             }
@@ -607,21 +611,25 @@ impl Planner<'_> {
 impl BodyPlan {
     /// Whether a rewind enters it.
     pub fn is_entered(&self) -> bool {
-        self.entry.as_ref().is_some_and(|entry| entry.at_start)
+        self.rewind.as_ref().is_some_and(|start| start.at_start)
     }
 
     /// All that control can reach.
-    fn whole(skeleton: &Skeleton, steps: Vec<(u32, Step)>, entry: Option<RewindEntry>) -> BodyPlan {
+    fn whole(
+        skeleton: &Skeleton,
+        steps: Vec<(u32, Step)>,
+        rewind: Option<RewindStart>,
+    ) -> BodyPlan {
         let (dead, end_reachable) = (skeleton.dead.clone(), skeleton.end_reachable);
-        BodyPlan { steps: shrunk(steps), dead, end_reachable, declared: None, entry }
+        BodyPlan { steps: shrunk(steps), dead, end_reachable, declared: None, rewind }
     }
 
     /// What a rewind can reach.
-    fn pruned(skeleton: &Skeleton, steps: &[(u32, Step)], mut entry: RewindEntry) -> BodyPlan {
+    fn pruned(skeleton: &Skeleton, steps: &[(u32, Step)], mut rewind: RewindStart) -> BodyPlan {
         let prune::Pruned { steps, dead, end_reachable } =
-            prune::prune(skeleton, steps, &mut entry.regions);
-        let entry = Some(entry);
-        BodyPlan { steps: shrunk(steps), dead, end_reachable, declared: None, entry }
+            prune::prune(skeleton, steps, &mut rewind.regions);
+        let rewind = Some(rewind);
+        BodyPlan { steps: shrunk(steps), dead, end_reachable, declared: None, rewind }
     }
 }
 

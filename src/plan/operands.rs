@@ -12,11 +12,12 @@
 
 use crate::index::{GlobalIdx, IndexVec, LocalIdx, TableIdx};
 use crate::read::Global;
+use crate::work;
 use wasmparser::Operator;
 
 /// How far a tree can be trusted when it runs again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Class {
+pub(super) enum Repeatable {
     /// Gives the same value again.
     Exact,
     /// Has no effect and can't trap, but may give another value.
@@ -35,7 +36,7 @@ pub(super) struct Operand {
     /// Where this tree's reads begin in [`Operands::reads`]; they end where the next one's begin.
     reads: u32,
     /// Of what was retrieved, that of the tree of the index.
-    class: Class,
+    class: Repeatable,
     /// Whether the tree must find the locals it reads as they were, even where its value does not
     /// matter: a load would trap at another address, a `local.tee` would leave a wrong value.
     needs_exact_reads: bool,
@@ -59,8 +60,8 @@ pub(super) struct Retrieved {
 
 impl Operand {
     /// How far its tree can be trusted.
-    fn trust(&self) -> Class {
-        if self.retrieved.is_some() { Class::Opaque } else { self.class }
+    fn trust(&self) -> Repeatable {
+        if self.retrieved.is_some() { Repeatable::Opaque } else { self.class }
     }
 }
 
@@ -147,11 +148,13 @@ impl Operands {
             self.pop(self.stack.len() - height);
         }
         while self.stack.len() < height {
-            self.push(Class::Opaque, offset, offset);
+            work::count(1);
+            self.push(Repeatable::Opaque, offset, offset);
         }
     }
 
     fn pop(&mut self, count: usize) {
+        work::count(count);
         let kept = self.stack.len() - count;
         if let Some(first) = self.stack.get(kept) {
             self.reads.truncate(first.reads as usize);
@@ -159,7 +162,7 @@ impl Operands {
         self.stack.truncate(kept);
     }
 
-    fn push(&mut self, class: Class, start: u32, end: u32) {
+    fn push(&mut self, class: Repeatable, start: u32, end: u32) {
         let reads = self.reads.len() as u32;
         let (copy_of, tee) = (None, None);
         let (made_at, retrieved) = (None, None);
@@ -180,6 +183,7 @@ impl Operands {
     /// Applies an operator that is neither control flow nor a call: it takes `pops` values and gives `pushes`. Where it
     /// ends, [`Operands::settle`] is told.
     pub fn apply(&mut self, purity: Purity, offset: u32, (pops, pushes): (usize, usize)) {
+        work::count(pops + pushes);
         if let Purity::LocalTee(local) = purity {
             return self.tee(local, offset);
         }
@@ -189,7 +193,7 @@ impl Operands {
             && popped.last().is_none_or(|last| last.end == offset);
         let start = popped.first().map_or(offset, |first| first.start);
         let reads = popped.first().map_or(self.reads.len() as u32, |first| first.reads);
-        let worst = popped.iter().map(Operand::trust).max().unwrap_or(Class::Exact);
+        let worst = popped.iter().map(Operand::trust).max().unwrap_or(Repeatable::Exact);
         let retrieved = match purity {
             Purity::TableGet(table) => Some(Retrieved { offset, table }),
             Purity::Cast if contiguous => popped.first().and_then(|operand| operand.retrieved),
@@ -197,23 +201,23 @@ impl Operands {
         };
         let mut needs_exact_reads = popped.iter().any(|operand| operand.needs_exact_reads);
         let class = match purity {
-            _ if pushes != 1 || !contiguous => Class::Opaque,
+            _ if pushes != 1 || !contiguous => Repeatable::Opaque,
             Purity::Total | Purity::Made => worst,
-            Purity::Partial | Purity::Load if worst != Class::Exact => Class::Opaque,
+            Purity::Partial | Purity::Load if worst != Repeatable::Exact => Repeatable::Opaque,
             Purity::Partial | Purity::Load => {
                 needs_exact_reads = true;
-                if matches!(purity, Purity::Load) { Class::Silent } else { Class::Exact }
+                if matches!(purity, Purity::Load) { Repeatable::Silent } else { Repeatable::Exact }
             }
-            Purity::Volatile => worst.max(Class::Silent),
-            Purity::LocalGet(_) => Class::Exact,
+            Purity::Volatile => worst.max(Repeatable::Silent),
+            Purity::LocalGet(_) => Repeatable::Exact,
             Purity::TableGet(_) => worst,
             Purity::Cast if retrieved.is_some() => popped[0].class,
             Purity::LocalSet(_) | Purity::LocalTee(_) | Purity::Cast | Purity::Impure => {
-                Class::Opaque
+                Repeatable::Opaque
             }
         };
         self.stack.truncate(inputs);
-        if class == Class::Opaque {
+        if class == Repeatable::Opaque {
             self.reads.truncate(reads as usize);
         }
         for _ in 0..pushes {
@@ -221,7 +225,7 @@ impl Operands {
         }
         if let Some(result) = self.stack.last_mut().filter(|_| pushes == 1) {
             result.reads = reads;
-            result.needs_exact_reads = needs_exact_reads && class != Class::Opaque;
+            result.needs_exact_reads = needs_exact_reads && class != Repeatable::Opaque;
             result.made_at = matches!(purity, Purity::Made).then_some(offset);
             result.retrieved = retrieved;
             if let Purity::LocalGet(local) = purity {
@@ -239,6 +243,7 @@ impl Operands {
     #[inline]
     pub fn settle(&mut self, end: u32) {
         let first = self.stack.len().saturating_sub(std::mem::take(&mut self.unsettled));
+        work::count(self.stack.len() - first);
         self.stack[first..].iter_mut().for_each(|operand| operand.end = end);
     }
 
@@ -249,10 +254,10 @@ impl Operands {
         let Some(top) = self.stack.last_mut() else {
             return;
         };
-        if top.trust() == Class::Exact && top.end == offset {
+        if top.trust() == Repeatable::Exact && top.end == offset {
             top.needs_exact_reads = true;
         } else {
-            top.class = Class::Opaque;
+            top.class = Repeatable::Opaque;
             top.retrieved = None;
             self.reads.truncate(top.reads as usize);
         }
@@ -279,9 +284,9 @@ impl Operands {
     pub fn can_rerun(&self, position: usize, exact: bool) -> bool {
         let operand = &self.stack[position];
         let class_suffices = match operand.trust() {
-            Class::Exact => true,
-            Class::Silent => !exact,
-            Class::Opaque => false,
+            Repeatable::Exact => true,
+            Repeatable::Silent => !exact,
+            Repeatable::Opaque => false,
         };
         class_suffices
             && (!(exact || operand.needs_exact_reads) || self.reads_are_unchanged(position))
@@ -290,6 +295,7 @@ impl Operands {
     /// Whether each local that the tree at `position` reads still has the value that it had then: where one is written after it
     /// was read, it has the later value on a rewind.
     fn reads_are_unchanged(&self, position: usize) -> bool {
+        work::count(self.reads_of(position).len());
         let start = self.stack[position].start;
         self.reads_of(position).iter().all(|local| self.writes[local.0 as usize].last < start)
     }
@@ -306,7 +312,7 @@ impl Operands {
 
     /// Whether the tree of what was retrieved may run again where it stands, and finds the same place of the table.
     pub fn can_retrieve_again(&self, position: usize) -> bool {
-        self.stack[position].class == Class::Exact && self.reads_are_unchanged(position)
+        self.stack[position].class == Repeatable::Exact && self.reads_are_unchanged(position)
     }
 
     /// Offset of the `local.get` that gave the topmost value, if nothing else came between it and `offset`.

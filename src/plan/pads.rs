@@ -46,6 +46,7 @@ use super::skeleton::{Handler, Skeleton};
 use crate::index::{LocalIdx, TagIdx};
 use crate::limits::Limit;
 use crate::read::Module;
+use crate::work;
 use std::collections::BTreeMap;
 use wasmparser::ValType;
 
@@ -102,6 +103,7 @@ impl KnownTags {
     pub(super) fn of(module: &Module<'_>) -> KnownTags {
         let mut known = KnownTags::default();
         for (tag, description) in module.tags.iter_enumerated() {
+            work::count(1);
             let payload = module.func_type_at(description.ty).params();
             if known.tags.len() < MOST_TAGS && !payload.iter().any(|ty| ty.is_reference_type()) {
                 known.add(tag, payload);
@@ -114,6 +116,7 @@ impl KnownTags {
     fn add(&mut self, tag: TagIdx, payload: &[ValType]) {
         let mut of_type: BTreeMap<ValType, Vec<u32>> = BTreeMap::new();
         for (place, ty) in (0..).zip(&self.values) {
+            work::count(1);
             of_type.entry(*ty).or_default().push(place);
         }
         of_type.values_mut().for_each(|places| places.reverse());

@@ -21,6 +21,7 @@
 use super::Step;
 use super::regions::Region;
 use super::skeleton::{Event, NodeKind, Skeleton};
+use crate::work;
 use std::ops::Range;
 
 /// What is left of a body.
@@ -37,7 +38,7 @@ pub(super) struct Pruned {
 pub(super) fn prune(skeleton: &Skeleton, steps: &[(u32, Step)], regions: &mut [Region]) -> Pruned {
     regions[0].rewind_only = true;
     let start = skeleton.nodes[0].start;
-    let mut pass = Pass {
+    let mut pass = Pruner {
         skeleton,
         regions,
         rest: steps,
@@ -50,6 +51,7 @@ pub(super) fn prune(skeleton: &Skeleton, steps: &[(u32, Step)], regions: &mut [R
         next_node: 1,
     };
     for (event, offset) in skeleton.events.iter().zip(&skeleton.offsets) {
+        work::count(1);
         pass.event(*event, *offset);
     }
     Pruned { steps: pass.kept, dead: pass.dead, end_reachable: pass.live }
@@ -60,6 +62,7 @@ fn branched_back(skeleton: &Skeleton) -> Vec<bool> {
     let mut branched = vec![false; skeleton.loops as usize];
     let mut labels: Vec<Option<u32>> = Vec::new();
     for event in &skeleton.events {
+        work::count(1);
         match *event {
             Event::Block | Event::If | Event::Try => labels.push(None),
             Event::Loop(ordinal) => labels.push(Some(ordinal)),
@@ -77,7 +80,7 @@ fn branched_back(skeleton: &Skeleton) -> Vec<bool> {
 }
 
 /// A construct that the pass is inside of.
-struct Label {
+struct Enclosing {
     kind: LabelKind,
     /// Whether it is entered other than by a rewind.
     start_live: bool,
@@ -95,7 +98,7 @@ enum LabelKind {
     Node(NodeKind),
 }
 
-struct Pass<'a> {
+struct Pruner<'a> {
     skeleton: &'a Skeleton,
     regions: &'a mut [Region],
     /// The steps that are still to be looked at.
@@ -105,12 +108,12 @@ struct Pass<'a> {
     live: bool,
     /// Where dead code began, unless it is live.
     dead_since: u32,
-    labels: Vec<Label>,
+    labels: Vec<Enclosing>,
     branched_back: Vec<bool>,
     next_node: usize,
 }
 
-impl<'a> Pass<'a> {
+impl<'a> Pruner<'a> {
     fn event(&mut self, event: Event, offset: u32) {
         match event {
             Event::Block | Event::If | Event::Try | Event::Loop(_) => self.open(event, offset),
@@ -155,6 +158,7 @@ impl<'a> Pass<'a> {
     fn pass_before(&mut self, offset: u32) {
         let before = self.rest.partition_point(|(at, _)| *at < offset);
         let (passed, rest) = self.rest.split_at(before);
+        work::count(passed.len());
         self.rest = rest;
         if self.live {
             self.kept.extend_from_slice(passed);
@@ -178,7 +182,7 @@ impl<'a> Pass<'a> {
     fn open(&mut self, event: Event, offset: u32) {
         let Some(kind) = self.node_at(offset) else {
             let kind = if self.live { LabelKind::Plain } else { LabelKind::Skipped };
-            self.labels.push(Label { kind, start_live: self.live, reached: false });
+            self.labels.push(Enclosing { kind, start_live: self.live, reached: false });
             return;
         };
         self.next_node += 1;
@@ -196,7 +200,7 @@ impl<'a> Pass<'a> {
             self.die(offset);
         }
         self.live = start_live;
-        self.labels.push(Label { kind: LabelKind::Node(kind), start_live, reached: false });
+        self.labels.push(Enclosing { kind: LabelKind::Node(kind), start_live, reached: false });
     }
 
     /// The steps of a site, or of a region, from its first landing on; what only a rewind enters is noted.
@@ -207,6 +211,7 @@ impl<'a> Pass<'a> {
         let landing = here.iter().position(|(_, step)| matches!(step, Step::Land(_)));
         let here = &here[landing.unwrap_or(here.len())..];
         for (_, step) in here {
+            work::count(1);
             if let Step::Open(region) = step {
                 self.regions[region.0 as usize].rewind_only = true;
             }

@@ -8,13 +8,14 @@ use crate::index::FuncIdx;
 use crate::limits::{Limit, Sizes};
 use crate::read::Module;
 use crate::refusal::{Refusal, RefusalKind};
+use crate::work;
 use wasmparser::{Operator, ValType};
 
 /// All that was found so far that a module is refused for.
 #[derive(Default)]
-pub(super) struct Found(Vec<Refusal>);
+pub(super) struct RefusalsSoFar(Vec<Refusal>);
 
-impl Found {
+impl RefusalsSoFar {
     /// What a module is refused for as a whole; `added_memory`: what is added for frames; `has_frames`: whether there are any to
     /// save.
     ///
@@ -25,9 +26,9 @@ impl Found {
         abi: Abi,
         added_memory: Option<AddedMemory>,
         has_frames: bool,
-    ) -> Result<Found> {
+    ) -> Result<RefusalsSoFar> {
         match abi::instrumented(module) {
-            None => Ok(Found(of_module(module, abi, added_memory, has_frames))),
+            None => Ok(RefusalsSoFar(of_module(module, abi, added_memory, has_frames))),
             Some(evidence) => {
                 let refusal = Refusal::of_module(RefusalKind::AlreadyInstrumented, evidence);
                 Err(Error::Refused(refusal.into()))
@@ -161,6 +162,7 @@ pub(super) fn tail_guards(module: &Module<'_>, plan: &GuardPlan) -> Result<Vec<R
     // For each open construct whether it is a `try`, and how many are.
     let (mut constructs, mut tries) = (Vec::new(), 0_usize);
     for item in body.get_operators_reader().map_err(misread)?.into_iter_with_offsets() {
+        work::count(1);
         let (operator, offset) = item.map_err(misread)?;
         let offset = offset as u32;
         if tails.next_if(|guard| guard.offset == offset).is_some() && tries > 0 {
@@ -183,6 +185,32 @@ pub(super) fn tail_guards(module: &Module<'_>, plan: &GuardPlan) -> Result<Vec<R
         }
     }
     Ok(refusals)
+}
+
+/// How many bytes so many sites take at least in the body that a rewind enters.
+///
+/// At a site are a call, `i32.const` with the site's ordinal, `global.get`, `br_if` and `drop`; for its landing `block` and `end`,
+/// and an arm of a dispatch.
+pub fn least_bytes(sites: usize) -> u64 {
+    let each = 2 + 2 + 2 + 2 + 1 + 3 + 1;
+    let longer =
+        [1 << 6, 1 << 13, 1 << 20].map(|ordinal: u64| (sites as u64 + 1).saturating_sub(ordinal));
+    sites as u64 * each + longer.into_iter().sum::<u64>()
+}
+
+/// Refuses a function whose sites alone take more bytes than a body may have, before anything is done for them.
+///
+/// # Errors
+/// [`Error::Refused`], by the function's name.
+pub(super) fn many_sites(module: &Module<'_>, func: FuncIdx, sites: usize) -> Result<()> {
+    let bytes = least_bytes(sites);
+    if !Limit::BodyBytes.is_exceeded_by(bytes) {
+        return Ok(());
+    }
+    let start = module.body(func).map_or(0, |body| body.range().start as usize);
+    let what = format!("the output would have at least {}", Limit::BodyBytes.exceeded(bytes));
+    let refusal = Refusal::at(module.location(func, start), RefusalKind::Limit, what);
+    Err(Error::Refused(refusal.into()))
 }
 
 /// Refuses a function with more locals than engines accept.

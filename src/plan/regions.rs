@@ -1,6 +1,6 @@
 //! Regions, their labels and their dispatches: see the [module](super) for what a region is.
 
-use super::dispatch::{Caught, Dispatch, HandlerEntry, Reset};
+use super::dispatch::{Caught, Dispatch, HandlerWay, Reset};
 use super::pads::Pad;
 use super::skeleton::{NodeKind, Skeleton};
 use super::{
@@ -9,6 +9,7 @@ use super::{
 };
 use crate::index::TypeIdx;
 use crate::read::Module;
+use crate::work;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use wasmparser::BlockType;
@@ -70,6 +71,7 @@ impl Tree {
                 let mut children = Vec::new();
                 let mut child = first;
                 while child < end {
+                    work::count(1);
                     children.push(Item::Node(child));
                     child = nodes[child].next;
                 }
@@ -97,6 +99,7 @@ impl Tree {
     /// Puts runs of `items` into buckets until they open few enough labels.
     fn split(&mut self, mut items: Vec<Item>) -> Vec<Item> {
         while items.iter().map(|item| self.weight(*item)).sum::<usize>() > self.most_labels {
+            work::count(items.len());
             let mut runs: Vec<Vec<Item>> = Vec::new();
             let mut room = 0;
             for item in items {
@@ -213,22 +216,24 @@ impl Layout {
     pub fn by_ordinal<T: Default>(&self, of_sites: Vec<T>) -> Vec<T> {
         let mut by_ordinal: Vec<T> = of_sites.iter().map(|_| T::default()).collect();
         for (ordinal, item) in self.ordinals().into_iter().zip(of_sites) {
+            work::count(1);
             by_ordinal[ordinal as usize - 1] = item;
         }
         by_ordinal
     }
 
-    /// Completes the entries of handlers: for each body's region, in order. Pads learn which sites are inside.
+    /// Completes the ways into handlers: for each body's region, in order. Pads learn which sites are inside.
     pub fn set_caught(&mut self, caught: Vec<(RegionOrdinal, Caught)>, pads: &mut [Pad]) {
         let mut done: BTreeMap<RegionOrdinal, usize> = BTreeMap::new();
         for (region, caught) in caught {
+            work::count(1);
             let ordinal = done.entry(region).or_default();
             let dispatch = &mut self.regions[region.0 as usize].dispatch;
             if let Caught::Kept(pad) = caught {
                 let entered = dispatch.handlers_with_first().nth(*ordinal);
                 let pad = &mut pads[pad.0 as usize];
                 (pad.first, pad.sites) =
-                    entered.map_or((0, 0), |(first, entry)| (first, entry.sites));
+                    entered.map_or((0, 0), |(first, handler)| (first, handler.sites));
             }
             dispatch.handlers[*ordinal].caught = caught;
             *ordinal += 1;
@@ -323,6 +328,7 @@ impl<'a> Builder<'a> {
     fn handlers(&mut self, body: usize, node: usize) {
         let tree = self.tree;
         for ordinal in 0..self.skeleton.nodes[node].handlers.len() {
+            work::count(1);
             if tree.parts[node][ordinal + 1].is_empty() {
                 continue;
             }
@@ -349,6 +355,7 @@ impl<'a> Builder<'a> {
     /// Numbers the sites and settles the dispatches.
     fn number(&mut self) {
         for region in (0..self.drafts.len()).rev() {
+            work::count(1);
             let draft = &self.drafts[region];
             let inner = draft.inner.iter().map(|(_, inner)| inner);
             let inner = inner.chain(&draft.handlers);
@@ -361,16 +368,18 @@ impl<'a> Builder<'a> {
             let mut ordinal = first[region] + own;
             let mut handlers = Vec::new();
             for handler in std::mem::take(&mut self.drafts[region].handlers) {
+                work::count(1);
                 first[handler] = ordinal;
                 let sites = self.drafts[handler].size;
                 ordinal += sites;
-                handlers.push(HandlerEntry { sites, caught: Caught::Any });
+                handlers.push(HandlerWay { sites, caught: Caught::Any });
             }
             // The largest inner region comes last, where the dispatch needs no table for it.
             let mut inner = std::mem::take(&mut self.drafts[region].inner);
             inner.sort_by_key(|(_, inner)| (self.drafts[*inner].size, *inner));
             let mut regions = Vec::new();
             for (label, inner) in inner {
+                work::count(1);
                 first[inner] = ordinal;
                 ordinal += self.drafts[inner].size;
                 regions.push((label, self.drafts[inner].size));
@@ -384,6 +393,7 @@ impl<'a> Builder<'a> {
             };
             let mut sites = Vec::new();
             for (ordinal, site) in (first[region]..).zip(&draft.sites) {
+                work::count(1);
                 self.layout.sites[*site] = (ordinal, reset == Reset::AtLanding);
                 sites.push(self.layout.node_label[*site]);
             }

@@ -8,6 +8,7 @@ use super::liveness::{self, COLUMN};
 use super::skeleton::Skeleton;
 use super::steps::Steps;
 use crate::index::LocalIdx;
+use crate::work;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use wasmparser::ValType;
@@ -72,6 +73,7 @@ impl Saved {
         liveness::live_at_sites(skeleton, |column, live| {
             references.note(column, live);
             for (set, live) in sets.iter_mut().zip(live.chunks(run)) {
+                work::count(1);
                 set.add(column, live.iter().fold(0, |all, live| all | live));
             }
         });
@@ -112,6 +114,7 @@ impl References {
         for (site, live) in (0..).zip(live) {
             let mut here = live & references;
             while here != 0 {
+                work::count(1);
                 let local = LocalIdx((column * COLUMN) as u32 + here.trailing_zeros());
                 self.needed_at.entry(local).or_default().push(site);
                 here &= here - 1;
@@ -146,6 +149,7 @@ fn hold(sets: &mut [BitSet], held: &[Held], run: usize) {
     now.clear();
     for (position, set) in sets.iter_mut().enumerate() {
         while let Some((_, begins, local)) = changes.next_if(|(at, ..)| *at <= position) {
+            work::count(1);
             if begins {
                 now.insert(local.0 as usize);
             } else {

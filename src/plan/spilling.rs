@@ -21,6 +21,7 @@ use super::skeleton::{Home, Need, Node, NodeKind, Spill};
 use super::walk::Walk;
 use crate::analyze::{Site, Target};
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};
+use crate::work;
 use std::ops::Range;
 use wasmparser::{BlockType, Operator, ValType};
 
@@ -42,7 +43,7 @@ pub(super) enum Fate {
 }
 
 /// A call that may reach an entry.
-struct Call {
+struct SiteCall {
     /// Offset.
     at: u32,
     target: Target,
@@ -51,7 +52,7 @@ struct Call {
     height: usize,
 }
 
-impl Call {
+impl SiteCall {
     /// What a rewind needs the value at `position` for: those below the arguments are used later; of the arguments
     /// the callee looks at some again, and one may say which function that is.
     fn need(&self, position: usize) -> Need {
@@ -88,6 +89,7 @@ impl<'m> Walk<'m, '_> {
     /// it is known where they come back.
     pub fn end_spills(&mut self, height: usize, fate: Fate) {
         while self.spilled.len() > height {
+            work::count(1);
             let spill = self.spilled.pop().expect("checked");
             let position = self.spilled.len();
             match fate {
@@ -125,10 +127,11 @@ impl<'m> Walk<'m, '_> {
         let (pops, _) = op.operator_arity(&self.validator).expect("calls have an arity");
         let height = self.operands.height();
         let args = height - pops as usize;
-        let call = Call { at: offset, target: site.target, args, height };
+        let call = SiteCall { at: offset, target: site.target, args, height };
         let landing = self.landing(&call);
         let ordinal = self.out.needed.len() as u32;
         for position in landing.first..height {
+            work::count(1);
             let reads = self.operands.needed_reads(position, call.needs(position));
             self.needed.extend(reads.iter().map(|local| (ordinal, *local)));
         }
@@ -159,7 +162,7 @@ impl<'m> Walk<'m, '_> {
     }
 
     /// As many values from the top as can be computed again where they stand.
-    fn landing(&self, call: &Call) -> Landing {
+    fn landing(&self, call: &SiteCall) -> Landing {
         let mut landing = Landing { first: call.height, at: call.at, index: None };
         if let Some((callee, retrieved)) = self.retrieved_callee(call) {
             if !self.can_retrieve_again(callee) {
@@ -169,6 +172,7 @@ impl<'m> Walk<'m, '_> {
             (landing.first, landing.at) = (callee, self.operands.above(callee)[0].start);
         }
         while landing.first > self.spilled.len() {
+            work::count(1);
             let position = landing.first - 1;
             let operand = self.operands.above(position)[0];
             if operand.end != landing.at || !self.can_rerun(position, call.needs(position)) {
@@ -180,7 +184,7 @@ impl<'m> Walk<'m, '_> {
     }
 
     /// The position of the reference that a `call_ref` calls, if it was got from a table just before.
-    fn retrieved_callee(&self, call: &Call) -> Option<(usize, Retrieved)> {
+    fn retrieved_callee(&self, call: &SiteCall) -> Option<(usize, Retrieved)> {
         let is_ref = matches!(call.target, Target::Ref { .. });
         let callee =
             call.height.checked_sub(1).filter(|callee| is_ref && *callee >= self.spilled.len())?;
@@ -237,6 +241,7 @@ impl<'m> Walk<'m, '_> {
     fn spill_below_constructs(&mut self) {
         let with_sites = self.open.iter().rposition(|open| open.has_site);
         for index in with_sites.map_or(0, |index| index + 1)..self.open.len() {
+            work::count(1);
             let open = &mut self.open[index];
             open.has_site = true;
             let (height, node) = (open.height, open.node);
@@ -266,6 +271,7 @@ impl<'m> Walk<'m, '_> {
     ) -> Range<usize> {
         let start = self.out.spills.len();
         for position in self.spilled.len()..height {
+            work::count(1);
             let operand = self.validator.get_operand_type(self.operands.height() - 1 - position);
             let operand = operand.flatten().expect("live code has no operand of unknown type");
             let ty = ty(position).unwrap_or(operand);
@@ -282,6 +288,7 @@ impl<'m> Walk<'m, '_> {
         all.sort_unstable();
         all.dedup();
         for (site, local) in all {
+            work::count(1);
             let locals = &mut self.out.needed_locals;
             let range = &mut self.out.needed[site as usize].1;
             if range.start == range.end {

@@ -15,6 +15,7 @@ use super::{RegionOrdinal, Step};
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};
 use crate::options::Form;
 use crate::read::Module;
+use crate::work;
 use wasmparser::{BlockType, ValType};
 
 pub(super) struct Steps {
@@ -26,7 +27,7 @@ pub(super) struct Steps {
     pub held: Vec<Held>,
     /// The types of the temporaries, numbered behind the declared locals.
     pub temps: Vec<ValType>,
-    /// What handlers caught: the region of the `try`'s body, and for each of its handlers with sites, in order, one entry.
+    /// What handlers caught: the region of the `try`'s body, and for each of its handlers with sites, in order, one item.
     pub caught: Vec<(RegionOrdinal, Caught)>,
     /// The handlers that keep it over their sites.
     pub pads: Vec<Pad>,
@@ -43,7 +44,7 @@ pub(super) fn steps(
     layout: &Layout,
     tags: &KnownTags,
 ) -> Steps {
-    let mut emitter = Emitter {
+    let mut writer = StepWriter {
         module,
         skeleton,
         tree,
@@ -61,8 +62,8 @@ pub(super) fn steps(
         open_pads: 0,
         nullable: Vec::new(),
     };
-    emitter.run();
-    let Emitter { mut steps, mut plain, held, temps, caught, pads, nullable, .. } = emitter;
+    writer.run();
+    let StepWriter { mut steps, mut plain, held, temps, caught, pads, nullable, .. } = writer;
     for steps in [&mut steps, &mut plain] {
         steps.extend(skeleton.omitted.iter().map(|offset| (*offset, Step::Omit)));
         steps.sort_by_key(|(offset, _)| *offset);
@@ -111,7 +112,7 @@ struct Away {
     since: u32,
 }
 
-struct Emitter<'a> {
+struct StepWriter<'a> {
     /// Whether the function has a body that no rewind enters.
     is_apart: bool,
     module: &'a Module<'a>,
@@ -134,11 +135,12 @@ struct Emitter<'a> {
     nullable: Vec<TypeIdx>,
 }
 
-impl<'a> Emitter<'a> {
+impl<'a> StepWriter<'a> {
     fn run(&mut self) {
         let tree = self.tree;
         let mut tasks = vec![Task::Items(&tree.parts[0][0])];
         while let Some(task) = tasks.pop() {
+            work::count(1);
             match task {
                 Task::Items([]) => {}
                 Task::Items([item, rest @ ..]) => {
@@ -191,6 +193,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn push_in(&mut self, bodies: Bodies, offset: u32, step: Step) {
+        work::count(1);
         // Where an unwind is undone inside of a pad, every body is entered there.
         let bodies = match bodies {
             Bodies::Entered if self.open_pads > 0 => Bodies::Both,
@@ -282,6 +285,7 @@ impl<'a> Emitter<'a> {
     /// Where in `away` the values begin that come back at a node.
     fn returning(&self, index: usize) -> usize {
         let here = |away: &&Away| self.skeleton.spills[away.spill].last == index;
+        work::count(1);
         self.away.len() - self.away.iter().rev().take_while(here).count()
     }
 
@@ -296,6 +300,7 @@ impl<'a> Emitter<'a> {
         let returning = self.away.split_off(self.returning(index));
         let mut temps = Vec::with_capacity(returning.len());
         for Away { spill, back, since } in returning {
+            work::count(1);
             let spill = &self.skeleton.spills[spill];
             if let (Step::Get(local), Home::Temp) = (back, spill.home) {
                 temps.push(local);

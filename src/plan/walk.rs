@@ -13,6 +13,7 @@ use crate::analyze::Site;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, LocalIdx, TagIdx, TypeIdx};
 use crate::read::Module;
+use crate::work;
 use wasmparser::{
     BlockType, FuncValidator, FuncValidatorAllocations, Operator, ValidatorResources,
 };
@@ -60,7 +61,7 @@ pub(super) struct Walk<'m, 'a> {
     pub out: Skeleton,
 }
 
-/// What walks use one after the other, so that memory is not asked for once a function.
+/// What one walk leaves to the next, so that not every function asks for memory anew.
 #[derive(Default)]
 pub(super) struct Scratch {
     allocations: FuncValidatorAllocations,
@@ -136,6 +137,7 @@ impl Walk<'_, '_> {
         self.open_frame(NodeKind::Block, body.range().start as u32, BlockType::Empty, 0, 0);
         let mut sites = sites.iter().peekable();
         while !reader.eof() {
+            work::count(1);
             let offset = reader.original_position() as u32;
             let site = sites.next_if(|site| site.offset == offset);
             reader.visit_operator(&mut Pass { walk: self, offset, site })??;

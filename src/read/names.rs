@@ -3,6 +3,7 @@
 use super::{Func, Section};
 use crate::index::{FuncIdx, IndexVec};
 use crate::text;
+use crate::work;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use wasmparser::{BinaryReader, Export, ExternalKind};
@@ -30,6 +31,7 @@ impl<'a> Names<'a> {
         let mut unusual = BTreeMap::new();
         for section in sections.iter().filter(|section| section.is_custom("name")) {
             for (func, name) in function_names(&bytes[section.contents.clone()]) {
+                work::count(1);
                 if funcs.get(func).is_none() {
                     continue;
                 }
@@ -42,11 +44,13 @@ impl<'a> Names<'a> {
             }
         }
         for (func, entity) in entities.iter_enumerated() {
+            work::count(1);
             if let Some(import) = entity.import {
                 funcs[func].get_or_insert(import.name);
             }
         }
         for export in exports {
+            work::count(1);
             let func = FuncIdx(export.index);
             if export.kind == ExternalKind::Func && funcs.get(func).is_some() {
                 funcs[func].get_or_insert(export.name);

@@ -3,6 +3,7 @@
 use super::{Module, features};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
+use crate::work;
 use std::ops::Range;
 use wasmparser::{BinaryReader, Operator, OperatorsReader, ValType};
 
@@ -48,6 +49,7 @@ impl<'a> Operators<'a> {
 
     fn read(reader: &mut OperatorsReader<'a>) -> Result<Located<'a>> {
         let start = reader.original_position() as u32;
+        work::count(1);
         let operator = reader.read().map_err(|error| Error::misread(&error))?;
         Ok(Located { operator, start, end: reader.original_position() as u32 })
     }

@@ -1,6 +1,6 @@
 //! Finds the limit that a module exceeds which the validator refused, by counting anew.
 //!
-//! A number that can't be true counts for nothing: a vector has at most as many entries as bytes.
+//! A number that can't be true counts for nothing: a vector has at most as many items as bytes.
 
 use super::features;
 use super::sections::headers;
@@ -11,10 +11,10 @@ use wasmparser::{
 };
 
 /// A limit, and the number that exceeds it.
-type Found = (Limit, u64);
+type Exceeded = (Limit, u64);
 
 /// The limit that is exceeded in what the validator read up to `offset`.
-pub(super) fn over_limit(bytes: &[u8], offset: usize) -> Option<Found> {
+pub(super) fn over_limit(bytes: &[u8], offset: usize) -> Option<Exceeded> {
     let mut counter = Counter { offset, ..Counter::default() };
     let mut parser = Parser::new(0);
     parser.set_features(features());
@@ -31,7 +31,7 @@ pub(super) fn over_limit(bytes: &[u8], offset: usize) -> Option<Found> {
     exceeded([(Limit::ModuleBytes, bytes.len() as u64)]).or_else(|| vector_at(bytes, offset))
 }
 
-fn exceeded(numbers: impl IntoIterator<Item = Found>) -> Option<Found> {
+fn exceeded(numbers: impl IntoIterator<Item = Exceeded>) -> Option<Exceeded> {
     numbers.into_iter().find(|(limit, number)| limit.is_exceeded_by(*number))
 }
 
@@ -52,7 +52,7 @@ struct Counter {
 }
 
 impl Counter {
-    fn payload(&mut self, payload: &Payload<'_>) -> Option<Found> {
+    fn payload(&mut self, payload: &Payload<'_>) -> Option<Exceeded> {
         let sizes = &mut self.sizes;
         match payload {
             Payload::TypeSection(types) => {
@@ -144,7 +144,7 @@ impl Counter {
     }
 
     /// The body in which the validator stopped.
-    fn body(&self, body: &FunctionBody<'_>) -> Option<Found> {
+    fn body(&self, body: &FunctionBody<'_>) -> Option<Exceeded> {
         let range = body.range();
         let bytes = exceeded([(Limit::BodyBytes, range.end - range.start)]);
         if bytes.is_some() || !(range.start..range.end).contains(&(self.offset as u64)) {
@@ -156,7 +156,7 @@ impl Counter {
     }
 
     /// The handlers of the operator that can't be read, if it is a `try_table`.
-    fn catches(&self, body: &FunctionBody<'_>) -> Option<Found> {
+    fn catches(&self, body: &FunctionBody<'_>) -> Option<Exceeded> {
         const TRY_TABLE: u8 = 0x1f;
         let mut reader = body.get_operators_reader().ok()?;
         let start = loop {
@@ -176,7 +176,7 @@ impl Counter {
     }
 }
 
-/// How many entries a section has, if there is room for them.
+/// How many items a section has, if there is room for them.
 fn count<T>(section: &SectionLimited<'_, T>) -> u64 {
     let range = section.range();
     let count = u64::from(section.count());
@@ -195,9 +195,9 @@ fn at(sizes: &[u64], index: u32) -> u64 {
     sizes.get(index as usize).copied().unwrap_or(0)
 }
 
-/// A vector inside an entry of a section, whose length stands where the validator stopped: that is the
+/// A vector inside an item of a section, whose length stands where the validator stopped: that is the
 /// first byte of a length that it refuses, or for a name the last.
-fn vector_at(bytes: &[u8], offset: usize) -> Option<Found> {
+fn vector_at(bytes: &[u8], offset: usize) -> Option<Exceeded> {
     const MAX_BYTES: usize = 5;
     let inside = |section: &super::sections::Header| {
         section.start <= offset && (offset as u64) < section.end.min(bytes.len() as u64)
@@ -355,7 +355,7 @@ mod tests {
 
     #[test]
     fn a_number_that_cannot_be_true_is_no_limit() {
-        // Globals, parameters, and a name: each is said to have more entries than bytes.
+        // Globals, parameters, and a name: each is said to have more items than bytes.
         for contents in [
             &b"\x06\x05\xff\xff\xff\x7f\0"[..],
             b"\x01\x05\x01\x60\xff\xff\x03",

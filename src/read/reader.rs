@@ -1,4 +1,4 @@
-//! Reads a module payload by payload, and takes its index spaces down.
+//! Reads a module payload by payload, and notes what is in its index spaces.
 
 use super::diagnose::diagnose;
 use super::{Func, Global, Import, Memory, Module, Names, Section, Table, Tag, features};
@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::index::{
     DataIdx, ElemIdx, FuncIdx, GlobalIdx, IndexVec, MemoryIdx, TableIdx, TagIdx, TypeIdx,
 };
+use crate::work;
 use std::ops::Range;
 use std::sync::OnceLock;
 use wasmparser::types::Types;
@@ -24,6 +25,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Module<'_>> {
     let mut parser = Parser::new(0);
     parser.set_features(features());
     for payload in parser.parse_all(bytes) {
+        work::count(1);
         let payload = payload.map_err(|error| diagnose(bytes, &error))?;
         if let Payload::Version { encoding: Encoding::Component, .. } = payload {
             return Err(Error::Component);
@@ -84,16 +86,19 @@ impl<'a> Reader<'a> {
         match payload {
             Payload::ImportSection(imports) => {
                 for import in imports.into_imports() {
+                    work::count(1);
                     self.import(&import?);
                 }
             }
             Payload::FunctionSection(functions) => {
                 for ty in functions {
+                    work::count(1);
                     self.defined_types.push(TypeIdx(ty?));
                 }
             }
             Payload::TableSection(tables) => {
                 for table in tables {
+                    work::count(1);
                     let table = table?;
                     let init = match table.init {
                         TableInit::RefNull => None,
@@ -109,11 +114,13 @@ impl<'a> Reader<'a> {
             }
             Payload::TagSection(tags) => {
                 for tag in tags {
+                    work::count(1);
                     self.tags.push(Tag { ty: TypeIdx(tag?.func_type_idx), import: None });
                 }
             }
             Payload::GlobalSection(globals) => {
                 for global in globals {
+                    work::count(1);
                     let global = global?;
                     let init = Some(global.init_expr);
                     self.globals.push(Global { ty: global.ty, import: None, init });
@@ -158,6 +165,7 @@ impl<'a> Reader<'a> {
     fn finish(mut self, types: Types) -> Module<'a> {
         let imported_funcs = self.funcs.len();
         for (ty, body) in self.defined_types.into_iter().zip(self.bodies) {
+            work::count(1);
             self.funcs.push(Func { ty, import: None, body: Some(body) });
         }
         let names = Names::read(self.bytes, &self.sections, &self.funcs, &self.exports);

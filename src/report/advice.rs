@@ -3,7 +3,7 @@
 pub use crate::analyze::Extent;
 
 use super::closure::import_name;
-use crate::analyze::{Called, Imports, OnlyCall, Support, SupportKind};
+use crate::analyze::{Called, NamedImports, OnlyCall, Support, SupportKind};
 use crate::index::FuncIdx;
 use crate::options::{Assumption, EntryPattern, FuncPattern, TablePattern};
 use crate::read::Module;
@@ -19,12 +19,12 @@ pub struct Advice {
     pub closure: Extent,
     /// What holds it up, what saves most functions first. The figures are not to be added up: what
     /// two items save may be the same.
-    pub items: Vec<Item>,
+    pub items: Vec<AdviceItem>,
 }
 
 /// One thing that holds the closure up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Item {
+pub struct AdviceItem {
     /// What it is.
     #[serde(flatten)]
     pub without: Without,
@@ -61,12 +61,12 @@ pub enum Without {
     /// That these imports call back.
     Reentry {
         /// The imports, in index order.
-        imports: Vec<Import>,
+        imports: Vec<NamedImport>,
     },
     /// That these imports are entries.
     Entries {
         /// The imports, in index order.
-        imports: Vec<Import>,
+        imports: Vec<NamedImport>,
     },
     /// All calls of one type, or of all types, whose operand (the index into the table, or the reference)
     /// is not known.
@@ -98,7 +98,7 @@ pub enum Without {
 
 /// An imported function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Import {
+pub struct NamedImport {
     /// Its index.
     pub index: u32,
     /// Its module and field name, as `module.name`.
@@ -129,7 +129,7 @@ impl Advice {
     pub(crate) fn new(module: &Module<'_>, closure: Extent, supports: &[Support]) -> Advice {
         let item = |support: &Support| {
             let without = Without::new(module, &support.kind);
-            Item { without, saves: support.saves, remedy: Remedy::of(&support.kind) }
+            AdviceItem { without, saves: support.saves, remedy: Remedy::of(&support.kind) }
         };
         let mut items: Vec<_> = supports.iter().map(item).collect();
         // The sort is stable: what saves the same stays in the order in which it is found.
@@ -138,7 +138,7 @@ impl Advice {
     }
 
     /// The text, with what `remark` says of it behind each item.
-    pub fn text(&self, remark: impl Fn(&Item) -> String) -> String {
+    pub fn text(&self, remark: impl Fn(&AdviceItem) -> String) -> String {
         let Extent { functions, code_bytes } = self.closure;
         let mut text =
             format!("{functions} functions, {code_bytes} bytes of code in the closure\n");
@@ -172,8 +172,8 @@ impl Remedy {
 
 impl Without {
     fn new(module: &Module<'_>, kind: &SupportKind) -> Without {
-        let imports = |imports: &Imports| {
-            imports.funcs.iter().map(|func| Import::new(module, *func)).collect()
+        let imports = |imports: &NamedImports| {
+            imports.funcs.iter().map(|func| NamedImport::new(module, *func)).collect()
         };
         match kind {
             SupportKind::VisibleTable(table) => Without::Table { table: table.0 },
@@ -195,9 +195,9 @@ impl Without {
     }
 }
 
-impl Import {
-    fn new(module: &Module<'_>, func: FuncIdx) -> Import {
-        Import { index: func.0, name: import_name(module, func) }
+impl NamedImport {
+    fn new(module: &Module<'_>, func: FuncIdx) -> NamedImport {
+        NamedImport { index: func.0, name: import_name(module, func) }
     }
 }
 
@@ -232,7 +232,7 @@ impl fmt::Display for Advice {
     }
 }
 
-impl fmt::Display for Item {
+impl fmt::Display for AdviceItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Extent { functions, code_bytes } = self.saves;
         write!(f, "{functions:9}  {code_bytes:10}  {}", self.without)
@@ -287,7 +287,7 @@ impl fmt::Display for HoldingCall {
 /// How many imports a line names.
 const NAMED_IMPORTS: usize = 3;
 
-fn write_imports(f: &mut fmt::Formatter<'_>, imports: &[Import], role: &str) -> fmt::Result {
+fn write_imports(f: &mut fmt::Formatter<'_>, imports: &[NamedImport], role: &str) -> fmt::Result {
     let named = imports.iter().take(NAMED_IMPORTS);
     let names: Vec<_> = named.map(|import| escape(&import.name)).collect();
     write!(f, "{}", names.join(", "))?;

@@ -17,7 +17,7 @@ pub struct Report {
     /// How many functions the closure has.
     pub counts: Counts,
     /// The functions of the closure, in index order.
-    pub closure: Vec<Function>,
+    pub closure: Vec<ClosureFunction>,
     /// What the closure relies on and this tool can't check, one sentence each.
     pub assumptions: Vec<String>,
     /// What the analysis recognised by itself, or could not follow, one sentence each.
@@ -27,7 +27,7 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// What the user assumed beyond that, with what each assumption saves.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub assumed: Vec<Assumed>,
+    pub assumed: Vec<AssumptionCost>,
     /// What the guards cost that these assumptions ask for.
     #[serde(flatten, skip_serializing_if = "Guards::are_none")]
     pub guards: Guards,
@@ -70,7 +70,7 @@ impl fmt::Display for Guards {
 
 /// An assumption of the user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Assumed {
+pub struct AssumptionCost {
     /// The assumption as a sentence.
     pub assumption: String,
     /// How many more functions the closure would have without it.
@@ -82,9 +82,9 @@ pub struct Assumed {
 }
 
 /// `no entry is ever called below `main`: 12 functions fewer, for 3 guards (24 bytes)`.
-impl fmt::Display for Assumed {
+impl fmt::Display for AssumptionCost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Assumed { assumption, saves, costs } = self;
+        let AssumptionCost { assumption, saves, costs } = self;
         write!(f, "{assumption}: {} fewer, for {costs}", count(*saves, "function"))
     }
 }
@@ -102,7 +102,7 @@ pub struct Counts {
 
 /// A function of the closure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Function {
+pub struct ClosureFunction {
     /// Its index in the function index space.
     pub index: u32,
     /// Its name, if it has one.
@@ -124,7 +124,7 @@ impl Report {
         };
         let inside = analysis.closure.iter_enumerated().filter(|(_, in_it)| **in_it);
         let closure: Vec<_> = inside
-            .map(|(func, _)| Function {
+            .map(|(func, _)| ClosureFunction {
                 index: func.0,
                 name: module.func_name(func).map(Into::into),
                 import: module.is_import(func),
@@ -142,7 +142,7 @@ impl Report {
             assumed: analysis
                 .savings
                 .iter()
-                .map(|saving| Assumed {
+                .map(|saving| AssumptionCost {
                     assumption: saving.assumption.clone(),
                     saves: saving.functions,
                     costs: Guards::new(saving.guards.iter().filter_map(cost)),
@@ -177,7 +177,7 @@ impl fmt::Display for Report {
     }
 }
 
-impl fmt::Display for Function {
+impl fmt::Display for ClosureFunction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.import { "import" } else { "local" };
         write!(f, "{} {kind}", self.index)?;
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn a_name_with_a_line_break_stays_on_one_line() {
         let function =
-            Function { index: 1, name: Some("a\nb".into()), import: false, frames: true };
+            ClosureFunction { index: 1, name: Some("a\nb".into()), import: false, frames: true };
         assert_eq!(function.to_string(), "1 local a\\nb");
     }
 }

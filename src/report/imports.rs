@@ -19,12 +19,12 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Imports {
     /// The imports, in index order.
-    pub imports: Vec<Import>,
+    pub imports: Vec<ImportedFunction>,
 }
 
 /// An imported function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Import {
+pub struct ImportedFunction {
     /// Its index in the function index space.
     pub index: u32,
     /// The import's module name.
@@ -52,7 +52,7 @@ impl Imports {
         let minified = Minified::find(module);
         let import = |(func, entity): (FuncIdx, &Func<'_>)| {
             let read::Import { module: from, name } = entity.import?;
-            Some(Import {
+            Some(ImportedFunction {
                 index: func.0,
                 module: from.into(),
                 name: name.into(),
@@ -67,7 +67,7 @@ impl Imports {
     }
 }
 
-impl Import {
+impl ImportedFunction {
     /// As a pattern that means it alone.
     fn pattern(&self) -> EntryPattern {
         EntryPattern::exact(&*self.module, &*self.name)
@@ -116,7 +116,7 @@ impl fmt::Display for Imports {
     }
 }
 
-impl fmt::Display for Import {
+impl fmt::Display for ImportedFunction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pattern = self.pattern().to_string();
         write!(f, "{:5}  {:5}  {} {}", self.index, self.calls, escape(&pattern), self.r#type)?;

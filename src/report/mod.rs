@@ -25,5 +25,5 @@ pub mod stats;
 pub mod summary;
 pub(crate) mod undone;
 
-pub use closure::{Assumed, Counts, Function, Guards, Report};
+pub use closure::{AssumptionCost, ClosureFunction, Counts, Guards, Report};
 pub use summary::Summary;

@@ -18,7 +18,7 @@ pub struct Stats {
     /// How the figures of single functions are spread.
     pub spread: Spread,
     /// The functions that get frames, in index order.
-    pub functions: Vec<Function>,
+    pub functions: Vec<FunctionStats>,
     /// The functions that only get guards, in index order.
     pub guarded: Vec<Guarded>,
 }
@@ -53,7 +53,7 @@ pub struct Total {
 
 /// A function that gets frames.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Function {
+pub struct FunctionStats {
     /// Its index in the function index space.
     pub index: u32,
     /// Its name, if it has one.
@@ -117,8 +117,8 @@ pub struct Distribution {
 }
 
 /// The functions that get frames, as far as the plan tells.
-fn planned(module: &Module<'_>, plan: &Plan) -> Vec<Function> {
-    let functions = plan.funcs.iter().map(|plan| Function {
+fn planned(module: &Module<'_>, plan: &Plan) -> Vec<FunctionStats> {
+    let functions = plan.funcs.iter().map(|plan| FunctionStats {
         index: plan.func.0,
         name: name(module, plan.func),
         sites: u64::from(plan.sites),
@@ -147,7 +147,7 @@ fn name(module: &Module<'_>, func: FuncIdx) -> Option<String> {
 
 /// What the plan tells of the costs; the sizes are those of the output.
 pub(crate) struct Planned {
-    functions: Vec<Function>,
+    functions: Vec<FunctionStats>,
     guarded: Vec<Guarded>,
     module_bytes_before: usize,
 }
@@ -184,7 +184,11 @@ impl Stats {
         Stats::new(Vec::new(), Vec::new(), [module.bytes.len(); 2])
     }
 
-    fn new(functions: Vec<Function>, guarded: Vec<Guarded>, module_bytes: [usize; 2]) -> Stats {
+    fn new(
+        functions: Vec<FunctionStats>,
+        guarded: Vec<Guarded>,
+        module_bytes: [usize; 2],
+    ) -> Stats {
         let spreads = FIGURES.map(|(_, figure)| Distribution::of(&functions, figure));
         let [sites, saved_locals, frame_bytes, code_bytes_added] = spreads;
         Stats {
@@ -208,7 +212,7 @@ impl Stats {
     }
 
     /// The `count` functions whose bodies grow most, the largest growth first.
-    pub fn largest(&self, count: usize) -> Vec<&Function> {
+    pub fn largest(&self, count: usize) -> Vec<&FunctionStats> {
         let mut functions: Vec<_> = self.functions.iter().collect();
         functions.sort_by_key(|function| std::cmp::Reverse(function.code_bytes_added));
         functions.truncate(count);
@@ -225,7 +229,7 @@ impl Stats {
 }
 
 /// A figure of a function.
-type Figure = fn(&Function) -> i64;
+type Figure = fn(&FunctionStats) -> i64;
 
 /// The figures that are spread out, with their headings.
 const FIGURES: [(&str, Figure); 4] = [
@@ -237,7 +241,7 @@ const FIGURES: [(&str, Figure); 4] = [
 
 impl Distribution {
     /// The distribution of a figure; zeros if there are no functions.
-    fn of(functions: &[Function], figure: Figure) -> Distribution {
+    fn of(functions: &[FunctionStats], figure: Figure) -> Distribution {
         let mut figures: Vec<i64> = functions.iter().map(figure).collect();
         figures.sort_unstable();
         let Some(max) = figures.last().copied() else { return Distribution::default() };
@@ -332,7 +336,7 @@ impl fmt::Display for Spread {
 }
 
 /// A table of functions.
-struct Largest<'s>(Vec<&'s Function>);
+struct Largest<'s>(Vec<&'s FunctionStats>);
 
 impl fmt::Display for Largest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -355,7 +359,7 @@ mod tests {
     fn distribution(figures: impl IntoIterator<Item = i64>) -> Distribution {
         let functions: Vec<_> = figures
             .into_iter()
-            .map(|code_bytes_added| Function {
+            .map(|code_bytes_added| FunctionStats {
                 index: 0,
                 name: None,
                 sites: 1,

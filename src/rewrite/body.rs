@@ -6,12 +6,13 @@
 use super::output::{Output, Position};
 use super::reentry;
 use super::runtime::Runtime;
-use super::site::Exits;
+use super::site::ExitLabels;
 use crate::emit::Edited;
 use crate::error::Result;
 use crate::index::{LocalIdx, TypeIdx};
 use crate::plan::{BodyPlan, FuncPlan, RegionOrdinal, Step};
 use crate::read::{Located, Module, labels};
+use crate::work;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, Catch, Encode, ValType};
 use wasmparser::Operator;
@@ -40,7 +41,7 @@ fn write(mut out: Output<'_, '_>) -> Result<Edited> {
     // The body is a label too.
     let body = out.opened();
     reentry::begin(&mut out);
-    let exits = Exits::open(&mut out);
+    let exits = ExitLabels::open(&mut out);
     if out.body.is_entered() {
         reentry::open_region(&mut out, RegionOrdinal(0));
     }
@@ -67,7 +68,7 @@ fn declare(out: &mut Output<'_, '_>) -> Result<()> {
         return Ok(());
     }
     let declared = out.module.declarations(out.plan.func)?;
-    let resume = out.body.entry.is_some().then_some(wasmparser::ValType::I32);
+    let resume = out.body.rewind.is_some().then_some(wasmparser::ValType::I32);
     let added = runs(out, out.plan.temps.iter().copied().chain(resume));
     (declared.runs + added.len() as u32).encode(out.bytes.raw());
     out.bytes.copy(declared.range);
@@ -83,6 +84,7 @@ fn runs(
 ) -> Vec<(u32, ValType)> {
     let mut runs: Vec<(u32, ValType)> = Vec::new();
     for ty in types.map(|ty| out.runtime.types.val_type(ty)) {
+        work::count(1);
         match runs.last_mut() {
             Some((count, last)) if *last == ty => *count += 1,
             _ => runs.push((1, ty)),
@@ -99,7 +101,7 @@ fn encode_run((count, ty): &(u32, ValType), out: &mut Vec<u8>) {
 /// Goes through the operators of the input.
 struct Copier<'m, 'a> {
     out: Output<'m, 'a>,
-    exits: Exits<'m>,
+    exits: ExitLabels<'m>,
     /// The label of each open construct of the input, outermost first.
     constructs: Vec<Position>,
 }
@@ -125,6 +127,7 @@ impl Copier<'_, '_> {
                 self.operator(&located);
             }
             for (_, step) in here {
+                work::count(1);
                 self.step(*step, &located);
             }
         }

@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::index::{FuncIdx, GlobalIdx};
 use crate::plan::GuardPlan;
 use crate::read::Module;
+use crate::work;
 use wasm_encoder::{BlockType, InstructionSink};
 use wasmparser::Operator;
 
@@ -53,6 +54,7 @@ impl Guard {
             Splice::new(module.bytes, body.len() + plan.calls.len() * 10, self.maps_offsets);
         let mut rest = body.start;
         for guarded in &plan.calls {
+            work::count(1);
             let located = module.operator_at(plan.func, guarded.offset)?;
             let at = located.range();
             if guarded.tail {
@@ -75,7 +77,7 @@ impl Guard {
         &self,
         module: &Module<'_>,
         func: FuncIdx,
-        guarded: analyze::Guard,
+        guarded: analyze::GuardedCall,
     ) -> Result<usize> {
         let leb = |number: u32| leb_len(number as usize);
         // `global.get`, `if` with its block type, `call`, `end`.
@@ -177,7 +179,7 @@ mod tests {
         bytes
     }
 
-    fn calls(module: &Module<'_>, func: FuncIdx) -> Vec<analyze::Guard> {
+    fn calls(module: &Module<'_>, func: FuncIdx) -> Vec<analyze::GuardedCall> {
         let guarded = |located: Located<'_>| {
             let tail = match located.operator {
                 Operator::Call { .. }
@@ -188,7 +190,7 @@ mod tests {
                 | Operator::ReturnCallRef { .. } => true,
                 _ => return None,
             };
-            Some(analyze::Guard { offset: located.start, tail })
+            Some(analyze::GuardedCall { offset: located.start, tail })
         };
         module.operators(func).unwrap().map(Result::unwrap).filter_map(guarded).collect()
     }
@@ -202,7 +204,7 @@ mod tests {
             let guard = Guard::new(&module, Abi::WpkFork, false);
             for func in module.defined_funcs().skip(count) {
                 let plan = GuardPlan { func, calls: calls(&module, func) };
-                let cost = |call: &analyze::Guard| guard.cost(&module, func, *call).unwrap();
+                let cost = |call: &analyze::GuardedCall| guard.cost(&module, func, *call).unwrap();
                 let cost: usize = plan.calls.iter().map(cost).sum();
                 let before = module.body(func).unwrap().as_bytes().len();
                 let after = guard.rewrite(&module, &plan).unwrap().bytes.len();

@@ -3,6 +3,7 @@
 use crate::index::LocalIdx;
 use crate::plan::{BodyPlan, FuncPlan};
 use crate::read::Module;
+use crate::work;
 
 /// The locals of a body whose declarations are not the input's.
 pub(super) struct Locals {
@@ -20,6 +21,7 @@ impl Locals {
         let mut places: Vec<_> = (0..first).map(|param| (param, false)).collect();
         places.resize(count, (u32::MAX, false));
         for (number, (local, _)) in (first..).zip(&declared.locals) {
+            work::count(1);
             places[local.0 as usize].0 = number;
         }
         declared.casts.iter().for_each(|local| places[local.0 as usize].1 = true);

@@ -19,7 +19,7 @@ use crate::abi::Abi;
 use crate::emit::{self, Emitted};
 use crate::error::Result;
 use crate::index::FuncIdx;
-use crate::plan::{GuardPlan, Plan};
+use crate::plan::{self, GuardPlan, Plan};
 use crate::read::Module;
 use guard::Guard;
 use rayon::prelude::*;
@@ -65,6 +65,8 @@ pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Emitted> {
         .map(|func| {
             let body = body::rewrite_body(module, &func, &runtime)?;
             let resume = body::resume_body(module, &func, &runtime)?;
+            let entered = resume.as_ref().unwrap_or(&body).bytes.len() as u64;
+            debug_assert!(entered >= plan::least_bytes(func.sites as usize), "{entered} bytes");
             Ok((func.func, body, resume))
         })
         .collect();

@@ -7,7 +7,7 @@ use super::locals::Locals;
 use super::runtime::Runtime;
 use crate::emit::{Edited, NewTypes, Signature, Splice};
 use crate::index::{LocalIdx, TypeIdx};
-use crate::plan::{BodyPlan, FuncPlan, Label, LabelType, RewindEntry};
+use crate::plan::{BodyPlan, FuncPlan, Label, LabelType, RewindStart};
 use crate::read::{Located, Module};
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, InstructionSink, ValType};
@@ -39,7 +39,7 @@ impl<'m, 'a> Output<'m, 'a> {
         runtime: &'m Runtime,
     ) -> Self {
         let bytes = module.funcs[plan.func].body.as_ref().map_or(0, |body| body.len());
-        let labels = body.entry.as_ref().map_or(0, |entry| entry.labels);
+        let labels = body.rewind.as_ref().map_or(0, |start| start.labels);
         Output {
             module,
             plan,
@@ -104,7 +104,7 @@ impl<'m, 'a> Output<'m, 'a> {
 
     /// Opens a label of the plan.
     pub(super) fn open_label(&mut self, label: Label) {
-        let ty = match self.entry().label_type(label) {
+        let ty = match self.rewind().label_type(label) {
             LabelType::Plain(ty) => {
                 RoundtripReencoder.block_type(*ty).expect("block types of the input are by index")
             }
@@ -124,13 +124,13 @@ impl<'m, 'a> Output<'m, 'a> {
     }
 
     /// How a rewind enters this body.
-    pub(super) fn entry(&self) -> &'m RewindEntry {
-        self.body.entry.as_ref().expect("only bodies that a rewind enters have landings")
+    pub(super) fn rewind(&self) -> &'m RewindStart {
+        self.body.rewind.as_ref().expect("only bodies that a rewind enters have landings")
     }
 
     /// The number of the local that says which site a rewind goes to.
     pub(super) fn resume(&self) -> u32 {
-        self.number(self.entry().resume)
+        self.number(self.rewind().resume)
     }
 
     /// Whether locals have other numbers than in the input, or are cast where they are read.

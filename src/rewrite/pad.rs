@@ -2,6 +2,7 @@
 
 use super::output::{Output, Position};
 use crate::plan::{Pad, PadOrdinal};
+use crate::work;
 use wasm_encoder::{BlockType, ValType};
 
 /// A pad that is open.
@@ -38,6 +39,7 @@ impl OpenPad {
         for (number, known) in (1..).zip(&runtime.tags.tags) {
             out.sink().catch(known.tag.0);
             for place in known.places.iter().rev() {
+                work::count(1);
                 out.set(pad.values[*place as usize]);
             }
             out.sink().i32_const(number).local_set(kind);

@@ -13,9 +13,8 @@ use super::output::Output;
 use super::pad;
 use super::references;
 use super::runtime::AddressSink;
-use crate::plan::{
-    Caught, Dispatch, HandlerEntry, Jump, Label, Region, RegionOrdinal, Reset, Undo,
-};
+use crate::plan::{Caught, Dispatch, HandlerWay, Jump, Label, Region, RegionOrdinal, Reset, Undo};
+use crate::work;
 use wasm_encoder::BlockType;
 use wasmparser::ValType;
 
@@ -70,8 +69,9 @@ pub(super) fn arrive(out: &mut Output<'_, '_>) {
 
 /// Opens the labels of a region and dispatches.
 pub(super) fn open_region(out: &mut Output<'_, '_>, ordinal: RegionOrdinal) {
-    let region = &out.entry().regions[ordinal.0 as usize];
+    let region = &out.rewind().regions[ordinal.0 as usize];
     for label in region.labels.clone().rev() {
+        work::count(1);
         out.open_label(Label(label));
     }
     match ordinal {
@@ -123,6 +123,7 @@ fn restore_frame(out: &mut Output<'_, '_>) {
     out.sink().at_const(memory, u64::from(frame.bytes)).i32_const(before).i32_const(sites);
     out.sink().call(pop).local_set(resume);
     for slots in frame.loaded_together(out.runtime.multi_value) {
+        work::count(1);
         if let ValType::Ref(ty) = slots[0].ty {
             references::load(out, slots[0], ty);
             continue;
@@ -139,6 +140,7 @@ fn restore_frame(out: &mut Output<'_, '_>) {
 /// Branches to the landing that `$resume`, which is not 0, says.
 fn dispatch(out: &mut Output<'_, '_>, dispatch: &Dispatch) {
     for (first, handler) in dispatch.handlers_with_first() {
+        work::count(1);
         enter_handler(out, first, handler);
     }
     let reset = dispatch.reset == Reset::InDispatch;
@@ -159,7 +161,7 @@ fn dispatch(out: &mut Output<'_, '_>, dispatch: &Dispatch) {
 }
 
 /// Throws what the handler had caught, if `$resume` is one of its ordinals, which begin with `first`.
-fn enter_handler(out: &mut Output<'_, '_>, first: u32, handler: &HandlerEntry) {
+fn enter_handler(out: &mut Output<'_, '_>, first: u32, handler: &HandlerWay) {
     let resume = out.resume();
     out.sink().local_get(resume).i32_const(first as i32).i32_sub();
     out.sink().i32_const(handler.sites as i32).i32_lt_u().if_(BlockType::Empty);
@@ -197,11 +199,13 @@ fn jump(out: &mut Output<'_, '_>, jump: &Jump, reset: bool) {
                 out.sink().i32_const(*subtract as i32).i32_sub();
             }
             let depths: Vec<_> = targets.iter().map(|label| out.depth_of(*label)).collect();
+            work::count(targets.len());
             let default = out.depth_of(*default);
             out.sink().br_table(depths, default);
         }
         Jump::Ladder { steps, default } => {
             for (label, beyond) in steps {
+                work::count(1);
                 let depth = out.depth_of(*label);
                 out.sink().local_get(resume).i32_const(*beyond as i32).i32_lt_u().br_if(depth);
             }

@@ -22,8 +22,9 @@
 //!
 //! The ordinal arrives with the branch; nothing of the frame is final before `seal`, which has been told its size.
 //!
-//! That is the whole interface: [`Exits::open`] around the body, [`Exits::test`] after each site, [`Exits::close`] behind it; and
-//! [`Exits::open_pad`] and [`Exits::close_pad`], between which sites leave by way of the pad's end.
+//! That is the whole interface: [`ExitLabels::open`] around the body, [`ExitLabels::test`] after each site,
+//! [`ExitLabels::close`] behind it; and [`ExitLabels::open_pad`] and [`ExitLabels::close_pad`], between which sites leave
+//! by way of the pad's end.
 
 use super::output::{Output, Position};
 use super::pad::OpenPad;
@@ -31,10 +32,11 @@ use super::reentry;
 use super::references;
 use super::runtime::AddressSink;
 use crate::plan::{self, Pad, PadOrdinal, Slot, saved_together};
+use crate::work;
 use wasm_encoder::{BlockType, ValType};
 
 /// The labels of the exits around a body.
-pub(super) struct Exits<'m> {
+pub(super) struct ExitLabels<'m> {
     /// What the plan says of them, if there are several.
     chain: Option<&'m plan::Exits>,
     /// The label of each.
@@ -45,9 +47,9 @@ pub(super) struct Exits<'m> {
     pads: Vec<OpenPad>,
 }
 
-impl<'m> Exits<'m> {
+impl<'m> ExitLabels<'m> {
     /// Opens the labels of the exits, the first one innermost.
-    pub(super) fn open(out: &mut Output<'m, '_>) -> Exits<'m> {
+    pub(super) fn open(out: &mut Output<'m, '_>) -> ExitLabels<'m> {
         let chain = out.plan.exits.as_ref().filter(|_| !out.body.is_entered());
         let count = chain.map_or(1, |chain| chain.exits.len());
         let roots = chain.map_or(1, plan::Exits::roots);
@@ -55,7 +57,7 @@ impl<'m> Exits<'m> {
         let tail = (roots > 1).then(|| out.block(ordinal));
         let mut labels: Vec<_> = (0..count).map(|_| out.block(ordinal)).collect();
         labels.reverse();
-        Exits { chain, labels, tail, pads: Vec::new() }
+        ExitLabels { chain, labels, tail, pads: Vec::new() }
     }
 
     /// After a site: unwinding is the only thing that ends in a state that is not 0.
@@ -134,6 +136,7 @@ impl<'m> Exits<'m> {
 
     fn close_chain(self, out: &mut Output<'_, '_>, chain: &plan::Exits) {
         for (position, exit) in chain.exits.iter().enumerate() {
+            work::count(1);
             out.end();
             save(out, &exit.slots);
             let next = exit.next.map_or(self.tail, |next| Some(self.labels[next as usize]));
@@ -154,6 +157,7 @@ impl<'m> Exits<'m> {
 fn save(out: &mut Output<'_, '_>, slots: &[Slot]) {
     let memory = out.runtime.memory;
     for slots in saved_together(slots) {
+        work::count(1);
         out.sink().at_const(memory, u64::from(slots[0].offset));
         let save = match slots[0].ty {
             wasmparser::ValType::Ref(ty) => references::to_save(out, slots[0], ty),

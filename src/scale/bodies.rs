@@ -113,18 +113,18 @@ pub(super) fn locals(size: usize) -> Vec<u8> {
     })
 }
 
-/// Sites and locals, half of which live across each site: for no two sites the same.
+/// Sites and locals, half of which live across each site: for no two sites the same. There are as many locals as can be,
+/// whatever the size: what is done for each local at each site is bounded by that alone.
 pub(super) fn window_of_locals(size: usize) -> Vec<u8> {
-    body(size, |sink| {
-        let mut set = 0;
-        for used in 1..=size as u32 {
-            while set < (used + size as u32 / 2).min(size as u32) {
-                set += 1;
-                sink.local_get(0).local_set(set);
-            }
+    let locals = super::LOCALS as u32;
+    body(locals as usize, |sink| {
+        (1..=locals).for_each(|local| _ = sink.local_get(0).local_set(local));
+        for at in 0..size as u32 {
             site(sink);
-            sink.local_get(used).local_set(0);
+            let (read, set) = (1 + at % locals, 1 + (at + locals / 2) % locals);
+            sink.local_get(read).local_set(set);
         }
+        (1..=locals).for_each(|local| _ = sink.local_get(local).local_set(0));
     })
 }
 
@@ -231,6 +231,19 @@ pub(super) fn legacy_handlers(size: usize) -> Vec<u8> {
             site(sink);
         }
         sink.end().local_get(1).local_set(0);
+    })
+}
+
+/// Legacy handlers of all exceptions, one after the other, that throw on what they caught behind a site.
+pub(super) fn pads(size: usize) -> Vec<u8> {
+    with_tags(10, |sink| {
+        for _ in 0..size {
+            sink.try_(BlockType::Empty);
+            site(sink);
+            sink.catch_all();
+            site(sink);
+            sink.rethrow(0).end();
+        }
     })
 }
 

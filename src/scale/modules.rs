@@ -73,6 +73,21 @@ pub(super) fn many_tables(size: usize) -> Vec<u8> {
     draft.finish()
 }
 
+/// Exported tables, with calls of two types through each.
+pub(super) fn visible_tables(size: usize) -> Vec<u8> {
+    let mut draft = Draft::new();
+    for index in 0..size as u32 {
+        draft.tables.table(table(2));
+        draft.exports.export(&format!("table {index}"), ExportKind::Table, index);
+        draft.func(SINK, |sink| {
+            sink.local_get(0).local_get(0).call_indirect(index, UNARY);
+            sink.call_indirect(index, PLAIN);
+        });
+    }
+    fill(&mut draft, 0, 0, vec![0, 1]);
+    draft.finish()
+}
+
 /// Numeric types that tell `number`.
 fn digits(number: usize) -> Vec<ValType> {
     let types = [ValType::I32, ValType::I64, ValType::F32, ValType::F64];
@@ -252,6 +267,31 @@ pub(super) fn copied_tables(size: usize) -> Vec<u8> {
                 sink.i32_const(0).i32_const(0).local_get(0).table_copy(index, index - 1);
             }
             sink.local_get(0).local_get(0).call_indirect(index, UNARY);
+        });
+    }
+    draft.finish()
+}
+
+/// Tables that are copied from one to the next, each with a function of a type of its own, and calls of all types through the
+/// last one.
+pub(super) fn copied_types(size: usize) -> Vec<u8> {
+    let mut draft = Draft::new();
+    let last = size as u32 - 1;
+    for index in 0..size as u32 {
+        draft.tables.table(table(2));
+        let ty = draft.types.len();
+        draft.types.ty().function([], digits(index as usize));
+        let func = draft.func(ty, |sink| {
+            site(sink);
+            sink.unreachable();
+        });
+        fill(&mut draft, index, 0, vec![func]);
+        draft.func(SINK, |sink| {
+            if index > 0 {
+                sink.i32_const(0).i32_const(0).local_get(0).table_copy(index, index - 1);
+            }
+            sink.local_get(0).call_indirect(last, ty);
+            (0..12).for_each(|_| _ = sink.drop());
         });
     }
     draft.finish()

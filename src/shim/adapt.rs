@@ -11,7 +11,7 @@ use wasmparser::{FuncType, ValType};
 
 /// A value of the adapted call, made from those of the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Value {
+pub enum AdaptedValue {
     /// The one at this position.
     Same(usize),
     /// The one at this position, its bits taken as another type's.
@@ -41,9 +41,9 @@ pub enum Cast {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Adaptation {
     /// For each parameter of the function, its argument from the call's.
-    pub args: Vec<Value>,
+    pub args: Vec<AdaptedValue>,
     /// For each result that the call expects, its value from the function's results.
-    pub results: Vec<Value>,
+    pub results: Vec<AdaptedValue>,
     /// How many arguments of the call nobody takes.
     pub dropped_args: usize,
     /// How many results of the function nobody takes.
@@ -104,7 +104,11 @@ pub(super) fn may_return_struct(call: &FuncType, callee: &FuncType) -> bool {
 }
 
 /// Makes values of the types `wanted` from those of the types `given`.
-fn values(given: &[ValType], wanted: &[ValType], bit_casts: bool) -> Result<Vec<Value>, Reason> {
+fn values(
+    given: &[ValType],
+    wanted: &[ValType],
+    bit_casts: bool,
+) -> Result<Vec<AdaptedValue>, Reason> {
     wanted.iter().enumerate().map(|(position, to)| value(given, position, *to, bit_casts)).collect()
 }
 
@@ -120,13 +124,13 @@ fn value(
     position: usize,
     to: ValType,
     bit_casts: bool,
-) -> Result<Value, Reason> {
+) -> Result<AdaptedValue, Reason> {
     match given.get(position) {
-        None if has_zero(to) => Ok(Value::Zero(to)),
+        None if has_zero(to) => Ok(AdaptedValue::Zero(to)),
         None => Err(Reason::NoZero),
-        Some(from) if is_same(*from, to) => Ok(Value::Same(position)),
+        Some(from) if is_same(*from, to) => Ok(AdaptedValue::Same(position)),
         Some(from) => match cast(*from, to) {
-            Some(cast) if bit_casts => Ok(Value::Cast(position, cast)),
+            Some(cast) if bit_casts => Ok(AdaptedValue::Cast(position, cast)),
             Some(_) => Err(Reason::BitCast),
             None => Err(Reason::Incompatible),
         },

@@ -21,22 +21,42 @@
 
 use super::funcs::index_type;
 use super::mismatch::Class;
-use super::plan::{NewFunc, Parallel, Plan, Repair};
-use super::steps;
+use super::plan::{Parallel, Plan, Repair, ShimFunc};
 use super::writes::Write;
-use crate::emit::{NewTypes, Signature};
-use crate::error::{Error, Result};
+use crate::emit::{Edited, NewTypes, Signature, Splice};
+use crate::error::Result;
 use crate::index::{FuncIdx, TableIdx, TypeIdx};
 use crate::read::Module;
+use crate::work;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use wasm_encoder::{BlockType, Encode, HeapType, InstructionSink, ValType};
-use wasmparser::{FunctionBody, Operator};
+use wasmparser::Operator;
 
 pub(super) struct Bodies<'a, 'm> {
     pub(super) module: &'a Module<'m>,
     pub(super) plan: &'a Plan,
     pub(super) types: &'a mut NewTypes,
+    /// Whether it is noted where the input's code is in the output.
+    pub(super) maps_offsets: bool,
+}
+
+/// An instruction to replace.
+struct Replaced<'p> {
+    /// Its bytes in the module.
+    range: Range<usize>,
+    by: Replacement<'p>,
+}
+
+enum Replacement<'p> {
+    /// The call through a parallel.
+    Parallel(CallOperator, &'p Parallel),
+    /// The call through the parallel with this ordinal, or, beyond it, through the table. Index and arguments go to locals from
+    /// this one on.
+    BySize(CallOperator, usize, u32),
+    /// The call, or one of this tester. The index goes to this local.
+    Test(CallOperator, FuncIdx, u32),
+    Write(&'p Write),
 }
 
 /// A call as its operator spells it.
@@ -47,139 +67,206 @@ struct CallOperator {
     tail: bool,
 }
 
-impl Bodies<'_, '_> {
-    /// The changed bodies, in index order, each without the size in front.
-    pub(super) fn all(mut self) -> Result<Vec<(FuncIdx, Vec<u8>)>> {
+impl<'a> Bodies<'a, '_> {
+    /// The changed bodies, in index order.
+    pub(super) fn all(mut self) -> Result<Vec<(FuncIdx, Edited)>> {
         let writes: BTreeMap<usize, &Write> =
             self.plan.writes.iter().map(|write| (write.range.start, write)).collect();
         let funcs = self.plan.changed.iter();
         funcs.map(|func| Ok((*func, self.body(*func, &writes)?))).collect()
     }
 
-    fn body(&mut self, func: FuncIdx, writes: &BTreeMap<usize, &Write>) -> Result<Vec<u8>> {
-        let body = self.module.body(func).expect("only defined functions call");
-        let mut locals = Locals::of(self.module, func)?;
-        let mut edits: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
+    fn body(&mut self, func: FuncIdx, writes: &BTreeMap<usize, &'a Write>) -> Result<Edited> {
+        let body = self.module.funcs[func].body.clone().expect("only defined functions call");
+        let mut locals = AddedLocals::of(self.module, func)?;
+        let replaced = self.replaced(func, writes, &mut locals)?;
+        let bytes = body.len() + 16 * replaced.len();
+        let mut out = Splice::new(self.module.bytes, bytes, self.maps_offsets);
+        let mut rest = body.start;
+        if !locals.added.is_empty() {
+            rest = locals.declare(self.module, func, &mut out)?;
+        }
+        for Replaced { range, by } in replaced {
+            out.copy(rest..range.start);
+            rest = range.end;
+            self.replace(&by, Place { out: &mut out, range });
+        }
+        out.copy(rest..body.end);
+        Ok(out.finish())
+    }
+
+    /// The instructions to replace, in order.
+    fn replaced(
+        &self,
+        func: FuncIdx,
+        writes: &BTreeMap<usize, &'a Write>,
+        locals: &mut AddedLocals,
+    ) -> Result<Vec<Replaced<'a>>> {
+        let mut replaced = Vec::new();
         for located in self.module.operators(func)? {
-            steps::count(1);
+            work::count(1);
             let located = located?;
             let range = located.range();
             let repair = self.plan.repairs.get(&located.start);
             if let (Some(repair), Some(call)) = (repair, CallOperator::of(&located.operator)) {
-                let bytes = self.repair(*repair, call, range.len(), &mut locals);
-                edits.push((range, bytes));
+                let by = self.repair(*repair, call, locals);
+                replaced.push(Replaced { range, by });
             } else if let Some(write) = writes.get(&range.start) {
-                edits.push((range, self.write(write)));
+                replaced.push(Replaced { range, by: Replacement::Write(write) });
             }
         }
-        locals.apply(self.module, &body, &edits)
+        Ok(replaced)
     }
 
     fn repair(
-        &mut self,
+        &self,
         repair: Repair,
         call: CallOperator,
-        spelled: usize,
-        locals: &mut Locals,
-    ) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        match repair {
-            Repair::Test(tester) => self.test(call, tester, locals, &mut bytes),
-            Repair::Parallel(ordinal) => {
-                let parallel = &self.plan.parallels[ordinal];
-                if parallel.may_be_shorter {
-                    let beyond = self.plan.funcs[&NewFunc::Beyond(ordinal)];
-                    self.by_size(call, parallel, beyond, locals, &mut bytes);
-                } else {
-                    in_place(call, parallel, spelled, &mut bytes);
-                }
+        locals: &mut AddedLocals,
+    ) -> Replacement<'a> {
+        let index = index_type(self.module, call.table);
+        let ordinal = match repair {
+            Repair::Parallel(ordinal) => ordinal,
+            Repair::Test(tester) => {
+                let index = locals.for_class((call.table, TypeIdx(u32::MAX)), [index]);
+                return Replacement::Test(call, tester, index);
             }
+        };
+        let parallel = &self.plan.parallels[ordinal];
+        if !parallel.may_be_shorter {
+            return Replacement::Parallel(call, parallel);
         }
-        bytes
+        let params = self.module.func_type_at(call.ty).params();
+        let params = params.iter().map(|ty| self.types.val_type(*ty));
+        let first = locals.for_class((call.table, call.ty), params.chain([index]));
+        Replacement::BySize(call, ordinal, first)
+    }
+
+    fn replace(&mut self, by: &Replacement<'_>, mut place: Place<'_, '_>) {
+        match *by {
+            Replacement::Parallel(call, parallel) => place.through(call, parallel.index),
+            Replacement::BySize(call, ordinal, first) => {
+                self.by_size(call, ordinal, first, &mut place);
+            }
+            Replacement::Test(call, tester, index) => place.by_test(call, tester, index),
+            Replacement::Write(write) => self.write(write, &mut place),
+        }
     }
 
     /// Through the parallel if the index is within it, else as before.
     fn by_size(
         &mut self,
         call: CallOperator,
-        parallel: &Parallel,
-        beyond: FuncIdx,
-        locals: &mut Locals,
-        out: &mut Vec<u8>,
+        ordinal: usize,
+        first: u32,
+        place: &mut Place<'_, '_>,
     ) {
+        let (parallel, beyond) =
+            (&self.plan.parallels[ordinal], self.plan.funcs[&ShimFunc::Beyond(ordinal)]);
         let ty = self.module.func_type_at(call.ty);
-        let index_type = index_type(self.module, call.table);
-        let mut types: Vec<ValType> =
-            ty.params().iter().map(|ty| self.types.val_type(*ty)).collect();
-        types.push(index_type);
-        let first = locals.for_class((call.table, call.ty), &types);
-        let all = first..first + types.len() as u32;
-        let results: Vec<ValType> =
-            ty.results().iter().map(|ty| self.types.val_type(*ty)).collect();
-        let block = match results.as_slice() {
+        let index = first + ty.params().len() as u32;
+        let block = self.block_type(ty.results());
+        let mut sink = place.first();
+        (first..=index).rev().for_each(|local| {
+            sink.local_set(local);
+        });
+        sink.local_get(index);
+        let size = parallel.fixed_size.unwrap_or(0);
+        match index_type(self.module, call.table) {
+            ValType::I64 => sink.i64_const(size as i64).i64_lt_u(),
+            _ => sink.i32_const(size as i32).i32_lt_u(),
+        };
+        sink.if_(block);
+        let push_all = |mut sink: InstructionSink<'_>| {
+            (first..=index).for_each(|local| {
+                sink.local_get(local);
+            });
+        };
+        push_all(sink);
+        call.through(parallel.index, &mut place.again());
+        place.out.sink().else_();
+        push_all(place.out.sink());
+        call.directly(beyond, &mut place.again());
+        place.close(call);
+    }
+
+    fn block_type(&mut self, results: &[wasmparser::ValType]) -> BlockType {
+        let results: Vec<_> = results.iter().map(|ty| self.types.val_type(*ty)).collect();
+        match results.as_slice() {
             [] => BlockType::Empty,
             [result] => BlockType::Result(*result),
             _ => {
                 let signature = Signature { params: vec![], results };
                 BlockType::FunctionType(self.types.add(signature))
             }
-        };
-        let mut sink = InstructionSink::new(out);
-        all.clone().rev().for_each(|local| {
-            sink.local_set(local);
-        });
-        sink.local_get(all.end - 1);
-        let size = parallel.fixed_size.unwrap_or(0);
-        match index_type {
-            ValType::I64 => sink.i64_const(size as i64).i64_lt_u(),
-            _ => sink.i32_const(size as i32).i32_lt_u(),
-        };
-        sink.if_(block);
-        let push_all = |sink: &mut InstructionSink<'_>| {
-            all.clone().for_each(|local| {
-                sink.local_get(local);
-            });
-        };
-        push_all(&mut sink);
-        call.through(parallel.index, &mut sink);
-        sink.else_();
-        push_all(&mut sink);
-        call.directly(beyond, &mut sink);
-        call.close(&mut sink);
+        }
+    }
+
+    fn write(&self, write: &Write, place: &mut Place<'_, '_>) {
+        let mut sink = place.first();
+        if let Some(func) = write.value {
+            for (_, parallel) in self.plan.parallels_of(write.operation.table()) {
+                work::count(1);
+                sink.ref_func(parallel.adapters.get(&func).unwrap_or(&func).0);
+            }
+        }
+        sink.call(self.plan.funcs[&ShimFunc::Write(write.operation)].0);
+    }
+}
+
+/// Where an instruction is replaced.
+struct Place<'o, 'b> {
+    out: &'o mut Splice<'b>,
+    /// The instruction's bytes in the module.
+    range: Range<usize>,
+}
+
+impl Place<'_, '_> {
+    /// For the first instruction that replaces it.
+    fn first(&mut self) -> InstructionSink<'_> {
+        self.out.sink_for(self.range.start)
+    }
+
+    /// For an instruction behind the first that does what it did.
+    fn again(&mut self) -> InstructionSink<'_> {
+        self.out.sink_again(self.range.start)
+    }
+
+    /// The same call through another table, in as many bytes if that can be.
+    fn through(&mut self, call: CallOperator, table: TableIdx) {
+        let mut bytes = vec![if call.tail { 0x13 } else { 0x11 }];
+        call.ty.0.encode(&mut bytes);
+        let mut operand = Vec::new();
+        table.0.encode(&mut operand);
+        while bytes.len() + operand.len() < self.range.len() && operand.len() < 5 {
+            let last = operand.len() - 1;
+            operand[last] |= 0x80;
+            operand.push(0);
+        }
+        self.first();
+        self.out.raw().extend(bytes.into_iter().chain(operand));
     }
 
     /// As before if the function in the slot is of the type, else by the tester.
-    fn test(
-        &mut self,
-        call: CallOperator,
-        tester: FuncIdx,
-        locals: &mut Locals,
-        out: &mut Vec<u8>,
-    ) {
-        let index_type = index_type(self.module, call.table);
-        let index = locals.for_class((call.table, TypeIdx(u32::MAX)), &[index_type]);
-        let mut sink = InstructionSink::new(out);
+    fn by_test(&mut self, call: CallOperator, tester: FuncIdx, index: u32) {
+        let mut sink = self.first();
         sink.local_set(index);
         sink.local_get(index).table_get(call.table.0);
         sink.ref_test_non_null(HeapType::Concrete(call.ty.0));
         sink.if_(BlockType::FunctionType(call.ty.0)).local_get(index);
-        call.through(call.table, &mut sink);
-        sink.else_().local_get(index);
-        call.directly(tester, &mut sink);
-        call.close(&mut sink);
+        call.through(call.table, &mut self.again());
+        self.out.sink().else_().local_get(index);
+        call.directly(tester, &mut self.again());
+        self.close(call);
     }
 
-    fn write(&self, write: &Write) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut sink = InstructionSink::new(&mut bytes);
-        if let Some(func) = write.value {
-            for (_, parallel) in self.plan.parallels_of(write.operation.table()) {
-                steps::count(1);
-                sink.ref_func(parallel.adapters.get(&func).unwrap_or(&func).0);
-            }
+    /// Ends the `if` around two calls. Nothing runs behind tail calls, and it must show.
+    fn close(&mut self, call: CallOperator) {
+        let mut sink = self.out.sink();
+        sink.end();
+        if call.tail {
+            sink.unreachable();
         }
-        sink.call(self.plan.funcs[&NewFunc::Write(write.operation)].0);
-        bytes
     }
 }
 
@@ -212,83 +299,43 @@ impl CallOperator {
             sink.call(func.0)
         };
     }
-
-    /// Ends the `if` around two calls. Nothing runs behind tail calls, and it must show.
-    fn close(self, sink: &mut InstructionSink<'_>) {
-        sink.end();
-        if self.tail {
-            sink.unreachable();
-        }
-    }
-}
-
-/// The same instruction with another table, in as many bytes if that can be.
-fn in_place(call: CallOperator, parallel: &Parallel, spelled: usize, out: &mut Vec<u8>) {
-    out.push(if call.tail { 0x13 } else { 0x11 });
-    call.ty.0.encode(out);
-    let mut table = Vec::new();
-    parallel.index.0.encode(&mut table);
-    while out.len() + table.len() < spelled && table.len() < 5 {
-        let last = table.len() - 1;
-        table[last] |= 0x80;
-        table.push(0);
-    }
-    out.extend_from_slice(&table);
 }
 
 /// The locals of a function that is changed.
-struct Locals {
+struct AddedLocals {
     next: u32,
     added: Vec<ValType>,
     by_class: BTreeMap<Class, u32>,
 }
 
-impl Locals {
-    fn of(module: &Module<'_>, func: FuncIdx) -> Result<Locals> {
+impl AddedLocals {
+    fn of(module: &Module<'_>, func: FuncIdx) -> Result<AddedLocals> {
         let next = module.local_count(func)?;
-        Ok(Locals { next, added: Vec::new(), by_class: BTreeMap::new() })
+        Ok(AddedLocals { next, added: Vec::new(), by_class: BTreeMap::new() })
     }
 
     /// The first of the locals for calls of a class: its arguments and its index.
-    fn for_class(&mut self, class: Class, types: &[ValType]) -> u32 {
+    fn for_class(&mut self, class: Class, types: impl IntoIterator<Item = ValType>) -> u32 {
         let (next, added) = (&mut self.next, &mut self.added);
         *self.by_class.entry(class).or_insert_with(|| {
-            let first = *next;
-            *next += types.len() as u32;
-            added.extend_from_slice(types);
+            let (first, before) = (*next, added.len());
+            added.extend(types);
+            *next += (added.len() - before) as u32;
             first
         })
     }
 
-    /// The body with the added locals and the replaced ranges.
-    fn apply(
-        self,
-        module: &Module<'_>,
-        body: &FunctionBody<'_>,
-        edits: &[(Range<usize>, Vec<u8>)],
-    ) -> Result<Vec<u8>> {
-        let range = body.range().start as usize..body.range().end as usize;
-        let mut out = Vec::with_capacity(range.len() + 16 * edits.len());
-        let mut copied = range.start;
-        if !self.added.is_empty() {
-            let mut reader = body.get_binary_reader();
-            let groups = reader.read_var_u32().map_err(|error| Error::misread(&error))?;
-            let first_group = reader.original_position() as usize;
-            let operators = body.get_operators_reader().map_err(|error| Error::misread(&error))?;
-            copied = operators.original_position() as usize;
-            (groups + self.added.len() as u32).encode(&mut out);
-            out.extend_from_slice(&module.bytes[first_group..copied]);
-            for ty in self.added {
-                1_u32.encode(&mut out);
-                ty.encode(&mut out);
-            }
+    /// Declares the added ones behind those of the input; where the input goes on.
+    fn declare(self, module: &Module<'_>, func: FuncIdx, out: &mut Splice<'_>) -> Result<usize> {
+        let declared = module.declarations(func)?;
+        let rest = declared.range.end;
+        (declared.runs + self.added.len() as u32).encode(out.raw());
+        out.copy(declared.range);
+        let bytes = out.raw();
+        for ty in self.added {
+            1_u32.encode(bytes);
+            ty.encode(bytes);
         }
-        for (replaced, bytes) in edits {
-            out.extend_from_slice(&module.bytes[copied..replaced.start]);
-            out.extend_from_slice(bytes);
-            copied = replaced.end;
-        }
-        out.extend_from_slice(&module.bytes[copied..range.end]);
-        Ok(out)
+        Ok(rest)
     }
 }

@@ -7,9 +7,9 @@
 use super::adapt::{Adaptation, Reason, adapt, adapts};
 use super::mismatch::{Certainty, Class, Counts, FunctionsOfType, Mismatches, Targets};
 use super::signatures::Count;
-use super::steps;
 use crate::analyze::{IndirectCall, Placed};
 use crate::index::{FuncIdx, TableIdx, TypeIdx};
+use crate::work;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wasmparser::FuncType;
@@ -233,7 +233,7 @@ impl<'f> Pair<'f> {
         count: Count,
         met: &KnownTargets,
     ) -> Pair<'f> {
-        steps::count(1);
+        work::count(1);
         Pair {
             ty,
             signature,
@@ -266,7 +266,7 @@ struct ClassBuilder {
 impl Builder<'_, '_> {
     /// What there is to say of a call; `None` if it surely matches.
     fn call(&mut self, call: &IndirectCall) -> Option<FoundCall> {
-        steps::count(1);
+        work::count(1);
         let class = self.mismatches.class(call);
         let (certainty, targets) = self.mismatches.targets(call);
         let counts = self.mismatches.counts(class, &targets);
@@ -304,14 +304,14 @@ impl Builder<'_, '_> {
         for ClassBuilder { class, .. } in self.classes.values() {
             *tables.entry(class.table).or_default() += 1;
             for ty in &class.accepted {
-                steps::count(1);
+                work::count(1);
                 *accepting.entry((class.table, *ty)).or_default() += 1;
             }
         }
         let (mismatches, mut slots) = (self.mismatches, BTreeMap::new());
         for (table, classes) in tables {
             for (ty, of_type) in mismatches.table_types(table).types() {
-                steps::count(1);
+                work::count(1);
                 if accepting.get(&(table, *ty)) != Some(&classes) {
                     let signature = self.signature(*ty);
                     slots

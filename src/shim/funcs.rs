@@ -10,16 +10,16 @@
 //!   (call_indirect 0 (type $call) (local.get 0) (local.get 1) (local.get 2)))   ;; traps as before
 //! ```
 
-use super::adapt::{Adaptation, Cast, Value};
+use super::adapt::{Adaptation, AdaptedValue, Cast};
 use super::mismatch::Class;
-use super::plan::{Adapter, NewFunc, Plan, Tester};
-use super::steps;
+use super::plan::{Adapter, Plan, ShimFunc, Tester};
 use super::tables;
-use super::writes::Operation;
-use crate::analyze::segment_entries;
+use super::writes::TableChange;
+use crate::analyze::segment_items;
 use crate::emit::{Additions, NewTypes, Signature};
 use crate::index::{TableIdx, TypeIdx};
 use crate::read::Module;
+use crate::work;
 use wasm_encoder::{BlockType, Function, HeapType, InstructionSink, RefType, ValType};
 use wasmparser::ValType as ParsedType;
 
@@ -35,10 +35,10 @@ impl Funcs<'_, '_> {
     /// Appends all of them, with their names.
     pub(super) fn append(mut self, additions: &mut Additions) {
         for (func, index) in &self.plan.funcs {
-            steps::count(1);
+            work::count(1);
             let (ty, body, name) = self.make(*func, additions);
             additions.func(ty, body.into_raw_body());
-            let wanted = !matches!(func, NewFunc::Adapter(_)) || self.has_names();
+            let wanted = !matches!(func, ShimFunc::Adapter(_)) || self.has_names();
             if wanted {
                 additions.names.funcs.push((index.0, name));
             }
@@ -50,17 +50,17 @@ impl Funcs<'_, '_> {
         self.module.custom_sections("name").next().is_some()
     }
 
-    fn make(&mut self, func: NewFunc, additions: &mut Additions) -> (u32, Function, String) {
+    fn make(&mut self, func: ShimFunc, additions: &mut Additions) -> (u32, Function, String) {
         match func {
-            NewFunc::Adapter(ordinal) => {
+            ShimFunc::Adapter(ordinal) => {
                 let adapter = &self.plan.adapters[ordinal];
                 (adapter.ty.0, self.adapter(adapter), self.adapter_name(adapter))
             }
-            NewFunc::Tester(ordinal) => self.tester(&self.plan.testers[ordinal]),
-            NewFunc::Write(operation) => self.write(operation),
-            NewFunc::Sync(table) => self.sync(table, additions),
-            NewFunc::Beyond(ordinal) => self.beyond(self.plan.parallels[ordinal].class),
-            NewFunc::Start => self.start(),
+            ShimFunc::Tester(ordinal) => self.tester(&self.plan.testers[ordinal]),
+            ShimFunc::Write(operation) => self.write(operation),
+            ShimFunc::Sync(table) => self.sync(table, additions),
+            ShimFunc::Beyond(ordinal) => self.beyond(self.plan.parallels[ordinal].class),
+            ShimFunc::Start => self.start(),
         }
     }
 
@@ -86,12 +86,12 @@ impl Funcs<'_, '_> {
             }
             sink.table_copy(parallel.index.0, table.0);
             for (segment, element, offset) in self.module.active_segments(table) {
-                steps::count(1);
+                work::count(1);
                 let mut offset = offset.get_binary_reader();
                 let len = offset.bytes_remaining();
                 // A constant expression is code, up to its `end`.
                 bytes.extend_from_slice(offset.read_bytes(len).map_or(&[][..], |b| &b[..len - 1]));
-                let count = segment_entries(&element.items).len();
+                let count = segment_items(&element.items).len();
                 let copy = self.plan.segments[&(segment, ordinal)].0;
                 let mut sink = InstructionSink::new(&mut bytes);
                 sink.i32_const(0).i32_const(count as i32).table_init(parallel.index.0, copy);
@@ -150,7 +150,7 @@ impl Funcs<'_, '_> {
             sink.drop();
         }
         let taken = given.len() - adaptation.dropped_results;
-        let casts = adaptation.results[..taken].iter().any(|v| matches!(v, Value::Cast(..)));
+        let casts = adaptation.results[..taken].iter().any(|v| matches!(v, AdaptedValue::Cast(..)));
         if !casts {
             for value in &adaptation.results[taken..] {
                 self.value(*value, 0, sink);
@@ -167,13 +167,13 @@ impl Funcs<'_, '_> {
     }
 
     /// Pushes a value made from locals, of which the first is `first`.
-    fn value(&self, value: Value, first: u32, sink: &mut InstructionSink<'_>) {
-        steps::count(1);
+    fn value(&self, value: AdaptedValue, first: u32, sink: &mut InstructionSink<'_>) {
+        work::count(1);
         match value {
-            Value::Same(position) => {
+            AdaptedValue::Same(position) => {
                 sink.local_get(first + position as u32);
             }
-            Value::Cast(position, cast) => {
+            AdaptedValue::Cast(position, cast) => {
                 sink.local_get(first + position as u32);
                 match cast {
                     Cast::I64ToI32 => sink.i32_wrap_i64(),
@@ -184,7 +184,7 @@ impl Funcs<'_, '_> {
                     Cast::I64ToF64 => sink.f64_reinterpret_i64(),
                 };
             }
-            Value::Zero(ty) => self.zero(ty, sink),
+            AdaptedValue::Zero(ty) => self.zero(ty, sink),
         }
     }
 
@@ -263,7 +263,7 @@ impl Funcs<'_, '_> {
     }
 
     /// Does to the table what the instruction did, then to its parallels.
-    fn write(&mut self, operation: Operation) -> (u32, Function, String) {
+    fn write(&mut self, operation: TableChange) -> (u32, Function, String) {
         let table = operation.table();
         let (params, results) = self.write_type(operation);
         let count = params.len() as u32;
@@ -280,7 +280,7 @@ impl Funcs<'_, '_> {
             Some(_) => self.then_sync(operation, &mut sink),
             None if results.is_empty() => {
                 for (position, (ordinal, _)) in self.plan.parallels_of(table).enumerate() {
-                    steps::count(1);
+                    work::count(1);
                     self.write_parallel(operation, position as u32, ordinal, &mut sink);
                 }
             }
@@ -295,47 +295,47 @@ impl Funcs<'_, '_> {
     }
 
     /// The operands of an instruction that changes a table, and its results.
-    fn write_type(&self, operation: Operation) -> (Vec<ValType>, Vec<ValType>) {
+    fn write_type(&self, operation: TableChange) -> (Vec<ValType>, Vec<ValType>) {
         let table = operation.table();
         let index = index_type(self.module, table);
         let element = self.module.tables[table].ty.element_type;
         let value = self.types.val_type(ParsedType::Ref(element));
         match operation {
-            Operation::Set { .. } => (vec![index, value], vec![]),
-            Operation::SetFunc { .. } => {
+            TableChange::Set { .. } => (vec![index, value], vec![]),
+            TableChange::SetFunc { .. } => {
                 let mut params = vec![index, value];
                 let parallels = self.plan.parallels_of(table);
                 params.extend(parallels.map(|_| ValType::Ref(RefType::FUNCREF)));
                 (params, vec![])
             }
-            Operation::Grow { .. } => (vec![value, index], vec![index]),
-            Operation::Fill { .. } => (vec![index, value, index], vec![]),
-            Operation::Copy { from, .. } => {
+            TableChange::Grow { .. } => (vec![value, index], vec![index]),
+            TableChange::Fill { .. } => (vec![index, value, index], vec![]),
+            TableChange::Copy { from, .. } => {
                 let of_source = index_type(self.module, from);
                 let both = index == ValType::I64 && of_source == ValType::I64;
                 let count = if both { ValType::I64 } else { ValType::I32 };
                 (vec![index, of_source, count], vec![])
             }
-            Operation::Init { .. } => (vec![index, ValType::I32, ValType::I32], vec![]),
+            TableChange::Init { .. } => (vec![index, ValType::I32, ValType::I32], vec![]),
         }
     }
 
     /// Does the same to the parallel with this ordinal, which is the table's `position`-th.
     fn write_parallel(
         &self,
-        operation: Operation,
+        operation: TableChange,
         position: u32,
         ordinal: usize,
         sink: &mut InstructionSink<'_>,
     ) {
         let parallel = &self.plan.parallels[ordinal];
         let source = match operation {
-            Operation::SetFunc { .. } => {
+            TableChange::SetFunc { .. } => {
                 sink.local_get(0).local_get(2 + position).table_set(parallel.index.0);
                 return;
             }
-            Operation::Init { segment, .. } => self.plan.segments[&(segment, ordinal)].0,
-            Operation::Copy { from, .. } => {
+            TableChange::Init { segment, .. } => self.plan.segments[&(segment, ordinal)].0,
+            TableChange::Copy { from, .. } => {
                 let class = (from, parallel.class.1);
                 let mut of_source = self.plan.parallels_of(from);
                 let of_source = of_source.find(|(_, p)| p.class == class && p.fixed_size.is_none());
@@ -373,22 +373,22 @@ impl Funcs<'_, '_> {
 
     /// After an instruction that changed slots of a table that the host may change too: the same as
     /// after the host did.
-    fn then_sync(&self, operation: Operation, sink: &mut InstructionSink<'_>) {
+    fn then_sync(&self, operation: TableChange, sink: &mut InstructionSink<'_>) {
         let table = operation.table();
         let wide = index_type(self.module, table) == ValType::I64;
         sink.local_get(0);
         match operation {
-            Operation::Set { .. } | Operation::SetFunc { .. } | Operation::Grow { .. } => {
+            TableChange::Set { .. } | TableChange::SetFunc { .. } | TableChange::Grow { .. } => {
                 if wide {
                     sink.i64_const(1)
                 } else {
                     sink.i32_const(1)
                 };
             }
-            Operation::Fill { .. } => {
+            TableChange::Fill { .. } => {
                 sink.local_get(2);
             }
-            Operation::Copy { .. } | Operation::Init { .. } => {
+            TableChange::Copy { .. } | TableChange::Init { .. } => {
                 sink.local_get(2);
                 let (params, _) = self.write_type(operation);
                 if wide && params[2] == ValType::I32 {
@@ -396,7 +396,7 @@ impl Funcs<'_, '_> {
                 }
             }
         }
-        sink.call(self.plan.funcs[&NewFunc::Sync(table)].0);
+        sink.call(self.plan.funcs[&ShimFunc::Sync(table)].0);
     }
 
     /// `(start, count)`: copies those slots of a table to its parallels, as far as these reach.
@@ -450,7 +450,7 @@ impl Funcs<'_, '_> {
         sink.end();
         let first = self.plan.parallels_of(table).next().map_or(table, |(_, p)| p.index);
         let name = tables::sync_name(table, first);
-        tables::export(&name, self.plan.funcs[&NewFunc::Sync(table)], additions);
+        tables::export(&name, self.plan.funcs[&ShimFunc::Sync(table)], additions);
         (ty, Code::new(2).finish(&bytes), format!("shim${name}"))
     }
 }
@@ -459,35 +459,44 @@ impl Adaptation {
     /// Whether the callee's results are what the call expects.
     fn keeps_results(&self) -> bool {
         self.dropped_results == 0
-            && self.results.iter().zip(0..).all(|(value, position)| *value == Value::Same(position))
+            && self
+                .results
+                .iter()
+                .zip(0..)
+                .all(|(value, position)| *value == AdaptedValue::Same(position))
     }
 }
 
-impl Operation {
+impl TableChange {
     /// What the instruction reads from: a table or a segment; 0 if neither.
     fn source(self) -> u32 {
         match self {
-            Operation::Copy { from, .. } => from.0,
-            Operation::Init { segment, .. } => segment.0,
+            TableChange::Copy { from, .. } => from.0,
+            TableChange::Init { segment, .. } => segment.0,
             _ => 0,
         }
     }
 }
 
-fn operand_count(operation: Operation) -> u32 {
+fn operand_count(operation: TableChange) -> u32 {
     match operation {
-        Operation::Set { .. } | Operation::SetFunc { .. } | Operation::Grow { .. } => 2,
-        Operation::Fill { .. } | Operation::Copy { .. } | Operation::Init { .. } => 3,
+        TableChange::Set { .. } | TableChange::SetFunc { .. } | TableChange::Grow { .. } => 2,
+        TableChange::Fill { .. } | TableChange::Copy { .. } | TableChange::Init { .. } => 3,
     }
 }
 
-fn instruction(operation: Operation, table: TableIdx, source: u32, sink: &mut InstructionSink<'_>) {
+fn instruction(
+    operation: TableChange,
+    table: TableIdx,
+    source: u32,
+    sink: &mut InstructionSink<'_>,
+) {
     match operation {
-        Operation::Set { .. } | Operation::SetFunc { .. } => sink.table_set(table.0),
-        Operation::Grow { .. } => sink.table_grow(table.0),
-        Operation::Fill { .. } => sink.table_fill(table.0),
-        Operation::Copy { .. } => sink.table_copy(table.0, source),
-        Operation::Init { .. } => sink.table_init(table.0, source),
+        TableChange::Set { .. } | TableChange::SetFunc { .. } => sink.table_set(table.0),
+        TableChange::Grow { .. } => sink.table_grow(table.0),
+        TableChange::Fill { .. } => sink.table_fill(table.0),
+        TableChange::Copy { .. } => sink.table_copy(table.0, source),
+        TableChange::Init { .. } => sink.table_init(table.0, source),
     };
 }
 

@@ -7,12 +7,12 @@
 
 use super::adapt::{Adaptation, Reason, adapt};
 use super::signatures::{Count, Signatures};
-use super::steps;
 use crate::analyze::{Indirect, IndirectCall, Placed};
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, IndexVec, TableIdx, TypeIdx};
 use crate::limits::Limit;
 use crate::read::Module;
+use crate::work;
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
@@ -156,7 +156,7 @@ impl<'m> Mismatches<'m> {
 
     /// The classes of all calls.
     pub(super) fn classes(&self) -> BTreeSet<Class> {
-        steps::count(self.indirect.calls.len());
+        work::count(self.indirect.calls.len());
         self.indirect.calls.iter().map(|call| self.class(call)).collect()
     }
 
@@ -173,7 +173,7 @@ impl<'m> Mismatches<'m> {
     }
 
     fn grouped(&self, funcs: Vec<Placed>) -> BTreeMap<TypeIdx, FunctionsOfType> {
-        steps::count(funcs.len());
+        work::count(funcs.len());
         let mut types: BTreeMap<TypeIdx, FunctionsOfType> = BTreeMap::new();
         for placed in funcs {
             let ty = self.indirect.canonical(self.module.funcs[placed.func].ty);
@@ -276,7 +276,7 @@ impl<'m> Mismatches<'m> {
     ) -> impl Iterator<Item = Mismatch<'a>> {
         let others = types.iter().filter(move |(of, _)| !self.indirect.is_subtype(**of, ty));
         others.flat_map(move |(of, functions)| {
-            steps::count(1);
+            work::count(1);
             let fixed = (&functions.fixed, self.verdict(ty, *of));
             let variadic = (&functions.variadic, Err(Reason::Variadic));
             let parts = [fixed, variadic].into_iter().filter(|(funcs, _)| !funcs.placed.is_empty());
@@ -368,7 +368,7 @@ impl<'m> TableTypes<'m> {
         let mut subtypes: BTreeMap<TypeIdx, Vec<TypeIdx>> = BTreeMap::new();
         for ty in types.keys() {
             for supertype in indirect.supertypes(*ty) {
-                steps::count(1);
+                work::count(1);
                 subtypes.entry(supertype).or_default().push(*ty);
             }
         }
@@ -387,7 +387,7 @@ impl<'m> TableTypes<'m> {
         let accepted = self.accepted(ty).iter().map(|of| (*of, &self.by_type.types[of]));
         let (mut all, mut adaptable) = (self.all, self.signatures.count(ty));
         for (of, functions) in accepted {
-            steps::count(1);
+            work::count(1);
             all = all - functions.count();
             if mismatches.verdict(ty, of).is_ok() {
                 adaptable = adaptable - functions.fixed.count;

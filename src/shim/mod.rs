@@ -40,32 +40,33 @@ mod resume;
 mod scale;
 mod select;
 mod signatures;
-mod steps;
 mod tables;
 mod trace;
 mod unwind;
 mod writes;
 
-pub use adapt::{Adaptation, Cast, Reason, Value};
+pub use adapt::{Adaptation, AdaptedValue, Cast, Reason};
 pub(crate) use found::{Found, FoundCall, FoundClass, FoundSlots, Pair};
 pub(crate) use mismatch::{Certainty, FunctionsOfType};
 pub use options::{Mechanism, ShimOptions, SitePattern};
-pub use trace::{Frame, first_frames};
+pub use trace::{TraceFrame, first_frames};
 
 use crate::analyze::Indirect;
-use crate::emit::{Additions, Dropped, Emitted, NewTypes, assemble, left_out};
+use crate::emit::{Additions, Dropped, Emitted, NewTypes, OffsetMap, assemble, left_out};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::read::Located;
 use crate::read::Module;
 use crate::refusal::Refusal;
+use crate::work;
 use mismatch::Mismatches;
-use plan::{NewFunc, Plan};
+use plan::{Plan, ShimFunc};
 use select::ChosenCall;
 use std::collections::BTreeSet;
 
 /// What [`crate::shim()`] made.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ShimOutput {
     /// The repaired module; the input itself, if nothing was to repair.
     pub wasm: Vec<u8>,
@@ -79,6 +80,9 @@ pub struct ShimOutput {
     pub sync_exports: Vec<String>,
     /// What the user should know, one sentence each.
     pub warnings: Vec<String>,
+    /// Where the code of the input is in the output, if [`ShimOptions::map_offsets`] asks for it. Otherwise it has nothing, unless
+    /// the output is the input.
+    pub offsets: OffsetMap,
 }
 
 /// Repairs the chosen indirect calls.
@@ -92,7 +96,8 @@ pub(crate) fn repair(module: &Module<'_>, options: &ShimOptions) -> Result<ShimO
         }
         let plan = Plan::make(mismatches, calls, mechanism)?;
         unwind::check(mismatches, &plan, calls)?;
-        let emitted = emit(module, &plan, mismatches.indirect.has_tail_calls())?;
+        let tail_calls = mismatches.indirect.has_tail_calls();
+        let emitted = emit(module, &plan, tail_calls, options.map_offsets)?;
         let bit_casts = options.allow_bit_casts;
         check::check(module, mismatches.indirect, &plan, &emitted.wasm, bit_casts)?;
         Ok(ShimOutput {
@@ -102,6 +107,7 @@ pub(crate) fn repair(module: &Module<'_>, options: &ShimOptions) -> Result<ShimO
             sync_exports: sync_exports(&plan),
             warnings: warnings(&plan, &emitted.dropped),
             wasm: emitted.wasm,
+            offsets: emitted.offsets,
         })
     })
 }
@@ -138,6 +144,7 @@ impl ShimOutput {
             adapters: 0,
             sync_exports: Vec::new(),
             warnings: Vec::new(),
+            offsets: OffsetMap::identity(module.bytes.len()),
         }
     }
 }
@@ -151,26 +158,27 @@ fn variadic(module: &Module<'_>) -> BTreeSet<FuncIdx> {
 /// All operators of a function, in order; none of an import.
 fn operators<'b>(module: &Module<'b>, func: FuncIdx) -> Result<Vec<Located<'b>>> {
     let operators: Vec<_> = module.operators(func)?.collect::<Result<_>>()?;
-    steps::count(operators.len());
+    work::count(operators.len());
     Ok(operators)
 }
 
-fn emit(module: &Module<'_>, plan: &Plan, tail_calls: bool) -> Result<Emitted> {
+fn emit(module: &Module<'_>, plan: &Plan, tail_calls: bool, maps_offsets: bool) -> Result<Emitted> {
     let mut types = NewTypes::new(module);
     let mut additions = Additions::default();
-    let bodies = bodies::Bodies { module, plan, types: &mut types }.all()?;
+    additions.maps_offsets = maps_offsets;
+    let bodies = bodies::Bodies { module, plan, types: &mut types, maps_offsets }.all()?;
     tables::append(module, plan, &mut additions)?;
     funcs::Funcs { module, plan, types: &mut types, tail_calls }.append(&mut additions);
     additions.names.even_without_section =
-        plan.funcs.keys().any(|func| !matches!(func, NewFunc::Adapter(_)));
-    additions.start = plan.funcs.get(&NewFunc::Start).copied();
+        plan.funcs.keys().any(|func| !matches!(func, ShimFunc::Adapter(_)));
+    additions.start = plan.funcs.get(&ShimFunc::Start).copied();
     additions.types(&types);
     assemble(module, &additions, bodies)
 }
 
 fn sync_exports(plan: &Plan) -> Vec<String> {
     let synced = plan.funcs.keys().filter_map(|func| match func {
-        NewFunc::Sync(table) => {
+        ShimFunc::Sync(table) => {
             let first = plan.parallels_of(*table).next()?.1.index;
             Some(tables::sync_name(*table, first))
         }

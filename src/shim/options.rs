@@ -37,7 +37,7 @@ pub enum SitePattern {
     /// The one at this offset in bytes from the start of the module.
     Offset(u32),
     /// The one in which an engine's stack trace begins.
-    Frame(super::Frame),
+    Trace(super::TraceFrame),
 }
 
 /// What to repair, and how.
@@ -60,6 +60,9 @@ pub struct ShimOptions {
     pub mechanism: Option<Mechanism>,
     /// Permit numbers to change their type, bit by bit.
     pub allow_bit_casts: bool,
+    /// Whether to tell where the code of the input is in the output. For a large module that takes as much memory as the
+    /// module.
+    pub map_offsets: bool,
 }
 
 impl ShimOptions {
@@ -90,6 +93,13 @@ impl ShimOptions {
         self.allow_bit_casts = allow;
         self
     }
+
+    /// Sets whether to tell where the code of the input is in the output.
+    #[must_use]
+    pub fn map_offsets(mut self, map: bool) -> ShimOptions {
+        self.map_offsets = map;
+        self
+    }
 }
 
 impl SitePattern {
@@ -108,7 +118,7 @@ impl std::fmt::Display for SitePattern {
         match self {
             SitePattern::Caller(pattern) => write!(f, "{pattern}"),
             SitePattern::Offset(offset) => write!(f, "{offset:#x}"),
-            SitePattern::Frame(frame) => write!(f, "{frame}"),
+            SitePattern::Trace(frame) => write!(f, "{frame}"),
         }
     }
 }

@@ -8,12 +8,12 @@ use super::adapt::Adaptation;
 use super::mismatch::{Class, Mismatches, Targets};
 use super::options::Mechanism;
 use super::select::ChosenCall;
-use super::steps;
-use super::writes::{Operation, Write, find_writes};
+use super::writes::{TableChange, Write, find_writes};
 use crate::error::{Error, Result};
 use crate::index::{ElemIdx, FuncIdx, IndexType, TableIdx, TypeIdx};
 use crate::limits::Limit;
 use crate::read::Module;
+use crate::work;
 use indexmap::{IndexMap, IndexSet};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,13 +54,13 @@ pub(super) struct Tester {
 
 /// A new function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum NewFunc {
+pub(super) enum ShimFunc {
     /// An adapter, by its ordinal.
     Adapter(usize),
     /// A tester, by its ordinal.
     Tester(usize),
     /// Does to a table and its parallels what an instruction did to the table.
-    Write(Operation),
+    Write(TableChange),
     /// Copies slots of a table to its parallels.
     Sync(TableIdx),
     /// Calls through the table itself, at an index beyond the parallel with this ordinal.
@@ -87,7 +87,7 @@ pub(super) struct Plan {
     by_table: BTreeMap<TableIdx, Vec<usize>>,
     pub(super) testers: Vec<Tester>,
     /// The new functions in index order.
-    pub(super) funcs: IndexMap<NewFunc, FuncIdx>,
+    pub(super) funcs: IndexMap<ShimFunc, FuncIdx>,
     /// Passive segments that `table.init` needs for parallels: by segment and parallel's ordinal.
     pub(super) segments: IndexMap<(ElemIdx, usize), ElemIdx>,
     /// The calls to replace, by offset.
@@ -147,7 +147,7 @@ impl Planner<'_, '_> {
         self.mismatches.module
     }
 
-    fn func(&mut self, func: NewFunc) -> FuncIdx {
+    fn func(&mut self, func: ShimFunc) -> FuncIdx {
         let next = FuncIdx::from_usize(self.module().funcs.len() + self.plan.funcs.len());
         *self.plan.funcs.entry(func).or_insert(next)
     }
@@ -229,7 +229,7 @@ impl Planner<'_, '_> {
                 for segment in segments.collect::<Vec<_>>() {
                     self.passive_segments(table, segment);
                 }
-                self.func(NewFunc::Start);
+                self.func(ShimFunc::Start);
             }
         }
     }
@@ -254,7 +254,7 @@ impl Planner<'_, '_> {
         self.plan.by_table.entry(class.0).or_default().push(ordinal);
         self.ordinals.insert(class, ordinal);
         if may_be_shorter {
-            self.func(NewFunc::Beyond(ordinal));
+            self.func(ShimFunc::Beyond(ordinal));
         }
         Ok(ordinal)
     }
@@ -292,7 +292,7 @@ impl Planner<'_, '_> {
         for mismatch in self.mismatches.adaptable(class, targets) {
             let Ok(adaptation) = &mismatch.verdict else { continue };
             for placed in &mismatch.funcs.placed {
-                steps::count(1);
+                work::count(1);
                 let known = self.adapters.get(&(class.1, placed.func)).copied();
                 let adapter =
                     known.unwrap_or_else(|| self.adapter(class.1, placed.func, adaptation));
@@ -306,7 +306,7 @@ impl Planner<'_, '_> {
     fn adapter(&mut self, ty: TypeIdx, target: FuncIdx, adaptation: &Adaptation) -> FuncIdx {
         let ordinal = self.plan.adapters.len();
         self.plan.adapters.push(Adapter { ty, target, adaptation: adaptation.clone() });
-        let adapter = self.func(NewFunc::Adapter(ordinal));
+        let adapter = self.func(ShimFunc::Adapter(ordinal));
         self.adapters.insert((ty, target), adapter);
         adapter
     }
@@ -316,7 +316,7 @@ impl Planner<'_, '_> {
         // Each pair of tables once, in the order of the first copy.
         let mut copies: IndexMap<TableIdx, IndexSet<TableIdx>> = IndexMap::new();
         for write in writes {
-            if let Operation::Copy { to, from } = write.operation
+            if let TableChange::Copy { to, from } = write.operation
                 && from != to
                 && !self.mismatches.indirect.host_visible(from)
             {
@@ -341,24 +341,24 @@ impl Planner<'_, '_> {
     /// Replaces what writes to tables with parallels by functions that write to those too.
     fn mirror(&mut self, writes: Vec<Write>) {
         for write in writes {
-            steps::count(1);
+            work::count(1);
             let table = write.operation.table();
             let fixed = self.plan.fixed_size_of(table).is_some();
-            let grows = matches!(write.operation, Operation::Grow { .. });
+            let grows = matches!(write.operation, TableChange::Grow { .. });
             if self.plan.parallels_of(table).next().is_none() || fixed && grows {
                 continue;
             }
-            if let Operation::Init { segment, .. } = write.operation
+            if let TableChange::Init { segment, .. } = write.operation
                 && !fixed
             {
                 self.passive_segments(table, segment);
             }
-            self.func(NewFunc::Write(write.operation));
+            self.func(ShimFunc::Write(write.operation));
             self.plan.writes.push(write);
         }
         for table in self.tables_with_parallels() {
             if self.plan.fixed_size_of(table).is_some() {
-                self.func(NewFunc::Sync(table));
+                self.func(ShimFunc::Sync(table));
             }
         }
     }
@@ -367,7 +367,7 @@ impl Planner<'_, '_> {
     fn passive_segments(&mut self, table: TableIdx, segment: ElemIdx) {
         let ordinals: Vec<usize> = self.plan.parallels_of(table).map(|(o, _)| o).collect();
         for ordinal in ordinals {
-            steps::count(1);
+            work::count(1);
             let next = ElemIdx::from_usize(self.first_passive + self.plan.segments.len());
             self.plan.segments.entry((segment, ordinal)).or_insert(next);
         }
@@ -377,7 +377,7 @@ impl Planner<'_, '_> {
         self.estimate_tests(calls)?;
         let mut testers: BTreeMap<Class, FuncIdx> = BTreeMap::new();
         for chosen in calls {
-            steps::count(1);
+            work::count(1);
             let class = self.mismatches.class(chosen.call);
             let func = match testers.get(&class) {
                 Some(func) => *func,
@@ -423,10 +423,10 @@ impl Planner<'_, '_> {
         });
         let types = types.into_iter().filter_map(|of| Some((of, mismatches.verdict(ty, of).ok()?)));
         let types: Vec<_> = types.collect();
-        steps::count(types.len());
+        work::count(types.len());
         let ordinal = self.plan.testers.len();
         self.plan.testers.push(Tester { class, types });
-        self.func(NewFunc::Tester(ordinal))
+        self.func(ShimFunc::Tester(ordinal))
     }
 }
 

@@ -11,11 +11,11 @@
 //! tables with such names. Without a name section a parallel needs no recognising, as long as only
 //! segments fill it: what its calls don't accept is not in there any more.
 
-use super::steps;
 use crate::analyze::IndirectCall;
 use crate::error::Result;
 use crate::index::{FuncIdx, TableIdx};
 use crate::read::Module;
+use crate::work;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 use wasmparser::types::CoreTypeId;
@@ -74,7 +74,7 @@ struct Block {
 fn in_body(module: &Module<'_>, func: FuncIdx) -> Result<Vec<u32>> {
     let mut walk = BodyWalk::new(module);
     for located in module.operators(func)? {
-        steps::count(1);
+        work::count(1);
         let located = located?;
         walk.step(&located.operator, located.start);
     }

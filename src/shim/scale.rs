@@ -7,14 +7,14 @@ use super::mismatch::{Mismatches, Targets};
 use super::plan::Plan;
 use super::select::{self, ChosenCall};
 use super::{
-    Found, Mechanism, NewFunc, ShimOptions, SitePattern, bodies, check, funcs, steps, tables,
-    unwind,
+    Found, Mechanism, ShimFunc, ShimOptions, SitePattern, bodies, check, funcs, tables, unwind,
 };
 use crate::analyze::Indirect;
-use crate::emit::{Additions, NewTypes, assemble};
+use crate::emit::{Additions, Edited, NewTypes, assemble};
 use crate::error::Result;
 use crate::options::{FuncPattern, Options};
 use crate::read::Module;
+use crate::work;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ impl Passes {
         pass: impl FnOnce() -> T,
         bytes: impl FnOnce(&T) -> usize,
     ) -> T {
-        let (steps, made) = steps::of(pass);
+        let (steps, made) = work::of(pass);
         self.0.push(Pass { name, steps, bytes: bytes(&made) });
         made
     }
@@ -76,9 +76,10 @@ impl Passes {
         let plan = self.of("plan", || Plan::make(mismatches, calls, mechanism), plan_bytes)?;
         self.of("unwind", || unwind::check(mismatches, &plan, calls), |_| 0)?;
         let (types, mut additions) = (&mut NewTypes::new(module), Additions::default());
-        let bodies = bodies::Bodies { module, plan: &plan, types };
-        let size = |bodies: &Result<Vec<(_, Vec<u8>)>>| {
-            bodies.as_ref().map_or(0, |bodies| bodies.iter().map(|(_, body)| body.len()).sum())
+        let bodies = bodies::Bodies { module, plan: &plan, types, maps_offsets: true };
+        let size = |bodies: &Result<Vec<(_, Edited)>>| {
+            let bodies = bodies.as_ref().ok().into_iter().flatten();
+            bodies.map(|(_, body)| body.bytes.len()).sum()
         };
         let bodies = self.of("bodies", || bodies.all(), size)?;
         self.of("tables", || tables::append(module, &plan, &mut additions), |_| 0)?;
@@ -86,7 +87,7 @@ impl Passes {
         self.of("adapt", || funcs.append(&mut additions), |()| 0);
         self.0.last_mut().unwrap().bytes =
             additions.bodies.iter().map(|body| body.bytes.len()).sum();
-        additions.start = plan.funcs.get(&NewFunc::Start).copied();
+        additions.start = plan.funcs.get(&ShimFunc::Start).copied();
         additions.types(types);
         let wasm = assemble(module, &additions, bodies)?.wasm;
         let checked = || check::check(module, indirect, &plan, &wasm, bit_casts);

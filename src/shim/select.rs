@@ -4,13 +4,13 @@ use super::mismatch::{Mismatches, Targets};
 use super::options::{Mechanism, ShimOptions, SitePattern};
 use super::repaired;
 use super::resume;
-use super::steps;
-use super::trace::Frame;
+use super::trace::TraceFrame;
 use crate::analyze::{FuncNames, IndirectCall};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::options::FuncPattern;
 use crate::read::Module;
+use crate::work;
 use std::collections::BTreeSet;
 use wasmparser::BinaryReader;
 
@@ -39,7 +39,7 @@ pub(super) fn select<'a>(
     let repaired = repaired::offsets(mismatches.module, &mismatches.indirect.calls)?;
     let mut calls = Vec::new();
     for call in &mismatches.indirect.calls {
-        steps::count(1);
+        work::count(1);
         if repaired.contains(&call.offset) {
             continue;
         }
@@ -79,7 +79,7 @@ impl Patterns<'_, '_> {
         match pattern {
             SitePattern::Offset(offset) => self.offset(*offset, pattern),
             SitePattern::Caller(name) => self.callers(name, pattern),
-            SitePattern::Frame(frame) => self.frame(frame, pattern),
+            SitePattern::Trace(frame) => self.frame(frame, pattern),
         }
     }
 
@@ -133,7 +133,7 @@ impl Patterns<'_, '_> {
     }
 
     /// The call at the frame's offset, if it is one of the frame's function; else all of that function.
-    fn frame(&mut self, frame: &Frame, pattern: &SitePattern) -> Result<()> {
+    fn frame(&mut self, frame: &TraceFrame, pattern: &SitePattern) -> Result<()> {
         let call = frame.offset.and_then(|offset| self.call_at(offset));
         let funcs = self.funcs_of(frame);
         match (call, funcs) {
@@ -165,7 +165,7 @@ impl Patterns<'_, '_> {
     }
 
     /// The functions that a frame may be of; `None` if what it says means none.
-    fn funcs_of(&mut self, frame: &Frame) -> Option<BTreeSet<FuncIdx>> {
+    fn funcs_of(&mut self, frame: &TraceFrame) -> Option<BTreeSet<FuncIdx>> {
         if let Some(func) = frame.func {
             return Some(BTreeSet::from([FuncIdx(func)]));
         }

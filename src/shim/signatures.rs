@@ -17,9 +17,9 @@
 //! fork, and a question may take as many steps as the tree has nodes.
 
 use super::adapt::{fits, has_zero, may_return_struct, taken_as};
-use super::steps;
 use crate::index::TypeIdx;
 use crate::read::Module;
+use crate::work;
 use indexmap::IndexMap;
 use std::collections::HashMap;
 use std::iter::once;
@@ -172,7 +172,7 @@ impl<'m> Signatures<'m> {
     /// Calls `found` with each node that has types with the right parameters and results.
     fn visit(&self, call: &FuncType, mut found: impl FnMut(&Tree, u32, TypesAt)) {
         for (results, tree) in &self.trees {
-            steps::count(1);
+            work::count(1);
             if fits(results, call.results(), self.bit_casts) {
                 tree.visit(call.params(), self.bit_casts, |node, types| found(tree, node, types));
             }
@@ -205,7 +205,7 @@ impl Tree {
     }
 
     fn add(&mut self, params: &[ValType], ty: TypeIdx, count: Count) {
-        steps::count(params.len());
+        work::count(params.len());
         let mut node = ROOT;
         for param in params {
             let new = self.nodes.len() as u32;
@@ -225,7 +225,7 @@ impl Tree {
     fn finish(&mut self) {
         // Each node comes after the one that it is behind.
         for position in (0..self.nodes.len()).rev() {
-            steps::count(1);
+            work::count(1);
             let node = &mut self.nodes[position];
             node.below += node.here;
             let (below, parent, missing) = (node.below, node.parent, has_zero(node.param));
@@ -239,7 +239,7 @@ impl Tree {
     fn exact(&self, params: impl Iterator<Item = ValType>) -> Option<u32> {
         let mut node = ROOT;
         for param in params {
-            steps::count(1);
+            work::count(1);
             node = *self.next.get(&(node, param))?;
         }
         Some(node)
@@ -249,7 +249,7 @@ impl Tree {
     fn visit(&self, args: &[ValType], bit_casts: bool, mut found: impl FnMut(u32, TypesAt)) {
         let mut open = vec![(ROOT, args)];
         while let Some((node, args)) = open.pop() {
-            steps::count(1);
+            work::count(1);
             let [arg, rest @ ..] = args else {
                 found(node, TypesAt::Subtree);
                 continue;
@@ -265,7 +265,7 @@ impl Tree {
     fn types_below(&self, node: u32, found: &mut Vec<TypeIdx>) {
         let mut open = vec![node];
         while let Some(node) = open.pop() {
-            steps::count(1);
+            work::count(1);
             let node = &self.nodes[node as usize];
             found.extend_from_slice(&node.types);
             let mut child = node.first_child;

@@ -4,12 +4,12 @@
 //! its calls don't accept: so it needn't be known which slots they fill, or in which order.
 
 use super::plan::{Parallel, Plan};
-use super::steps;
-use crate::analyze::{Entry, segment_entries};
+use crate::analyze::{SegmentItem, segment_items};
 use crate::emit::Additions;
 use crate::error::{Error, Result};
 use crate::index::{ElemIdx, FuncIdx, IndexType, TableIdx};
 use crate::read::Module;
+use crate::work;
 use std::collections::BTreeSet;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{
@@ -34,7 +34,7 @@ pub(super) fn append(module: &Module<'_>, plan: &Plan, additions: &mut Additions
         table(module, parallel, additions)?;
     }
     for parallel in &plan.parallels {
-        steps::count(module.elements.len());
+        work::count(module.elements.len());
         for segment in active(module, parallel) {
             copy_segment(module, parallel, segment, false, additions)?;
         }
@@ -72,7 +72,7 @@ fn table(module: &Module<'_>, parallel: &Parallel, additions: &mut Additions) ->
 
 /// A constant expression with the adapter for the function that it refers to.
 fn with_adapter(expr: &wasmparser::ConstExpr<'_>, parallel: &Parallel) -> Result<ConstExpr> {
-    if let Entry::Func(func) = Entry::of(expr)
+    if let SegmentItem::Func(func) = SegmentItem::of(expr)
         && let Some(adapter) = parallel.adapters.get(&func)
     {
         return Ok(ConstExpr::ref_func(adapter.0));
@@ -90,15 +90,14 @@ fn copy_segment(
     additions: &mut Additions,
 ) -> Result<()> {
     let element = &module.elements[segment];
-    steps::count((element.range.end - element.range.start) as usize);
+    work::count((element.range.end - element.range.start) as usize);
     let replaced = |func: FuncIdx| parallel.adapters.get(&func).copied().unwrap_or(func).0;
     let elements = match &element.items {
         ElementItems::Functions(_) => {
-            let funcs =
-                segment_entries(&element.items).into_iter().filter_map(|entry| match entry {
-                    Entry::Func(func) => Some(replaced(func)),
-                    Entry::Other => None,
-                });
+            let funcs = segment_items(&element.items).into_iter().filter_map(|entry| match entry {
+                SegmentItem::Func(func) => Some(replaced(func)),
+                SegmentItem::Other => None,
+            });
             Elements::Functions(funcs.collect::<Vec<_>>().into())
         }
         ElementItems::Expressions(_, exprs) => {
@@ -144,7 +143,7 @@ fn declare(plan: &Plan, additions: &mut Additions) {
 
 /// Exports a function.
 pub(super) fn export(name: &str, func: FuncIdx, additions: &mut Additions) {
-    additions.entry(SectionId::Export, |out| {
+    additions.item(SectionId::Export, |out| {
         name.encode(out);
         wasm_encoder::ExportKind::Func.encode(out);
         func.0.encode(out);

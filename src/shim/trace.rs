@@ -19,7 +19,7 @@ use std::fmt;
 
 /// A frame of a stack trace: a call that trapped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
+pub struct TraceFrame {
     /// The function's index, where the engine prints it.
     pub func: Option<u32>,
     /// Offset of the call in bytes from the start of the module, where the engine prints it.
@@ -28,7 +28,7 @@ pub struct Frame {
     pub name: Option<String>,
 }
 
-impl fmt::Display for Frame {
+impl fmt::Display for TraceFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name.as_deref().unwrap_or("a frame"))?;
         if let Some(func) = self.func {
@@ -42,7 +42,7 @@ impl fmt::Display for Frame {
 }
 
 /// The first frame of each stack trace in `text`.
-pub fn first_frames(text: &str) -> Vec<Frame> {
+pub fn first_frames(text: &str) -> Vec<TraceFrame> {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let (mut frames, mut within) = (Vec::new(), false);
     for line in &lines {
@@ -65,7 +65,7 @@ pub fn first_frames(text: &str) -> Vec<Frame> {
 }
 
 /// The frame on a line, with its number if the engine prints one.
-fn frame(line: &str) -> Option<(Option<u32>, Frame)> {
+fn frame(line: &str) -> Option<(Option<u32>, TraceFrame)> {
     numbered(line).map_or_else(
         || unnumbered(line).map(|frame| (None, frame)),
         |(ordinal, frame)| Some((Some(ordinal), frame)),
@@ -73,7 +73,7 @@ fn frame(line: &str) -> Option<(Option<u32>, Frame)> {
 }
 
 /// `0: 0x4567 - app.wasm!name` or `#00: 0x4567 - name`.
-fn numbered(line: &str) -> Option<(u32, Frame)> {
+fn numbered(line: &str) -> Option<(u32, TraceFrame)> {
     let wamr = line.strip_prefix('#');
     let (ordinal, rest) = wamr.unwrap_or(line).split_once(':')?;
     let (offset, name) = rest.trim_start().strip_prefix("0x")?.split_once(" - ")?;
@@ -81,12 +81,12 @@ fn numbered(line: &str) -> Option<(u32, Frame)> {
         Some(_) => name.split(" (FILE:").next(),
         None => name.split_once('!').map(|(_, name)| name),
     };
-    let frame = Frame { func: None, offset: hex(offset), name: name.and_then(known) };
+    let frame = TraceFrame { func: None, offset: hex(offset), name: name.and_then(known) };
     Some((ordinal.parse().ok()?, frame))
 }
 
 /// A function, if any, and behind it where it is: in parentheses after `at`, or after an `@`.
-fn unnumbered(line: &str) -> Option<Frame> {
+fn unnumbered(line: &str) -> Option<TraceFrame> {
     let (name, place) = match line.strip_prefix("at ") {
         Some(rest) => match rest.strip_suffix(')').and_then(|rest| rest.rsplit_once(" (")) {
             Some((name, place)) => (name, place),
@@ -95,13 +95,13 @@ fn unnumbered(line: &str) -> Option<Frame> {
         None => line.split_once('@')?,
     };
     if let Some((func, offset)) = in_place(place.trim()) {
-        return Some(Frame { func, offset, name: known(name) });
+        return Some(TraceFrame { func, offset, name: known(name) });
     }
     // An index or a name stands in front, and behind it only that this is WebAssembly.
     let (_, within) = name.split_once("wasm-function[")?;
     let (of, _) = within.rsplit_once(']')?;
     let func = of.parse().ok();
-    Some(Frame { func, offset: None, name: if func.is_some() { None } else { known(of) } })
+    Some(TraceFrame { func, offset: None, name: if func.is_some() { None } else { known(of) } })
 }
 
 /// The function's index and the offset that a place ends with: `app.wasm:wasm-function[123]:0x4567`,
@@ -121,10 +121,10 @@ fn in_place(place: &str) -> Option<(Option<u32>, Option<u32>)> {
 }
 
 /// `0: name` over `at app.c:3:4`, of which the first in a trace.
-fn sourced(line: &str, below: &str) -> Option<Frame> {
+fn sourced(line: &str, below: &str) -> Option<TraceFrame> {
     let name = line.strip_prefix("0: ")?;
     let (_, column) = below.strip_prefix("at ")?.rsplit_once(':')?;
-    column.parse::<u32>().ok().map(|_| Frame { func: None, offset: None, name: known(name) })
+    column.parse::<u32>().ok().map(|_| TraceFrame { func: None, offset: None, name: known(name) })
 }
 
 /// A name, unless it stands for none.
@@ -144,7 +144,7 @@ fn hex(text: &str) -> Option<u32> {
     offset.filter(|offset| *offset != u32::MAX)
 }
 
-impl Frame {
+impl TraceFrame {
     /// The index that stands in the place of a name: `$func123`, `$f123` or `<wasm function 123>`.
     pub(super) fn index_as_name(&self) -> Option<u32> {
         let name = self.name.as_deref()?;

@@ -16,12 +16,12 @@ use super::mismatch::Mismatches;
 use super::operators;
 use super::plan::Plan;
 use super::select::ChosenCall;
-use super::steps;
 use crate::abi;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, GlobalIdx};
 use crate::read::Module;
 use crate::text::escape;
+use crate::work;
 use std::collections::{BTreeMap, BTreeSet};
 use wasmparser::Operator;
 
@@ -45,7 +45,7 @@ pub(super) fn check(
         if known.insert((class, chosen.targets.key())) {
             for mismatch in mismatches.adaptable(class, &chosen.targets) {
                 for placed in &mismatch.funcs.placed {
-                    steps::count(1);
+                    work::count(1);
                     if unwinding.may(placed.func)? {
                         return Err(unprepared(module, chosen, Some(placed.func)));
                     }

@@ -1,16 +1,16 @@
 //! The instructions that change tables.
 
 use super::mismatch::Mismatches;
-use super::steps;
 use crate::error::Result;
 use crate::index::{ElemIdx, FuncIdx, TableIdx};
+use crate::work;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use wasmparser::Operator;
 
 /// What an instruction does to a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Operation {
+pub(super) enum TableChange {
     /// `table.set` of a value that is not known.
     Set { table: TableIdx },
     /// `table.set` right after `ref.func`.
@@ -25,27 +25,27 @@ pub(super) enum Operation {
     Init { table: TableIdx, segment: ElemIdx },
 }
 
-impl Operation {
+impl TableChange {
     /// The table that it changes.
     pub(super) fn table(self) -> TableIdx {
         match self {
-            Operation::Set { table }
-            | Operation::SetFunc { table }
-            | Operation::Grow { table }
-            | Operation::Fill { table }
-            | Operation::Copy { to: table, .. }
-            | Operation::Init { table, .. } => table,
+            TableChange::Set { table }
+            | TableChange::SetFunc { table }
+            | TableChange::Grow { table }
+            | TableChange::Fill { table }
+            | TableChange::Copy { to: table, .. }
+            | TableChange::Init { table, .. } => table,
         }
     }
 
     /// The instruction's name.
     pub(super) fn instruction(self) -> &'static str {
         match self {
-            Operation::Set { .. } | Operation::SetFunc { .. } => "table.set",
-            Operation::Grow { .. } => "table.grow",
-            Operation::Fill { .. } => "table.fill",
-            Operation::Copy { .. } => "table.copy",
-            Operation::Init { .. } => "table.init",
+            TableChange::Set { .. } | TableChange::SetFunc { .. } => "table.set",
+            TableChange::Grow { .. } => "table.grow",
+            TableChange::Fill { .. } => "table.fill",
+            TableChange::Copy { .. } => "table.copy",
+            TableChange::Init { .. } => "table.init",
         }
     }
 }
@@ -56,8 +56,8 @@ pub(super) struct Write {
     pub(super) func: FuncIdx,
     /// The instruction's bytes in the module.
     pub(super) range: Range<usize>,
-    pub(super) operation: Operation,
-    /// For [`Operation::SetFunc`]: the function.
+    pub(super) operation: TableChange,
+    /// For [`TableChange::SetFunc`]: the function.
     pub(super) value: Option<FuncIdx>,
 }
 
@@ -73,10 +73,10 @@ pub(super) fn find_writes(
     for func in funcs {
         let mut before = None;
         for located in module.operators(func)? {
-            steps::count(1);
+            work::count(1);
             let located = located?;
             if let Some(operation) = operation(&located.operator, before) {
-                let value = before.filter(|_| matches!(operation, Operation::SetFunc { .. }));
+                let value = before.filter(|_| matches!(operation, TableChange::SetFunc { .. }));
                 writes.push(Write { func, range: located.range(), operation, value });
             }
             before = match located.operator {
@@ -89,19 +89,19 @@ pub(super) fn find_writes(
 }
 
 /// What an operator does to a table, if `before` is the function of a `ref.func` right before it.
-pub(super) fn operation(operator: &Operator<'_>, before: Option<FuncIdx>) -> Option<Operation> {
+pub(super) fn operation(operator: &Operator<'_>, before: Option<FuncIdx>) -> Option<TableChange> {
     Some(match *operator {
         Operator::TableSet { table } if before.is_some() => {
-            Operation::SetFunc { table: TableIdx(table) }
+            TableChange::SetFunc { table: TableIdx(table) }
         }
-        Operator::TableSet { table } => Operation::Set { table: TableIdx(table) },
-        Operator::TableGrow { table } => Operation::Grow { table: TableIdx(table) },
-        Operator::TableFill { table } => Operation::Fill { table: TableIdx(table) },
+        Operator::TableSet { table } => TableChange::Set { table: TableIdx(table) },
+        Operator::TableGrow { table } => TableChange::Grow { table: TableIdx(table) },
+        Operator::TableFill { table } => TableChange::Fill { table: TableIdx(table) },
         Operator::TableCopy { dst_table, src_table } => {
-            Operation::Copy { to: TableIdx(dst_table), from: TableIdx(src_table) }
+            TableChange::Copy { to: TableIdx(dst_table), from: TableIdx(src_table) }
         }
         Operator::TableInit { elem_index, table } => {
-            Operation::Init { table: TableIdx(table), segment: ElemIdx(elem_index) }
+            TableChange::Init { table: TableIdx(table), segment: ElemIdx(elem_index) }
         }
         _ => return None,
     })

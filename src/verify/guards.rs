@@ -11,7 +11,7 @@
 
 use super::internal;
 use crate::abi::{Abi, Operation};
-use crate::analyze::Guard;
+use crate::analyze::GuardedCall;
 use crate::error::Result;
 use crate::index::FuncIdx;
 use crate::read::{Located, Module, Operators};
@@ -26,7 +26,7 @@ pub(super) fn check(
     abi: Abi,
     output: &Module<'_>,
     func: FuncIdx,
-    guards: &[Guard],
+    guards: &[GuardedCall],
 ) -> Result<()> {
     if is_copy(module, abi, output, func, guards)? {
         return Ok(());
@@ -39,7 +39,7 @@ fn is_copy(
     abi: Abi,
     output: &Module<'_>,
     func: FuncIdx,
-    guards: &[Guard],
+    guards: &[GuardedCall],
 ) -> Result<bool> {
     if module.declared_locals(func)? != output.declared_locals(func)? {
         return Ok(false);

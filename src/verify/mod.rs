@@ -15,6 +15,7 @@ use crate::abi::Abi;
 use crate::analyze::Analysis;
 use crate::error::{Error, Result};
 use crate::read::{Import, Module};
+use crate::work;
 
 /// Checks `wasm`, which was made from `module`.
 ///
@@ -57,6 +58,7 @@ fn functions(
     output: &Module<'_>,
 ) -> Result<()> {
     for (index, func) in module.funcs.iter_enumerated() {
+        work::count(1);
         let Some(copy) = output.funcs.get(index) else {
             return Err(internal("functions are missing"));
         };

@@ -151,6 +151,16 @@ fn a_rewritten_body_may_be_too_large() {
     instrument(Many { nops: 7_650_000, ..Many::default() }).unwrap();
 }
 
+/// Nothing is planned for them: that would be most of the work.
+#[test]
+fn sites_may_be_too_many_for_a_body() {
+    let many = Many { calls: 600_000, ..Many::default() };
+    let words = ["at least", "bytes in one function body", "7654321", "function 1 (run)"];
+    assert_refused(many, &words);
+    let report = wasm_fork::analyze(&many.module(), &options()).unwrap();
+    assert!(words.iter().all(|word| report.refusals.to_string().contains(word)));
+}
+
 #[test]
 fn a_rewritten_function_may_have_too_many_locals() {
     let many = Many { locals: 50_000, ..Many::default() };

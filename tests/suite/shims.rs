@@ -130,7 +130,7 @@ fn the_report_is_in_proportion_to_the_module() {
     assert!(lengths(calls(600))[0] < 600 * 100);
 }
 
-/// Unasked, the output needs no proposal that the input doesn't use.
+/// By default, the output needs no proposal that the input doesn't use.
 #[test]
 fn the_mechanism_is_what_suits_the_module() {
     let options = ShimOptions::default().sites([SitePattern::parse("run")]);
@@ -138,7 +138,7 @@ fn the_mechanism_is_what_suits_the_module() {
     for (program, mechanism) in
         [(PROGRAM, Mechanism::Table), (with_struct.as_str(), Mechanism::RefTest)]
     {
-        let unasked = wasm_fork::shim(program.as_bytes(), &options).unwrap().wasm;
-        assert_eq!(unasked, shim(program.as_bytes(), mechanism).unwrap());
+        let by_default = wasm_fork::shim(program.as_bytes(), &options).unwrap().wasm;
+        assert_eq!(by_default, shim(program.as_bytes(), mechanism).unwrap());
     }
 }

@@ -8,6 +8,8 @@
 //! Lengauer and Tarjan, "A fast algorithm for finding dominators in a flowgraph" (1979): the simple
 //! version, which takes O(edges · log nodes). Names (semidominator, ancestor, label) are theirs.
 
+use crate::work;
+
 /// A number for "none".
 const NONE: u32 = u32::MAX;
 
@@ -45,6 +47,7 @@ impl Digraph {
         let mut reached = vec![false; self.nodes()];
         let mut pending = vec![root];
         while let Some(node) = pending.pop() {
+            work::count(1);
             if enter(node) && !std::mem::replace(&mut reached[node as usize], true) {
                 pending.extend(self.successors(node));
             }
@@ -136,6 +139,7 @@ impl Search {
         // The nodes on the path to the present one, each with how many successors are done.
         let mut path: Vec<(u32, usize)> = vec![(root, 0)];
         while let Some((node, done)) = path.last_mut() {
+            work::count(1);
             let Some(&next) = graph.successors(*node).get(*done) else {
                 path.pop();
                 continue;
@@ -189,6 +193,7 @@ impl Solver {
         let (mut first, mut next) = (vec![NONE; count], vec![NONE; count]);
         for number in (1..count).rev() {
             for &predecessor in search.predecessors.successors(number as u32) {
+                work::count(1);
                 let least = self.least(predecessor);
                 self.semi[number] = self.semi[number].min(self.semi[least as usize]);
             }
@@ -198,6 +203,7 @@ impl Solver {
             self.ancestors[number] = parent;
             let mut at = std::mem::replace(&mut first[parent as usize], NONE);
             while at != NONE {
+                work::count(1);
                 let least = self.least(at);
                 let shared = self.semi[least as usize] < self.semi[at as usize];
                 dominators[at as usize] = if shared { least } else { parent };
@@ -222,6 +228,7 @@ impl Solver {
         // From the top down: whatever lies above has been compressed already.
         self.path.pop();
         while let Some(at) = self.path.pop() {
+            work::count(1);
             let above = self.ancestors[at as usize];
             let label = self.labels[above as usize];
             if self.semi[label as usize] < self.semi[self.labels[at as usize] as usize] {

@@ -3,7 +3,7 @@
 //! Input: a module and the options, as for [`Analysis`](crate::analyze::Analysis). Output: [`Support`]s.
 //!
 //! What a closure loses without a node of the graph is what the node *dominates*: what is reached from
-//! the entries through it alone. One dominator tree so answers for all functions at once, and for all
+//! the entries through it alone. So one dominator tree answers for all functions at once, and for all
 //! *hubs*, which are nodes of this graph only: the calls through one table (or by reference), of one
 //! type, whose operand is not known.
 //!
@@ -12,7 +12,8 @@
 //!                                          └ the hub
 //! ```
 //!
-//! What is no node is answered by a search or an analysis of its own: there are few of these.
+//! Whatever is not a node takes a search or an analysis of its own. Where there would be many of them, only those tables
+//! are weighed that most calls go through ([`MOST_TABLES`]).
 
 pub(in crate::analyze) mod dominators;
 
@@ -28,8 +29,10 @@ use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec, TableIdx, TypeIdx};
 use crate::options::{EntryPattern, Options};
 use crate::read::Module;
+use crate::work;
 use dominators::{Digraph, Dominators};
 use serde::Serialize;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 use wasmparser::{AbstractHeapType, HeapType, RefType};
@@ -60,9 +63,9 @@ pub enum SupportKind {
     /// That the host may pass on functions which only their exports give it, by tables and references.
     Exports,
     /// That imports call back.
-    Reentry(Imports),
+    Reentry(NamedImports),
     /// That imports are entries.
-    Entries(Imports),
+    Entries(NamedImports),
     /// The calls of one type, or of all types, whose operand is not known.
     Calls {
         /// The table that they go through; `None` for `call_ref`.
@@ -83,7 +86,7 @@ pub enum SupportKind {
 
 /// Imports that the options name, or that are recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Imports {
+pub struct NamedImports {
     /// The imports, in index order.
     pub funcs: Vec<FuncIdx>,
     /// If without one pattern of the options just these would not be named: that one.
@@ -117,6 +120,9 @@ pub enum Called {
         ty: TypeIdx,
     },
 }
+
+/// How many tables are weighed by a search or an analysis of their own.
+const MOST_TABLES: usize = 64;
 
 /// Finds what holds the closure up; also how large the closure is. What the host does comes first, then
 /// entries, calls, and functions. Calls and exports that hold nothing are left out.
@@ -198,15 +204,20 @@ impl Adviser<'_> {
             let (table, ty, calls) = (hub.table, Some(TypeIds::index(hub.ty)), hub.calls);
             Support { kind: SupportKind::Calls { table, ty, calls }, saves: weights.of(id) }
         });
-        let tables: BTreeSet<_> = hubs.iter().map(|hub| hub.table).collect();
-        let of_table = tables.into_iter().filter_map(|table| {
-            let of_it = hubs.iter().filter(|hub| hub.table == table);
-            let (types, calls) = of_it.fold((0, 0), |(n, calls), hub| (n + 1, calls + hub.calls));
-            let support = || Support {
-                kind: SupportKind::Calls { table, ty: None, calls },
-                saves: self.without_calls(weights, table),
-            };
-            (types > 1).then(support)
+        let mut tables: BTreeMap<_, (usize, usize)> = BTreeMap::new();
+        for hub in hubs {
+            work::count(1);
+            let (types, calls) = tables.entry(hub.table).or_default();
+            (*types, *calls) = (*types + 1, *calls + hub.calls);
+        }
+        tables.retain(|_, (types, _)| *types > 1);
+        let mut most: Vec<_> = tables.iter().map(|(table, (_, calls))| (*table, *calls)).collect();
+        most.sort_by_key(|(_, calls)| Reverse(*calls));
+        most.truncate(MOST_TABLES);
+        most.sort();
+        let of_table = most.into_iter().map(|(table, calls)| Support {
+            kind: SupportKind::Calls { table, ty: None, calls },
+            saves: self.without_calls(weights, table),
         });
         of_table.chain(of_type).filter(|support| support.saves.functions > 0).collect()
     }
@@ -239,12 +250,12 @@ impl Adviser<'_> {
         let (module, Query { entries, reentrant, .. }) = (self.model.module, self.query);
         let inside = |func: &FuncIdx| self.is_inside(*func);
         let reentrant: Vec<_> = reentrant.iter().copied().filter(inside).collect();
-        let weigh = |imports: &Imports| match imports.funcs[..] {
+        let weigh = |imports: &NamedImports| match imports.funcs[..] {
             [import] => weights.of(self.graph.func(import).id()),
             _ => self.without(&imports.funcs),
         };
         let back = sets(module, &reentrant, &self.options.reentrant);
-        let some = |imports: &Imports| imports.funcs.len() < entries.len();
+        let some = |imports: &NamedImports| imports.funcs.len() < entries.len();
         let entries = sets(module, entries, &self.options.entries).filter(some);
         let back = back
             .map(|imports| Support { saves: weigh(&imports), kind: SupportKind::Reentry(imports) });
@@ -286,7 +297,9 @@ impl Adviser<'_> {
     fn each_edge(&self, hubs: &Hubs, edge: &mut dyn FnMut(u32, u32)) {
         for node in self.graph.all().filter(|node| self.reached.has(*node)) {
             let callers = self.graph.callers(node).iter();
+            work::count(1);
             for to in callers.filter(|to| !self.is_defined(**to) && self.reached.has(**to)) {
+                work::count(1);
                 edge(node.id(), to.id());
             }
         }
@@ -296,6 +309,7 @@ impl Adviser<'_> {
         for func in self.removed.indices().filter(|func| self.is_inside(*func)) {
             let calls = self.model.facts.calls[func].iter();
             for from in calls.filter_map(|call| self.source(call, hubs)) {
+                work::count(1);
                 edge(from, self.graph.func(func).id());
             }
         }
@@ -328,6 +342,14 @@ impl Adviser<'_> {
 
     /// For each table that the host can write to, what an analysis finds for which it can't.
     fn tables(&self) -> Result<Vec<Support>> {
+        let mut calls: IndexVec<TableIdx, usize> =
+            IndexVec::filled(0, self.model.module.tables.len());
+        for dynamic in &self.model.facts.dynamics {
+            if let Dynamic::Table { table, .. } = dynamic {
+                work::count(1);
+                calls[*table] += 1;
+            }
+        }
         let module = self.model.module;
         let open = |table: &TableIdx| {
             let element = module.tables[*table].ty.element_type;
@@ -346,7 +368,11 @@ impl Adviser<'_> {
                 saves: self.lost(|func| left.has(self.graph.func(func))),
             })
         };
-        module.tables.indices().filter(open).map(support).collect()
+        let mut tables: Vec<_> = module.tables.indices().filter(open).collect();
+        tables.sort_by_key(|table| Reverse(calls[*table]));
+        tables.truncate(MOST_TABLES);
+        tables.sort();
+        tables.into_iter().map(support).collect()
     }
 
     /// What the closure would have less if only the functions `left` were in it.
@@ -386,7 +412,7 @@ fn sets(
     module: &Module<'_>,
     imports: &[FuncIdx],
     patterns: &[EntryPattern],
-) -> impl Iterator<Item = Imports> + use<> {
+) -> impl Iterator<Item = NamedImports> + use<> {
     let mut sets: BTreeMap<Vec<FuncIdx>, Option<EntryPattern>> = BTreeMap::new();
     sets.extend(imports.iter().map(|import| (vec![*import], None)));
     sets.insert(imports.to_vec(), None);
@@ -398,7 +424,7 @@ fn sets(
         sets.insert(imports.iter().copied().filter(alone).collect(), Some(pattern.clone()));
     }
     let sets = sets.into_iter().filter(|(funcs, _)| !funcs.is_empty());
-    sets.map(|(funcs, pattern)| Imports { funcs, pattern })
+    sets.map(|(funcs, pattern)| NamedImports { funcs, pattern })
 }
 
 fn holds_functions(element: RefType) -> bool {

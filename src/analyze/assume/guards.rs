@@ -11,12 +11,13 @@
 //! from the callee back to the function: then what was a loop would eat up the stack, and the
 //! assumption is refused.
 
-use super::super::Guard;
+use super::super::GuardedCall;
 use super::super::graph::{Graph, Node, Reached};
 use super::super::model::Model;
 use super::loops::TailLoops;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, IndexVec};
+use crate::work;
 
 /// For each function outside the closure the calls into it.
 ///
@@ -26,18 +27,19 @@ pub(in super::super) fn guards(
     model: &Model<'_>,
     graph: &Graph,
     closure: &IndexVec<FuncIdx, bool>,
-) -> Result<IndexVec<FuncIdx, Vec<Guard>>> {
+) -> Result<IndexVec<FuncIdx, Vec<GuardedCall>>> {
     let inside = closure.indices().filter(|func| closure[*func]);
     let frontier: Reached = graph.reach_classes(inside.map(|func| graph.func(func)));
     let mut guards = IndexVec::filled(Vec::new(), closure.len());
     let mut tails = Vec::new();
     for (func, calls) in model.facts.calls.iter_enumerated().filter(|(func, _)| !closure[*func]) {
         for call in calls {
+            work::count(1);
             let Some(node) = graph.target(call.callee).filter(|node| frontier.has(*node)) else {
                 continue;
             };
             let tail = call.is_tail();
-            guards[func].push(Guard { offset: call.offset, tail });
+            guards[func].push(GuardedCall { offset: call.offset, tail });
             if tail {
                 tails.push((func, call.offset, node));
             }

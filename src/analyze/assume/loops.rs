@@ -5,6 +5,7 @@
 
 use super::super::graph::{Graph, Node};
 use super::super::model::Model;
+use crate::work;
 
 /// No number yet.
 const NONE: u32 = u32::MAX;
@@ -55,6 +56,7 @@ impl Edges {
         let mut starts = vec![0; nodes + 1];
         edges.iter().for_each(|(from, _)| starts[from.position() + 1] += 1);
         for at in 0..nodes {
+            work::count(1);
             starts[at + 1] += starts[at];
         }
         Edges { starts, targets: edges.iter().map(|(_, to)| to.position() as u32).collect() }
@@ -109,6 +111,7 @@ impl<'e> Tarjan<'e> {
 
     fn search(&mut self) {
         while let Some((node, edge)) = self.path.last_mut() {
+            work::count(1);
             let (node, at) = (*node, *edge);
             if at == self.edges.starts[node as usize + 1] {
                 self.leave(node);
@@ -138,6 +141,7 @@ impl<'e> Tarjan<'e> {
             return;
         }
         while let Some(member) = self.open.pop() {
+            work::count(1);
             self.components[member as usize] = node;
             if member == node {
                 break;

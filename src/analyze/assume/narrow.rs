@@ -3,7 +3,7 @@
 use super::super::graph::{Graph, Reached};
 use super::super::model::Model;
 use super::super::query::Query;
-use super::super::{Analysis, Guard, Saving, certificate};
+use super::super::{Analysis, GuardedCall, Saving, certificate};
 use super::{Assumed, Meaning};
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec, TableIdx};
@@ -118,7 +118,7 @@ pub(in super::super) fn savings(
 fn guards_within(closure: &IndexVec<FuncIdx, bool>, analysis: &Analysis) -> Vec<(FuncIdx, u32)> {
     let guarded = analysis.guards.iter_enumerated().filter(|(func, _)| closure[*func]);
     let guards = |(func, calls)| {
-        let calls: &Vec<Guard> = calls;
+        let calls: &Vec<GuardedCall> = calls;
         calls.iter().map(move |call| (func, call.offset))
     };
     guarded.flat_map(guards).collect()

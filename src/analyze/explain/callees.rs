@@ -1,13 +1,13 @@
 //! What a function calls, and what each call can have as its target: for functions outside the closure
 //! the reason that they are, and half of a neighbourhood.
 
-use super::edge::{Callees, DirectCallee, DynamicCallees, Held, SlotsKnown};
+use super::edge::{Callees, DirectCallee, DynamicCallees, SlotContent, SlotsKnown};
 use super::evidence;
 use crate::analyze::facts::{Callee, Dynamic};
 use crate::analyze::flow::Known;
 use crate::analyze::graph::{Graph, Node};
 use crate::analyze::model::Model;
-use crate::analyze::tables::{Contents, Slot};
+use crate::analyze::tables::{Contents, SlotValue};
 use crate::index::{FuncIdx, TableIdx, TypeIdx};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,25 +96,25 @@ impl<'a> Targets<'a> {
     }
 
     /// What a call of type `ty` finds at slot `number`.
-    fn held(&self, table: TableIdx, ty: TypeIdx, number: u64) -> Vec<(u64, Held)> {
+    fn held(&self, table: TableIdx, ty: TypeIdx, number: u64) -> Vec<(u64, SlotContent)> {
         let Contents::Known(slots) = &self.model.tables.tables[table].contents else {
             return Vec::new();
         };
         let types = &self.model.types;
         let held = slots.get(number).map(|slot| match slot {
-            Slot::Null => Held::Null,
-            Slot::Unknown => Held::Unknown,
-            Slot::Func(func) => {
+            SlotValue::Null => SlotContent::Null,
+            SlotValue::Unknown => SlotContent::Unknown,
+            SlotValue::Func(func) => {
                 if types.callable_as(self.model.module, func, types.id(ty)) {
-                    Held::Target(func)
+                    SlotContent::Target(func)
                 } else {
-                    Held::OtherType(func)
+                    SlotContent::OtherType(func)
                 }
             }
         });
         let mut held: Vec<_> = held.map(|held| (number, held)).collect();
         if number >= slots.size() {
-            held.insert(0, (number, Held::Beyond(slots.size())));
+            held.insert(0, (number, SlotContent::Beyond(slots.size())));
         }
         held
     }

@@ -27,7 +27,7 @@ pub enum CallKind {
         /// The type that the call asks for.
         ty: TypeIdx,
         /// What is known of the index.
-        index: Operand,
+        index: ChoosingOperand,
         /// Whether it is known which slot holds what.
         slots: SlotsKnown,
         /// How the callee's reference gets there.
@@ -38,7 +38,7 @@ pub enum CallKind {
         /// The type of the reference.
         ty: TypeIdx,
         /// What is known of the reference; for a known one no integers.
-        reference: Operand,
+        reference: ChoosingOperand,
         /// How the callee's reference gets there.
         source: Source,
     },
@@ -58,12 +58,12 @@ pub enum CallKind {
 
 /// What is known of the operand that chooses a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Operand {
+pub enum ChoosingOperand {
     /// All values that it can have, as far as they are integers.
     Known(Vec<u64>),
     /// It can be anything: for this reason, from the call back to where the value comes from. Empty if
     /// nobody asked.
-    Unknown(Vec<Reason>),
+    Unknown(Vec<WhyUnknown>),
 }
 
 /// Whether it is known which slot of a table holds what. If not, its index doesn't matter.
@@ -83,7 +83,7 @@ pub enum SlotsKnown {
 
 /// A step from an operand back to what makes it unknown. All but the last say where to look next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum WhyUnknown {
     /// It is a parameter.
     Parameter {
         /// Of this function.
@@ -136,7 +136,7 @@ pub enum Unfollowed {
         /// The memory.
         memory: MemoryIdx,
         /// Who may have written there.
-        writer: Writer,
+        writer: MemoryWriter,
     },
     /// It calls an import, which may return anything.
     Import(FuncIdx),
@@ -162,7 +162,7 @@ pub enum Unfollowed {
 
 /// Who may write to a memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writer {
+pub enum MemoryWriter {
     /// The host, since the memory is imported or exported.
     Host,
     /// Instructions of the module.
@@ -234,7 +234,7 @@ pub struct DynamicCallees {
     /// All values that the index can have; `None` if it can be anything, and for references.
     pub index: Option<Vec<u64>>,
     /// What is in the slots that a known index means, where that counts.
-    pub slots: Vec<(u64, Held)>,
+    pub slots: Vec<(u64, SlotContent)>,
     /// All functions of the module that can be the target, in index order.
     pub targets: Vec<FuncIdx>,
     /// Whether functions that are not the module's can be: the host's, or another instance's.
@@ -243,7 +243,7 @@ pub struct DynamicCallees {
 
 /// What a slot holds, as a call of a certain type meets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
+pub enum SlotContent {
     /// It is beyond the table, which has so many slots: the call traps.
     Beyond(u64),
     /// No reference: the call traps.

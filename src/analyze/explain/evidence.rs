@@ -1,12 +1,12 @@
 //! Looks up the evidence for one edge of the call graph. Nothing here is kept from the analysis:
 //! an explanation asks for few edges, and an analysis has millions.
 
-use super::edge::{CallKind, Operand, Reason, SlotsKnown, Source};
+use super::edge::{CallKind, ChoosingOperand, SlotsKnown, Source, WhyUnknown};
 use crate::analyze::constants::{Constant, funcs_in};
 use crate::analyze::facts::{Callee, Dynamic};
 use crate::analyze::flow::Known;
 use crate::analyze::model::Model;
-use crate::analyze::tables::{Contents, Slot, items};
+use crate::analyze::tables::{Contents, SlotValue, items};
 use crate::index::{FuncIdx, TableIdx};
 use wasmparser::{ConstExpr, ElementItems, ElementKind};
 
@@ -16,7 +16,7 @@ pub(in crate::analyze) fn kind(
     model: &Model<'_>,
     call: Callee,
     target: FuncIdx,
-    why: impl FnOnce() -> Vec<Reason>,
+    why: impl FnOnce() -> Vec<WhyUnknown>,
 ) -> CallKind {
     let ordinal = match call {
         Callee::Direct { .. } => return CallKind::Direct,
@@ -26,17 +26,18 @@ pub(in crate::analyze) fn kind(
     match model.facts.dynamics[ordinal as usize] {
         Dynamic::Ref { ty } => CallKind::Reference {
             ty,
-            reference: known.map_or_else(|| Operand::Unknown(why()), Operand::Known),
+            reference: known
+                .map_or_else(|| ChoosingOperand::Unknown(why()), ChoosingOperand::Known),
             source: taken(model, target),
         },
         Dynamic::Table { table, ty } => {
             let slots = slots_known(model, table);
             let source = in_table(model, table, known.as_deref(), target);
             let index = match (known, slots) {
-                (Some(known), _) => Operand::Known(known),
+                (Some(known), _) => ChoosingOperand::Known(known),
                 // Nobody follows an index that doesn't matter.
-                (None, SlotsKnown::HostWrites) => Operand::Unknown(Vec::new()),
-                (None, _) => Operand::Unknown(why()),
+                (None, SlotsKnown::HostWrites) => ChoosingOperand::Unknown(Vec::new()),
+                (None, _) => ChoosingOperand::Unknown(why()),
             };
             CallKind::Table { table, ty, index, slots, source }
         }
@@ -90,7 +91,7 @@ fn in_table(model: &Model<'_>, table: TableIdx, index: Option<&[u64]>, target: F
 fn still_holds(model: &Model<'_>, table: TableIdx, slot: u64, target: FuncIdx) -> bool {
     match &model.tables.tables[table].contents {
         Contents::Known(slots) if slots.placed() => {
-            slots.get(slot).any(|held| held == Slot::Func(target))
+            slots.get(slot).any(|held| held == SlotValue::Func(target))
         }
         Contents::Known(_) | Contents::Open => true,
     }
@@ -100,7 +101,7 @@ fn still_holds(model: &Model<'_>, table: TableIdx, slot: u64, target: FuncIdx) -
 fn positions(model: &Model<'_>, elements: &ElementItems<'_>, target: FuncIdx) -> Vec<u64> {
     let (mut position, mut found) = (0, Vec::new());
     items(elements, &model.constants, |slot| {
-        if slot == Slot::Func(target) {
+        if slot == SlotValue::Func(target) {
             found.push(position);
         }
         position += 1;

@@ -1,10 +1,10 @@
 //! Puts into words of the module why an operand is unknown: where a value is loaded from, who could
 //! have written there, how a function can be called by others.
 
-use super::edge::{GlobalKind, Reason, Unfollowed, Writer};
+use super::edge::{GlobalKind, MemoryWriter, Unfollowed, WhyUnknown};
 use super::evidence;
 use super::operator;
-use crate::analyze::flow::{self, Cause, Provenance, Step};
+use crate::analyze::flow::{self, Cause, Provenance, TraceStep};
 use crate::analyze::model::Model;
 use crate::index::{FuncIdx, GlobalIdx, IndexVec, MemoryIdx};
 use crate::read::Module;
@@ -36,27 +36,27 @@ impl<'a> Why<'a> {
 
     /// Why the operand that chooses the target of a dynamic call of `func` is unknown. `position`: which of
     /// the function's dynamic calls, in order of offset.
-    pub(in crate::analyze) fn unknown(&self, func: FuncIdx, position: usize) -> Vec<Reason> {
+    pub(in crate::analyze) fn unknown(&self, func: FuncIdx, position: usize) -> Vec<WhyUnknown> {
         let steps = self.provenance.why(func, position);
         steps.into_iter().map(|step| self.reason(step)).collect()
     }
 
-    fn reason(&self, step: Step) -> Reason {
+    fn reason(&self, step: TraceStep) -> WhyUnknown {
         match step {
-            Step::Param { func, index } => Reason::Parameter { of: func, index },
-            Step::Argument { caller } => Reason::PassedBy(caller),
-            Step::Result { func, index } => Reason::ResultOf { of: func, index },
-            Step::CalledAnyhow { func } => {
-                Reason::CalledAnyhow { func, source: evidence::taken(self.model, func) }
+            TraceStep::Param { func, index } => WhyUnknown::Parameter { of: func, index },
+            TraceStep::Argument { caller } => WhyUnknown::PassedBy(caller),
+            TraceStep::Result { func, index } => WhyUnknown::ResultOf { of: func, index },
+            TraceStep::CalledAnyhow { func } => {
+                WhyUnknown::CalledAnyhow { func, source: evidence::taken(self.model, func) }
             }
-            Step::Unknown { func, offset, cause } => match self.cause(func, offset, cause) {
-                Some(cause) => Reason::Instruction { func, offset, cause },
-                None => Reason::NotFollowed,
+            TraceStep::Unknown { func, offset, cause } => match self.cause(func, offset, cause) {
+                Some(cause) => WhyUnknown::Instruction { func, offset, cause },
+                None => WhyUnknown::NotFollowed,
             },
-            Step::TooLarge { func } => Reason::TooLarge(func),
-            Step::TooManyConstants => Reason::TooManyValues,
-            Step::NeverReached => Reason::NeverReached,
-            Step::NotFollowed => Reason::NotFollowed,
+            TraceStep::TooLarge { func } => WhyUnknown::TooLarge(func),
+            TraceStep::TooManyConstants => WhyUnknown::TooManyValues,
+            TraceStep::NeverReached => WhyUnknown::NeverReached,
+            TraceStep::NotFollowed => WhyUnknown::NotFollowed,
         }
     }
 
@@ -85,20 +85,20 @@ impl<'a> Why<'a> {
         })
     }
 
-    fn writer(&self, memory: MemoryIdx) -> Writer {
+    fn writer(&self, memory: MemoryIdx) -> MemoryWriter {
         let module = self.model.module;
         let exported = module
             .exports
             .iter()
             .any(|export| export.kind == ExternalKind::Memory && MemoryIdx(export.index) == memory);
         if exported || module.memories[memory].import.is_some() {
-            Writer::Host
+            MemoryWriter::Host
         } else if module.memories.len() > 1 {
-            Writer::Untold
+            MemoryWriter::Untold
         } else if self.model.facts.writes_memory {
-            Writer::Stores
+            MemoryWriter::Stores
         } else {
-            Writer::Nobody
+            MemoryWriter::Nobody
         }
     }
 }

@@ -13,8 +13,8 @@
 //! Never: follow memory that can change, mutable globals, or the contents of heap objects.
 
 use super::arity::Arity;
-use super::state::{ControlFrame, ControlKind, State};
-use super::summary::{Origin, Origins, Summary, Write};
+use super::state::{ControlFrame, ControlKind, FlowState};
+use super::summary::{BodySummary, Origin, Origins, Write};
 use super::value::{Cause, Known, Set, Symbol, Value, Values};
 use crate::analyze::constants::Constants;
 use crate::analyze::memories::Memories;
@@ -37,7 +37,7 @@ const WORK_PER_BODY: usize = 100_000;
 /// Stops the interpretation of a body; everything about it stays unknown.
 pub(super) struct GiveUp;
 
-pub(super) type Step = Result<(), GiveUp>;
+pub(super) type Interpreted = Result<(), GiveUp>;
 
 /// Interprets bodies, one after the other.
 pub(super) struct Interpreter<'m> {
@@ -46,7 +46,7 @@ pub(super) struct Interpreter<'m> {
     pub(super) memories: &'m Memories<'m>,
     pub(super) func: FuncIdx,
     pub(super) values: Values,
-    pub(super) state: State,
+    pub(super) state: FlowState,
     /// Joined arguments of direct calls.
     pub(super) args: BTreeMap<(FuncIdx, u32), Value>,
     pub(super) dynamics: Vec<Value>,
@@ -66,7 +66,7 @@ impl<'m> Interpreter<'m> {
             memories,
             func: FuncIdx(0),
             values: Values::default(),
-            state: State::default(),
+            state: FlowState::default(),
             args: BTreeMap::new(),
             dynamics: Vec::new(),
             results: None,
@@ -87,7 +87,7 @@ impl<'m> Interpreter<'m> {
     }
 
     /// The summary of a defined function; `None` if the function is too much for it.
-    pub(super) fn summarize(&mut self, func: FuncIdx) -> Option<Summary> {
+    pub(super) fn summarize(&mut self, func: FuncIdx) -> Option<BodySummary> {
         self.interpret(func)?;
         Some(self.summary())
     }
@@ -122,7 +122,7 @@ impl<'m> Interpreter<'m> {
         None
     }
 
-    fn pass(&mut self) -> Step {
+    fn pass(&mut self) -> Interpreted {
         self.args.clear();
         self.dynamics.clear();
         self.results = None;
@@ -168,7 +168,7 @@ impl<'m> Interpreter<'m> {
         Ok(locals)
     }
 
-    fn summary(&mut self) -> Summary {
+    fn summary(&mut self) -> BodySummary {
         let values = &self.values;
         let set = |value: Value| values.set(value).cloned();
         let args = self.args.iter();
@@ -176,7 +176,7 @@ impl<'m> Interpreter<'m> {
         let results = self.module.func_type(self.func).results().len();
         // A function that never returns has no result at all.
         let none = || vec![Some(Set::default()); results];
-        Summary {
+        BodySummary {
             dynamics: self.dynamics.iter().map(|value| set(*value)).collect(),
             args: args.filter_map(|(param, value)| Some((*param, set(*value)?))).collect(),
             results: self
@@ -205,7 +205,7 @@ impl<'m> Interpreter<'m> {
         }
     }
 
-    fn operator(&mut self, operator: &Operator<'_>) -> Step {
+    fn operator(&mut self, operator: &Operator<'_>) -> Interpreted {
         match operator {
             Operator::Block { blockty }
             | Operator::Loop { blockty }
@@ -287,7 +287,7 @@ impl<'m> Interpreter<'m> {
         self.results = Some(joined);
     }
 
-    fn branch(&mut self, operator: &Operator<'_>) -> Step {
+    fn branch(&mut self, operator: &Operator<'_>) -> Interpreted {
         let (state, values) = (&mut self.state, &mut self.values);
         match operator {
             Operator::Br { relative_depth } => {

@@ -24,7 +24,7 @@ mod summary;
 mod tests;
 mod value;
 
-pub(super) use provenance::{Provenance, Step};
+pub(super) use provenance::{Provenance, TraceStep};
 pub(super) use solve::Solution;
 pub(super) use summary::{Write, Written};
 pub(super) use value::{Cause, Known};
@@ -36,11 +36,12 @@ use super::traceable::Traceable;
 use crate::index::{FuncIdx, IndexVec};
 use crate::options::Precision;
 use crate::read::Module;
+use crate::work;
 use body::Interpreter;
 use rayon::prelude::*;
 use solve::Solver;
 use std::collections::{BTreeMap, BTreeSet};
-use summary::Summary;
+use summary::BodySummary;
 use value::{Set, Symbol};
 
 /// Through how many other functions a value is followed at most.
@@ -132,7 +133,7 @@ impl Flows {
 struct Search<'a> {
     inputs: &'a Inputs<'a>,
     /// The interpreted functions; `None` for one that was too much.
-    summaries: BTreeMap<FuncIdx, Option<Summary>>,
+    summaries: BTreeMap<FuncIdx, Option<BodySummary>>,
     /// The direct callers of the functions whose parameters matter.
     callers: BTreeMap<FuncIdx, BTreeSet<FuncIdx>>,
 }
@@ -166,6 +167,7 @@ impl Search<'_> {
             self.summarize(funcs.collect());
             let mut next = BTreeSet::new();
             for &symbol in &symbols {
+                work::count(1);
                 let definition = self.definition(symbol);
                 let sets = definition.iter().flatten();
                 next.extend(sets.flat_map(|set| set.symbols.iter().copied()));
@@ -210,6 +212,7 @@ impl Search<'_> {
         }
         for (caller, calls) in self.inputs.facts.calls.iter_enumerated() {
             for call in calls {
+                work::count(1);
                 if let Callee::Direct { func, .. } = call.callee
                     && wanted[func]
                     && let Some(callers) = self.callers.get_mut(&func)
@@ -252,6 +255,7 @@ impl Search<'_> {
     fn flows(&self, solver: &Solver) -> Flows {
         let mut flows = Flows::default();
         for (&func, summary) in &self.summaries {
+            work::count(1);
             let Some(summary) = summary else { continue };
             let ordinals = self.dynamic_ordinals(func);
             if ordinals.len() != summary.dynamics.len() {
@@ -259,6 +263,7 @@ impl Search<'_> {
                 continue;
             }
             for (ordinal, set) in ordinals.into_iter().zip(&summary.dynamics) {
+                work::count(1);
                 if let Some(known) = set.as_ref().and_then(|set| solver.resolve_operand(set)) {
                     flows.targets.insert(ordinal, known);
                 }

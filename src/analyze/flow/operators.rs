@@ -3,7 +3,7 @@
 
 use super::arithmetic::{apply_binary, apply_unary, ints};
 use super::arity::Arity;
-use super::body::{GiveUp, Interpreter, Step};
+use super::body::{GiveUp, Interpreted, Interpreter};
 use super::summary::{Write, Written};
 use super::value::{Cause, Known, Symbol, Value, Values};
 use crate::analyze::constants::Constant;
@@ -74,7 +74,7 @@ impl Interpreter<'_> {
     }
 
     /// An operator that neither branches nor calls.
-    pub(super) fn plain(&mut self, operator: &Operator<'_>) -> Step {
+    pub(super) fn plain(&mut self, operator: &Operator<'_>) -> Interpreted {
         let (state, values) = (&mut self.state, &mut self.values);
         match *operator {
             Operator::I32Const { value } => {
@@ -150,7 +150,7 @@ impl Interpreter<'_> {
         true
     }
 
-    fn by_arity(&mut self, operator: &Operator<'_>) -> Step {
+    fn by_arity(&mut self, operator: &Operator<'_>) -> Interpreted {
         let (params, results) = operator.operator_arity(&Arity(self.module)).ok_or(GiveUp)?;
         let (state, values) = (&mut self.state, &mut self.values);
         let operands = state.pop_many(params as usize);

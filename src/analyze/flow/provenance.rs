@@ -22,7 +22,7 @@ use std::rc::Rc;
 
 /// A step on the way from an operand back to what makes it unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::analyze) enum Step {
+pub(in crate::analyze) enum TraceStep {
     /// It is a parameter of `func`.
     Param { func: FuncIdx, index: u32 },
     /// It is what `caller` passes for that parameter.
@@ -52,7 +52,7 @@ pub(in crate::analyze) struct Provenance<'m> {
 }
 
 /// The values of an operand, or the steps to what makes it unknown.
-type Trace = Result<BTreeSet<Known>, Vec<Step>>;
+type Trace = Result<BTreeSet<Known>, Vec<TraceStep>>;
 
 /// What is being followed.
 #[derive(Default)]
@@ -77,14 +77,16 @@ impl<'m> Provenance<'m> {
 
     /// Why the operand that chooses the target of a dynamic call of `func` is unknown. `position`: which of
     /// the function's dynamic calls, in order of offset.
-    pub(in crate::analyze) fn why(&self, func: FuncIdx, position: usize) -> Vec<Step> {
-        let Some(origins) = self.origins(func) else { return vec![Step::TooLarge { func }] };
-        let Some(origin) = origins.dynamics.get(position) else { return vec![Step::NotFollowed] };
+    pub(in crate::analyze) fn why(&self, func: FuncIdx, position: usize) -> Vec<TraceStep> {
+        let Some(origins) = self.origins(func) else { return vec![TraceStep::TooLarge { func }] };
+        let Some(origin) = origins.dynamics.get(position) else {
+            return vec![TraceStep::NotFollowed];
+        };
         match self.trace(func, origin, &mut Trail::default()) {
             Err(steps) => steps,
-            Ok(values) if values.len() > MAX_CONSTANTS => vec![Step::TooManyConstants],
-            Ok(values) if values.is_empty() => vec![Step::NeverReached],
-            Ok(_) => vec![Step::NotFollowed],
+            Ok(values) if values.len() > MAX_CONSTANTS => vec![TraceStep::TooManyConstants],
+            Ok(values) if values.is_empty() => vec![TraceStep::NeverReached],
+            Ok(_) => vec![TraceStep::NotFollowed],
         }
     }
 
@@ -92,9 +94,9 @@ impl<'m> Provenance<'m> {
         match origin {
             Origin::Unknown(Some(unknown)) => {
                 let (offset, cause) = (unknown.offset, unknown.cause);
-                Err(vec![Step::Unknown { func, offset, cause }])
+                Err(vec![TraceStep::Unknown { func, offset, cause }])
             }
-            Origin::Unknown(None) => Err(vec![Step::NotFollowed]),
+            Origin::Unknown(None) => Err(vec![TraceStep::NotFollowed]),
             Origin::Set(set) => self.trace_set(set, trail),
         }
     }
@@ -107,7 +109,7 @@ impl<'m> Provenance<'m> {
                 continue;
             }
             if trail.depth == MAX_ROUNDS {
-                return Err(vec![Step::NotFollowed]);
+                return Err(vec![TraceStep::NotFollowed]);
             }
             trail.depth += 1;
             let values = match symbol {
@@ -121,15 +123,16 @@ impl<'m> Provenance<'m> {
     }
 
     fn trace_param(&self, func: FuncIdx, index: u32, trail: &mut Trail) -> Trace {
-        let param = Step::Param { func, index };
+        let param = TraceStep::Param { func, index };
         if self.inputs.mentioned[func] {
-            return Err(vec![param, Step::CalledAnyhow { func }]);
+            return Err(vec![param, TraceStep::CalledAnyhow { func }]);
         }
         let mut all = BTreeSet::new();
         for &caller in &self.callers()[func] {
-            let before = |rest: Vec<Step>| [vec![param, Step::Argument { caller }], rest].concat();
+            let before =
+                |rest: Vec<TraceStep>| [vec![param, TraceStep::Argument { caller }], rest].concat();
             let Some(origins) = self.origins(caller) else {
-                return Err(before(vec![Step::TooLarge { func: caller }]));
+                return Err(before(vec![TraceStep::TooLarge { func: caller }]));
             };
             if let Some(origin) = origins.args.get(&(func, index)) {
                 all.extend(self.trace(caller, origin, trail).map_err(before)?);
@@ -139,9 +142,10 @@ impl<'m> Provenance<'m> {
     }
 
     fn trace_result(&self, func: FuncIdx, index: u32, trail: &mut Trail) -> Trace {
-        let before = |rest: Vec<Step>| [vec![Step::Result { func, index }], rest].concat();
+        let before =
+            |rest: Vec<TraceStep>| [vec![TraceStep::Result { func, index }], rest].concat();
         let Some(origins) = self.origins(func) else {
-            return Err(before(vec![Step::TooLarge { func }]));
+            return Err(before(vec![TraceStep::TooLarge { func }]));
         };
         match origins.results.get(index as usize) {
             Some(origin) => self.trace(func, origin, trail).map_err(before),

@@ -5,6 +5,7 @@
 
 use super::summary::Write;
 use super::value::{Known, MAX_CONSTANTS, Set, Symbol};
+use crate::work;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The values of a symbol or a set; `None` for any.
@@ -46,6 +47,7 @@ impl Solver {
         let mut pending: BTreeSet<Symbol> = self.solutions.keys().copied().collect();
         while let Some(symbol) = pending.pop_first() {
             for user in users.get(&symbol).into_iter().flatten() {
+                work::count(1);
                 if self.flow(symbol, *user) {
                     pending.insert(*user);
                 }
@@ -58,6 +60,7 @@ impl Solver {
         let mut users: BTreeMap<Symbol, BTreeSet<Symbol>> = BTreeMap::new();
         for (&symbol, definition) in &self.definitions {
             for used in definition.iter().flatten().flat_map(|set| &set.symbols) {
+                work::count(1);
                 users.entry(*used).or_default().insert(symbol);
             }
         }

@@ -1,6 +1,7 @@
 //! What locals and operands are at one point of a body, and at the labels that it can branch to.
 
 use super::value::{Cause, Value, Values};
+use crate::work;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ControlKind {
@@ -57,7 +58,7 @@ impl ControlFrame {
 
 /// The state of an interpretation.
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct FlowState {
     locals: Vec<Value>,
     stack: Vec<Value>,
     frames: Vec<ControlFrame>,
@@ -73,7 +74,7 @@ pub(super) struct State {
     work_left: usize,
 }
 
-impl State {
+impl FlowState {
     pub(super) fn begin_body(&mut self, work: usize) {
         self.loops.clear();
         self.assigned.clear();
@@ -111,6 +112,7 @@ impl State {
     }
 
     fn spend(&mut self, work: usize) {
+        work::count(work + 1);
         self.work_left = self.work_left.saturating_sub(work + 1);
     }
 

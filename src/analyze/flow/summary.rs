@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// What a body does with values that matter.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Summary {
+pub(super) struct BodySummary {
     /// The index or reference of each dynamic call, in order of offset; `None` for any.
     pub(super) dynamics: Vec<Option<Set>>,
     /// The arguments of direct calls, joined by callee and parameter; any if absent.

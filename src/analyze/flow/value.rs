@@ -37,7 +37,7 @@ impl Known {
 /// A value that is found out later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::analyze) enum Symbol {
-    /// A parameter's value on entry, over all calls of the function.
+    /// A parameter's value where the function begins, over all its calls.
     Param { func: FuncIdx, index: u32 },
     /// A result's value, over all returns of the function.
     Result { func: FuncIdx, index: u32 },

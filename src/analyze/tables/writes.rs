@@ -5,11 +5,13 @@
 //! slot; but once it is unknown what is where in the source, only tables are told apart.
 //!
 //! The time is linear in the writes: the slots that are told apart, and the values that are copied from
-//! slot to slot, are bounded for all writes together.
+//! slot to slot, are bounded for all writes together; and so is the product of the copies from table to table
+//! and the types of calls, of which the call graph has a node for each.
 
-use super::{Contents, Inputs, Slot, Slots, TableFacts, items};
+use super::{Contents, Inputs, KnownSlots, SlotValue, TableFacts, items};
 use crate::analyze::flow::{Known, Solution, Write, Written};
 use crate::index::{ElemIdx, IndexVec, TableIdx};
+use crate::work;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The slots that all writes together may name, and the values that may be copied between them,
@@ -18,6 +20,9 @@ const MAX_NAMED_SLOTS: usize = 1 << 20;
 
 /// How many tables deep copies of copies are followed slot by slot.
 const MAX_COPY_PASSES: usize = 8;
+
+/// For how many pairs of a copy from table to table and a type of calls through tables it is told apart what the copy brings.
+const MAX_COPIED_TYPES: usize = 1 << 18;
 
 /// Adds to `tables` what instructions write.
 pub(super) fn follow(inputs: &Inputs<'_>, tables: &mut IndexVec<TableIdx, TableFacts>) {
@@ -34,13 +39,14 @@ pub(super) fn follow(inputs: &Inputs<'_>, tables: &mut IndexVec<TableIdx, TableF
         writer.write(write);
     }
     writer.follow_copies();
+    writer.bound_copies();
 }
 
 struct Writer<'a> {
     inputs: &'a Inputs<'a>,
     tables: &'a mut IndexVec<TableIdx, TableFacts>,
     /// The items of the segments that were asked for.
-    segments: BTreeMap<ElemIdx, Vec<Slot>>,
+    segments: BTreeMap<ElemIdx, Vec<SlotValue>>,
     /// The segments whose items may be anywhere in a table.
     anywhere: BTreeSet<(TableIdx, ElemIdx)>,
     copied: Vec<Copied>,
@@ -64,7 +70,7 @@ struct Place {
 
 impl Writer<'_> {
     /// The slots of a table that only this module writes to.
-    fn known(&mut self, table: TableIdx) -> Option<&mut Slots> {
+    fn known(&mut self, table: TableIdx) -> Option<&mut KnownSlots> {
         match &mut self.tables[table].contents {
             Contents::Open => None,
             Contents::Known(slots) => Some(slots),
@@ -79,9 +85,11 @@ impl Writer<'_> {
         let unknown = writers.filter(|(_, func)| !inputs.flows.written_by.contains(func));
         let tables: BTreeSet<TableIdx> = unknown.map(|(table, _)| *table).collect();
         for table in &tables {
-            self.put_anywhere(*table, &[Slot::Unknown]);
+            work::count(1);
+            self.put_anywhere(*table, &[SlotValue::Unknown]);
         }
         for (segment, table) in &inputs.uses.init_elements {
+            work::count(1);
             if tables.contains(table) {
                 self.init_anywhere(*table, *segment);
             }
@@ -95,9 +103,9 @@ impl Writer<'_> {
         }
         match &write.what {
             Written::Value(value) => {
-                let held: Vec<Slot> = match value {
-                    None => vec![Slot::Unknown],
-                    Some(known) => known.iter().map(|known| Slot::from(*known)).collect(),
+                let held: Vec<SlotValue> = match value {
+                    None => vec![SlotValue::Unknown],
+                    Some(known) => known.iter().map(|known| SlotValue::from(*known)).collect(),
                 };
                 match self.places(write, None, u64::MAX) {
                     Some(places) => places.iter().for_each(|p| self.put(table, p.at, &held)),
@@ -113,6 +121,7 @@ impl Writer<'_> {
         let held = self.take_items(segment);
         let places = self.places(write, Some(from), held.len() as u64);
         for place in places.iter().flatten() {
+            work::count(1);
             if let Some(slot) = held.get(place.source as usize) {
                 self.put(write.table, place.at, &[*slot]);
             }
@@ -124,7 +133,7 @@ impl Writer<'_> {
     }
 
     /// Takes the items of a segment out; the caller puts them back.
-    fn take_items(&mut self, segment: ElemIdx) -> Vec<Slot> {
+    fn take_items(&mut self, segment: ElemIdx) -> Vec<SlotValue> {
         let inputs = self.inputs;
         self.segments.remove(&segment).unwrap_or_else(|| {
             let mut held = Vec::new();
@@ -154,10 +163,10 @@ impl Writer<'_> {
                 source: place.source,
             })),
             (Some(places), false) => {
-                places.iter().for_each(|place| self.put(to, place.at, &[Slot::Unknown]));
+                places.iter().for_each(|place| self.put(to, place.at, &[SlotValue::Unknown]));
             }
             (None, true) => self.copy_anywhere(to, from),
-            (None, false) => self.put_anywhere(to, &[Slot::Unknown]),
+            (None, false) => self.put_anywhere(to, &[SlotValue::Unknown]),
         }
     }
 
@@ -177,6 +186,7 @@ impl Writer<'_> {
         let mut places = Vec::new();
         for start in &starts {
             for source in &sources {
+                work::count(1);
                 // What would be beyond the end of the index space traps.
                 places.extend((0..len).map_while(|i| {
                     Some(Place { at: start.checked_add(i)?, source: source.checked_add(i)? })
@@ -186,16 +196,18 @@ impl Writer<'_> {
         Some(places)
     }
 
-    fn put(&mut self, table: TableIdx, at: u64, held: &[Slot]) {
+    fn put(&mut self, table: TableIdx, at: u64, held: &[SlotValue]) {
+        work::count(held.len());
         if let Some(slots) = self.known(table) {
-            let held = held.iter().filter(|slot| **slot != Slot::Null);
+            let held = held.iter().filter(|slot| **slot != SlotValue::Null);
             slots.later.extend(held.map(|slot| (at, *slot)));
         }
     }
 
-    fn put_anywhere(&mut self, table: TableIdx, held: &[Slot]) {
+    fn put_anywhere(&mut self, table: TableIdx, held: &[SlotValue]) {
+        work::count(held.len());
         if let Some(slots) = self.known(table) {
-            slots.anywhere.extend(held.iter().filter(|slot| **slot != Slot::Null));
+            slots.anywhere.extend(held.iter().filter(|slot| **slot != SlotValue::Null));
         }
     }
 
@@ -234,12 +246,34 @@ impl Writer<'_> {
         }
     }
 
+    /// Where copies and types would be too many, what is copied can be any reference that is taken. All functions in a table that
+    /// is copied from are.
+    fn bound_copies(&mut self) {
+        let known = self.tables.iter().filter_map(|facts| match &facts.contents {
+            Contents::Open => None,
+            Contents::Known(slots) => Some(slots.copies.len()),
+        });
+        let copies: usize = known.sum();
+        if copies.saturating_mul(self.inputs.called_types) <= MAX_COPIED_TYPES {
+            return;
+        }
+        for table in self.tables.indices() {
+            if let Some(slots) = self.known(table)
+                && !std::mem::take(&mut slots.copies).is_empty()
+            {
+                slots.anywhere.push(SlotValue::Unknown);
+            }
+        }
+    }
+
     /// Copies each slot once more, while there is room; whether that brought anything new.
     fn copy_slots(&mut self) -> bool {
         let mut grew = false;
         for copied in self.copied.clone() {
+            work::count(1);
             let Some(from) = self.known(copied.from) else { continue };
-            let held: Vec<Slot> = from.get(copied.source).filter(|s| *s != Slot::Null).collect();
+            let held: Vec<SlotValue> =
+                from.get(copied.source).filter(|s| *s != SlotValue::Null).collect();
             let Some(to) = self.known(copied.to) else { continue };
             let before = to.later.len();
             to.later.extend(held.into_iter().map(|slot| (copied.at, slot)));

@@ -5,7 +5,7 @@
 
 use super::{options, with_module};
 use crate::analyze::Analysis;
-use crate::analyze::advise::{Extent, Imports, OnlyCall, Support, SupportKind, supports};
+use crate::analyze::advise::{Extent, NamedImports, OnlyCall, Support, SupportKind, supports};
 use crate::analyze::assume::{Assumed, Narrowing};
 use crate::analyze::facts::{Call, Callee, Dynamic};
 use crate::analyze::graph::Graph;
@@ -258,8 +258,8 @@ fn check(module: &Module<'_>, options: &Options) -> Vec<&'static str> {
             let left = closure.iter().filter(|inside| **inside).count();
             assert_eq!(saves.functions, whole.functions - left, "{kind:?}");
         }
-        if let SupportKind::Reentry(Imports { pattern: Some(pattern), .. })
-        | SupportKind::Entries(Imports { pattern: Some(pattern), .. }) = kind
+        if let SupportKind::Reentry(NamedImports { pattern: Some(pattern), .. })
+        | SupportKind::Entries(NamedImports { pattern: Some(pattern), .. }) = kind
         {
             let mut options = options.clone();
             options.entries.retain(|other| other != pattern);

@@ -4,7 +4,7 @@ use super::{options, sites, with_module};
 use crate::analyze::graph::Graph;
 use crate::analyze::model::Model;
 use crate::analyze::query::Query;
-use crate::analyze::{Analysis, Guard, Target, certificate};
+use crate::analyze::{Analysis, GuardedCall, Target, certificate};
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec, TableIdx};
 use crate::options::{Assumption, FuncPattern, Options, TablePattern};
@@ -43,7 +43,7 @@ fn inside(analysis: &Analysis) -> Vec<u32> {
 
 /// How many guards each function has, and how many of them are tail calls.
 fn guarded(analysis: &Analysis) -> Vec<(u32, usize, usize)> {
-    let tails = |guards: &[Guard]| guards.iter().filter(|guard| guard.tail).count();
+    let tails = |guards: &[GuardedCall]| guards.iter().filter(|guard| guard.tail).count();
     let all = analysis.guards.iter_enumerated().filter(|(_, guards)| !guards.is_empty());
     all.map(|(func, guards)| (func.0, guards.len(), tails(guards))).collect()
 }

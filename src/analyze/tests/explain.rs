@@ -4,7 +4,7 @@
 use super::{options, with_module};
 use crate::analyze::Explainer;
 use crate::analyze::facts::Callee;
-use crate::analyze::flow::{self, Provenance, Step};
+use crate::analyze::flow::{self, Provenance, TraceStep};
 use crate::analyze::model::Model;
 use crate::analyze::taken;
 use crate::index::FuncIdx;
@@ -83,10 +83,10 @@ fn an_operand_has_values_or_a_reason() {
             for (position, ordinal) in dynamic.enumerate() {
                 let why = provenance.why(func, position);
                 if model.flows.targets.contains_key(&ordinal) {
-                    assert_eq!(why, [Step::NotFollowed], "function {func}, call {position}");
+                    assert_eq!(why, [TraceStep::NotFollowed], "function {func}, call {position}");
                     known += 1;
                 } else {
-                    assert_ne!(why, [Step::NotFollowed], "function {func}, call {position}");
+                    assert_ne!(why, [TraceStep::NotFollowed], "function {func}, call {position}");
                     unknown += 1;
                 }
             }

@@ -141,3 +141,33 @@ fn many_values_copied_to_many_slots() {
     });
     within_limit(&chain, COUNT + 1);
 }
+
+/// Copies of copies, and so many types of calls that it is not told apart what each copy brings: that is then anything.
+#[test]
+fn copies_of_tables_and_many_types_of_calls() {
+    let types = |i: usize| -> String {
+        (0..10).map(|bit| if i >> bit & 1 == 0 { "i32 " } else { "i64 " }).collect()
+    };
+    let mut wat = String::from(
+        "(module (import \"k\" \"fork\" (func $fork)) (elem (table 0) (i32.const 0) func $fork)",
+    );
+    for i in 0..600 {
+        write!(wat, "(type $t{i} (func (param {}))) (table 2 funcref)", types(i)).unwrap();
+    }
+    for i in 1..600 {
+        write!(
+            wat,
+            "(func (param i32) (table.copy {i} {} (i32.const 0) (i32.const 0) (local.get 0)))",
+            i - 1
+        )
+        .unwrap();
+    }
+    for i in 0..600 {
+        let args: String =
+            types(i).split_whitespace().map(|ty| format!("({ty}.const 0)")).collect();
+        write!(wat, "(func (param i32) (call_indirect 599 (type $t{i}) {args} (local.get 0)))")
+            .unwrap();
+    }
+    wat.push_str("(func $run (param i32) (call_indirect 599 (local.get 0))))");
+    within_limit(&wat, 2);
+}

@@ -8,7 +8,7 @@ use crate::analyze::flow::Known;
 use crate::analyze::graph::Graph;
 use crate::analyze::model::Model;
 use crate::analyze::query::Query;
-use crate::analyze::tables::{Contents, Slot};
+use crate::analyze::tables::{Contents, SlotValue};
 use crate::analyze::types::TypeId;
 use crate::index::{FuncIdx, TableIdx};
 use crate::read::Module;
@@ -35,7 +35,7 @@ fn reaches(model: &Model<'_>, dynamic: Dynamic, known: Option<&[Known]>, func: F
                 }
                 _ => sources(model, table).into_iter().any(|source| {
                     match &model.tables.tables[source].contents {
-                        Contents::Open => may_be(model, Slot::Unknown, source, ty, func),
+                        Contents::Open => may_be(model, SlotValue::Unknown, source, ty, func),
                         Contents::Known(slots) => {
                             slots.all().any(|slot| may_be(model, slot, source, ty, func))
                         }
@@ -47,11 +47,11 @@ fn reaches(model: &Model<'_>, dynamic: Dynamic, known: Option<&[Known]>, func: F
 }
 
 /// Whether `func` may be what a slot of `table` holds, when it is called by `ty`.
-fn may_be(model: &Model<'_>, slot: Slot, table: TableIdx, ty: TypeId, func: FuncIdx) -> bool {
+fn may_be(model: &Model<'_>, slot: SlotValue, table: TableIdx, ty: TypeId, func: FuncIdx) -> bool {
     match slot {
-        Slot::Null => false,
-        Slot::Func(held) => held == func,
-        Slot::Unknown => {
+        SlotValue::Null => false,
+        SlotValue::Func(held) => held == func,
+        SlotValue::Unknown => {
             let met = model.types.meet(model.tables.tables[table].bound, ty);
             model.taken[func]
                 && met.is_some_and(|met| model.types.callable_as(model.module, func, met))

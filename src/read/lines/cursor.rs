@@ -1,4 +1,4 @@
-//! The source lines of one instruction after the other.
+//! Finds the source lines of many instructions, one after the other.
 
 use super::{Bytes, Lines, Sequence, SourceLine};
 use gimli::{ColumnType, CompleteLineProgram, LineRows};

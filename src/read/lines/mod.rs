@@ -40,12 +40,12 @@ pub struct Lines {
     code: Code,
     /// The first thing about the units that could not be read.
     fault: Option<String>,
-    sequences: OnceLock<Found<Sequences>>,
-    subprograms: OnceLock<Found<BTreeMap<FuncIdx, subprograms::Place>>>,
+    sequences: OnceLock<Findings<Sequences>>,
+    subprograms: OnceLock<Findings<BTreeMap<FuncIdx, subprograms::Place>>>,
 }
 
 /// What was found, and the first thing that could not be read.
-struct Found<T> {
+struct Findings<T> {
     found: T,
     fault: Option<String>,
 }
@@ -131,7 +131,7 @@ impl Lines {
         &self.sequences.get_or_init(|| self.find_sequences()).found
     }
 
-    fn find_sequences(&self) -> Found<Sequences> {
+    fn find_sequences(&self) -> Findings<Sequences> {
         let mut found = Sequences { programs: Vec::new(), sequences: Vec::new() };
         let mut fault = None;
         for (unit, program) in self.units.iter().enumerate() {
@@ -150,7 +150,7 @@ impl Lines {
             }
         }
         found.sequences.sort_by_key(|sequence| (sequence.rows.start, sequence.rows.end));
-        Found { found, fault }
+        Findings { found, fault }
     }
 
     /// A file of a line program, with its directory.

@@ -1,15 +1,16 @@
 //! What DWARF says of functions: names, declarations, whether they are variadic.
 //!
 //! A function is found by where its body begins: the subprogram's `DW_AT_low_pc`. A subprogram may leave
-//! its name to another entry, its declaration or the abstract one that was inlined elsewhere.
+//! its name to another of its kind, its declaration or the abstract one that was inlined elsewhere. What DWARF notes of one
+//! thing, its *debugging information entry*, is a DIE here.
 
-use super::{Bytes, Found, Lines, SourceLine};
+use super::{Bytes, Findings, Lines, SourceLine};
 use crate::index::FuncIdx;
 use gimli::constants as dw;
 use gimli::{AttributeValue, DebuggingInformationEntry, DwLang, Unit, UnitOffset};
 use std::collections::BTreeMap;
 
-/// How many entries in a row may leave their name to the next.
+/// How many of them in a row may leave their name to the next.
 const MAX_ORIGINS: usize = 8;
 
 /// A function as its source has it.
@@ -32,7 +33,7 @@ impl Subprogram {
     }
 }
 
-/// Where a subprogram's entry is: the unit's position, and the offset in it.
+/// Where a subprogram is: the unit's position, and the offset in it.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     unit: usize,
@@ -69,14 +70,14 @@ impl Lines {
         &self.subprograms.get_or_init(|| self.find_subprograms()).found
     }
 
-    fn find_subprograms(&self) -> Found<BTreeMap<FuncIdx, Place>> {
+    fn find_subprograms(&self) -> Findings<BTreeMap<FuncIdx, Place>> {
         let (mut found, mut fault) = (BTreeMap::new(), None);
         for unit in 0..self.units.len() {
             if let Err(error) = self.find_in_unit(unit, &mut found) {
                 fault = fault.or(Some(error.to_string()));
             }
         }
-        Found { found, fault }
+        Findings { found, fault }
     }
 
     fn find_in_unit(
@@ -85,16 +86,16 @@ impl Lines {
         found: &mut BTreeMap<FuncIdx, Place>,
     ) -> gimli::Result<()> {
         let unit = &self.units[position];
-        let mut entries = unit.entries_raw(None)?;
-        while !entries.is_empty() {
-            let offset = entries.next_offset();
-            let Some(abbreviation) = entries.read_abbreviation()? else { continue };
+        let mut dies = unit.entries_raw(None)?;
+        while !dies.is_empty() {
+            let offset = dies.next_offset();
+            let Some(abbreviation) = dies.read_abbreviation()? else { continue };
             if abbreviation.tag() != dw::DW_TAG_subprogram {
-                entries.skip_attributes(abbreviation.attributes())?;
+                dies.skip_attributes(abbreviation.attributes())?;
                 continue;
             }
             for spec in abbreviation.attributes() {
-                let attribute = entries.read_attribute(*spec)?;
+                let attribute = dies.read_attribute(*spec)?;
                 if attribute.name() != dw::DW_AT_low_pc {
                     continue;
                 }
@@ -107,13 +108,13 @@ impl Lines {
         Ok(())
     }
 
-    /// Adds what an entry says to what is known; the entry that it leaves the rest to. `None` if it
+    /// Adds what a DIE says to what is known; the DIE that it leaves the rest to. `None` if it
     /// can't be read.
     fn add(&self, place: Place, to: &mut Subprogram) -> Option<Option<Place>> {
         let unit = &self.units[place.unit];
-        let entry = unit.entry(place.offset).ok()?;
+        let die = unit.entry(place.offset).ok()?;
         let text = |name| {
-            let value = entry.attr_value(name)?;
+            let value = die.attr_value(name)?;
             Some(self.text(&self.dwarf.attr_string(unit, value).ok()?))
         };
         to.name = to.name.take().or_else(|| text(dw::DW_AT_name));
@@ -121,14 +122,14 @@ impl Lines {
             .linkage_name
             .take()
             .or_else(|| text(dw::DW_AT_linkage_name).or_else(|| text(dw::DW_AT_MIPS_linkage_name)));
-        to.declared = to.declared.take().or_else(|| self.declaration(unit, &entry));
-        to.variadic |= is_variadic(unit, &entry);
-        let origin = entry.attr_value(dw::DW_AT_abstract_origin);
-        let origin = origin.or_else(|| entry.attr_value(dw::DW_AT_specification));
+        to.declared = to.declared.take().or_else(|| self.declaration(unit, &die));
+        to.variadic |= is_variadic(unit, &die);
+        let origin = die.attr_value(dw::DW_AT_abstract_origin);
+        let origin = origin.or_else(|| die.attr_value(dw::DW_AT_specification));
         Some(origin.and_then(|origin| self.place(place.unit, &origin)))
     }
 
-    /// The entry that an attribute of the unit refers to.
+    /// The DIE that an attribute of the unit refers to.
     fn place(&self, unit: usize, reference: &AttributeValue<Bytes>) -> Option<Place> {
         match *reference {
             AttributeValue::UnitRef(offset) => Some(Place { unit, offset }),
@@ -144,13 +145,13 @@ impl Lines {
     fn declaration(
         &self,
         unit: &Unit<Bytes>,
-        entry: &DebuggingInformationEntry<Bytes>,
+        die: &DebuggingInformationEntry<Bytes>,
     ) -> Option<SourceLine> {
-        let file = match entry.attr_value(dw::DW_AT_decl_file)? {
+        let file = match die.attr_value(dw::DW_AT_decl_file)? {
             AttributeValue::FileIndex(index) => index,
             other => other.udata_value()?,
         };
-        let line = entry.attr_value(dw::DW_AT_decl_line)?.udata_value()?;
+        let line = die.attr_value(dw::DW_AT_decl_line)?.udata_value()?;
         let header = unit.line_program.as_ref()?.header();
         Some(SourceLine { file: self.file(unit, header, file)?, line, column: None })
     }
@@ -160,19 +161,19 @@ impl Lines {
 ///
 /// A function in C that is not declared with a prototype has unspecified parameters too, and is not
 /// variadic for that.
-fn is_variadic(unit: &Unit<Bytes>, entry: &DebuggingInformationEntry<Bytes>) -> bool {
-    let unspecified = has_unspecified_parameters(unit, entry.offset()).unwrap_or(false);
-    let prototyped = entry.attr(dw::DW_AT_prototyped).is_some() || !is_c(unit);
+fn is_variadic(unit: &Unit<Bytes>, die: &DebuggingInformationEntry<Bytes>) -> bool {
+    let unspecified = has_unspecified_parameters(unit, die.offset()).unwrap_or(false);
+    let prototyped = die.attr(dw::DW_AT_prototyped).is_some() || !is_c(unit);
     unspecified && prototyped
 }
 
 fn has_unspecified_parameters(unit: &Unit<Bytes>, offset: UnitOffset) -> gimli::Result<bool> {
-    let mut entries = unit.entries_raw(Some(offset))?;
+    let mut dies = unit.entries_raw(Some(offset))?;
     let mut inside = false;
-    while !entries.is_empty() && (!inside || entries.next_depth() > 0) {
-        let depth = entries.next_depth();
-        let Some(abbreviation) = entries.read_abbreviation()? else { continue };
-        entries.skip_attributes(abbreviation.attributes())?;
+    while !dies.is_empty() && (!inside || dies.next_depth() > 0) {
+        let depth = dies.next_depth();
+        let Some(abbreviation) = dies.read_abbreviation()? else { continue };
+        dies.skip_attributes(abbreviation.attributes())?;
         if depth == 1 && abbreviation.tag() == dw::DW_TAG_unspecified_parameters {
             return Ok(true);
         }

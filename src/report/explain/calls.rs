@@ -3,7 +3,7 @@
 use super::describe::Describer;
 use super::wording::Wording;
 use super::{CallStep, Callees, DirectCallee, DynamicCallees, ReasonStep, Source};
-use crate::analyze::{self, CallKind, Edge, Operand, Reason, SlotsKnown, Unfollowed};
+use crate::analyze::{self, CallKind, ChoosingOperand, Edge, SlotsKnown, Unfollowed, WhyUnknown};
 
 impl Describer<'_> {
     pub(super) fn call(&self, edge: &Edge) -> CallStep {
@@ -30,15 +30,15 @@ impl Describer<'_> {
                 call.any_slot = any_slot(*slots);
                 call.source = Some(describe_source(source));
                 match index {
-                    Operand::Known(values) => call.index = Some(values.clone()),
-                    Operand::Unknown(reasons) => call.unknown = self.steps(reasons),
+                    ChoosingOperand::Known(values) => call.index = Some(values.clone()),
+                    ChoosingOperand::Unknown(reasons) => call.unknown = self.steps(reasons),
                 }
             }
             CallKind::Reference { ty, reference, source } => {
                 call.kind = "reference";
                 call.r#type = Some(self.ty(*ty));
                 call.source = Some(describe_source(source));
-                if let Operand::Unknown(reasons) = reference {
+                if let ChoosingOperand::Unknown(reasons) = reference {
                     call.unknown = self.steps(reasons);
                 }
             }
@@ -55,23 +55,23 @@ impl Describer<'_> {
         call
     }
 
-    fn steps(&self, reasons: &[Reason]) -> Vec<ReasonStep> {
+    fn steps(&self, reasons: &[WhyUnknown]) -> Vec<ReasonStep> {
         reasons.iter().map(|reason| self.step(reason)).collect()
     }
 
-    fn step(&self, reason: &Reason) -> ReasonStep {
+    fn step(&self, reason: &WhyUnknown) -> ReasonStep {
         let (kind, func, offset) = match reason {
-            Reason::Parameter { of, .. } => ("parameter", Some(*of), None),
-            Reason::PassedBy(caller) => ("passed by", Some(*caller), None),
-            Reason::ResultOf { of, .. } => ("result of", Some(*of), None),
-            Reason::CalledAnyhow { func, .. } => ("called anyhow", Some(*func), None),
-            Reason::Instruction { func, offset, cause } => {
+            WhyUnknown::Parameter { of, .. } => ("parameter", Some(*of), None),
+            WhyUnknown::PassedBy(caller) => ("passed by", Some(*caller), None),
+            WhyUnknown::ResultOf { of, .. } => ("result of", Some(*of), None),
+            WhyUnknown::CalledAnyhow { func, .. } => ("called anyhow", Some(*func), None),
+            WhyUnknown::Instruction { func, offset, cause } => {
                 (kind_of(cause), Some(*func), Some(*offset))
             }
-            Reason::TooLarge(func) => ("too large", Some(*func), None),
-            Reason::TooManyValues => ("too many values", None, None),
-            Reason::NeverReached => ("never reached", None, None),
-            Reason::NotFollowed => ("not followed", None, None),
+            WhyUnknown::TooLarge(func) => ("too large", Some(*func), None),
+            WhyUnknown::TooManyValues => ("too many values", None, None),
+            WhyUnknown::NeverReached => ("never reached", None, None),
+            WhyUnknown::NotFollowed => ("not followed", None, None),
         };
         ReasonStep {
             kind,

@@ -8,8 +8,8 @@
 use super::Function;
 use super::describe::Describer;
 use crate::analyze::{
-    CallKind, DynamicCallees, GlobalKind, Held, Operand, Reason, SlotsKnown, Source, Unfollowed,
-    Writer,
+    CallKind, ChoosingOperand, DynamicCallees, GlobalKind, MemoryWriter, SlotContent, SlotsKnown,
+    Source, Unfollowed, WhyUnknown,
 };
 use crate::index::{FuncIdx, TypeIdx};
 use crate::text::{Named, escape, signature};
@@ -37,8 +37,8 @@ impl Wording<'_> {
             ),
             CallKind::Reference { ty, reference, source } => {
                 let known = match reference {
-                    Operand::Known(_) => "known".into(),
-                    Operand::Unknown(reasons) => self.unknown(reasons),
+                    ChoosingOperand::Known(_) => "known".into(),
+                    ChoosingOperand::Unknown(reasons) => self.unknown(reasons),
                 };
                 format!(
                     "by a reference of type {}, {known}; {}",
@@ -62,28 +62,28 @@ impl Wording<'_> {
         self.0.function(func).to_string()
     }
 
-    fn index(&self, index: &Operand, slots: SlotsKnown) -> String {
+    fn index(&self, index: &ChoosingOperand, slots: SlotsKnown) -> String {
         match (index, any_slot(slots)) {
             (_, Some(because)) if slots == SlotsKnown::HostWrites => {
                 format!("at any index, since {because}")
             }
-            (Operand::Known(values), Some(because)) => {
+            (ChoosingOperand::Known(values), Some(because)) => {
                 format!("index {}, which doesn't matter, since {because}", list(values))
             }
-            (Operand::Known(values), None) => format!("index {}", list(values)),
-            (Operand::Unknown(reasons), _) => format!("index {}", self.unknown(reasons)),
+            (ChoosingOperand::Known(values), None) => format!("index {}", list(values)),
+            (ChoosingOperand::Unknown(reasons), _) => format!("index {}", self.unknown(reasons)),
         }
     }
 
-    fn unknown(&self, reasons: &[Reason]) -> String {
+    fn unknown(&self, reasons: &[WhyUnknown]) -> String {
         let mut text = String::from("unknown");
         let mut before = ": ";
         for reason in reasons {
             text += before;
             text += &self.reason(reason);
             before = match reason {
-                Reason::Parameter { .. } => ", ",
-                Reason::ResultOf { .. } => ", which returns ",
+                WhyUnknown::Parameter { .. } => ", ",
+                WhyUnknown::ResultOf { .. } => ", which returns ",
                 _ => " ",
             };
         }
@@ -91,25 +91,27 @@ impl Wording<'_> {
     }
 
     /// One step, such that the steps in a row make a sentence.
-    pub(super) fn reason(&self, reason: &Reason) -> String {
+    pub(super) fn reason(&self, reason: &WhyUnknown) -> String {
         match reason {
-            Reason::Parameter { of, index } => format!("parameter {index} of {}", self.func(*of)),
-            Reason::PassedBy(caller) => format!("for which {} passes", self.func(*caller)),
-            Reason::ResultOf { of, index: 0 } => format!("the result of {}", self.func(*of)),
-            Reason::ResultOf { of, index } => format!("result {index} of {}", self.func(*of)),
-            Reason::CalledAnyhow { source, .. } => {
+            WhyUnknown::Parameter { of, index } => {
+                format!("parameter {index} of {}", self.func(*of))
+            }
+            WhyUnknown::PassedBy(caller) => format!("for which {} passes", self.func(*caller)),
+            WhyUnknown::ResultOf { of, index: 0 } => format!("the result of {}", self.func(*of)),
+            WhyUnknown::ResultOf { of, index } => format!("result {index} of {}", self.func(*of)),
+            WhyUnknown::CalledAnyhow { source, .. } => {
                 let source = describe_source(source);
                 format!("which others can call with any arguments, since {source}")
             }
-            Reason::Instruction { offset, cause, .. } => self.cause(*offset, cause),
-            Reason::TooLarge(func) => {
+            WhyUnknown::Instruction { offset, cause, .. } => self.cause(*offset, cause),
+            WhyUnknown::TooLarge(func) => {
                 format!("a value in {}, whose body is too large to be followed", self.func(*func))
             }
-            Reason::TooManyValues => "one of more than 64 values".into(),
-            Reason::NeverReached => {
+            WhyUnknown::TooManyValues => "one of more than 64 values".into(),
+            WhyUnknown::NeverReached => {
                 "no value at all, as far as is known, which counts as any".into()
             }
-            Reason::NotFollowed => "a value that was not followed".into(),
+            WhyUnknown::NotFollowed => "a value that was not followed".into(),
         }
     }
 
@@ -118,10 +120,10 @@ impl Wording<'_> {
         match cause {
             Unfollowed::Load { operator, memory, writer } => {
                 let writer = match writer {
-                    Writer::Host => "where the host and any store may write",
-                    Writer::Stores => "where any store may write",
-                    Writer::Nobody => "where nothing writes, yet this load is not followed",
-                    Writer::Untold => "from which loads are not followed",
+                    MemoryWriter::Host => "where the host and any store may write",
+                    MemoryWriter::Stores => "where any store may write",
+                    MemoryWriter::Nobody => "where nothing writes, yet this load is not followed",
+                    MemoryWriter::Untold => "from which loads are not followed",
                 };
                 format!("what {operator} at {place} loads from memory {memory}, {writer}")
             }
@@ -188,20 +190,22 @@ impl Wording<'_> {
         }]
     }
 
-    fn held(&self, slot: u64, held: Held) -> String {
+    fn held(&self, slot: u64, held: SlotContent) -> String {
         match held {
-            Held::Beyond(size) => format!("slot {slot} is beyond the {size} of the table: a trap"),
-            Held::Null => format!("slot {slot} is null: a trap"),
-            Held::OtherType(func) => {
+            SlotContent::Beyond(size) => {
+                format!("slot {slot} is beyond the {size} of the table: a trap")
+            }
+            SlotContent::Null => format!("slot {slot} is null: a trap"),
+            SlotContent::OtherType(func) => {
                 let actual = signature(self.0.module.func_type(func));
                 format!("slot {slot} holds {} of another type, {actual}: a trap", self.func(func))
             }
-            Held::Target(func) => {
+            SlotContent::Target(func) => {
                 let func = self.0.function(func);
                 let place = if func.closure { "in" } else { "not in" };
                 format!("slot {slot} holds {func}, {place} the closure")
             }
-            Held::Unknown => format!(
+            SlotContent::Unknown => format!(
                 "slot {slot} may hold any function whose reference is taken, or one of another module"
             ),
         }

@@ -37,7 +37,7 @@ pub struct ShimReport {
     /// What calls of one type can meet through one table, in order of table and type.
     pub classes: Vec<CallClass>,
     /// The functions that the classes can meet, by table and type.
-    pub slots: Vec<Slots>,
+    pub slots: Vec<FunctionsInTable>,
     /// The types of calls and functions, as text.
     signatures: BTreeMap<u32, String>,
     found: Found,
@@ -55,12 +55,12 @@ pub struct Caller {
     /// How many mismatch and could not.
     pub other_pairs: usize,
     /// The calls, in order.
-    pub calls: Vec<Call>,
+    pub calls: Vec<MismatchingCall>,
 }
 
 /// A call that can mismatch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Call {
+pub struct MismatchingCall {
     /// Offset of the instruction in bytes from the start of the module.
     pub offset: u32,
     /// `path:line`, where debug information tells it.
@@ -154,18 +154,18 @@ pub struct LargestPairs {
 
 /// The functions of one type in a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Slots {
+pub struct FunctionsInTable {
     /// The table.
     pub table: u32,
     /// The functions' type; [`ShimReport::signature`] is its text.
     pub r#type: u32,
     /// The functions, in index order.
-    pub functions: Vec<Function>,
+    pub functions: Vec<FunctionInTable>,
 }
 
 /// A function in a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Function {
+pub struct FunctionInTable {
     /// Its index.
     pub index: u32,
     /// Its name, if it has one.
@@ -346,7 +346,7 @@ impl Builder<'_> {
         }
     }
 
-    fn slots(&self, table: TableIdx, ty: TypeIdx, slots: &FoundSlots) -> Slots {
+    fn slots(&self, table: TableIdx, ty: TypeIdx, slots: &FoundSlots) -> FunctionsInTable {
         let FunctionsOfType { fixed, variadic } = &slots.functions;
         let placed = fixed.placed.iter().chain(&variadic.placed);
         let mut placed: Vec<Placed> = placed.copied().collect();
@@ -354,9 +354,14 @@ impl Builder<'_> {
         let functions = placed.chunk_by(|a, b| a.func == b.func).map(|placed| {
             let func = placed[0].func;
             let slots = placed.iter().filter_map(|placed| placed.slot).collect();
-            Function { index: func.0, name: self.name(func), source: self.declared(func), slots }
+            FunctionInTable {
+                index: func.0,
+                name: self.name(func),
+                source: self.declared(func),
+                slots,
+            }
         });
-        Slots { table: table.0, r#type: ty.0, functions: functions.collect() }
+        FunctionsInTable { table: table.0, r#type: ty.0, functions: functions.collect() }
     }
 
     fn signatures(&self) -> BTreeMap<u32, String> {
@@ -381,9 +386,9 @@ impl Builder<'_> {
 
 const DEFINITE: &str = "definite";
 
-fn call_of(call: &FoundCall, lines: Option<&mut LineCursor<'_>>) -> Call {
+fn call_of(call: &FoundCall, lines: Option<&mut LineCursor<'_>>) -> MismatchingCall {
     let line = lines.and_then(|lines| lines.at(call.offset));
-    Call {
+    MismatchingCall {
         offset: call.offset,
         source: line.map(|line| format!("{}:{}", line.file, line.line)),
         certainty: match call.certainty {

@@ -1,10 +1,10 @@
 //! The report for people, and the words of adaptations, reasons and types.
 
-use super::{Call, CallClass, LargestPairs, ShimReport, SignaturePair};
+use super::{CallClass, LargestPairs, MismatchingCall, ShimReport, SignaturePair};
 use crate::index::TypeIdx;
 use crate::read::Module;
-use crate::shim::{Adaptation, Reason, Value};
-use crate::text::{count, escape};
+use crate::shim::{Adaptation, AdaptedValue, Reason};
+use crate::text::{count, escape, signature_with};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
@@ -107,7 +107,7 @@ impl ShimReport {
 
     fn write_call(
         &self,
-        call: &Call,
+        call: &MismatchingCall,
         names: &HashMap<u32, &str>,
         f: &mut fmt::Formatter<'_>,
     ) -> fmt::Result {
@@ -205,12 +205,12 @@ impl fmt::Display for Adaptation {
     }
 }
 
-fn describe(name: &str, value: Value) -> Option<String> {
+fn describe(name: &str, value: AdaptedValue) -> Option<String> {
     match value {
-        Value::Same(_) => None,
-        Value::Cast(_, cast) => Some(format!("{name} by {}", cast.instruction())),
-        Value::Zero(ValType::Ref(_)) => Some(format!("{name} null")),
-        Value::Zero(_) => Some(format!("{name} zero")),
+        AdaptedValue::Same(_) => None,
+        AdaptedValue::Cast(_, cast) => Some(format!("{name} by {}", cast.instruction())),
+        AdaptedValue::Zero(ValType::Ref(_)) => Some(format!("{name} null")),
+        AdaptedValue::Zero(_) => Some(format!("{name} zero")),
     }
 }
 
@@ -231,14 +231,7 @@ impl<'m> TypeNames<'m> {
 
     /// `(i32, i32) -> i32`
     pub(super) fn signature(&self, ty: TypeIdx) -> String {
-        let ty = self.module.func_type_at(ty);
-        let list = |types: &[ValType]| {
-            types.iter().map(|ty| self.name(*ty)).collect::<Vec<_>>().join(", ")
-        };
-        match ty.results() {
-            [_] => format!("({}) -> {}", list(ty.params()), list(ty.results())),
-            results => format!("({}) -> ({})", list(ty.params()), list(results)),
-        }
+        signature_with(self.module.func_type_at(ty), |ty| self.name(ty))
     }
 
     /// A concrete heap type by the least index that names it.

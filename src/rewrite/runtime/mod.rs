@@ -41,6 +41,7 @@ use crate::emit::{Additions, Edited, NewTypes, Signature};
 use crate::index::{FuncIdx, GlobalIdx, IndexType, TagIdx};
 use crate::plan::{AddedMemory, Caught, KnownTags, LabelType, Plan};
 use crate::read::Module;
+use crate::work;
 pub(super) use address::AddressSink;
 use dummies::Dummies;
 use keepers::Keepers;
@@ -130,12 +131,14 @@ impl Runtime {
     pub fn layout(module: &Module<'_>, plan: &Plan) -> Runtime {
         let mut types = NewTypes::new(module);
         for (_, label) in plan.funcs.iter().flat_map(|func| &func.entered().1.label_types) {
+            work::count(1);
             if let LabelType::Results(results) = label {
                 let results = results.iter().map(|ty| types.val_type(*ty)).collect();
                 types.add(Signature { params: Vec::new(), results });
             }
         }
         for ty in plan.funcs.iter().flat_map(|func| &func.entered().1.nullable) {
+            work::count(1);
             let signature = types.with_nullable_params(module, *ty);
             types.add(signature);
         }
@@ -306,10 +309,10 @@ impl Runtime {
         additions.types(&self.types);
         if self.any_tag.is_some() {
             let tag = TagType { kind: TagKind::Exception, func_type_idx: self.any_tag_type };
-            additions.entry(SectionId::Tag, |out| tag.encode(out));
+            additions.item(SectionId::Tag, |out| tag.encode(out));
         }
         if let Some(memory) = self.added_memory {
-            additions.entry(SectionId::Memory, |out| memory_type(memory).encode(out));
+            additions.item(SectionId::Memory, |out| memory_type(memory).encode(out));
         }
         if self.dummies.named().len() > 0 {
             let named: Vec<_> = self.dummies.named().collect();
@@ -318,7 +321,7 @@ impl Runtime {
             additions.section(&section);
         }
         for table in self.keepers.tables() {
-            additions.entry(SectionId::Table, |out| table.encode(out));
+            additions.item(SectionId::Table, |out| table.encode(out));
         }
         let address = self.address_type();
         let of_keepers = self.keepers.globals();
@@ -326,7 +329,7 @@ impl Runtime {
         let names = names.chain(of_keepers.iter().map(|name| (name.as_str(), false)));
         for (global, (name, is_address)) in (module.globals.len() as u32..).zip(names) {
             let val_type = if is_address { address } else { ValType::I32 };
-            additions.entry(SectionId::Global, |out| {
+            additions.item(SectionId::Global, |out| {
                 GlobalType { val_type, mutable: true, shared: false }.encode(out);
                 match val_type {
                     ValType::I64 => ConstExpr::i64_const(0).encode(out),
@@ -338,7 +341,7 @@ impl Runtime {
         self.export_shared(&mut additions);
         for (index, func) in (self.first.0..).zip(std::mem::take(&mut self.funcs)) {
             if func.exported {
-                additions.entry(SectionId::Export, |out| {
+                additions.item(SectionId::Export, |out| {
                     func.name.as_str().encode(out);
                     ExportKind::Func.encode(out);
                     index.encode(out);
@@ -348,7 +351,7 @@ impl Runtime {
             additions.names.funcs.push((index, func.name));
         }
         if self.added_memory == Some(AddedMemory::Own) {
-            additions.entry(SectionId::Export, |out| {
+            additions.item(SectionId::Export, |out| {
                 self.abi.memory_export().encode(out);
                 ExportKind::Memory.encode(out);
                 self.memory.index.0.encode(out);
@@ -365,7 +368,7 @@ impl Runtime {
         let StateGlobals { state, buffer, bottom, .. } = self.globals;
         let shared = [Some(state), Some(buffer), bottom];
         for (name, global) in SHARED_GLOBALS.into_iter().zip(shared.into_iter().flatten()) {
-            additions.entry(SectionId::Export, |out| {
+            additions.item(SectionId::Export, |out| {
                 name.encode(out);
                 ExportKind::Global.encode(out);
                 global.0.encode(out);

@@ -5,6 +5,7 @@ use super::address::AddressSink;
 use crate::abi::{SLOT_TYPES, slot_bytes, type_ordinal};
 use crate::index::FuncIdx;
 use crate::plan::{Plan, Slot, saved_together};
+use crate::work;
 use std::collections::BTreeMap;
 use wasm_encoder::{Function, InstructionSink};
 use wasmparser::ValType;
@@ -28,9 +29,11 @@ impl Runtime {
             let exits = func.exits.iter().flat_map(|exits| &exits.exits);
             let saved = exits.map(|exit| &exit.slots).chain([&func.frame.slots]);
             for slots in saved.flat_map(|slots| saved_together(slots)).filter(is_numeric) {
+                work::count(1);
                 wanted.entry((type_ordinal(slots[0].ty), slots.len())).or_default().0 = true;
             }
             for slots in func.frame.loaded_together(plan.multi_value).filter(is_numeric) {
+                work::count(1);
                 wanted.entry((type_ordinal(slots[0].ty), slots.len())).or_default().1 = true;
             }
         }

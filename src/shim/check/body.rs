@@ -1,7 +1,7 @@
 //! Checks changed bodies: reads original and copy side by side.
 
 use super::super::operators;
-use super::super::plan::{NewFunc, Parallel, Repair};
+use super::super::plan::{Parallel, Repair, ShimFunc};
 use super::super::writes::operation;
 use super::{Checker, require, wrong};
 use crate::error::Result;
@@ -10,13 +10,13 @@ use crate::read::Located;
 use wasmparser::{BlockType, HeapType, Operator, UnpackedIndex};
 
 /// The rest of a copy.
-struct Copied<'o, 'b> {
+struct CopyReader<'o, 'b> {
     rest: &'o [Located<'b>],
     /// Locals from this one on are new.
     first_new: u32,
 }
 
-impl<'b> Copied<'_, 'b> {
+impl<'b> CopyReader<'_, 'b> {
     fn next(&mut self) -> Result<&Operator<'b>> {
         let (first, rest) = self.rest.split_first().ok_or_else(|| wrong("a copy ends early"))?;
         self.rest = rest;
@@ -91,7 +91,7 @@ impl Checker<'_, '_> {
     pub(super) fn changed_body(&self, func: FuncIdx) -> Result<()> {
         let (original, copied) = (operators(self.module, func)?, operators(self.output, func)?);
         let first_new = self.module.local_count(func)?;
-        let mut copy = Copied { rest: &copied, first_new };
+        let mut copy = CopyReader { rest: &copied, first_new };
         for Located { operator, start, .. } in &original {
             match (self.plan.repairs.get(start), OriginalCall::of(operator)) {
                 (Some(repair), Some(call)) => self.repaired(*repair, call, &mut copy)?,
@@ -103,7 +103,11 @@ impl Checker<'_, '_> {
     }
 
     /// The same instruction; or a call of the function that does it to a table with parallels.
-    fn same_or_written(&self, operator: &Operator<'_>, copy: &mut Copied<'_, '_>) -> Result<()> {
+    fn same_or_written(
+        &self,
+        operator: &Operator<'_>,
+        copy: &mut CopyReader<'_, '_>,
+    ) -> Result<()> {
         if copy.peek() == Some(operator) && operation(operator, None).is_none() {
             copy.next()?;
             return Ok(());
@@ -118,7 +122,7 @@ impl Checker<'_, '_> {
         }
         let write = if funcs > 0 { operation(operator, Some(FuncIdx(0))) } else { Some(write) };
         let write = write.ok_or_else(|| wrong("no instruction takes functions"))?;
-        match self.plan.funcs.get(&NewFunc::Write(write)) {
+        match self.plan.funcs.get(&ShimFunc::Write(write)) {
             Some(writer) if copy.peek() != Some(operator) => {
                 copy.expect(&Operator::Call { function_index: writer.0 })
             }
@@ -136,7 +140,7 @@ impl Checker<'_, '_> {
         &self,
         repair: Repair,
         call: OriginalCall,
-        copy: &mut Copied<'_, '_>,
+        copy: &mut CopyReader<'_, '_>,
     ) -> Result<()> {
         match repair {
             Repair::Test(tester) => self.by_test(call, tester, copy),
@@ -148,7 +152,7 @@ impl Checker<'_, '_> {
                 if !parallel.may_be_shorter {
                     return copy.expect(&call.through(parallel.index));
                 }
-                let beyond = self.plan.funcs.get(&NewFunc::Beyond(ordinal));
+                let beyond = self.plan.funcs.get(&ShimFunc::Beyond(ordinal));
                 let beyond = beyond.ok_or_else(|| wrong("nothing calls beyond a parallel"))?;
                 self.by_size(call, parallel, *beyond, copy)
             }
@@ -160,7 +164,7 @@ impl Checker<'_, '_> {
         call: OriginalCall,
         parallel: &Parallel,
         beyond: FuncIdx,
-        copy: &mut Copied<'_, '_>,
+        copy: &mut CopyReader<'_, '_>,
     ) -> Result<()> {
         let index = copy.set_new()?;
         let params = self.module.func_type_at(TypeIdx(call.ty)).params().len() as u32;
@@ -191,7 +195,7 @@ impl Checker<'_, '_> {
         &self,
         call: OriginalCall,
         tester: FuncIdx,
-        copy: &mut Copied<'_, '_>,
+        copy: &mut CopyReader<'_, '_>,
     ) -> Result<()> {
         let index = copy.set_new()?;
         copy.get(index)?;
@@ -207,7 +211,7 @@ impl Checker<'_, '_> {
         self.close(call, copy)
     }
 
-    fn close(&self, call: OriginalCall, copy: &mut Copied<'_, '_>) -> Result<()> {
+    fn close(&self, call: OriginalCall, copy: &mut CopyReader<'_, '_>) -> Result<()> {
         copy.expect(&Operator::End)?;
         if call.tail { copy.expect(&Operator::Unreachable) } else { Ok(()) }
     }

@@ -3,16 +3,16 @@
 use super::super::adapt::Cast;
 use super::super::mismatch::Class;
 use super::super::operators;
-use super::super::writes::{Operation, operation};
+use super::super::writes::{TableChange, operation};
 use super::{Checker, offset, require, wrong};
-use crate::analyze::segment_entries;
+use crate::analyze::segment_items;
 use crate::error::Result;
 use crate::index::{FuncIdx, TableIdx, TypeIdx};
 use wasmparser::{FuncType, HeapType, Operator, UnpackedIndex, ValType};
 
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Source {
+enum ValueFrom {
     /// A parameter of the new function.
     Param(u32),
     /// A result of the call that it makes.
@@ -33,20 +33,20 @@ enum Unchanged {
 
 /// The values of a function without branches, as far as it was followed.
 struct Evaluation {
-    stack: Vec<Source>,
-    locals: Vec<Option<Source>>,
+    stack: Vec<ValueFrom>,
+    locals: Vec<Option<ValueFrom>>,
 }
 
 impl Evaluation {
     /// At the start of a function of which `params` of `count` locals are parameters.
     fn new(params: usize, count: usize) -> Evaluation {
-        let sources = (0..params as u32).map(|param| Some(Source::Param(param)));
+        let sources = (0..params as u32).map(|param| Some(ValueFrom::Param(param)));
         let mut locals: Vec<_> = sources.collect();
         locals.resize(count, None);
         Evaluation { stack: Vec::new(), locals }
     }
 
-    fn pop(&mut self) -> Result<Source> {
+    fn pop(&mut self) -> Result<ValueFrom> {
         self.stack.pop().ok_or_else(|| wrong("a new function pops what it did not push"))
     }
 
@@ -65,18 +65,18 @@ impl Evaluation {
             Operator::Drop => {
                 self.pop()?;
             }
-            Operator::I32Const { value: 0 } => self.stack.push(Source::Zero(ValType::I32)),
-            Operator::I64Const { value: 0 } => self.stack.push(Source::Zero(ValType::I64)),
+            Operator::I32Const { value: 0 } => self.stack.push(ValueFrom::Zero(ValType::I32)),
+            Operator::I64Const { value: 0 } => self.stack.push(ValueFrom::Zero(ValType::I64)),
             Operator::F32Const { value } if value.bits() == 0 => {
-                self.stack.push(Source::Zero(ValType::F32));
+                self.stack.push(ValueFrom::Zero(ValType::F32));
             }
             Operator::F64Const { value } if value.bits() == 0 => {
-                self.stack.push(Source::Zero(ValType::F64));
+                self.stack.push(ValueFrom::Zero(ValType::F64));
             }
             Operator::V128Const { value } if value.i128() == 0 => {
-                self.stack.push(Source::Zero(ValType::V128));
+                self.stack.push(ValueFrom::Zero(ValType::V128));
             }
-            Operator::RefNull { .. } => self.stack.push(Source::Null),
+            Operator::RefNull { .. } => self.stack.push(ValueFrom::Null),
             Operator::I32WrapI64 => self.cast(Cast::I64ToI32)?,
             Operator::I64ExtendI32U => self.cast(Cast::I32ToI64)?,
             Operator::I32ReinterpretF32 => self.cast(Cast::F32ToI32)?,
@@ -90,11 +90,11 @@ impl Evaluation {
 
     fn cast(&mut self, cast: Cast) -> Result<()> {
         let unchanged = match self.pop()? {
-            Source::Param(param) => Unchanged::Param(param),
-            Source::Result(result) => Unchanged::Result(result),
+            ValueFrom::Param(param) => Unchanged::Param(param),
+            ValueFrom::Result(result) => Unchanged::Result(result),
             _ => return Err(wrong("a new function casts what is no argument and no result")),
         };
-        self.stack.push(Source::Cast(cast, unchanged));
+        self.stack.push(ValueFrom::Cast(cast, unchanged));
         Ok(())
     }
 }
@@ -146,7 +146,7 @@ impl Checker<'_, '_> {
     fn called(&self, state: &mut Evaluation, of_call: &FuncType, callee: &FuncType) -> Result<()> {
         self.values(&state.stack, of_call.params(), callee.params(), Unchanged::Param)?;
         state.stack.clear();
-        state.stack.extend((0..callee.results().len() as u32).map(Source::Result));
+        state.stack.extend((0..callee.results().len() as u32).map(ValueFrom::Result));
         Ok(())
     }
 
@@ -154,7 +154,7 @@ impl Checker<'_, '_> {
     /// cast, if casts are permitted; zero behind the last one given.
     fn values(
         &self,
-        values: &[Source],
+        values: &[ValueFrom],
         given: &[ValType],
         wanted: &[ValType],
         unchanged: fn(u32) -> Unchanged,
@@ -162,16 +162,16 @@ impl Checker<'_, '_> {
         require(values.len() == wanted.len(), "a new function passes another number of values")?;
         for ((position, value), to) in (0_u32..).zip(values).zip(wanted) {
             let right = match (*value, given.get(position as usize)) {
-                (Source::Zero(ty), None) => ty == *to,
-                (Source::Null, None) => matches!(to, ValType::Ref(_)),
-                (Source::Param(_) | Source::Result(_), Some(from)) => {
+                (ValueFrom::Zero(ty), None) => ty == *to,
+                (ValueFrom::Null, None) => matches!(to, ValType::Ref(_)),
+                (ValueFrom::Param(_) | ValueFrom::Result(_), Some(from)) => {
                     let as_is = match unchanged(position) {
-                        Unchanged::Param(param) => Source::Param(param),
-                        Unchanged::Result(result) => Source::Result(result),
+                        Unchanged::Param(param) => ValueFrom::Param(param),
+                        Unchanged::Result(result) => ValueFrom::Result(result),
                     };
                     *value == as_is && passes(*from, *to)
                 }
-                (Source::Cast(cast, of), Some(from)) => {
+                (ValueFrom::Cast(cast, of), Some(from)) => {
                     self.bit_casts && of == unchanged(position) && casts(cast, *from, *to)
                 }
                 _ => false,
@@ -228,7 +228,7 @@ impl Checker<'_, '_> {
                 let element = &self.module.elements[*segment];
                 let copy = self.plan.segments.get(&(*segment, ordinal));
                 let elem_index = copy.ok_or_else(|| wrong("a segment is not copied"))?.0;
-                let count = segment_entries(&element.items).len() as i32;
+                let count = segment_items(&element.items).len() as i32;
                 wanted.extend(offset(&element.kind));
                 wanted.push(Operator::I32Const { value: 0 });
                 wanted.push(Operator::I32Const { value: count });
@@ -268,7 +268,7 @@ impl Checker<'_, '_> {
                 operator if (*operator == call || *operator == tail_call) && !called => {
                     called = true;
                     require(
-                        state.pop()? == Source::Param(index),
+                        state.pop()? == ValueFrom::Param(index),
                         "a tester calls at another index",
                     )?;
                     self.called(&mut state, of_call, callee)?;
@@ -303,7 +303,7 @@ impl Checker<'_, '_> {
 
     /// A function that writes to a table: it does what `done` says to it first, or nothing; and all
     /// else that it changes are parallels.
-    pub(super) fn writer(&self, func: FuncIdx, done: Option<Operation>) -> Result<()> {
+    pub(super) fn writer(&self, func: FuncIdx, done: Option<TableChange>) -> Result<()> {
         let operators = self.operators(func)?;
         let mut rest = operators.as_slice();
         if let Some(done) = done {
@@ -314,7 +314,9 @@ impl Checker<'_, '_> {
                 .zip(0..)
                 .all(|(operator, local_index)| *operator == Operator::LocalGet { local_index });
             let same = match (operation(&operators[operands], None), done) {
-                (Some(Operation::Set { table }), Operation::SetFunc { table: of }) => table == of,
+                (Some(TableChange::Set { table }), TableChange::SetFunc { table: of }) => {
+                    table == of
+                }
                 (found, done) => found == Some(done),
             };
             require(in_order && same, "a writer does something else than the original")?;

@@ -12,12 +12,12 @@
 mod body;
 mod func;
 
-use super::plan::{NewFunc, Parallel, Plan};
-use super::steps;
-use crate::analyze::{Entry, Indirect, segment_entries};
+use super::plan::{Parallel, Plan, ShimFunc};
+use crate::analyze::{Indirect, SegmentItem, segment_items};
 use crate::error::{Error, Result};
 use crate::index::{ElemIdx, FuncIdx, TableIdx, TypeIdx};
 use crate::read::Module;
+use crate::work;
 use std::collections::BTreeMap;
 use wasmparser::{ElementKind, ExternalKind, Operator};
 
@@ -76,7 +76,7 @@ impl Checker<'_, '_> {
     fn prefixes(&self) -> Result<()> {
         let (module, output) = (self.module, self.output);
         require(module.imported_funcs == output.imported_funcs, "the imported functions changed")?;
-        let start = self.plan.funcs.get(&NewFunc::Start).copied();
+        let start = self.plan.funcs.get(&ShimFunc::Start).copied();
         require(output.start == start.or(module.start), "the start function changed")?;
         require(module.globals.len() == output.globals.len(), "the globals changed")?;
         require(module.memories.len() == output.memories.len(), "the memories changed")?;
@@ -133,16 +133,16 @@ impl Checker<'_, '_> {
         require(self.output.funcs.len() == planned, "there are other functions than planned")?;
         for (func, index) in &self.plan.funcs {
             match func {
-                NewFunc::Adapter(_) => {
+                ShimFunc::Adapter(_) => {
                     targets.insert(*index, self.adapter(*index)?);
                 }
-                NewFunc::Tester(ordinal) => {
+                ShimFunc::Tester(ordinal) => {
                     self.tester(*index, self.plan.testers[*ordinal].class)?;
                 }
-                NewFunc::Write(operation) => self.writer(*index, Some(*operation))?,
-                NewFunc::Sync(_) => self.writer(*index, None)?,
-                NewFunc::Start => self.start(*index)?,
-                NewFunc::Beyond(ordinal) => {
+                ShimFunc::Write(operation) => self.writer(*index, Some(*operation))?,
+                ShimFunc::Sync(_) => self.writer(*index, None)?,
+                ShimFunc::Start => self.start(*index)?,
+                ShimFunc::Beyond(ordinal) => {
                     self.beyond(*index, self.plan.parallels[*ordinal].class)?;
                 }
             }
@@ -203,9 +203,9 @@ impl Checker<'_, '_> {
         let moved = matches!(copy.kind, ElementKind::Active { .. })
             && offset(&original.kind) != offset(&copy.kind);
         require(!moved, "a parallel's segment moved")?;
-        let (originals, copies) = (segment_entries(&original.items), segment_entries(&copy.items));
+        let (originals, copies) = (segment_items(&original.items), segment_items(&copy.items));
         require(originals.len() == copies.len(), "a parallel's segment has another length")?;
-        steps::count(originals.len());
+        work::count(originals.len());
         let mut entries = originals.into_iter().zip(copies);
         entries.try_for_each(|(from, to)| self.replaced(from, to, ty, targets))
     }
@@ -213,15 +213,15 @@ impl Checker<'_, '_> {
     /// Whether `to` may be in a parallel for calls of type `ty` where `from` is in the table.
     fn replaced(
         &self,
-        from: Entry,
-        to: Entry,
+        from: SegmentItem,
+        to: SegmentItem,
         ty: TypeIdx,
         targets: &BTreeMap<FuncIdx, FuncIdx>,
     ) -> Result<()> {
         if from == to {
             return Ok(());
         }
-        let (Entry::Func(from), Entry::Func(to)) = (from, to) else {
+        let (SegmentItem::Func(from), SegmentItem::Func(to)) = (from, to) else {
             return Err(wrong("a parallel holds something else than its table"));
         };
         require(!self.indirect.accepts(ty, from), "an adapter stands where the function could")?;

@@ -380,6 +380,7 @@ fn tables(model: &Model<'_>, host_visible: bool) -> Tables {
         constants: &model.constants,
         uses: &model.facts.uses,
         flows: &model.flows,
+        called_types: model.facts.called_types(&model.types).len(),
         host_visible: &written,
         host_written: &written,
     })

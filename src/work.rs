@@ -1,6 +1,6 @@
-//! Counts the steps of the passes, so that tests can see how they grow with the input.
+//! Counts the work of the passes, so that tests can see how it grows with the input.
 //!
-//! A step is one operator, slot, type or the like that is looked at. Nothing is counted outside of tests.
+//! A step is one operator, slot, edge, word of a set or the like that is looked at. Nothing is counted outside of tests.
 
 #[cfg(test)]
 thread_local! {
@@ -8,8 +8,8 @@ thread_local! {
 }
 
 /// Counts steps of the thread.
-#[inline]
-pub(super) fn count(steps: usize) {
+#[inline(always)]
+pub(crate) fn count(steps: usize) {
     #[cfg(test)]
     STEPS.set(STEPS.get() + steps);
     #[cfg(not(test))]
@@ -18,7 +18,7 @@ pub(super) fn count(steps: usize) {
 
 /// The steps that `work` takes on this thread, with what it makes.
 #[cfg(test)]
-pub(super) fn of<T>(work: impl FnOnce() -> T) -> (usize, T) {
+pub(crate) fn of<T>(work: impl FnOnce() -> T) -> (usize, T) {
     let before = STEPS.get();
     let made = work();
     (STEPS.get() - before, made)
