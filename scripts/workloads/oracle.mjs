@@ -9,12 +9,11 @@
 //   large      not among those that run without being named
 import os from 'node:os';
 import path from 'node:path';
-import { workloads as storms } from './storm.mjs';
+import { driver, PHP, workloads as storms } from './storm.mjs';
 
 const scripts = path.dirname(import.meta.dirname);
 const cache =
   process.env.WASM_FORK_CACHE || path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'wasm-fork');
-const packages = path.join(cache, 'corpus', 'pk');
 const inputs = path.join(import.meta.dirname, 'in');
 const FD_WRITE = 'wasi_snapshot_preview1.fd_write';
 const FORK = 'kernel.kernel_fork';
@@ -30,13 +29,8 @@ const wasi = ({ large, ...request }) => ({
   },
 });
 
-const driver = (name, glue, script, flags = []) => {
-  return (file) => [path.join(import.meta.dirname, 'drivers', name), ...flags, path.join(packages, glue), file, script];
-};
-
 const SQLJS = 'sql.js-1.16.0/dist/sql-wasm.js';
 const LUA = driver('lua.mjs', 'wasmoon-1.16.0/dist/index.js', path.join(inputs, 't.lua'));
-const PHP = driver('php.mjs', 'php-wasm-node-8-4-3.1.54/jspi/php_8_4.js', path.join(inputs, 't.php'));
 
 const shell = (program, script) => ({
   program,

@@ -3,9 +3,21 @@
 //   entry  the import at which the storm unwinds; `entries` in place of it are united
 //   dirs   guest folder → host folder; in/ is this folder's
 //   stubs  imports that are no WASI get a stub which fails with ENOSYS
+//   command  (file) → what Node is to run with the module `file`, for those that come with JavaScript
+//   some   some calls of the entry have JavaScript below them on the stack, and are called as they are
+import os from 'node:os';
 import path from 'node:path';
 
 const inputs = path.join(import.meta.dirname, 'in');
+const cache =
+  process.env.WASM_FORK_CACHE || path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'wasm-fork');
+const packages = path.join(cache, 'corpus', 'pk');
+
+/** A module that JavaScript drives: `name` of drivers/, with the package's glue. */
+export const driver = (name, glue, script, flags = []) => {
+  return (file) => [path.join(import.meta.dirname, 'drivers', name), ...flags, path.join(packages, glue), file, script];
+};
+export const PHP = driver('php.mjs', 'php-wasm-node-8-4-3.1.54/jspi/php_8_4.js', path.join(inputs, 't.php'));
 const FD_WRITE = 'wasi_snapshot_preview1.fd_write';
 
 export const workloads = {
@@ -30,6 +42,8 @@ export const workloads = {
   },
   // It ends by an exception, in C++ with exnref.
   'nextpnr-ice40': { entries: [FD_WRITE], argv0: 'nextpnr-ice40' },
+  // C and C++ with legacy exceptions, under Emscripten's JavaScript; some calls come from there.
+  'php84-node-jspi': { entries: [FD_WRITE, 'env.js_getpid'], command: PHP, some: true, large: true },
   // Large: not among those that run without being named.
   'clang-yowasp': {
     entries: [FD_WRITE],

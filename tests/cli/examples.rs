@@ -29,6 +29,16 @@ const APP: &str = r#"(module
         (drop (call $getset_set (i32.const 0)))
         (call $write (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0))))"#;
 
+/// A module for a dynamic linker.
+const LINKED: &str = r#"(module
+    (import "env" "memory" (memory 1))
+    (import "env" "__indirect_function_table" (table 1 funcref))
+    (import "env" "fork" (func $fork (result i32)))
+    (import "env" "work" (func $work))
+    (import "env" "main_func" (func $main_func))
+    (func (export "run") (drop (call $fork)) (call $work) (call $main_func)
+        (call_indirect (i32.const 0))))"#;
+
 const DEMO: &str = "scripts/demo/fork.wat";
 
 const PROFILE: &str = r#"{"version": 1, "functions": [{"name": "run"}]}"#;
@@ -37,6 +47,9 @@ fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     for module in ["app.wasm", "app-opt.wasm", "dash.wasm", "shell.wasm"] {
         fs::write(sandbox.path(module), APP).unwrap();
+    }
+    for module in ["main.wasm", "side.wasm"] {
+        fs::write(sandbox.path(module), LINKED).unwrap();
     }
     fs::create_dir_all(sandbox.path("scripts/demo")).unwrap();
     fs::write(sandbox.path(DEMO), include_str!("../../scripts/demo/fork.wat")).unwrap();

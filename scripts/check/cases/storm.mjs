@@ -28,7 +28,14 @@ const run = (workload, file, mode) => {
   const request = JSON.stringify({ ...workload, file, mode, stats });
   const stdin = fs.openSync(workload.stdin ?? '/dev/null');
   const started = Date.now();
-  const result = spawnSync(process.execPath, [path.join(import.meta.dirname, '../../workloads/wasi.mjs'), request], {
+  const workloads = path.join(import.meta.dirname, '../../workloads');
+  const { entries, command } = workload;
+  // What comes with JavaScript is driven by it.
+  const node = command
+    ? ['--import', path.join(workloads, 'storm-js.mjs'), ...command(file)]
+    : [path.join(workloads, 'wasi.mjs'), request];
+  const result = spawnSync(process.execPath, node, {
+    env: { ...process.env, STORM: JSON.stringify({ entries, unwinds: mode !== 'off', stats }) },
     stdio: [stdin, 'pipe', 'pipe'],
     maxBuffer: 1 << 28,
     timeout: TIMEOUT_MS,
@@ -40,7 +47,7 @@ const run = (workload, file, mode) => {
 };
 
 /** What is wrong with `result`, given the original's. */
-const judge = (result, original, mode) => {
+const judge = (workload, result, original, mode) => {
   const problems = [];
   if (result.error) problems.push(String(result.error));
   if (result.status !== original.status) problems.push(`status ${result.status}, not ${original.status}`);
@@ -50,7 +57,7 @@ const judge = (result, original, mode) => {
   if (!counts) problems.push('no counts');
   else {
     if (counts.calls !== original.counts.calls) problems.push(`${counts.calls} calls of the entry, not ${original.counts.calls}`);
-    if (counts.unwinds + counts.refused !== counts.calls) problems.push('not every call was unwound');
+    if (counts.unwinds + counts.refused !== counts.calls && !workload.some) problems.push('not every call was unwound');
     if (mode === 'refused' ? !counts.refused : !counts.unwinds) problems.push('nothing was unwound');
   }
   return problems.join('\n');
@@ -72,11 +79,11 @@ for (const name of names) {
     report(name, `wasm-fork: status ${tool.status}\n${tool.error ?? tool.stderr}`);
     continue;
   }
-  for (const mode of MODES) {
+  for (const mode of workload.command ? ['same'] : MODES) {
     const result = run(workload, instrumented, mode);
     const { unwinds, rewinds, refused, deepest } = result.counts ?? {};
     const note = `${unwinds} unwinds, ${rewinds} rewinds, ${refused} refused, up to ${deepest} bytes, ${result.seconds.toFixed(1)} s`;
-    report(`${name} ${options.optimize} ${mode}`, judge(result, original, mode), note);
+    report(`${name} ${options.optimize} ${mode}`, judge(workload, result, original, mode), note);
   }
 }
 console.log(failed ? `${failed} failed` : 'all passed');

@@ -44,8 +44,12 @@ mod tests {
 
         fn table(&self) -> String {
             let mut text = String::new();
-            writeln!(text, "{} files, {} unwinds, {} undone", self.files, self.unwinds, self.undone)
-                .unwrap();
+            writeln!(
+                text,
+                "{} files, {} unwinds, {} undone",
+                self.files, self.unwinds, self.undone
+            )
+            .unwrap();
             for (fate, count) in &self.fates {
                 let fate = match fate {
                     Fate::Instrumented => "instrumented".into(),

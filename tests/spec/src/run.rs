@@ -55,6 +55,8 @@ struct Compiled {
 
 struct Runner {
     instruments: bool,
+    /// Whether anything is called: what isn't need not be compiled, which takes a minute for some functions.
+    calls: bool,
     store: Store<World>,
     spectest: BTreeMap<String, Extern>,
     defined: BTreeMap<String, Option<Compiled>>,
@@ -73,8 +75,18 @@ struct Runner {
 pub fn run(directives: Vec<WastDirective<'_>>, instruments: bool) -> Run {
     let mut store = Store::new(world::engine(), World::default());
     let spectest = world::spectest(&mut store);
+    let calls = directives.iter().any(|directive| {
+        matches!(
+            directive,
+            WastDirective::Invoke(_)
+                | WastDirective::AssertReturn { .. }
+                | WastDirective::AssertTrap { .. }
+                | WastDirective::AssertException { .. }
+        )
+    });
     let mut runner = Runner {
         instruments,
+        calls,
         store,
         spectest,
         defined: BTreeMap::new(),
@@ -176,6 +188,9 @@ impl Runner {
     }
 
     fn compiled(&mut self, wasm: &[u8], is_instrumented: bool) -> Option<Compiled> {
+        if !self.calls {
+            return None;
+        }
         let module = Module::new(world::engine(), wasm);
         if let (Err(error), true) = (&module, is_instrumented) {
             panic!("the engine refuses what was written: {error:?}");
@@ -218,7 +233,8 @@ impl Runner {
                 let instance = self.registered.get(from).map(|number| self.instances[*number]);
                 instance.and_then(|instance| instance.get_export(&mut self.store, name))
             };
-            imports.push(found.ok_or_else(|| wasmtime::format_err!("unknown import {from} {name}"))?);
+            imports
+                .push(found.ok_or_else(|| wasmtime::format_err!("unknown import {from} {name}"))?);
         }
         self.store.set_fuel(FUEL)?;
         let instance = Instance::new(&mut self.store, &compiled.module, &imports)?;
@@ -314,11 +330,7 @@ impl Runner {
         Ok(results.join(" "))
     }
 
-    fn argument(
-        &mut self,
-        arg: &WastArg<'_>,
-        ty: &wasmtime::ValType,
-    ) -> wasmtime::Result<Val> {
+    fn argument(&mut self, arg: &WastArg<'_>, ty: &wasmtime::ValType) -> wasmtime::Result<Val> {
         let WastArg::Core(arg) = arg else {
             wasmtime::bail!("no argument of a core function");
         };
@@ -327,12 +339,8 @@ impl Runner {
             WastArgCore::I64(value) => Val::I64(*value),
             WastArgCore::F32(value) => Val::F32(value.bits),
             WastArgCore::F64(value) => Val::F64(value.bits),
-            WastArgCore::V128(value) => {
-                Val::V128(u128::from_le_bytes(value.to_le_bytes()).into())
-            }
-            WastArgCore::RefNull(_) => {
-                Val::null_ref(ty.as_ref().expect("a reference").heap_type())
-            }
+            WastArgCore::V128(value) => Val::V128(u128::from_le_bytes(value.to_le_bytes()).into()),
+            WastArgCore::RefNull(_) => Val::null_ref(ty.as_ref().expect("a reference").heap_type()),
             WastArgCore::RefExtern(value) => {
                 Val::ExternRef(Some(wasmtime::ExternRef::new(&mut self.store, *value)?))
             }
@@ -370,6 +378,10 @@ fn reason(error: &wasm_fork::Error) -> String {
             let kinds: std::collections::BTreeSet<_> = kinds.collect();
             kinds.into_iter().collect::<Vec<_>>().join(", ")
         }
-        error => format!("{:?}: {}", error.kind(), error.to_string().split(" in function").next().unwrap_or_default()),
+        error => format!(
+            "{:?}: {}",
+            error.kind(),
+            error.to_string().split(" in function").next().unwrap_or_default()
+        ),
     }
 }

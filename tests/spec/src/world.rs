@@ -158,7 +158,10 @@ pub fn describe(store: &mut Store<World>, value: &Val) -> String {
     }
 }
 
-fn host_value(store: &Store<World>, value: &wasmtime::Rooted<wasmtime::ExternRef>) -> Option<String> {
+fn host_value(
+    store: &Store<World>,
+    value: &wasmtime::Rooted<wasmtime::ExternRef>,
+) -> Option<String> {
     let value = value.data(store).ok()??.downcast_ref::<u32>()?;
     Some(format!("extern {value}"))
 }
