@@ -21,7 +21,7 @@ pub enum RefusalKind {
     ReservedName,
     /// There is no memory that frames could be written to.
     NoMemory,
-    /// A tail call may reach an entry.
+    /// A tail call may call an import that has to be called again, and can't be made a call.
     TailCall,
     /// A tail call inside a `try` would need a guard.
     GuardedTailCall,
@@ -37,7 +37,9 @@ impl RefusalKind {
             RefusalKind::Object => "a relocatable object",
             RefusalKind::ReservedName => "export names that the ABI needs",
             RefusalKind::NoMemory => "a module without memory",
-            RefusalKind::TailCall => "tail calls (`return_call`) that may reach an entry",
+            RefusalKind::TailCall => {
+                "tail calls, inside a `try` or in a loop of them, that may call an import which has to be called again"
+            }
             RefusalKind::GuardedTailCall => {
                 "tail calls inside a `try` that an assumption would have guarded"
             }
@@ -54,7 +56,9 @@ impl RefusalKind {
             }
             RefusalKind::ReservedName => "rename that export",
             RefusalKind::NoMemory => "define or import one, or have one added for frames",
-            RefusalKind::TailCall => "build without tail calls",
+            RefusalKind::TailCall => {
+                "call the import from a function of its own, and that by a tail call"
+            }
             RefusalKind::GuardedTailCall => {
                 "assume nothing of this function, or the same of what it calls"
             }
@@ -93,8 +97,8 @@ impl Refusal {
     }
 }
 
-/// `unsupported: a tail call (`return_call`) that may reach an entry in function 3 (f) at offset 0x1f; build
-/// without tail calls`
+/// `unsupported: a result of a non-nullable reference type in a function that may unwind in function 3 (f) at offset 0x1f;
+/// return a nullable reference`
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
@@ -165,8 +169,8 @@ impl From<Refusal> for Refusals {
     }
 }
 
-/// `unsupported: tail calls (`return_call`) that may reach an entry: 12 in 7 functions: function 4 (f) at
-/// offset 0x1f, … and 9 more; build without tail calls`
+/// `unsupported: references live across calls that may reach an entry: 12 in 7 functions: function 4 (f) at
+/// offset 0x1f, … and 9 more; …`
 fn line(group: &[Refusal]) -> String {
     let kind = group[0].kind;
     let mut functions: Vec<_> =

@@ -41,6 +41,7 @@ mod query;
 mod remarks;
 mod similar;
 mod tables;
+mod tail_loops;
 mod taken;
 #[cfg(test)]
 mod tests;
@@ -69,7 +70,9 @@ use graph::{Graph, Reached};
 use model::Model;
 use query::Query;
 use rayon::prelude::*;
+use std::sync::OnceLock;
 use std::time::Instant;
+use tail_loops::TailLoops;
 
 /// What `analyze` found: facts only, no decisions.
 #[derive(Clone, Debug)]
@@ -128,6 +131,22 @@ pub struct Site {
     pub target: Target,
     /// Whether it is a tail call (`return_call…`), which leaves no frame behind.
     pub tail: bool,
+    /// Whether it is a tail call that may call an import through a table or reference, and may also lead back to itself without a
+    /// frame between.
+    pub in_tail_loop: bool,
+}
+
+impl Site {
+    /// Whether it is a tail call of functions that the module defines: then its function's frame is gone when the callee runs.
+    /// One that may call an import has to be called again.
+    pub fn leaves_no_frame(&self) -> bool {
+        let may_be_import = match self.target {
+            Target::Import(_) => true,
+            Target::Defined(_) => false,
+            Target::Indirect { may_be_import } | Target::Ref { may_be_import } => may_be_import,
+        };
+        self.tail && !may_be_import
+    }
 }
 
 /// What a site calls.
@@ -217,6 +236,7 @@ impl Analysis {
             imports: graph
                 .reach_classes(imports.map(|import| graph.func(import)).chain([graph.foreign()])),
             reached,
+            loops: OnceLock::new(),
         };
         Analysis {
             sites: sites.all(),
@@ -241,6 +261,8 @@ struct Sites<'a> {
     reached: Reached,
     /// The imports of the closure, and the classes that they are themselves targets of.
     imports: Reached,
+    /// Found when they are asked for, which is seldom.
+    loops: OnceLock<TailLoops>,
 }
 
 impl Sites<'_> {
@@ -249,7 +271,7 @@ impl Sites<'_> {
         let sites: Vec<Vec<Site>> = funcs
             .into_par_iter()
             .map(|(func, calls)| match self.reached.has(self.graph.func(func)) {
-                true => calls.iter().filter_map(|call| self.site(call)).collect(),
+                true => calls.iter().filter_map(|call| self.site(func, call)).collect(),
                 // Only an assumption can leave a caller of the closure outside.
                 false => Vec::new(),
             })
@@ -257,7 +279,7 @@ impl Sites<'_> {
         sites.into()
     }
 
-    fn site(&self, call: &Call) -> Option<Site> {
+    fn site(&self, func: FuncIdx, call: &Call) -> Option<Site> {
         let node = self.graph.target(call.callee)?;
         if !self.reached.has(node) {
             return None;
@@ -274,6 +296,11 @@ impl Sites<'_> {
                 (target, tail)
             }
         };
-        Some(Site { offset: call.offset, target, tail })
+        let is_dynamic = matches!(call.callee, Callee::Dynamic { .. });
+        let in_tail_loop = tail && may_be_import && is_dynamic && {
+            let loops = self.loops.get_or_init(|| TailLoops::find(self.model, self.graph));
+            loops.has(self.graph.func(func), node)
+        };
+        Some(Site { offset: call.offset, target, tail, in_tail_loop })
     }
 }

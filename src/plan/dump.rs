@@ -1,7 +1,7 @@
 //! The plan as stable text, one line a decision.
 
 use super::{
-    BodyPlan, Caught, Exits, Frame, FuncPlan, Label, LabelType, Pad, Plan, Region, Reset,
+    BodyPlan, Caught, Exits, Frame, FuncPlan, HandsOn, Label, LabelType, Pad, Plan, Region, Reset,
     RewindStart, Step, Undo,
 };
 use crate::analyze::GuardedCall;
@@ -36,6 +36,16 @@ fn write_plan(out: &mut String, module: &Module<'_>, plan: &Plan) -> fmt::Result
         let calls: Vec<_> = guard.calls.iter().map(call).collect();
         writeln!(out, "guard func {}: {}", guard.func, calls.join(" "))?;
     }
+    for (ordinal, group) in plan.tails.groups.iter().enumerate() {
+        let [results, members] = [
+            group.results.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            group.members.iter().map(ToString::to_string).collect(),
+        ];
+        writeln!(out, "tails {ordinal}: [{}] of {}", results.join(" "), members.join(" "))?;
+    }
+    for HandsOn { func, group } in &plan.tails.frameless {
+        writeln!(out, "func {func} has no frame, hands on to tails {}", group.0)?;
+    }
     for func in &plan.funcs {
         write_func(out, module, func)?;
     }
@@ -53,8 +63,9 @@ fn write_func(out: &mut String, module: &Module<'_>, plan: &FuncPlan) -> fmt::Re
     let (first, sites) = (plan.sites_before + 1, plan.sites);
     writeln!(
         out,
-        "\nfunc {}{name}: {sites} sites from {first}, {form}, undone by a {undo}",
-        plan.func
+        "\nfunc {}{name}: {sites} sites from {first}, {form}, undone by a {undo}{}",
+        plan.func,
+        plan.hands_on.map_or(String::new(), |group| format!(", hands on to tails {}", group.0))
     )?;
     if plan.holds_unwinds {
         writeln!(out, "  every unwind is undone here")?;
@@ -215,6 +226,8 @@ impl fmt::Display for Step {
             Step::ResetResume => write!(f, "reset"),
             Step::Test(site) => write!(f, "test {site}"),
             Step::CallImport(func) => write!(f, "call import {func}"),
+            Step::CallForTail => write!(f, "copy as no tail call"),
+            Step::Return => write!(f, "return"),
             Step::Unreachable => write!(f, "unreachable"),
             Step::OpenPad(pad) => write!(f, "open pad {}", pad.0),
             Step::ClosePad(pad) => write!(f, "close pad {}", pad.0),

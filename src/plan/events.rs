@@ -52,7 +52,12 @@ fn record_other(out: &mut Skeleton, op: &Operator<'_>, is_site: bool, may_catch:
         Operator::Br { .. } | Operator::BrTable { .. } => out.events.push(Event::Stop),
         Operator::ReturnCall { .. }
         | Operator::ReturnCallIndirect { .. }
-        | Operator::ReturnCallRef { .. } => out.events.push(Event::Stop),
+        | Operator::ReturnCallRef { .. } => {
+            if is_site {
+                out.events.push(Event::Site(out.needed.len() as u32 - 1));
+            }
+            out.events.push(Event::Stop);
+        }
         Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::CallRef { .. } => {
             if is_site {
                 out.events.push(Event::Site(out.needed.len() as u32 - 1));

@@ -2,6 +2,7 @@
 
 use super::hot;
 use super::skeleton::Skeleton;
+use super::tails::Calls;
 use crate::analyze::{Analysis, Target};
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec};
@@ -31,6 +32,7 @@ impl<'a> Forms<'a> {
     pub fn new(
         module: &Module<'_>,
         analysis: &Analysis,
+        calls: &Calls,
         options: &'a Options,
     ) -> Result<Forms<'a>> {
         let mut called_from = IndexVec::filled(0, module.funcs.len());
@@ -40,7 +42,8 @@ impl<'a> Forms<'a> {
             }
         }
         let hot = options.cpu_profile.as_ref();
-        let hot = hot.map(|profile| hot::functions(module, analysis, profile)).transpose()?;
+        let hot =
+            hot.map(|profile| hot::functions(module, analysis, calls, profile)).transpose()?;
         Ok(Forms { options, called_from, hot })
     }
 

@@ -1,6 +1,7 @@
 //! Which functions a CPU profile puts apart: those that give most time for the bytes of their resume functions, until
 //! they carry nine tenths of the time that the closure takes.
 
+use super::tails::Calls;
 use super::{KnownTags, Planner, References, walk};
 use crate::analyze::{Analysis, FuncNames, recorded_function};
 use crate::cpu_profile::CpuProfile;
@@ -27,13 +28,14 @@ struct Candidate {
 pub(super) fn functions(
     module: &Module<'_>,
     analysis: &Analysis,
+    calls: &Calls,
     profile: &CpuProfile,
 ) -> Result<BTreeSet<FuncIdx>> {
     let times = times(module, profile);
-    let in_closure = |func: &FuncIdx| !analysis.sites[*func].is_empty();
-    let times: Vec<_> = times.into_iter().filter(|(func, _)| in_closure(func)).collect();
+    let has_frame = |func: &FuncIdx| calls.with_frames().binary_search(func).is_ok();
+    let times: Vec<_> = times.into_iter().filter(|(func, _)| has_frame(func)).collect();
     let (tags, references) = (&KnownTags::of(module), &References::default());
-    let planner = Planner { module, tags, references, choose: &|_, _| Form::Apart };
+    let planner = Planner { module, tags, references, calls, choose: &|_, _| Form::Apart };
     let candidates: Vec<_> = times
         .into_par_iter()
         .map_init(walk::Scratch::default, |scratch, (func, time)| {

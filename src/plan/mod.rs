@@ -125,6 +125,7 @@ mod skeleton;
 mod spilling;
 mod steps;
 mod suspects;
+mod tails;
 mod temps;
 mod walk;
 
@@ -138,6 +139,7 @@ pub use pads::{KnownTag, KnownTags, Pad, PadOrdinal};
 pub use references::{Counts, NUMBER_BYTES, References, is_exception, nullable, table_type};
 pub use refuse::least_bytes;
 pub use regions::Region;
+pub use tails::{HandsOn, TailGroup, TailGroupOrdinal, Tails};
 
 use crate::abi::{Abi, Buffer, FrameMemory};
 use crate::analyze::{Analysis, GuardedCall, Site, Target};
@@ -173,6 +175,8 @@ pub const FEWEST_REGION_LABELS: usize = 32;
 pub struct Plan {
     /// The functions to rewrite, in index order.
     pub funcs: Vec<FuncPlan>,
+    /// Tail calls between functions of the closure.
+    pub tails: Tails,
     /// The functions that only get guards, in index order.
     pub guards: Vec<GuardPlan>,
     /// The protocol with the host.
@@ -245,6 +249,9 @@ pub struct FuncPlan {
     pub sites_before: u32,
     /// How many sites there are.
     pub sites: u32,
+    /// Where a rewind of the function goes on that finds another function's frame on top: what this one had tail-called; nothing
+    /// if it does no such call.
+    pub hands_on: Option<TailGroupOrdinal>,
 }
 
 /// How one body is written.
@@ -355,6 +362,10 @@ pub enum Step {
     ResetResume,
     /// The test for unwinding from the site with this ordinal (counted from 1).
     Test(u32),
+    /// The call that the tail call would make.
+    CallForTail,
+    /// `return`.
+    Return,
     /// The call of this import, by way of the function that calls it again where an unwind had no room to begin.
     CallImport(FuncIdx),
     /// `unreachable`: what follows is, though the validator can't know.
@@ -376,18 +387,28 @@ impl Plan {
         let (memory, added_memory) = memory::of_frames(module, &options.frames_in)?;
         let mut found =
             RefusalsSoFar::in_module(module, options.abi, added_memory, !funcs.is_empty())?;
-        let forms = form::Forms::new(module, analysis, options)?;
+        let calls = tails::Calls::find(module, analysis, &funcs)?;
+        let forms = form::Forms::new(module, analysis, &calls, options)?;
         let choose = |func, skeleton: &Skeleton| forms.choose(func, skeleton);
         let tags = KnownTags::of(module);
         let references = References::new(&tags, options);
-        let planner = Planner { module, tags: &tags, references: &references, choose: &choose };
-        let plans = each(funcs, |func, scratch| planner.func(func, &analysis.sites[func], scratch));
+        let planner = Planner {
+            module,
+            tags: &tags,
+            references: &references,
+            calls: &calls,
+            choose: &choose,
+        };
+        let plans = each(calls.with_frames(), |func, scratch| {
+            planner.func(func, &analysis.sites[func], scratch)
+        });
         let mut funcs = found.sift(plans)?;
         let guards = guards(analysis);
         found.in_guards(module, &guards)?;
         found.nothing()?;
         let first_site = first_site(module, options.abi, &funcs);
         number_sites(&mut funcs, first_site);
+        let tails = calls.plan(module, &mut funcs);
         let references = references.with_tables(module, &funcs);
         let buffer = memory::buffer(module, options.abi, memory, &funcs);
         let buffer = buffer.with_references(references.lists());
@@ -398,6 +419,7 @@ impl Plan {
             "planned the frames"
         );
         Ok(Plan {
+            tails,
             guards,
             abi: options.abi,
             maps_offsets: options.map_offsets,
@@ -422,11 +444,14 @@ pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
     if !analysis.may_unwind() || analysis.precision.only_compares() {
         return Ok(Refusals::default());
     }
-    let forms = form::Forms::new(module, analysis, options)?;
+    let funcs = functions_with_sites(module, analysis);
+    let calls = tails::Calls::find(module, analysis, &funcs)?;
+    let forms = form::Forms::new(module, analysis, &calls, options)?;
     let choose = |func, skeleton: &Skeleton| forms.choose(func, skeleton);
     let tags = KnownTags::of(module);
     let references = References::new(&tags, options);
-    let planner = Planner { module, tags: &tags, references: &references, choose: &choose };
+    let planner =
+        Planner { module, tags: &tags, references: &references, calls: &calls, choose: &choose };
     let check = |func, scratch: &mut walk::Scratch| {
         let sites = &analysis.sites[func];
         refuse::many_sites(module, func, sites.len())?;
@@ -436,11 +461,10 @@ pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
         }
         Ok(())
     };
-    let funcs = functions_with_sites(module, analysis);
     let (_, added_memory) = memory::of_frames(module, &options.frames_in)?;
     let found = RefusalsSoFar::in_module(module, options.abi, added_memory, !funcs.is_empty());
     let found = found.and_then(|mut found| {
-        found.sift(each(funcs, check))?;
+        found.sift(each(calls.with_frames(), check))?;
         found.in_guards(module, &guards(analysis))?;
         found.nothing()
     });
@@ -457,11 +481,11 @@ fn functions_with_sites(module: &Module<'_>, analysis: &Analysis) -> Vec<FuncIdx
 
 /// What `make` makes of each function, in their order.
 fn each<T: Send>(
-    funcs: Vec<FuncIdx>,
+    funcs: &[FuncIdx],
     make: impl Fn(FuncIdx, &mut walk::Scratch) -> Result<T> + Sync + Send,
 ) -> Vec<Result<T>> {
-    let funcs = funcs.into_par_iter();
-    funcs.map_init(walk::Scratch::default, |scratch, func| make(func, scratch)).collect()
+    let funcs = funcs.par_iter();
+    funcs.map_init(walk::Scratch::default, |scratch, func| make(*func, scratch)).collect()
 }
 
 impl RewindStart {
@@ -504,6 +528,7 @@ struct Planner<'a> {
     module: &'a Module<'a>,
     tags: &'a KnownTags,
     references: &'a References,
+    calls: &'a tails::Calls,
     choose: &'a Choose<'a>,
 }
 
@@ -511,13 +536,31 @@ impl Planner<'_> {
     fn func(&self, func: FuncIdx, sites: &[Site], scratch: &mut walk::Scratch) -> Result<FuncPlan> {
         refuse::many_sites(self.module, func, sites.len())?;
         let refusals = refuse::function(self.module, func, sites);
+        let own = sites.iter().filter(|site| !site.leaves_no_frame() && !site.in_tail_loop);
+        let own: Vec<_> = own.copied().collect();
         if !refusals.is_empty() {
-            let rest: Vec<_> = sites.iter().filter(|site| !site.tail).copied().collect();
             return refuse::also(refusals, || {
-                (!rest.is_empty()).then(|| self.plan(func, &rest, scratch)).transpose()
+                (!own.is_empty()).then(|| self.plan(func, &own, scratch)).transpose()
             });
         }
-        self.plan(func, sites, scratch)
+        self.plan(func, &own, scratch)
+    }
+
+    /// How an unwind is undone, and the form. What a tail call may enter is entered again without arguments.
+    fn form(&self, func: FuncIdx, sites: &[Site], skeleton: &Skeleton) -> Result<(Undo, Form)> {
+        let has_no_dummy = refuse::has_no_dummy(self.module, func);
+        let entered_by_tail = self.calls.enter(func);
+        let undo = undo(sites, has_no_dummy && !entered_by_tail);
+        let may_be_apart = undo == Undo::Call && pads::may_be_apart(skeleton);
+        let form = match may_be_apart {
+            true if has_no_dummy => Form::Apart,
+            true => (self.choose)(func, skeleton),
+            false if has_no_dummy && entered_by_tail => {
+                return Err(refuse::entered_by_tail(self.module, func, &sites[0]));
+            }
+            false => Form::InPlace,
+        };
+        Ok((undo, form))
     }
 
     fn plan(&self, func: FuncIdx, sites: &[Site], scratch: &mut walk::Scratch) -> Result<FuncPlan> {
@@ -526,11 +569,7 @@ impl Planner<'_> {
         let skeleton = &scratch.skeleton;
         let tree = regions::Tree::build(skeleton);
         let mut layout = regions::Layout::build(module, skeleton, &tree);
-        let undo = undo(module, func, sites);
-        let form = match undo {
-            Undo::Call if pads::may_be_apart(skeleton) => (self.choose)(func, skeleton),
-            Undo::Call | Undo::Loop => Form::InPlace,
-        };
+        let (undo, form) = self.form(func, sites, skeleton)?;
         let mut steps = steps::steps(module, form, skeleton, &tree, &layout, self.tags);
         let mut pads = std::mem::take(&mut steps.pads);
         layout.set_caught(std::mem::take(&mut steps.caught), &mut pads);
@@ -585,6 +624,7 @@ impl Planner<'_> {
             }
         };
         let (locals, temps) = (skeleton.locals.len() as u32, steps.temps);
+        let hands_on = None;
         let sites_before = 0;
         Ok(FuncPlan {
             func,
@@ -604,6 +644,7 @@ impl Planner<'_> {
                 .all(|ty| has_dummy(module, *ty)),
             sites_before,
             sites,
+            hands_on,
         })
     }
 }
@@ -657,13 +698,13 @@ fn number_sites(funcs: &mut [FuncPlan], first: u32) {
     }
 }
 
-fn undo(module: &Module<'_>, func: FuncIdx, sites: &[Site]) -> Undo {
+fn undo(sites: &[Site], has_no_dummy: bool) -> Undo {
     let may_call_import = sites.iter().any(|site| match site.target {
         // It is called by way of a function that repeats the call.
         Target::Import(_) | Target::Defined(_) => false,
         Target::Indirect { may_be_import } | Target::Ref { may_be_import } => may_be_import,
     });
-    if may_call_import || refuse::has_no_dummy(module, func) { Undo::Loop } else { Undo::Call }
+    if may_call_import || has_no_dummy { Undo::Loop } else { Undo::Call }
 }
 
 fn called_imports(analysis: &Analysis) -> Vec<FuncIdx> {

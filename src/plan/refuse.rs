@@ -140,13 +140,28 @@ pub(super) fn has_no_dummy(module: &Module<'_>, func: FuncIdx) -> bool {
 
 /// What a function is refused for before its body is planned: calls that can't be resumed.
 pub(super) fn function(module: &Module<'_>, func: FuncIdx, sites: &[Site]) -> Vec<Refusal> {
-    let tails = sites.iter().filter(|site| site.tail);
-    let refusals = tails.map(|site| {
-        let what = "a tail call (`return_call`) that may reach an entry";
+    let loops = sites.iter().filter(|site| site.in_tail_loop);
+    let refusals = loops.map(|site| {
+        let what = "a tail call in a loop of tail calls that may call an import which has to be called again";
         let location = module.location(func, site.offset as usize);
         Refusal::at(location, RefusalKind::TailCall, what)
     });
     refusals.collect()
+}
+
+/// The refusal of a tail call that would throw into a `try` if it were made a call.
+pub(super) fn tail_call_in_try(module: &Module<'_>, func: FuncIdx, offset: u32) -> Error {
+    let what = "a tail call inside a `try` that may call an import which has to be called again";
+    let location = module.location(func, offset as usize);
+    Error::Refused(Refusal::at(location, RefusalKind::TailCall, what).into())
+}
+
+/// The refusal of a function that a rewind would have to enter for another, which had tail-called it, but with arguments.
+pub(super) fn entered_by_tail(module: &Module<'_>, func: FuncIdx, site: &Site) -> Error {
+    let what = "a call that may reach an entry through a table or reference, in a function that is tail-called and has a parameter \
+                of a non-nullable reference type";
+    let location = module.location(func, site.offset as usize);
+    Error::Refused(Refusal::at(location, RefusalKind::TailCall, what).into())
 }
 
 /// Finds the guarded tail calls inside a `try`, which are refused: as calls they would throw into it.

@@ -72,6 +72,8 @@ pub(super) enum NodeKind {
         tee: Option<u32>,
         /// The import that is called, if it is called directly.
         import: Option<FuncIdx>,
+        /// Whether it is a tail call: it becomes a call, and a return.
+        tail: bool,
     },
     Block,
     If,

@@ -158,7 +158,8 @@ impl<'m> Walk<'m, '_> {
             _ => None,
         };
         self.out.sites_in_loops += u32::from(self.loops > 0);
-        self.push_site(NodeKind::Site { tee, import }, offset, landing.at, spills);
+        let kind = NodeKind::Site { tee, import, tail: site.tail };
+        self.push_site(kind, offset, landing.at, spills);
     }
 
     /// As many values from the top as can be computed again where they stand.
@@ -253,8 +254,13 @@ impl<'m> Walk<'m, '_> {
     fn params_of(&self, op: &Operator<'_>) -> &'m [ValType] {
         let module = self.module;
         match *op {
-            Operator::Call { function_index } => module.func_type(FuncIdx(function_index)).params(),
-            Operator::CallIndirect { type_index, .. } | Operator::CallRef { type_index } => {
+            Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
+                module.func_type(FuncIdx(function_index)).params()
+            }
+            Operator::CallIndirect { type_index, .. }
+            | Operator::CallRef { type_index }
+            | Operator::ReturnCallIndirect { type_index, .. }
+            | Operator::ReturnCallRef { type_index } => {
                 module.func_type_at(TypeIdx(type_index)).params()
             }
             _ => &[],

@@ -181,7 +181,7 @@ impl<'a> StepWriter<'a> {
         };
         let description = &self.skeleton.nodes[node];
         match description.kind {
-            NodeKind::Site { tee, import } => self.site(node, (tee, import), &buckets),
+            NodeKind::Site { tee, import, tail } => self.site(node, (tee, import, tail), &buckets),
             NodeKind::Block | NodeKind::If => self.hoisted(node, &buckets, tasks),
             NodeKind::Loop | NodeKind::Try => self.region(node, &buckets, tasks),
         }
@@ -227,7 +227,7 @@ impl<'a> StepWriter<'a> {
     fn site(
         &mut self,
         index: usize,
-        (tee, import): (Option<u32>, Option<FuncIdx>),
+        (tee, import, tail): (Option<u32>, Option<FuncIdx>, bool),
         buckets: &[usize],
     ) {
         let Node { start, landing, .. } = self.skeleton.nodes[index];
@@ -247,8 +247,18 @@ impl<'a> StepWriter<'a> {
         if landing != start {
             self.push(landing, Step::Copy);
         }
-        self.push(start, import.map_or(Step::Copy, Step::CallImport));
+        self.push(
+            start,
+            match import {
+                Some(import) => Step::CallImport(import),
+                None if tail => Step::CallForTail,
+                None => Step::Copy,
+            },
+        );
         self.push(start, Step::Test(ordinal));
+        if tail {
+            self.push(start, Step::Return);
+        }
         self.sites += 1;
         self.forget(index);
     }

@@ -7,6 +7,7 @@
 use super::events;
 use super::operands::{Operands, Purity, purity};
 use super::pass::Pass;
+use super::refuse;
 use super::skeleton::{Event, Handler, Middle, Node, NodeKind, Skeleton};
 use super::spilling::{Fate, Last};
 use crate::analyze::Site;
@@ -227,6 +228,10 @@ impl Walk<'_, '_> {
         }
         self.may_have_died = true;
         if let Some(site) = site {
+            if site.tail && self.tries > 0 {
+                let refused = refuse::tail_call_in_try(self.module, self.func, offset);
+                return Err(Stop::Refused(refused));
+            }
             self.site(site, op, offset);
         }
         events::record(&mut self.out, op, site.is_some(), self.tries > 0);

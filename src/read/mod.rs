@@ -38,7 +38,7 @@ use wasmparser::types::{Types, TypesRef};
 use wasmparser::{
     BinaryReader, ConstExpr, Data, Element, ElementKind, Export, ExternalKind, FuncToValidate,
     FuncType, FuncValidator, FuncValidatorAllocations, FunctionBody, GlobalType, MemoryType,
-    TableType, ValidatorResources, WasmFeatures,
+    TableType, ValType, ValidatorResources, WasmFeatures, WasmModuleResources,
 };
 
 /// A valid core module, indexed. Borrows the input's bytes.
@@ -202,6 +202,12 @@ impl<'a> Module<'a> {
         self.types.as_ref()
     }
 
+    /// Whether a value of the first type, as the validator names it, can stand for one of the second.
+    pub fn is_subtype(&self, sub: ValType, sup: ValType) -> bool {
+        let resources = self.resources.as_ref();
+        sub == sup || resources.is_some_and(|resources| resources.is_subtype(sub, sup))
+    }
+
     /// The function's signature.
     pub fn func_type(&self, func: FuncIdx) -> &FuncType {
         self.func_type_at(self.funcs[func].ty)
@@ -215,7 +221,7 @@ impl<'a> Module<'a> {
     }
 
     /// The type of a table's indices.
-    pub fn index_type(&self, table: TableIdx) -> wasmparser::ValType {
+    pub fn index_type(&self, table: TableIdx) -> ValType {
         use wasmparser::ValType;
         if self.tables[table].ty.table64 { ValType::I64 } else { ValType::I32 }
     }

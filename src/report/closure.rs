@@ -110,7 +110,7 @@ pub struct ClosureFunction {
     /// Whether it is an import.
     pub import: bool,
     /// Whether it can leave a frame: false for imports and for a function that is on the path by
-    /// tail calls only.
+    /// tail calls of other functions only.
     pub frames: bool,
 }
 
@@ -128,7 +128,7 @@ impl Report {
                 index: func.0,
                 name: module.func_name(func).map(Into::into),
                 import: module.is_import(func),
-                frames: analysis.sites[func].iter().any(|site| !site.tail),
+                frames: analysis.sites[func].iter().any(|site| !site.leaves_no_frame()),
             })
             .collect();
         let import = closure.iter().filter(|function| function.import).count();

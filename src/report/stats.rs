@@ -17,7 +17,7 @@ pub struct Stats {
     pub total: Total,
     /// How the figures of single functions are spread.
     pub spread: Spread,
-    /// The functions that get frames, in index order.
+    /// The functions that are rewritten, in index order; those without a frame of their own have no sites.
     pub functions: Vec<FunctionStats>,
     /// The functions that only get guards, in index order.
     pub guarded: Vec<Guarded>,
@@ -26,7 +26,7 @@ pub struct Stats {
 /// All functions together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Total {
-    /// How many functions get frames.
+    /// How many functions are rewritten.
     pub functions: usize,
     /// How many sites these have.
     pub sites: u64,
@@ -116,19 +116,29 @@ pub struct Distribution {
     pub buckets: Vec<usize>,
 }
 
-/// The functions that get frames, as far as the plan tells.
+/// The functions of the closure, as far as the plan tells.
 fn planned(module: &Module<'_>, plan: &Plan) -> Vec<FunctionStats> {
+    let without_frame = |func: FuncIdx| FunctionStats {
+        index: func.0,
+        name: name(module, func),
+        sites: 0,
+        saved_locals: 0,
+        saved_references: 0,
+        frame_bytes: 0,
+        code_bytes: module.body(func).map_or(0, |body| body.as_bytes().len() as u64),
+        code_bytes_added: 0,
+    };
     let functions = plan.funcs.iter().map(|plan| FunctionStats {
-        index: plan.func.0,
-        name: name(module, plan.func),
         sites: u64::from(plan.sites),
         saved_locals: plan.frame.slots.len() as u64,
         saved_references: plan.frame.references().count() as u64,
         frame_bytes: u64::from(plan.frame.bytes),
-        code_bytes: module.body(plan.func).map_or(0, |body| body.as_bytes().len() as u64),
-        code_bytes_added: 0,
+        ..without_frame(plan.func)
     });
-    functions.collect()
+    let frameless = plan.tails.frameless.iter().map(|hands_on| without_frame(hands_on.func));
+    let mut functions: Vec<_> = functions.chain(frameless).collect();
+    functions.sort_by_key(|function| function.index);
+    functions
 }
 
 fn guarded(module: &Module<'_>, plan: &Plan) -> Vec<Guarded> {

@@ -28,7 +28,7 @@ impl Summary {
     /// What `plan` will do; the size of the output is not known yet.
     pub(crate) fn new(module: &Module<'_>, plan: &Plan) -> Summary {
         Summary {
-            instrumented: plan.funcs.len(),
+            instrumented: plan.funcs.len() + plan.tails.frameless.len(),
             sites: plan.funcs.iter().map(|func| func.sites as usize).sum(),
             guards: plan.guards.iter().map(|guarded| guarded.calls.len()).sum(),
             ..Summary::untouched(module)

@@ -3,6 +3,7 @@
 //! A branch of the input names a construct, and is given the distance to that construct's label in the output. How a site
 //! detects an unwind ([`site`](super::site)) and how the body is entered again ([`reentry`](super::reentry)) is not known here.
 
+use super::guard;
 use super::output::{Output, Position};
 use super::reentry;
 use super::runtime::Runtime;
@@ -174,6 +175,11 @@ impl Copier<'_, '_> {
                 let caller = out.runtime.caller_of(import);
                 out.sink_for(located).call(caller.0);
             }
+            Step::CallForTail => {
+                let call = guard::call(&located.operator, &mut out.sink_for(located));
+                call.expect("the plan says that it is a tail call");
+            }
+            Step::Return => _ = out.sink().return_(),
             Step::Unreachable => _ = out.sink().unreachable(),
             Step::Test(site) => self.exits.test(out, site),
             Step::OpenPad(_) => self.exits.open_pad(out),

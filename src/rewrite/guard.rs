@@ -100,7 +100,7 @@ impl Guard {
 }
 
 /// The call that a tail call makes.
-fn call(operator: &Operator<'_>, sink: &mut InstructionSink<'_>) -> Result<()> {
+pub(super) fn call(operator: &Operator<'_>, sink: &mut InstructionSink<'_>) -> Result<()> {
     match *operator {
         Operator::ReturnCall { function_index } => sink.call(function_index),
         Operator::ReturnCallIndirect { type_index, table_index } => {

@@ -16,7 +16,7 @@ impl Locals {
     pub fn of(module: &Module<'_>, plan: &FuncPlan, body: &BodyPlan) -> Option<Locals> {
         let declared = body.declared.as_ref()?;
         let params = module.func_type(plan.func).params().len() as u32;
-        let first = if is_resume(plan, body) { 0 } else { params };
+        let first = if plan.is_resume(body) { 0 } else { params };
         let count = plan.locals as usize + plan.temps.len() + 1;
         let mut places: Vec<_> = (0..first).map(|param| (param, false)).collect();
         places.resize(count, (u32::MAX, false));
@@ -39,6 +39,9 @@ impl Locals {
     }
 }
 
-fn is_resume(plan: &FuncPlan, body: &BodyPlan) -> bool {
-    plan.resume.as_ref().is_some_and(|resume| std::ptr::eq(resume, body))
+impl FuncPlan {
+    /// Whether `body` is that of the resume function.
+    pub(super) fn is_resume(&self, body: &BodyPlan) -> bool {
+        self.resume.as_ref().is_some_and(|resume| std::ptr::eq(resume, body))
+    }
 }

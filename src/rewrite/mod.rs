@@ -14,6 +14,7 @@ mod reentry;
 mod references;
 mod runtime;
 mod site;
+mod tails;
 
 use crate::abi::Abi;
 use crate::emit::{self, Emitted};
@@ -80,6 +81,11 @@ pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Emitted> {
     let guarded: Result<Vec<_>> =
         plan.guards.par_iter().map(|plan| Ok((plan.func, guard.rewrite(module, plan)?))).collect();
     bodies.extend(guarded?);
+    let frameless = plan.tails.frameless.par_iter();
+    let frameless: Result<Vec<_>> = frameless
+        .map(|hands_on| Ok((hands_on.func, tails::rewrite(module, *hands_on, &runtime)?)))
+        .collect();
+    bodies.extend(frameless?);
     bodies.sort_unstable_by_key(|(func, _)| *func);
     runtime.add_resumes(module, resume_bodies, &mut additions);
     let rewritten = emit::assemble(module, &additions, bodies)?;

@@ -128,6 +128,11 @@ impl<'m, 'a> Output<'m, 'a> {
         self.body.rewind.as_ref().expect("only bodies that a rewind enters have landings")
     }
 
+    /// Whether this body is that of a resume function.
+    pub(super) fn is_resume_function(&self) -> bool {
+        self.plan.is_resume(self.body)
+    }
+
     /// The number of the local that says which site a rewind goes to.
     pub(super) fn resume(&self) -> u32 {
         self.number(self.rewind().resume)
@@ -176,26 +181,8 @@ impl<'m, 'a> Output<'m, 'a> {
 
     /// A value of each type that nobody looks at.
     pub(super) fn dummies(&mut self, types: &[wasmparser::ValType]) {
-        for ty in types {
-            if let wasmparser::ValType::Ref(ty) = ty
-                && !ty.is_nullable()
-            {
-                match self.runtime.dummies.maker(*ty) {
-                    Some(maker) => self.sink().call(maker.0),
-                    // The unwind was undone before.
-                    None => self.sink().unreachable(),
-                };
-                continue;
-            }
-            match self.runtime.types.val_type(*ty) {
-                ValType::I32 => self.sink().i32_const(0),
-                ValType::I64 => self.sink().i64_const(0),
-                ValType::F32 => self.sink().f32_const(0f32.into()),
-                ValType::F64 => self.sink().f64_const(0f64.into()),
-                ValType::V128 => self.sink().v128_const(0),
-                ValType::Ref(ty) => self.sink().ref_null(ty.heap_type),
-            };
-        }
+        let runtime = self.runtime;
+        runtime.dummies(types, &mut self.bytes.sink());
     }
 }
 

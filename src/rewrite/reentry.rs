@@ -13,14 +13,18 @@ use super::output::Output;
 use super::pad;
 use super::references;
 use super::runtime::AddressSink;
-use crate::plan::{Caught, Dispatch, HandlerWay, Jump, Label, Region, RegionOrdinal, Reset, Undo};
+use crate::plan::{
+    Caught, Dispatch, HandlerWay, Jump, Label, Region, RegionOrdinal, Reset, TailGroupOrdinal, Undo,
+};
 use crate::work;
 use wasm_encoder::BlockType;
 use wasmparser::ValType;
 
-/// What stands before everything else: the way to the resume function, or the loop for undoing.
+/// What stands before everything else: the way to another function's frame, to the resume function, or the loop for undoing.
 pub(super) fn begin(out: &mut Output<'_, '_>) {
-    if !out.body.is_entered() {
+    if let Some(group) = out.plan.hands_on.filter(|_| !out.is_resume_function()) {
+        hand_on(out, group);
+    } else if !out.body.is_entered() {
         let state = out.runtime.state.0;
         let resume = out.runtime.resume_of(out.plan.func).expect("the plan has it apart");
         out.sink().global_get(state).if_(BlockType::Empty).call(resume.0).return_().end();
@@ -29,6 +33,21 @@ pub(super) fn begin(out: &mut Output<'_, '_>) {
         out.sink().loop_(BlockType::Empty);
         out.opened();
     }
+}
+
+/// A rewind that finds another function's frame on top goes on there. Those of a function apart are found on the same way.
+fn hand_on(out: &mut Output<'_, '_>, group: TailGroupOrdinal) {
+    let (state, lookup) = (out.runtime.state.0, out.runtime.lookup(group).0);
+    let (before, sites) = (out.plan.sites_before as i32, out.plan.sites as i32);
+    out.sink().global_get(state).if_(BlockType::Empty);
+    if out.body.is_entered() {
+        let other = out.runtime.other();
+        out.sink().i32_const(before).i32_const(sites).call(other.0).if_(BlockType::Empty);
+        out.sink().return_call(lookup).end();
+    } else {
+        out.sink().return_call(lookup);
+    }
+    out.sink().end();
 }
 
 /// Undoing by a loop: if there is no room for the frame of the site whose ordinal is on the stack, back to that site.

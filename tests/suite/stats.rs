@@ -27,7 +27,8 @@ fn compare(fixture: &Fixture) -> Result<(), Box<dyn std::error::Error>> {
         let added = match listed.next_if(|function| function.index == func) {
             Some(function) => {
                 assert_eq!(function.code_bytes, size as u64, "function {func}");
-                assert!(function.sites > 0 && function.frame_bytes >= 4, "function {func}");
+                let has_frame = function.frame_bytes >= 4;
+                assert_eq!(has_frame, function.sites > 0, "function {func}");
                 function.code_bytes_added
             }
             None => {

@@ -136,23 +136,23 @@ fn changed_functions(original: &[u8], output: &Output) -> Result<BTreeSet<usize>
     Ok(changed.map(|(i, _)| before.imported_funcs + i).collect())
 }
 
-/// The functions that may leave a frame.
-fn functions_with_frames(output: &Output) -> BTreeSet<usize> {
-    output.report.closure.iter().filter(|f| f.frames).map(|f| f.index as usize).collect()
+/// The functions that a rewind may enter.
+fn functions_of_the_closure(output: &Output) -> BTreeSet<usize> {
+    output.report.closure.iter().filter(|f| !f.import).map(|f| f.index as usize).collect()
 }
 
 #[test]
 fn untouched_functions_are_byte_identical() {
     each_output(|original, output| {
         let changed = changed_functions(original, output)?;
-        let frames = functions_with_frames(output);
-        let (prepared, guarded) = changed.iter().partition(|func| frames.contains(func));
-        same("functions with frames", &frames, &prepared)?;
+        let closure = functions_of_the_closure(output);
+        let (prepared, guarded) = changed.iter().partition(|func| closure.contains(func));
+        same("functions of the closure", &closure, &prepared)?;
         only_guarded(&guarded, output)
     });
 }
 
-/// Functions that have changed without a frame have guards, so they are outside the closure.
+/// Functions that have changed and are not prepared have guards, so they are outside the closure.
 fn only_guarded(changed: &BTreeSet<usize>, output: &Output) -> Result<(), String> {
     let guards = output.report.guards.guards;
     let inside = |func: &u32| changed.contains(&(*func as usize));
@@ -199,7 +199,7 @@ pub fn check(original: &[u8], output: &Output) -> Result<(), String> {
     index_spaces_only_grow_in(original, output)?;
     sections_keep_their_order_in(original, output)?;
     let changed = changed_functions(original, output)?;
-    if changed.is_subset(&functions_with_frames(output)) {
+    if changed.is_subset(&functions_of_the_closure(output)) {
         return Ok(());
     }
     Err(format!("functions outside the closure have changed: {changed:?}"))

@@ -14,7 +14,7 @@
 use super::super::GuardedCall;
 use super::super::graph::{Graph, Node, Reached};
 use super::super::model::Model;
-use super::loops::TailLoops;
+use super::super::tail_loops::TailLoops;
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, IndexVec};
 use crate::work;

@@ -12,7 +12,6 @@
 
 mod contradictions;
 mod guards;
-mod loops;
 mod narrow;
 pub(super) mod patterns;
 mod recorded;

@@ -6,7 +6,7 @@ use crate::index::FuncIdx;
 use crate::plan::{Plan, type_id, unpacked};
 use crate::read::Module;
 use std::collections::BTreeMap;
-use wasm_encoder::{Function, HeapType, ValType};
+use wasm_encoder::{Function, HeapType, InstructionSink, ValType};
 use wasmparser::types::CoreTypeId;
 use wasmparser::{AbstractHeapType, CompositeInnerType, RefType};
 
@@ -30,6 +30,30 @@ impl Dummies {
 }
 
 impl Runtime {
+    /// A value of each of these types that nobody looks at.
+    pub fn dummies(&self, types: &[wasmparser::ValType], sink: &mut InstructionSink<'_>) {
+        for ty in types {
+            if let wasmparser::ValType::Ref(ty) = ty
+                && !ty.is_nullable()
+            {
+                match self.dummies.maker(*ty) {
+                    Some(maker) => sink.call(maker.0),
+                    // The unwind was undone before.
+                    None => sink.unreachable(),
+                };
+                continue;
+            }
+            match self.types.val_type(*ty) {
+                ValType::I32 => sink.i32_const(0),
+                ValType::I64 => sink.i64_const(0),
+                ValType::F32 => sink.f32_const(0f32.into()),
+                ValType::F64 => sink.f64_const(0f64.into()),
+                ValType::V128 => sink.v128_const(0),
+                ValType::Ref(ty) => sink.ref_null(ty.heap_type),
+            };
+        }
+    }
+
     /// Appends what makes the results of the functions of the plan.
     pub(super) fn append_dummies(&mut self, module: &Module<'_>, plan: &Plan) {
         for func in &plan.funcs {

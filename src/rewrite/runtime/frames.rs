@@ -198,7 +198,7 @@ impl Runtime {
 
     /// Sets `base` to the frame of so many `bytes` below `pos`; it must lie between the reserve and the limit. Uses two locals
     /// more.
-    fn last_frame(
+    pub(super) fn last_frame(
         &self,
         sink: &mut InstructionSink<'_>,
         (bytes, base): (u32, u32),

@@ -17,6 +17,7 @@
 //! | `save_…`, `load_…` | `slots`; of references `keepers`, and of exceptions `exceptions` |
 //! | `undo`, `throw`, where there are pads | `pads` |
 //! | `dummy…`, for results of types without null | `dummies` |
+//! | `top`, `other`, `tails_…`, where there are tail calls | `tails` |
 //! | `unprepared`, which traps, where there are guards; the numbers of resume functions | here |
 //!
 //! What is where in the buffer is said in [`abi`](crate::abi). `pos` and `end` are read from memory each
@@ -33,6 +34,7 @@ mod keepers;
 mod pads;
 mod protocol;
 mod slots;
+mod tails;
 #[cfg(test)]
 mod tests;
 
@@ -48,6 +50,7 @@ use keepers::Keepers;
 use pads::PadFuncs;
 use slots::Helpers;
 use std::collections::BTreeMap;
+use tails::TailFuncs;
 use wasm_encoder::{
     BlockType, ConstExpr, ElementSection, Elements, Encode, ExportKind, Function, GlobalType,
     MemoryType, SectionId, TagKind, TagType, ValType,
@@ -88,6 +91,7 @@ pub(super) struct Runtime {
     resumes: BTreeMap<FuncIdx, FuncIdx>,
     /// Their types, in order.
     resume_types: Vec<u32>,
+    tails: TailFuncs,
     /// A tag without values, for handlers that catch all; where there are any.
     pub any_tag: Option<TagIdx>,
     any_tag_type: u32,
@@ -162,6 +166,7 @@ impl Runtime {
             callers: BTreeMap::new(),
             resumes: BTreeMap::new(),
             resume_types: Vec::new(),
+            tails: TailFuncs::default(),
             any_tag: None,
             any_tag_type: 0,
             tags: plan.tags.clone(),
@@ -223,6 +228,7 @@ impl Runtime {
         self.append_release();
         self.append_dummies(module, plan);
         self.number_resumes(module, plan);
+        self.append_tails(module, plan);
     }
 
     /// For each import that sites call directly, a function that calls it, and calls it again where the unwind that it
@@ -247,9 +253,9 @@ impl Runtime {
         }
     }
 
-    /// Resume functions come last; their bodies are written with all others.
+    /// Resume functions come last, behind those for tail calls, which call them; their bodies are written with all others.
     fn number_resumes(&mut self, module: &Module<'_>, plan: &Plan) {
-        let first = self.first.0 + self.funcs.len() as u32;
+        let first = self.first.0 + self.funcs.len() as u32 + Runtime::tail_funcs(plan);
         let apart = plan.funcs.iter().filter(|func| func.resume.is_some());
         self.resumes = apart.map(|func| func.func).zip((first..).map(FuncIdx)).collect();
         for func in self.resumes.keys() {

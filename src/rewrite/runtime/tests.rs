@@ -2,7 +2,7 @@
 
 use crate::abi::{Abi, Buffer, FrameMemory};
 use crate::index::{GlobalIdx, IndexType, MemoryIdx};
-use crate::plan::{KnownTags, Plan, References};
+use crate::plan::{KnownTags, Plan, References, Tails};
 use crate::read::Module;
 use wasmparser::{MemArgTarget, Operator, ValType};
 
@@ -15,6 +15,7 @@ fn output(wat: &str, ordinal: usize) -> Vec<u8> {
     let globals = [(GlobalIdx(0), ValType::I32), (GlobalIdx(1), ValType::V128)];
     let plan = Plan {
         funcs: Vec::new(),
+        tails: Tails::default(),
         guards: Vec::new(),
         abi: Abi::WpkFork,
         maps_offsets: false,

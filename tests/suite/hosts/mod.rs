@@ -7,6 +7,7 @@ mod linked;
 mod no_memory;
 mod release;
 mod stale;
+mod tails;
 mod top;
 mod wide;
 

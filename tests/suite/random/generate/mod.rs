@@ -26,6 +26,8 @@ struct Shape {
     table: Vec<String>,
     /// Whether the memory has 64-bit addresses.
     wide: bool,
+    /// Whether functions tail-call each other.
+    tail_calls: bool,
 }
 
 /// The program of a seed. Greater seeds are no greater programs.
@@ -43,7 +45,8 @@ pub fn program_of(seed: u64, count: usize) -> Program {
     let signatures: Vec<_> = (0..count).map(|_| (types(&mut rng, 3), types(&mut rng, 2))).collect();
     let mut table: Vec<_> = (0..count).map(|i| format!("$f{i}")).collect();
     table.push("$fork".into());
-    let shape = Shape { signatures, globals: types(&mut rng, 4), table, wide: seed % 4 == 1 };
+    let (globals, wide, tail_calls) = (types(&mut rng, 4), seed % 4 == 1, seed % 3 == 2);
+    let shape = Shape { signatures, globals, table, wide, tail_calls };
     let funcs = (0..count).map(|i| func(&shape, i, &mut rng)).collect();
     let Shape { globals, table, wide, .. } = shape;
     Program { funcs, globals, table, wide }
@@ -62,6 +65,8 @@ fn func(shape: &Shape, ordinal: usize, rng: &mut Rng) -> Func {
         budget,
         sites: rng.chance(92),
         exceptions: rng.chance(40),
+        tail_calls: shape.tail_calls,
+        in_try: false,
         rng,
     };
     let mut body = vec![maker.return_without_fuel()];
@@ -81,6 +86,9 @@ struct Maker<'a> {
     /// Whether the function calls entries itself.
     sites: bool,
     exceptions: bool,
+    tail_calls: bool,
+    /// Whether this is inside of a `try_table`, where an entry can't be tail-called.
+    in_try: bool,
 }
 
 impl Maker<'_> {

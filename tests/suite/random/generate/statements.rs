@@ -31,6 +31,7 @@ impl Maker<'_> {
             17 => self.switch(),
             18 if self.exceptions => self.try_table(),
             18 => self.guarded(Node::op("unreachable", Vec::new(), &[])),
+            _ if self.tail_calls && self.rng.chance(50) => self.tail_call(),
             _ => self.early_exit(),
         }
     }
@@ -85,6 +86,44 @@ impl Maker<'_> {
         let rest = Node::op("i32.and", vec![value, constant(15)], &[Type::I32]);
         let seldom = Node::op("i32.eq", vec![rest, constant(11)], &[Type::I32]);
         structured("if", String::new(), vec![seldom], vec![vec![node]], &[])
+    }
+
+    /// A tail call in an arm, of a function with the same results or of the entry.
+    fn tail_call(&mut self) -> Node {
+        let condition = self.value(Type::I32);
+        let signatures = &self.shape.signatures;
+        let fitting: Vec<_> =
+            (0..signatures.len()).filter(|i| signatures[*i].1 == self.results).collect();
+        let callee = fitting.get(self.rng.below(fitting.len().max(1))).copied();
+        let mut arm = match callee {
+            _ if self.results == [Type::I32] && self.rng.chance(30) && !self.in_try => {
+                vec![self.value(Type::I32), Node::op("return_call $fork", Vec::new(), &[])]
+            }
+            Some(callee) => self.tail_call_of(callee),
+            None => return self.early_exit(),
+        };
+        if self.rng.chance(30) {
+            arm.push(self.statement());
+        }
+        structured("if", String::new(), vec![condition], vec![arm], &[])
+    }
+
+    fn tail_call_of(&mut self, callee: usize) -> Vec<Node> {
+        let (params, results) = self.shape.signatures[callee].clone();
+        // Through a table the entry itself might be called, which is refused in a loop.
+        let as_entry = params == [Type::I32] && results == [Type::I32];
+        let mut nodes = self.values(&params);
+        let call = match self.rng.below(4) {
+            0 | 1 if as_entry => format!("return_call $f{callee}"),
+            0 => format!("ref.func $f{callee} return_call_ref $sig{callee}"),
+            1 => {
+                nodes.push(self.slot(callee));
+                format!("return_call_indirect (type $sig{callee})")
+            }
+            _ => format!("return_call $f{callee}"),
+        };
+        nodes.push(Node::op(call, Vec::new(), &[]));
+        nodes
     }
 
     /// A return or a branch in an arm, and dead code after it.
@@ -192,8 +231,10 @@ impl Maker<'_> {
             if self.rng.chance(50) { throw_one } else { Node::op("throw $e0", Vec::new(), &[]) };
         self.push_label(&all, &[], false);
         self.push_label(&one, &[Type::I32], false);
+        let in_try = std::mem::replace(&mut self.in_try, true);
         let mut body = vec![self.statement(), self.guarded(throws), self.statement()];
         body.push(self.value(Type::I32));
+        self.in_try = in_try;
         self.labels.pop();
         let clauses = match self.rng.below(3) {
             0 => format!("(catch $e1 {one})"),

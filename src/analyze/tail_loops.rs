@@ -3,8 +3,8 @@
 //! The strongly connected components of the call graph's tail calls, by Tarjan, "Depth-First Search and
 //! Linear Graph Algorithms" (1972), without recursion.
 
-use super::super::graph::{Graph, Node};
-use super::super::model::Model;
+use super::graph::{Graph, Node};
+use super::model::Model;
 use crate::work;
 
 /// No number yet.
