@@ -144,7 +144,10 @@ fn near(module: &Module<'_>, pattern: &EntryPattern) -> Vec<String> {
     let mut ranked: Vec<_> = imports(module)
         .filter_map(|(_, m, n)| {
             let other_module = usize::from(!pattern.module.matches(m));
-            Some((2 * similar::distance(&wanted, n)? + other_module, format!("{m}.{n}")))
+            Some((
+                2 * similar::distance(&wanted, n)? + other_module,
+                EntryPattern::exact(m, n).to_string(),
+            ))
         })
         .collect();
     ranked.sort();

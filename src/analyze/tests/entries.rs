@@ -86,6 +86,18 @@ fn every_pattern_must_match() {
     assert_eq!(try_analyze(wat, &options).unwrap().entries, [FuncIdx(0)]);
 }
 
+/// Either name of an import may have dots.
+#[test]
+fn near_names_are_written_so_that_they_can_be_given() {
+    let wat = r#"(module (import "go" "runtime.wait" (func)) (memory 1))"#;
+    let options =
+        Options { entries: vec![EntryPattern::parse("go.runtime.wait").unwrap()], ..options() };
+    let Err(Error::MissingEntry { near, .. }) = try_analyze(wat, &options) else {
+        panic!("it is taken for the module `go.runtime`");
+    };
+    assert_eq!(near, [r#""go".runtime.wait"#]);
+}
+
 #[test]
 fn without_an_entry_the_closure_is_empty() {
     let mut options = options();

@@ -378,10 +378,10 @@ fn reason(error: &wasm_fork::Error) -> String {
             let kinds: std::collections::BTreeSet<_> = kinds.collect();
             kinds.into_iter().collect::<Vec<_>>().join(", ")
         }
-        error => format!(
-            "{:?}: {}",
-            error.kind(),
-            error.to_string().split(" in function").next().unwrap_or_default()
-        ),
+        error => {
+            let text = error.to_string();
+            let words = text.split(" (at offset").next().unwrap_or_default();
+            format!("{:?}: {words}", error.kind())
+        }
     }
 }

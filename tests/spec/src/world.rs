@@ -135,7 +135,11 @@ pub fn problem(store: &mut Store<World>, error: &wasmtime::Error) -> String {
     _ = store.as_context_mut().take_pending_exception();
     match error.downcast_ref::<Trap>() {
         Some(trap) => format!("{trap:?}"),
-        None => error.root_cause().to_string().lines().next().unwrap_or_default().to_owned(),
+        // Engines number types as they meet them.
+        None => {
+            let text = error.root_cause().to_string();
+            text.lines().next().unwrap_or_default().replace(|c: char| c.is_ascii_digit(), "#")
+        }
     }
 }
 
