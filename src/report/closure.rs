@@ -199,8 +199,9 @@ mod tests {
     fn report() -> Report {
         let wat = r#"(module
             (import "k" "fork" (func $fork))
-            (func $main (export "main") (call $jump))
-            (func $jump (return_call $fork))
+            (memory 1)
+            (func $main (export "main") (call $fork))
+            (func $jump (return_call $main))
             (func $other))"#;
         let options =
             Options { entries: vec![EntryPattern::exact("k", "fork")], ..Options::default() };
