@@ -308,6 +308,9 @@ pub struct Options {
     /// No stack is ever rewound in another instance than it was unwound in. Then all references that a rewind needs are
     /// kept; otherwise an unwind is undone that would need one which another instance can't make again.
     pub same_instance: bool,
+    /// All references that a rewind needs are kept, and what keeps them is exported, so that the host can carry it over to another
+    /// instance.
+    pub carry_references: bool,
     /// Accept a module that imports no entry: the closure is empty and the output is the input.
     pub allow_missing_entry: bool,
 }
@@ -328,6 +331,7 @@ impl Default for Options {
             frames_in: FramesIn::default(),
             map_offsets: false,
             same_instance: false,
+            carry_references: false,
             allow_missing_entry: false,
         }
     }
@@ -428,6 +432,13 @@ impl Options {
     #[must_use]
     pub fn same_instance(mut self, same: bool) -> Options {
         self.same_instance = same;
+        self
+    }
+
+    /// Sets whether what keeps references is exported, so that the host can carry it over to another instance.
+    #[must_use]
+    pub fn carry_references(mut self, carry: bool) -> Options {
+        self.carry_references = carry;
         self
     }
 

@@ -236,6 +236,16 @@ impl Abi {
         }
     }
 
+    /// The export name of a table that keeps references, by its ordinal, where the host carries them over. Its globals have the
+    /// same with `_live` and `_last` behind.
+    pub(crate) fn references(self, ordinal: u32) -> String {
+        match self {
+            Abi::WpkFork | Abi::WpkForkMain | Abi::WpkForkSide => {
+                format!("wpk_fork_references{ordinal}")
+            }
+        }
+    }
+
     /// The name of something that is appended but not exported.
     pub(crate) fn private_name(self, what: &str) -> String {
         match self {

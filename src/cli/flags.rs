@@ -358,6 +358,10 @@ pub(super) struct Forms {
     /// They stay in the instance until the host calls wpk_fork_release.
     #[arg(long, conflicts_with = "fresh_instance")]
     pub(super) same_instance: bool,
+
+    /// As --same-instance, but the tables that keep references are exported: the host carries over what another instance needs
+    #[arg(long, conflicts_with_all = ["fresh_instance", "same_instance"])]
+    pub(super) carry_references: bool,
 }
 
 /// Which module, and which of its imports are entries.

@@ -49,8 +49,11 @@ const LINK_BYTES: u32 = 4;
 /// How references are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct References {
-    /// Whether no stack is rewound in another instance than it was unwound in.
+    /// Whether all are kept, since no stack is rewound in another instance than it was unwound in, or since the host carries
+    /// them over.
     pub same_instance: bool,
+    /// Whether it does, so that what keeps them is exported.
+    pub carried: bool,
     /// How many bytes of a frame the values take that an exception carries.
     pub exception_bytes: u32,
     /// The types of the tables.
@@ -75,9 +78,11 @@ impl Counts {
 
 impl References {
     pub(super) fn new(tags: &KnownTags, options: &Options) -> References {
-        let values = tags.values.iter().filter(|_| !options.same_instance);
+        let same_instance = options.same_instance || options.carry_references;
+        let values = tags.values.iter().filter(|_| !same_instance);
         References {
-            same_instance: options.same_instance,
+            same_instance,
+            carried: options.carry_references,
             exception_bytes: values.map(|ty| slot_bytes(*ty)).sum(),
             tables: Vec::new(),
         }

@@ -321,7 +321,7 @@ fn a_reentrant_import_is_in_the_closure() {
 fn a_mistyped_reentrant_import_is_answered_with_near_names() {
     let sandbox = Sandbox::with("in.wasm", FORKS);
     let output = sandbox.run(&["analyze", "in.wasm", "--reentrant", "\"env\".sleep.sm"]);
-    assert_refused(&output, "which is said to call back (did you mean `env.sleep.ms`?)");
+    assert_refused(&output, "which is said to call back (did you mean `\"env\".sleep.ms`?)");
     let accepting = ["analyze", "in.wasm", "--allow-missing-entry", "--reentrant", "env.nothing*"];
     assert_refused(&sandbox.run(&accepting), "does not import `env.nothing*`");
 }

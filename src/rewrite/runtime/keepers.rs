@@ -61,6 +61,8 @@ pub(in crate::rewrite) struct Keepers {
     pub unsaved: Option<GlobalIdx>,
     /// Whether frames may be rewound any number of times with what is in the tables.
     keeps: bool,
+    /// Whether the host carries that over to other instances.
+    carried: bool,
 }
 
 impl Keepers {
@@ -90,7 +92,21 @@ impl Keepers {
             (*ty, keeper)
         };
         let by_type = (0..).zip(tables).map(keeper).collect();
-        Keepers { by_type, unsaved, keeps: *same_instance }
+        Keepers { by_type, unsaved, keeps: *same_instance, carried: plan.references.carried }
+    }
+
+    /// What is exported so that a host can carry it over: for each table its name, itself, and its two globals.
+    pub fn carried(
+        &self,
+        abi: Abi,
+    ) -> impl Iterator<Item = (String, u32, [(String, GlobalIdx); 2])> {
+        let all = self.by_type.values().zip(0..).filter(|_| self.carried);
+        all.map(move |(keeper, ordinal): (&Keeper, u32)| {
+            let name = abi.references(ordinal);
+            let globals = [("live", keeper.live), ("last", keeper.last)];
+            let globals = globals.map(|(what, global)| (format!("{name}_{what}"), global));
+            (name, keeper.table, globals)
+        })
     }
 
     /// What keeps references of a type.

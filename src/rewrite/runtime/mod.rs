@@ -345,6 +345,7 @@ impl Runtime {
             additions.names.globals.push((global, self.abi.private_name(name)));
         }
         self.export_shared(&mut additions);
+        self.export_carried(&mut additions);
         for (index, func) in (self.first.0..).zip(std::mem::take(&mut self.funcs)) {
             if func.exported {
                 additions.item(SectionId::Export, |out| {
@@ -379,6 +380,23 @@ impl Runtime {
                 ExportKind::Global.encode(out);
                 global.0.encode(out);
             });
+        }
+    }
+
+    /// What keeps references is exported where the host carries it over.
+    fn export_carried(&self, additions: &mut Additions) {
+        let mut export = |name: &str, kind: ExportKind, index: u32| {
+            additions.item(SectionId::Export, |out| {
+                name.encode(out);
+                kind.encode(out);
+                index.encode(out);
+            });
+        };
+        for (name, table, globals) in self.keepers.carried(self.abi) {
+            export(&name, ExportKind::Table, table);
+            for (name, global) in globals {
+                export(&name, ExportKind::Global, global.0);
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 //! their own: whatever they do, nothing is written outside the buffer, and what can't be right traps.
 
 mod buffers;
+mod carried;
 mod invoke;
 mod linked;
 mod no_memory;
