@@ -53,7 +53,7 @@ pub enum Abi {
     /// `wpk_fork_*`: state in six exports, frames in a buffer that the host provides.
     #[default]
     WpkFork,
-    /// The same for a module that shares its state with others over the same memory: see [`SHARED_GLOBALS`].
+    /// The same for a module that shares its state with others over the same memory: it exports the globals that hold it.
     WpkForkMain,
     /// What such others speak: they save and restore their globals, and leave the rest to the main module.
     WpkForkSide,
