@@ -34,7 +34,7 @@ pub(super) fn functions(
     let times = times(module, profile);
     let has_frame = |func: &FuncIdx| calls.with_frames().binary_search(func).is_ok();
     let times: Vec<_> = times.into_iter().filter(|(func, _)| has_frame(func)).collect();
-    let (tags, references) = (&KnownTags::of(module), &References::default());
+    let (tags, references) = (&KnownTags::of(module, false), &References::default());
     let planner = Planner { module, tags, references, calls, choose: &|_, _| Form::Apart };
     let candidates: Vec<_> = times
         .into_par_iter()

@@ -390,7 +390,7 @@ impl Plan {
         let calls = tails::Calls::find(module, analysis, &funcs)?;
         let forms = form::Forms::new(module, analysis, &calls, options)?;
         let choose = |func, skeleton: &Skeleton| forms.choose(func, skeleton);
-        let tags = KnownTags::of(module);
+        let tags = KnownTags::of(module, references::keeps(options));
         let references = References::new(&tags, options);
         let planner = Planner {
             module,
@@ -448,7 +448,7 @@ pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
     let calls = tails::Calls::find(module, analysis, &funcs)?;
     let forms = form::Forms::new(module, analysis, &calls, options)?;
     let choose = |func, skeleton: &Skeleton| forms.choose(func, skeleton);
-    let tags = KnownTags::of(module);
+    let tags = KnownTags::of(module, references::keeps(options));
     let references = References::new(&tags, options);
     let planner =
         Planner { module, tags: &tags, references: &references, calls: &calls, choose: &choose };

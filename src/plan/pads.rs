@@ -58,7 +58,7 @@ const MOST_TAGS: usize = 64;
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PadOrdinal(pub u32);
 
-/// The exceptions that can be thrown anew, in any instance: those whose tags the module knows, and which carry no references.
+/// The exceptions that can be thrown anew: those whose tags the module knows, and which carry no references, unless these are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownTags {
     /// In index order. The kind of an exception is its tag's position here, counted from 1.
@@ -99,13 +99,17 @@ pub(super) fn may_be_apart(skeleton: &Skeleton) -> bool {
 }
 
 impl KnownTags {
-    /// Those of `module`.
-    pub(super) fn of(module: &Module<'_>) -> KnownTags {
+    /// Those of `module`; `keeps`: references are kept for a rewind like any other value, so that what carries them is known too.
+    pub(super) fn of(module: &Module<'_>, keeps: bool) -> KnownTags {
+        let may_be_kept = |ty: &ValType| match ty {
+            ValType::Ref(ty) => keeps && ty.is_nullable(),
+            _ => true,
+        };
         let mut known = KnownTags::default();
         for (tag, description) in module.tags.iter_enumerated() {
             work::count(1);
             let payload = module.func_type_at(description.ty).params();
-            if known.tags.len() < MOST_TAGS && !payload.iter().any(|ty| ty.is_reference_type()) {
+            if known.tags.len() < MOST_TAGS && payload.iter().all(may_be_kept) {
                 known.add(tag, payload);
             }
         }

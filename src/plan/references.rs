@@ -76,9 +76,14 @@ impl Counts {
     }
 }
 
+/// Whether all references are kept.
+pub(super) fn keeps(options: &Options) -> bool {
+    options.same_instance || options.carry_references
+}
+
 impl References {
     pub(super) fn new(tags: &KnownTags, options: &Options) -> References {
-        let same_instance = options.same_instance || options.carry_references;
+        let same_instance = keeps(options);
         let values = tags.values.iter().filter(|_| !same_instance);
         References {
             same_instance,
