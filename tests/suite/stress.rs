@@ -116,8 +116,8 @@ fn nested_blocks(count: usize) -> Vec<u8> {
 }
 
 #[test]
-fn blocks_6000_nested() {
-    check_runs(&nested_blocks(6000), 1);
+fn blocks_10000_nested() {
+    check_runs(&nested_blocks(10_000), 1);
     check_linear(nested_blocks, 3000);
 }
 
@@ -152,6 +152,15 @@ fn many_locals(count: usize) -> Vec<u8> {
 fn locals_5000_live_across_a_site() {
     check_runs(&many_locals(5000), 2);
     check_linear(many_locals, 2500);
+}
+
+/// As many as a function may have, nearly; the engine's stack has no room for them, so they are only written.
+#[test]
+fn locals_49900_live_across_a_site() {
+    let wasm = many_locals(49_900);
+    for optimize in Optimize::ALL {
+        assert!(instrument(&wasm, optimize).len() > wasm.len());
+    }
 }
 
 /// Locals that each live across half of the sites, for no two sites the same.
