@@ -136,7 +136,7 @@ impl Reencode for Injector {
         let mut func = self.new_function_with_parsed_locals(&body)?;
         for operator in body.get_operators_reader()? {
             let operator: Operator<'_> = operator?;
-            if self.operators % EVERY == 0 {
+            if self.operators.is_multiple_of(EVERY) {
                 func.instruction(&Instruction::Call(self.imported));
             }
             self.operators += 1;

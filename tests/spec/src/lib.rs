@@ -44,12 +44,7 @@ mod tests {
 
         fn table(&self) -> String {
             let mut text = String::new();
-            writeln!(
-                text,
-                "{} files, {} unwinds, {} undone",
-                self.files, self.unwinds, self.undone
-            )
-            .unwrap();
+            writeln!(text, "{} files", self.files).unwrap();
             for (fate, count) in &self.fates {
                 let fate = match fate {
                     Fate::Instrumented => "instrumented".into(),
@@ -119,11 +114,13 @@ mod tests {
         let totals =
             files.par_iter().map(compare).reduce(Totals::default, |all, one| all.with(one));
         let table = totals.table();
-        println!("{table}");
+        println!("{} unwinds, {} undone, in\n{table}", totals.unwinds, totals.undone);
         assert!(totals.problems.is_empty(), "{}", totals.problems.join("\n"));
         if wanted.is_some() {
             return;
         }
+        // How deep a stack may be depends on the machine, so that the number may differ a little.
+        assert!(totals.unwinds > 80_000, "only {} unwinds", totals.unwinds);
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/expected.txt");
         if std::env::var_os("BLESS").is_some() {
             std::fs::write(path, &table).unwrap();

@@ -138,7 +138,7 @@ pub fn problem(store: &mut Store<World>, error: &wasmtime::Error) -> String {
         // Engines number types as they meet them.
         None => {
             let text = error.root_cause().to_string();
-            text.lines().next().unwrap_or_default().replace(|c: char| c.is_ascii_digit(), "#")
+            text.lines().next().unwrap_or_default().replace(|c: char| c.is_ascii_digit(), "")
         }
     }
 }
