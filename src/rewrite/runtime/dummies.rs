@@ -109,29 +109,13 @@ impl Runtime {
                 for field in &ty.fields {
                     let ty = unpacked(field.element_type);
                     self.append_dummy(module, ty);
-                    self.push_dummy(ty, body);
+                    self.dummies(&[ty], &mut body.instructions());
                 }
                 body.instructions().struct_new(index);
             }
             CompositeInnerType::Array(_) => _ = body.instructions().array_new_fixed(index, 0),
             CompositeInnerType::Cont(_) => _ = body.instructions().unreachable(),
         }
-    }
-
-    fn push_dummy(&self, ty: wasmparser::ValType, body: &mut Function) {
-        let mut sink = body.instructions();
-        match self.types.val_type(ty) {
-            ValType::I32 => sink.i32_const(0),
-            ValType::I64 => sink.i64_const(0),
-            ValType::F32 => sink.f32_const(0f32.into()),
-            ValType::F64 => sink.f64_const(0f64.into()),
-            ValType::V128 => sink.v128_const(0),
-            ValType::Ref(reference) if reference.nullable => sink.ref_null(reference.heap_type),
-            ValType::Ref(_) => match ty {
-                wasmparser::ValType::Ref(ty) => sink.call(self.dummies.makers[&ty].0),
-                _ => unreachable!("it is a reference"),
-            },
-        };
     }
 
     /// A function of this type that is never called.
