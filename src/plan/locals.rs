@@ -17,10 +17,9 @@ use wasmparser::ValType;
 
 /// What a body in place with so many parameters declares, if any of it is cast.
 pub(super) fn in_place(types: Types<'_>, params: usize) -> Option<Declared> {
-    let count = types.skeleton.locals.len() + types.temps.len();
-    let locals = (params..count).map(|local| LocalIdx(local as u32));
-    let casts = locals.clone().any(|local| is_non_nullable(types.of(local)));
-    casts.then(|| declare(types, locals))
+    let locals = behind(types, params);
+    let is_cast = |local| is_non_nullable(types.of(local));
+    locals.clone().any(is_cast).then(|| declare(types, locals, is_cast, Some(types.resume())))
 }
 
 /// What a body with so many parameters declares that no rewind enters, if any of it is cast: what it saves in cold exits, which lie outside
@@ -29,18 +28,9 @@ pub(super) fn of_plain(types: Types<'_>, params: usize, frame: &Frame) -> Option
     let slots = frame.slots.iter().filter(|slot| is_non_nullable(slot.ty));
     let cast: BTreeSet<_> =
         slots.map(|slot| slot.local).filter(|local| local.0 as usize >= params).collect();
-    if cast.is_empty() {
-        return None;
-    }
-    let count = types.skeleton.locals.len() + types.temps.len();
-    let mut declared = declare(types, (params..count).map(|local| LocalIdx(local as u32)));
+    let is_cast = |local| cast.contains(&local);
     // No rewind enters, so that it has no `$resume`.
-    declared.locals.pop();
-    for (local, ty) in declared.locals.iter_mut().filter(|(local, _)| !cast.contains(local)) {
-        *ty = types.of(*local);
-    }
-    declared.casts.retain(|local| cast.contains(local));
-    Some(declared)
+    (!cast.is_empty()).then(|| declare(types, behind(types, params), is_cast, None))
 }
 
 /// What a resume function declares.
@@ -53,16 +43,27 @@ pub(super) fn of_resume(
     let mut used = used(types, body, frame);
     let kept = pads.iter().flat_map(|pad| pad.values.iter().chain([&pad.kind]));
     kept.for_each(|local| used.insert(local.0 as usize));
-    declare(types, used.locals())
+    let is_cast = |local| is_non_nullable(types.of(local));
+    declare(types, used.locals(), is_cast, Some(types.resume()))
 }
 
-/// Declares `locals`, and `$resume` behind them.
-fn declare(types: Types<'_>, locals: impl Iterator<Item = LocalIdx>) -> Declared {
+/// The locals behind so many parameters, and the temporaries.
+fn behind(types: Types<'_>, params: usize) -> impl Iterator<Item = LocalIdx> + Clone {
+    (params..types.count()).map(|local| LocalIdx(local as u32))
+}
+
+/// Declares `locals`, those that are cast as nullable, and `$resume` behind them.
+fn declare(
+    types: Types<'_>,
+    locals: impl Iterator<Item = LocalIdx>,
+    is_cast: impl Fn(LocalIdx) -> bool,
+    resume: Option<LocalIdx>,
+) -> Declared {
     let mut declared = Declared { locals: Vec::new(), casts: Vec::new() };
     for local in locals {
         work::count(1);
         let ty = match types.of(local) {
-            ValType::Ref(ty) if !ty.is_nullable() => {
+            ValType::Ref(ty) if is_cast(local) => {
                 declared.casts.push(local);
                 ValType::Ref(references::nullable(ty))
             }
@@ -70,15 +71,14 @@ fn declare(types: Types<'_>, locals: impl Iterator<Item = LocalIdx>) -> Declared
         };
         declared.locals.push((local, ty));
     }
-    let resume = LocalIdx((types.skeleton.locals.len() + types.temps.len()) as u32);
-    declared.locals.push((resume, ValType::I32));
+    declared.locals.extend(resume.map(|resume| (resume, ValType::I32)));
     declared.locals.shrink_to_fit();
     declared
 }
 
 /// The locals and temporaries that a body names: in operators and steps that are not left out, in its frame and in dispatches.
 fn used(types: Types<'_>, body: &BodyPlan, frame: &Frame) -> BitSet {
-    let mut used = BitSet::new(types.skeleton.locals.len() + types.temps.len());
+    let mut used = BitSet::new(types.count());
     let mut add = |local: LocalIdx| used.insert(local.0 as usize);
     frame.slots.iter().for_each(|slot| add(slot.local));
     let regions = body.rewind.iter().flat_map(|start: &RewindStart| &start.regions);

@@ -594,7 +594,7 @@ impl Planner<'_> {
             }
         };
         let rewind = RewindStart {
-            resume: LocalIdx((skeleton.locals.len() + steps.temps.len()) as u32),
+            resume: types.resume(),
             labels: layout.labels,
             label_types: layout.label_types,
             regions: layout.regions,

@@ -40,6 +40,16 @@ pub(super) struct Types<'a> {
 }
 
 impl Types<'_> {
+    /// How many there are.
+    pub fn count(self) -> usize {
+        self.skeleton.locals.len() + self.temps.len()
+    }
+
+    /// `$resume`, which is numbered behind them.
+    pub fn resume(self) -> LocalIdx {
+        LocalIdx(self.count() as u32)
+    }
+
     pub fn of(self, local: LocalIdx) -> ValType {
         let index = local.0 as usize;
         let declared = self.skeleton.locals.get(index);
