@@ -7,7 +7,6 @@ use crate::analyze::{Analysis, FuncNames, recorded_function};
 use crate::cpu_profile::CpuProfile;
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
-use crate::options::Form;
 use crate::profile::Seen;
 use crate::read::Module;
 use rayon::prelude::*;
@@ -35,7 +34,7 @@ pub(super) fn functions(
     let has_frame = |func: &FuncIdx| calls.with_frames().binary_search(func).is_ok();
     let times: Vec<_> = times.into_iter().filter(|(func, _)| has_frame(func)).collect();
     let (tags, references) = (&KnownTags::of(module, false), &References::default());
-    let planner = Planner { module, tags, references, calls, choose: &|_, _| Form::Apart };
+    let planner = Planner { module, tags, references, calls, forms: None };
     let candidates: Vec<_> = times
         .into_par_iter()
         .map_init(walk::Scratch::default, |scratch, (func, time)| {

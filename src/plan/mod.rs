@@ -387,21 +387,12 @@ impl Plan {
         let (memory, added_memory) = memory::of_frames(module, &options.frames_in)?;
         let mut found =
             RefusalsSoFar::in_module(module, options.abi, added_memory, !funcs.is_empty())?;
-        let calls = tails::Calls::find(module, analysis, &funcs)?;
-        let forms = form::Forms::new(module, analysis, &calls, options)?;
-        let choose = |func, skeleton: &Skeleton| forms.choose(func, skeleton);
-        let tags = KnownTags::of(module, references::keeps(options));
-        let references = References::new(&tags, options);
-        let planner = Planner {
-            module,
-            tags: &tags,
-            references: &references,
-            calls: &calls,
-            choose: &choose,
-        };
-        let plans = each(calls.with_frames(), |func, scratch| {
+        let basis = Basis::find(module, analysis, options, &funcs)?;
+        let planner = basis.planner(module);
+        let plans = each(basis.calls.with_frames(), |func, scratch| {
             planner.func(func, &analysis.sites[func], scratch)
         });
+        let Basis { calls, tags, references, .. } = basis;
         let mut funcs = found.sift(plans)?;
         let guards = guards(analysis);
         found.in_guards(module, &guards)?;
@@ -445,13 +436,8 @@ pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
         return Ok(Refusals::default());
     }
     let funcs = functions_with_sites(module, analysis);
-    let calls = tails::Calls::find(module, analysis, &funcs)?;
-    let forms = form::Forms::new(module, analysis, &calls, options)?;
-    let choose = |func, skeleton: &Skeleton| forms.choose(func, skeleton);
-    let tags = KnownTags::of(module, references::keeps(options));
-    let references = References::new(&tags, options);
-    let planner =
-        Planner { module, tags: &tags, references: &references, calls: &calls, choose: &choose };
+    let basis = Basis::find(module, analysis, options, &funcs)?;
+    let planner = basis.planner(module);
     let check = |func, scratch: &mut walk::Scratch| {
         let sites = &analysis.sites[func];
         refuse::many_sites(module, func, sites.len())?;
@@ -464,7 +450,7 @@ pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
     let (_, added_memory) = memory::of_frames(module, &options.frames_in)?;
     let found = RefusalsSoFar::in_module(module, options.abi, added_memory, !funcs.is_empty());
     let found = found.and_then(|mut found| {
-        found.sift(each(calls.with_frames(), check))?;
+        found.sift(each(basis.calls.with_frames(), check))?;
         found.in_guards(module, &guards(analysis))?;
         found.nothing()
     });
@@ -511,14 +497,39 @@ impl RewindStart {
     }
 }
 
-/// Says which form a function gets that may have either.
-type Choose<'a> = dyn Fn(FuncIdx, &Skeleton) -> Form + Sync + 'a;
-
 impl FuncPlan {
     /// The body that a rewind enters, and how.
     pub fn entered(&self) -> (&BodyPlan, &RewindStart) {
         let body = self.resume.as_ref().unwrap_or(&self.body);
         (body, body.rewind.as_ref().expect("a rewind enters the resume function, or the one body"))
+    }
+}
+
+/// What is found out once for all functions.
+struct Basis<'a> {
+    tags: KnownTags,
+    references: References,
+    calls: tails::Calls,
+    forms: form::Forms<'a>,
+}
+
+impl<'a> Basis<'a> {
+    fn find(
+        module: &Module<'_>,
+        analysis: &Analysis,
+        options: &'a Options,
+        funcs: &[FuncIdx],
+    ) -> Result<Basis<'a>> {
+        let calls = tails::Calls::find(module, analysis, funcs)?;
+        let forms = form::Forms::new(module, analysis, &calls, options)?;
+        let tags = KnownTags::of(module, references::keeps(options));
+        let references = References::new(&tags, options);
+        Ok(Basis { tags, references, calls, forms })
+    }
+
+    fn planner<'p>(&'p self, module: &'p Module<'_>) -> Planner<'p> {
+        let Basis { tags, references, calls, forms } = self;
+        Planner { module, tags, references, calls, forms: Some(forms) }
     }
 }
 
@@ -529,7 +540,8 @@ struct Planner<'a> {
     tags: &'a KnownTags,
     references: &'a References,
     calls: &'a tails::Calls,
-    choose: &'a Choose<'a>,
+    /// What chooses between forms; without, a function that may have either is put apart.
+    forms: Option<&'a form::Forms<'a>>,
 }
 
 impl Planner<'_> {
@@ -554,7 +566,7 @@ impl Planner<'_> {
         let may_be_apart = undo == Undo::Call && pads::may_be_apart(skeleton);
         let form = match may_be_apart {
             true if has_no_dummy => Form::Apart,
-            true => (self.choose)(func, skeleton),
+            true => self.forms.map_or(Form::Apart, |forms| forms.choose(func, skeleton)),
             false if has_no_dummy && entered_by_tail => {
                 return Err(refuse::entered_by_tail(self.module, func, &sites[0]));
             }
