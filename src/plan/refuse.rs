@@ -63,7 +63,12 @@ impl RefusalsSoFar {
     /// # Errors
     /// [`Error::Refused`] if there is anything.
     pub(super) fn nothing(self) -> Result<()> {
-        none(self.0)
+        let RefusalsSoFar(refusals) = self;
+        if refusals.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Refused(refusals.into_iter().collect()))
+        }
     }
 }
 
@@ -218,29 +223,27 @@ pub fn least_bytes(sites: usize) -> u64 {
 /// # Errors
 /// [`Error::Refused`], by the function's name.
 pub(super) fn many_sites(module: &Module<'_>, func: FuncIdx, sites: usize) -> Result<()> {
-    let bytes = least_bytes(sites);
-    if !Limit::BodyBytes.is_exceeded_by(bytes) {
-        return Ok(());
-    }
-    let start = module.body(func).map_or(0, |body| body.range().start as usize);
-    let what = format!("the output would have at least {}", Limit::BodyBytes.exceeded(bytes));
-    let refusal = Refusal::at(module.location(func, start), RefusalKind::Limit, what);
-    Err(Error::Refused(refusal.into()))
+    within(Limit::BodyBytes, least_bytes(sites), "at least ", module, func)
 }
 
 /// Refuses a function with more locals than engines accept.
 pub(super) fn many_locals(module: &Module<'_>, func: FuncIdx, locals: usize) -> Result<()> {
-    if !Limit::Locals.is_exceeded_by(locals as u64) {
+    within(Limit::Locals, locals as u64, "", module, func)
+}
+
+/// Refuses a function that has more of something than engines accept; `bound`: what is said of the number.
+fn within(
+    limit: Limit,
+    number: u64,
+    bound: &str,
+    module: &Module<'_>,
+    func: FuncIdx,
+) -> Result<()> {
+    if !limit.is_exceeded_by(number) {
         return Ok(());
     }
     let start = module.body(func).map_or(0, |body| body.range().start as usize);
-    let what = format!("the output would have {}", Limit::Locals.exceeded(locals as u64));
+    let what = format!("the output would have {bound}{}", limit.exceeded(number));
     let refusal = Refusal::at(module.location(func, start), RefusalKind::Limit, what);
     Err(Error::Refused(refusal.into()))
-}
-
-/// # Errors
-/// [`Error::Refused`] if there are any.
-pub(super) fn none(refusals: Vec<Refusal>) -> Result<()> {
-    if refusals.is_empty() { Ok(()) } else { Err(Error::Refused(refusals.into_iter().collect())) }
 }
