@@ -30,9 +30,7 @@ impl StateGlobals {
             Abi::WpkFork => alone,
             Abi::WpkForkMain => StateGlobals { bottom: Some(added(3)), ..alone },
             Abi::WpkForkSide => {
-                let imported =
-                    module.globals.iter().filter(|global| global.import.is_some()).count();
-                let first = imported.saturating_sub(SHARED_GLOBALS.len()) as u32;
+                let first = module.imported_globals().saturating_sub(SHARED_GLOBALS.len()) as u32;
                 let [state, buffer, bottom] = [0, 1, 2].map(|shared| GlobalIdx(first + shared));
                 let (cursor, home) = (added(0), Some(added(1)));
                 StateGlobals { state, buffer, cursor, bottom: Some(bottom), home }

@@ -19,7 +19,7 @@ pub fn import_globals(
     from: &str,
     globals: &[(&str, ValType)],
 ) -> Result<Vec<u8>> {
-    let imported = module.globals.iter().filter(|global| global.import.is_some()).count() as u32;
+    let imported = module.imported_globals() as u32;
     let mut output = wasm_encoder::Module::new();
     Importer { imported, from, globals }
         .parse_core_module(&mut output, Parser::new(0), module.bytes)

@@ -251,6 +251,11 @@ impl<'a> Module<'a> {
         func.as_usize() < self.imported_funcs
     }
 
+    /// How many globals are imported: the first of all.
+    pub fn imported_globals(&self) -> usize {
+        self.globals.iter().take_while(|global| global.import.is_some()).count()
+    }
+
     /// The defined functions, in order.
     pub fn defined_funcs(&self) -> impl ExactSizeIterator<Item = FuncIdx> + use<> {
         (self.imported_funcs..self.funcs.len()).map(FuncIdx::from_usize)
