@@ -56,10 +56,11 @@ fn entries(module: &Module<'_>, options: &Options) -> Result<Vec<FuncIdx>> {
         let near = near(module, pattern);
         return Err(Error::MissingEntry { entry: pattern.to_string(), near });
     }
-    Ok(imports(module)
-        .filter(|(_, m, n)| matches(&options.entries, m, n) || matches(&options.through, m, n))
-        .map(|(func, ..)| func)
-        .collect())
+    Ok(imports(module).filter(|(_, m, n)| is_entry(options, m, n)).map(|(func, ..)| func).collect())
+}
+
+fn is_entry(options: &Options, module: &str, name: &str) -> bool {
+    matches(&options.entries, module, name) || matches(&options.through, module, name)
 }
 
 /// The imports that may call back into the module, in index order: those that the options name,
@@ -74,7 +75,7 @@ fn reentrant(module: &Module<'_>, options: &Options) -> Result<Reentrant> {
     }
     let mut reentrant = Reentrant::default();
     for (func, m, n) in imports(module) {
-        if matches(&options.entries, m, n) || matches(&options.through, m, n) {
+        if is_entry(options, m, n) {
             continue;
         }
         let named = matches(&options.reentrant, m, n);
