@@ -79,7 +79,7 @@ impl Saved {
     fn find(skeleton: &Skeleton, steps: &Steps, run: usize) -> Saved {
         let (sites, locals) = (skeleton.needed.len(), skeleton.locals.len() + steps.temps.len());
         let mut sets = vec![BitSet::new(locals); sites.div_ceil(run)];
-        let mut references = References::of(skeleton);
+        let mut references = NeededReferences::of(skeleton);
         liveness::live_at_sites(skeleton, |column, live| {
             references.note(column, live);
             for (set, live) in sets.iter_mut().zip(live.chunks(run)) {
@@ -95,15 +95,15 @@ impl Saved {
 }
 
 /// The references among the locals and temporaries.
-struct References {
+struct NeededReferences {
     /// For each column of locals its references, if there are any at all.
     columns: Vec<u64>,
     /// For each that is needed anywhere the sites that need it.
     needed_at: BTreeMap<LocalIdx, Vec<u32>>,
 }
 
-impl References {
-    fn of(skeleton: &Skeleton) -> References {
+impl NeededReferences {
+    fn of(skeleton: &Skeleton) -> NeededReferences {
         let mut columns = Vec::new();
         if skeleton.locals.iter().any(|ty| ty.is_reference_type()) {
             let bits = |column: &[ValType]| {
@@ -112,7 +112,7 @@ impl References {
             };
             columns = skeleton.locals.chunks(COLUMN).map(bits).collect();
         }
-        References { columns, needed_at: BTreeMap::new() }
+        NeededReferences { columns, needed_at: BTreeMap::new() }
     }
 
     /// Notes which of a column are live at the sites.
