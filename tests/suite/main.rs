@@ -4,6 +4,8 @@
 mod bodies;
 mod determinism;
 mod encoder;
+#[path = "../support/engine.rs"]
+mod engine;
 mod exec;
 mod fixtures;
 mod forms;

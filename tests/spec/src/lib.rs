@@ -5,6 +5,9 @@
 //! prove: anything about fresh instances; what is refused, of which a table is kept in `expected.txt`.
 
 #[cfg(test)]
+#[path = "../../support/engine.rs"]
+mod engine;
+#[cfg(test)]
 mod inject;
 #[cfg(test)]
 mod run;

@@ -1,11 +1,12 @@
 //! What the modules of a file find around them: the suite's own imports, and a host that unwinds.
 
+use crate::engine::config;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use wasmtime::{
-    AsContextMut, Caller, Config, Engine, Extern, Func, FuncType, Global, GlobalType, Instance,
-    Memory, MemoryType, Module, Mutability, OptLevel, Ref, Result, Store, Table, TableType, Trap,
-    Val, ValType, WasmBacktrace, bail,
+    AsContextMut, Caller, Engine, Extern, Func, FuncType, Global, GlobalType, Instance, Memory,
+    MemoryType, Module, Mutability, Ref, Result, Store, Table, TableType, Trap, Val, ValType,
+    WasmBacktrace, bail,
 };
 
 /// The states that the host meets in the entry.
@@ -53,27 +54,7 @@ pub struct Fork {
 /// All proposals that the engine has, and one bit pattern for NaN, so that results can be compared by their bits.
 pub fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| {
-        let mut config = Config::new();
-        config
-            .wasm_tail_call(true)
-            .wasm_function_references(true)
-            .wasm_gc(true)
-            .wasm_exceptions(true)
-            .wasm_simd(true)
-            .wasm_relaxed_simd(true)
-            .relaxed_simd_deterministic(true)
-            .wasm_multi_memory(true)
-            .wasm_memory64(true)
-            .wasm_wide_arithmetic(true)
-            .wasm_custom_page_sizes(true)
-            .wasm_extended_const(true)
-            .wasm_backtrace_max_frames(None)
-            .consume_fuel(true)
-            .cranelift_opt_level(OptLevel::None)
-            .cranelift_nan_canonicalization(true);
-        Engine::new(&config).expect("these proposals are supported together")
-    })
+    ENGINE.get_or_init(|| Engine::new(&config()).expect("these proposals are supported together"))
 }
 
 /// The entry of the instance with this number.

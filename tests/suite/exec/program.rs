@@ -1,9 +1,10 @@
 //! A program to run: a module, what to call in it, and what its host must provide.
 
+use crate::engine::config;
 use std::ops::Range;
 use std::sync::OnceLock;
 use wasm_fork::EntryPattern;
-use wasmtime::{Config, Engine, Module, OptLevel, Result};
+use wasmtime::{Engine, Module, Result};
 
 /// A call of an export.
 #[derive(Clone, Debug)]
@@ -121,31 +122,12 @@ impl<'a> Program<'a> {
 /// is a difference and not a hang.
 pub const FUEL: u64 = 200_000_000;
 
-/// The engine of all tests: all proposals on, quick compilation, and one bit pattern for NaN, so
-/// that results can be compared by their bits.
+/// The engine of all tests: all proposals on.
 pub fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| {
-        let mut config = Config::new();
-        config
-            .wasm_tail_call(true)
-            .wasm_function_references(true)
-            .wasm_gc(true)
-            .wasm_exceptions(true)
-            .wasm_simd(true)
-            .wasm_relaxed_simd(true)
-            .wasm_threads(true)
-            .shared_memory(true)
-            .wasm_multi_memory(true)
-            .wasm_memory64(true)
-            .wasm_custom_page_sizes(true)
-            .wasm_extended_const(true)
-            .wasm_wide_arithmetic(true)
-            .relaxed_simd_deterministic(true)
-            .cranelift_nan_canonicalization(true)
-            .cranelift_opt_level(OptLevel::None)
-            .wasm_backtrace_max_frames(None)
-            .consume_fuel(true);
+        let mut config = config();
+        config.wasm_threads(true).shared_memory(true);
         Engine::new(&config).expect("the engine supports these proposals")
     })
 }
