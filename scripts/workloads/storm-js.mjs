@@ -6,6 +6,7 @@
 // The module must export `malloc`, for a buffer, and be one for JSPI: what JSPI makes promises of is called once more after an
 // unwind. Below any other call from JavaScript an entry is called as it is.
 import fs from 'node:fs';
+import { stackBelow } from '../lib/stack.mjs';
 
 const { entries, unwinds, stats } = JSON.parse(process.env.STORM);
 const ROOM = 1 << 20;
@@ -23,14 +24,7 @@ const view = () => new DataView(wasm.memory.buffer);
 
 /** Whether the frames below are the module's, as far as the stack of the one promise reaches. */
 const isAlone = (skip) => {
-  const { prepareStackTrace, stackTraceLimit } = Error;
-  Error.prepareStackTrace = (_, frames) => frames;
-  Error.stackTraceLimit = Infinity;
-  const holder = {};
-  Error.captureStackTrace(holder, skip);
-  const frames = holder.stack;
-  Object.assign(Error, { prepareStackTrace, stackTraceLimit });
-  const outside = frames.find((frame) => !/wasm-function\[/.test(frame.toString()));
+  const outside = stackBelow(skip).find((frame) => !/wasm-function\[/.test(frame.toString()));
   return promises === 1 && (!outside || outside.isAsync() || outside.getFunctionName() === CALLER);
 };
 

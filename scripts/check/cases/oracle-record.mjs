@@ -14,6 +14,7 @@
 //
 // V8 tells a module's frames from others by the URL of its script, which comes from the module's bytes.
 import fs from 'node:fs';
+import { stackBelow } from '../../lib/stack.mjs';
 
 const { entries, out } = JSON.parse(process.env.ORACLE);
 const IMPORT = 'import ';
@@ -26,18 +27,6 @@ let deepest = 0;
 let foreign = 0;
 let watched; // the script URL of the module
 let failure;
-
-/** The frames of the current stack, innermost first, without `skip` and what it called. */
-const capture = (skip) => {
-  const { prepareStackTrace, stackTraceLimit } = Error;
-  Error.prepareStackTrace = (_, frames) => frames;
-  Error.stackTraceLimit = Infinity;
-  const holder = {};
-  Error.captureStackTrace(holder, skip);
-  const frames = holder.stack;
-  Object.assign(Error, { prepareStackTrace, stackTraceLimit });
-  return frames;
-};
 
 /** { script, index } of a frame of WebAssembly; null for any other. */
 const wasmFrame = (frame) => {
@@ -68,7 +57,7 @@ const record = (skip) => {
   let between = null; // the outermost frame that is not the module's, since the last one that is
   let isForeign = false;
   let depth = 0;
-  for (const frame of capture(skip)) {
+  for (const frame of stackBelow(skip)) {
     const wasm = wasmFrame(frame);
     if (wasm) watched ??= wasm.script;
     if (wasm?.script !== watched) {
