@@ -44,7 +44,7 @@ const shell = (program, script) => ({
 });
 
 export const workloads = {
-  ...Object.fromEntries(Object.entries(storms).map(([name, storm]) => [name, wasi(storm)])),
+  ...Object.fromEntries(Object.entries(storms).filter(([, { command }]) => !command).map(([name, storm]) => [name, wasi(storm)])),
   'runno-php-cgi': wasi({ entries: [FD_WRITE], argv0: 'php-cgi', args: ['-q', '-f', '/in/t.php'] }),
   sqljs: { entries: ['a.b'], command: driver('sqljs.mjs', SQLJS, path.join(inputs, 't.sql')) },
   'sqljs nested': {

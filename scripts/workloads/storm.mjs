@@ -4,7 +4,10 @@
 //   dirs   guest folder → host folder; in/ is this folder's
 //   stubs  imports that are no WASI get a stub which fails with ENOSYS
 //   command  (file) → what Node is to run with the module `file`, for those that come with JavaScript
-//   some   some calls of the entry have JavaScript below them on the stack, and are called as they are
+//   some   some calls of the entry have something below them on the stack that can't be called again, and are called as they are
+//   flags  what the tool is given besides
+//   through  functions of other modules call the module's through its table
+//   twin   of those that come with JavaScript: twins of its instance can be made
 import os from 'node:os';
 import path from 'node:path';
 
@@ -18,6 +21,9 @@ export const driver = (name, glue, script, flags = []) => {
   return (file) => [path.join(import.meta.dirname, 'drivers', name), ...flags, path.join(packages, glue), file, script];
 };
 export const PHP = driver('php.mjs', 'php-wasm-node-8-4-3.1.54/jspi/php_8_4.js', path.join(inputs, 't.php'));
+const PYODIDE = driver('pyodide.mjs', 'pyodide-314.0.7', path.join(inputs, 'pyodide.py'));
+const DUCKDB = driver('duckdb.mjs', 'duckdb-wasm-1.32.0/dist/duckdb-node-blocking.cjs', path.join(inputs, 'duckdb.sql'));
+const VIPS = driver('vips.mjs', 'wasm-vips-0.0.19/lib/vips-node.mjs', '');
 const FD_WRITE = 'wasi_snapshot_preview1.fd_write';
 
 export const workloads = {
@@ -42,6 +48,47 @@ export const workloads = {
   },
   // C and C++ with legacy exceptions, under Emscripten's JavaScript; some calls come from there.
   'php84-node-jspi': { entries: [FD_WRITE, 'env.js_getpid'], command: PHP, some: true, large: true },
+  // Python under JavaScript that it calls, and that calls it: legacy exceptions, references that are kept. Python's own trampoline, a
+  // module that JavaScript makes, stands between its functions.
+  pyodide: {
+    entries: [
+      FD_WRITE,
+      'wasi_snapshot_preview1.fd_read',
+      'env.JsvFunction_CallBound',
+      'env.JsvObject_CallMethod_OneArg',
+      'env.JsProxy_GetAttr_js',
+      'env.JsvNoValue_Check',
+      'env.js2python_js',
+    ],
+    command: PYODIDE,
+    flags: ['--same-instance', '--through-table', '0'],
+    through: true,
+    large: true,
+  },
+  // Large C++ with legacy exceptions. Of vips some entries are called by `malloc`; how often it looks at the clock depends on its threads.
+  'duckdb-eh': {
+    entries: [
+      'wasi_snapshot_preview1.random_get',
+      'env.emscripten_date_now',
+      'env._emscripten_memcpy_js',
+      ...['glob', 'file_open', 'file_read', 'file_close', 'get_default_data_protocol'].map((name) => `env.duckdb_web_fs_${name}`),
+    ],
+    command: DUCKDB,
+    twin: true,
+    large: true,
+  },
+  vips: {
+    entries: [
+      'wasi_snapshot_preview1.fd_read',
+      'env.__syscall_faccessat',
+      'env.__throw_exception_with_stack_trace',
+      ...['invoke', 'decref', 'get_property'].map((name) => `env._emval_${name}`),
+    ],
+    command: VIPS,
+    flags: ['--own-memory'],
+    twin: true,
+    large: true,
+  },
   // Large: not among those that run without being named.
   'clang-yowasp': {
     entries: [FD_WRITE],

@@ -29,13 +29,13 @@ const run = (workload, file, mode) => {
   const stdin = fs.openSync(workload.stdin ?? '/dev/null');
   const started = Date.now();
   const workloads = path.join(import.meta.dirname, '../../workloads');
-  const { entries, command } = workload;
+  const { entries, command, through } = workload;
   // What comes with JavaScript is driven by it.
   const node = command
     ? ['--import', path.join(workloads, 'storm-js.mjs'), ...command(file)]
     : [path.join(workloads, 'wasi.mjs'), request];
   const result = spawnSync(process.execPath, node, {
-    env: { ...process.env, STORM: JSON.stringify({ entries, unwinds: mode !== 'off', stats }) },
+    env: { ...process.env, STORM: JSON.stringify({ entries, through, mode, stats }) },
     stdio: [stdin, 'pipe', 'pipe'],
     maxBuffer: 1 << 28,
     timeout: TIMEOUT_MS,
@@ -58,9 +58,18 @@ const judge = (workload, result, original, mode) => {
   else {
     if (counts.calls !== original.counts.calls) problems.push(`${counts.calls} calls of the entry, not ${original.counts.calls}`);
     if (counts.unwinds + counts.refused !== counts.calls && !workload.some) problems.push('not every call was unwound');
+    if (mode === 'twin' && counts.twins === 0) problems.push('there was no twin');
     if (mode === 'refused' ? !counts.refused : !counts.unwinds) problems.push('nothing was unwound');
   }
   return problems.join('\n');
+};
+
+const modes = ({ command, twin }) => (command ? ['same', ...(twin ? ['twin'] : [])] : MODES);
+
+/** What is counted besides where JavaScript drives. */
+const ofJavaScript = ({ twins, between, left }) => {
+  if (between === undefined) return [];
+  return [`${twins} twins`, `${between} with JavaScript between the module's frames`, `${left} calls left alone`];
 };
 
 for (const name of names) {
@@ -73,16 +82,17 @@ for (const name of names) {
   }
   const instrumented = path.join(options.work, 'instrumented.wasm');
   const entries = workload.entries.flatMap((entry) => ['--entry', entry]);
-  const flags = [...entries, '--optimize', options.optimize];
+  const flags = [...entries, '--optimize', options.optimize, ...(workload.flags ?? [])];
   const tool = spawnSync(options.tool, ['instrument', file, '-o', instrumented, ...flags], { encoding: 'utf8' });
   if (tool.status !== 0) {
     report(name, `wasm-fork: status ${tool.status}\n${tool.error ?? tool.stderr}`);
     continue;
   }
-  for (const mode of workload.command ? ['same'] : MODES) {
+  for (const mode of modes(workload)) {
     const result = run(workload, instrumented, mode);
     const { unwinds, rewinds, refused, deepest } = result.counts ?? {};
-    const note = `${unwinds} unwinds, ${rewinds} rewinds, ${refused} refused, up to ${deepest} bytes, ${result.seconds.toFixed(1)} s`;
+    const among = `${unwinds} unwinds, ${rewinds} rewinds, ${refused} refused`;
+    const note = [among, ...ofJavaScript(result.counts ?? {}), `up to ${deepest} bytes`, `${result.seconds.toFixed(1)} s`].join(', ');
     report(`${name} ${options.optimize} ${mode}`, judge(workload, result, original, mode), note);
   }
 }

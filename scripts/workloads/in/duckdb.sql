@@ -1,0 +1,21 @@
+create table t(a integer primary key, b varchar);
+insert into t select x, printf('%05d', (x * 7919) % 2003) from range(1, 2001) r(x);
+select count(*), min(b), max(b), sum(a) from t;
+select b, count(*) over (order by b rows 2 preceding) as near from t where a < 6;
+select * from read_csv('t.csv') order by name;
+select kind, count(*) as many, sum(size) as sizes from 't.csv' group by kind order by kind;
+select t.a, c.name from t join 't.csv' c on t.a = c.size order by t.a;
+with recursive f(n, x, y) as (select 1, 1, 1 union all select n + 1, y, x + y from f where n < 20) select list(x) as numbers from f;
+select * from read_csv('none.csv');
+select cast(b as date) from t;
+insert into t values (5, 'there already');
+select error('by hand') from t;
+select a, from t where;
+prepare p as select b from t where a = ?;
+execute p(77);
+begin;
+delete from t where a > 10;
+rollback;
+select count(*) from t;
+select regexp_replace('the quick brown fox', '(\w)(\w*)', '\2\1', 'g') as words;
+select name from pragma_table_info('t') order by name
