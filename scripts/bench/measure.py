@@ -7,6 +7,13 @@ import tempfile
 import time
 
 
+def verdict(value, limit):
+    """What to say of a figure that should not be above `limit`."""
+    if limit is None:
+        return ""
+    return f"≤ {limit:.2f}×" + ("" if value <= limit else " **missed**")
+
+
 class Run:
     """A finished process: wall-clock and CPU seconds, peak memory in bytes, standard output and error."""
 
