@@ -2,7 +2,7 @@
 //!
 //! The numbers are those of "Implementation-defined limits" in the WebAssembly JavaScript interface, which
 //! engines outside browsers keep too. [`Limit::Interface`] is one of this tool's own validator;
-//! [`Limit::Tests`] and [`Limit::Comparisons`] keep this tool's own work in bounds.
+//! [`Limit::Tests`] and [`Limit::Comparisons`] keep this tool's own work in bounds, and [`Limit::FrameBytes`] its frames.
 
 /// Something that there may be only so much of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +51,8 @@ pub enum Limit {
     BodyBytes,
     /// The locals of one function, parameters included.
     Locals,
+    /// The frame of one function in bytes, which its mark has to say.
+    FrameBytes,
     /// The handlers of one `try_table`.
     Catches,
     /// The labels of one `br_table`, its default aside: a limit of V8 and SpiderMonkey, not of the interface.
@@ -80,6 +82,7 @@ impl Limit {
             Limit::Fields | Limit::Catches => 10_000,
             Limit::BodyBytes => 7_654_321,
             Limit::Locals => 50_000,
+            Limit::FrameBytes => 1_048_572,
             Limit::BranchTargets => 65_520,
         }
     }
@@ -108,6 +111,7 @@ impl Limit {
             Limit::NameBytes => "bytes in one name",
             Limit::BodyBytes => "bytes in one function body",
             Limit::Locals => "locals in one function",
+            Limit::FrameBytes => "bytes in one frame",
             Limit::Catches => "handlers of one `try_table`",
             Limit::BranchTargets => "labels of one `br_table`",
         }
@@ -121,7 +125,7 @@ impl Limit {
     /// `1000003 globals, more than the 1000000 that engines accept`
     pub fn exceeded(self, number: u64) -> String {
         let who = match self {
-            Limit::Tests | Limit::Comparisons => "this tool makes",
+            Limit::Tests | Limit::Comparisons | Limit::FrameBytes => "this tool makes",
             _ => "engines accept",
         };
         format!("{number} {}, more than the {} that {who}", self.noun(), self.max())

@@ -305,6 +305,9 @@ pub struct Options {
     /// Whether to tell where the code of the input is in the output. For a large module that takes as much memory as the
     /// module.
     pub map_offsets: bool,
+    /// Whether added functions may have several results where the module has none such, but tells that it is for engines that
+    /// know them: it uses bulk memory, or what came later than multi-value.
+    pub multi_value: bool,
     /// No stack is ever rewound in another instance than it was unwound in. Then all references that a rewind needs are
     /// kept; otherwise an unwind is undone that would need one which another instance can't make again.
     pub same_instance: bool,
@@ -330,6 +333,7 @@ impl Default for Options {
             abi: Abi::default(),
             frames_in: FramesIn::default(),
             map_offsets: false,
+            multi_value: true,
             same_instance: false,
             carry_references: false,
             allow_missing_entry: false,
@@ -425,6 +429,13 @@ impl Options {
     #[must_use]
     pub fn map_offsets(mut self, map: bool) -> Options {
         self.map_offsets = map;
+        self
+    }
+
+    /// Sets [`Options::multi_value`].
+    #[must_use]
+    pub fn multi_value(mut self, multi_value: bool) -> Options {
+        self.multi_value = multi_value;
         self
     }
 

@@ -11,7 +11,7 @@
 //! | the states | [`State`] |
 //! | what is where in the buffer, and what is saved there | [`Buffer`] |
 //! | which globals hold the state, and which of them modules share | [`StateGlobals`], [`SHARED_GLOBALS`] |
-//! | what is in a frame's cells | [`slot_bytes`], [`SITE_BYTES`] |
+//! | what is in a frame's cells | [`slot_bytes`], [`Mark`] |
 //! | in which memory it all lies, and how addresses are calculated | [`FrameMemory`], [`AddressType`] |
 //! | by which export references are let go that a module keeps | [`Abi::release`] |
 //! | which modules speak a protocol already | [`instrumented`] |
@@ -39,8 +39,8 @@ mod globals;
 pub use address::{AddressType, FrameMemory};
 pub use buffer::Buffer;
 pub use detect::{instrumented, state_getter};
-pub(crate) use frame::type_ordinal;
-pub use frame::{FRAME_ALIGN_LOG2, SITE_BYTES, SLOT_TYPES, slot_bytes};
+pub use frame::{FRAME_ALIGN_LOG2, MARK_BYTES, Mark, SLOT_TYPES, slot_bytes};
+pub(crate) use frame::{low_bits, type_ordinal};
 pub use globals::{StateGlobals, shared_globals};
 
 use std::ops::RangeInclusive;

@@ -346,6 +346,12 @@ pub(super) struct Forms {
     #[arg(long, value_name = "FILE", conflicts_with = "optimize")]
     pub(super) cpu_profile: Option<PathBuf>,
 
+    /// Add no function with several results, unless the module has one: for engines from before autumn 2020
+    ///
+    /// Without this, such functions are added to modules that use bulk memory, or what came later than multi-value.
+    #[arg(long)]
+    pub(super) no_multi_value: bool,
+
     /// Stacks may be rewound in another instance, as in a child of fork; so it is without
     ///
     /// Where a call's stack holds a reference that another instance can't make again, such as one of the

@@ -44,6 +44,7 @@ pub(super) fn with_forms(flags: &Forms, options: Options) -> Result<Options> {
     let cpu_profile = flags.cpu_profile.as_deref().map(profiles::read_cpu).transpose()?;
     let optimize = flags.optimize.map(Into::into).unwrap_or_default();
     let options = options.optimize(optimize).cpu_profile(cpu_profile);
+    let options = options.multi_value(!flags.no_multi_value);
     Ok(options.same_instance(flags.same_instance).carry_references(flags.carry_references))
 }
 

@@ -33,8 +33,11 @@ pub(super) fn error(command: &[&str], message: &str) -> ! {
 }
 
 fn forms_are_used(command: &str, flags: &Forms, reason: &str) {
-    let given =
-        [("--optimize", flags.optimize.is_some()), ("--cpu-profile", flags.cpu_profile.is_some())];
+    let given = [
+        ("--optimize", flags.optimize.is_some()),
+        ("--cpu-profile", flags.cpu_profile.is_some()),
+        ("--no-multi-value", flags.no_multi_value),
+    ];
     if let Some((flag, _)) = given.iter().find(|(_, given)| *given) {
         error(&[command], &format!("{flag} would have no effect: {reason}"));
     }

@@ -23,7 +23,7 @@ fn write_plan(out: &mut String, module: &Module<'_>, plan: &Plan) -> fmt::Result
     let globals: Vec<_> =
         plan.buffer.globals.iter().map(|global| global.index.to_string()).collect();
     writeln!(out, "saved globals: [{}]", globals.join(" "))?;
-    writeln!(out, "multi-value helpers: {}", plan.multi_value)?;
+    writeln!(out, "{}", plan.helpers)?;
     if !plan.references.tables.is_empty() {
         let instances =
             if plan.references.same_instance { "the same instance" } else { "any instance" };
@@ -60,11 +60,11 @@ fn write_func(out: &mut String, module: &Module<'_>, plan: &FuncPlan) -> fmt::Re
         Undo::Loop => "loop",
         Undo::Call => "call",
     };
-    let (first, sites) = (plan.sites_before + 1, plan.sites);
     writeln!(
         out,
-        "\nfunc {}{name}: {sites} sites from {first}, {form}, undone by a {undo}{}",
+        "\nfunc {}{name}: {} sites, {form}, undone by a {undo}{}",
         plan.func,
+        plan.sites,
         plan.hands_on.map_or(String::new(), |group| format!(", hands on to tails {}", group.0))
     )?;
     if plan.holds_unwinds {

@@ -8,10 +8,10 @@
 //! |-------:|-----:|------|---------|
 //! | 0 | 4, 8 or 16 each | the local's | a slot for each local that any site saves, grouped by type: i32, i64, f32, f64, v128 |
 //! | | | | then those of references, which hold what `references` says |
-//! | last 4 | 4 | i32 | the site's number: its ordinal in the function, from 1, plus how many sites the functions before it have |
+//! | last 8 | 8 | i64 | the [`Mark`](crate::abi::Mark): the function, the size, and the site's ordinal in the function |
 //!
-//! Frames lie one behind the other, the innermost function's first; each is a multiple of 4 bytes. The site is
-//! what a rewind reads first, and tells it the function, so it lies right below `pos`. An exit writes the slots of
+//! Frames lie one behind the other, the innermost function's first; each is a multiple of 4 bytes. The mark is
+//! what a rewind reads first, so it lies right below `pos`. An exit writes the slots of
 //! its set; what is in the others is never used, for the locals are dead there.
 //!
 //! # Exits
@@ -29,7 +29,7 @@
 use super::bitset::BitSet;
 use super::references::References;
 use super::saved::Types;
-use crate::abi::{SITE_BYTES, SLOT_TYPES, slot_bytes, type_ordinal};
+use crate::abi::{MARK_BYTES, SLOT_TYPES, slot_bytes, type_ordinal};
 use crate::index::LocalIdx;
 use crate::work;
 use std::collections::{HashMap, HashSet};
@@ -44,9 +44,6 @@ const SLOTS_TIMES: usize = 32;
 
 /// Among how many smaller sets an exit looks for the one that comes next.
 const CANDIDATES: usize = 256;
-
-/// The most values that one call of a helper saves or loads.
-const MOST_AT_ONCE: usize = 16;
 
 /// What a function's frame holds.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -86,13 +83,12 @@ pub struct Exit {
     pub next: Option<u32>,
 }
 
-/// `slots`, which are in layout order, as the calls of save helpers take them: neighbours of one type, and each
-/// reference alone.
-pub fn saved_together(slots: &[Slot]) -> impl Iterator<Item = &[Slot]> {
+/// The runs of `slots`, which are in layout order, that lie side by side and have one type; each reference alone.
+pub(super) fn neighbours(slots: &[Slot]) -> impl Iterator<Item = &[Slot]> {
     let is_next = |a: &Slot, b: &Slot| {
         a.ty == b.ty && !a.ty.is_reference_type() && a.offset + slot_bytes(a.ty) == b.offset
     };
-    slots.chunk_by(is_next).flat_map(|run| run.chunks(MOST_AT_ONCE))
+    slots.chunk_by(is_next)
 }
 
 /// What decides where a frame's slots lie: the types of locals, and how large a reference's cell is.
@@ -114,12 +110,6 @@ fn place(ty: ValType) -> usize {
 }
 
 impl Frame {
-    /// The slots as the calls of load helpers give them, each of which has as many results; one, unless there may be several.
-    pub fn loaded_together(&self, multi_value: bool) -> impl Iterator<Item = &[Slot]> {
-        let most = if multi_value { MOST_AT_ONCE } else { 1 };
-        saved_together(&self.slots).flat_map(move |run| run.chunks(most))
-    }
-
     /// The slots of references, with their types.
     pub fn references(&self) -> impl Iterator<Item = (Slot, RefType)> + '_ {
         let reference = |slot: &Slot| match slot.ty {
@@ -139,7 +129,7 @@ impl Frame {
             slot.offset = offset;
             offset += cells.references.cell_bytes(slot.ty);
         }
-        Frame { slots, bytes: offset + SITE_BYTES }
+        Frame { slots, bytes: offset + MARK_BYTES }
     }
 
     /// The frame for the locals in `set`. Without sites there is none: then the function is refused, and looked at only for
@@ -312,7 +302,7 @@ mod tests {
         assert_eq!(own, [(2, 4), (5, 16)], "i32 before i64");
         let all: Vec<_> = frame.slots.iter().map(place).collect();
         assert_eq!(all, [(0, 0), (2, 4), (1, 8), (5, 16)]);
-        assert_eq!(frame.bytes, 4 + 4 + 8 + 8 + 4);
+        assert_eq!(frame.bytes, 4 + 4 + 8 + 8 + 8);
     }
 
     #[test]

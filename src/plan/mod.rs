@@ -109,6 +109,7 @@ mod events;
 mod exits;
 mod form;
 mod graph;
+mod helpers;
 mod hot;
 mod liveness;
 mod locals;
@@ -132,7 +133,8 @@ mod walk;
 pub use dispatch::{Caught, Dispatch, HandlerWay, Jump, Reset};
 pub use dummies::{has_dummy, type_id, unpacked};
 pub use dump::dump;
-pub use exits::{Exits, Frame, Slot, saved_together};
+pub use exits::{Exits, Frame, Slot};
+pub use helpers::Helpers;
 pub(crate) use memory::of_frames as memory_of_frames;
 pub use memory::remark as memory_remark;
 pub use pads::{KnownTag, KnownTags, Pad, PadOrdinal};
@@ -141,7 +143,7 @@ pub use refuse::least_bytes;
 pub use regions::Region;
 pub use tails::{HandsOn, TailGroup, TailGroupOrdinal, Tails};
 
-use crate::abi::{Abi, Buffer, FrameMemory};
+use crate::abi::{Abi, Buffer, FrameMemory, Mark, low_bits};
 use crate::analyze::{Analysis, GuardedCall, Site, Target};
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};
@@ -187,10 +189,12 @@ pub struct Plan {
     pub memory: FrameMemory,
     /// What that memory is, if the module doesn't have it.
     pub added_memory: Option<AddedMemory>,
+    /// The module's number in the marks of frames.
+    pub number: u8,
     /// What lies there in front of the frames.
     pub buffer: Buffer,
-    /// Whether helpers may return several values: only where the input may already.
-    pub multi_value: bool,
+    /// What saves and loads slots.
+    pub helpers: Helpers,
     /// The imports that sites call directly, in index order.
     pub called_imports: Vec<FuncIdx>,
     /// The exceptions that pads and frames can keep.
@@ -244,11 +248,10 @@ pub struct FuncPlan {
     pub undo: Undo,
     /// Whether every unwind is undone here: nothing of a result's type could be returned.
     pub holds_unwinds: bool,
-    /// How many sites the functions before this one have. In a frame a site's number is its ordinal
-    /// plus this, so that it tells the function.
-    pub sites_before: u32,
     /// How many sites there are.
     pub sites: u32,
+    /// Whether it has an instruction of the bulk memory proposal.
+    pub bulk_memory: bool,
     /// Where a rewind of the function goes on that finds another function's frame on top: what this one had tail-called; nothing
     /// if it does no such call.
     pub hands_on: Option<TailGroupOrdinal>,
@@ -340,11 +343,11 @@ pub enum Step {
     Get(LocalIdx),
     /// The same for a reference that may be null, whatever the type of the local is.
     GetNullable(LocalIdx),
-    /// The operator at this offset, which makes a reference out of nothing.
+    /// The operator at this offset, which always makes the same value out of nothing.
     Again(u32),
     /// `drop`.
     Drop,
-    /// Nothing: the value that the operator would take is not on the operand stack.
+    /// Nothing: what the operator would take is not on the operand stack, or what it would give is not to be.
     Omit,
     /// The `local.tee` becomes a `local.set`.
     TeeToSet,
@@ -397,8 +400,6 @@ impl Plan {
         let guards = guards(analysis);
         found.in_guards(module, &guards)?;
         found.nothing()?;
-        let first_site = first_site(module, options.abi, &funcs);
-        number_sites(&mut funcs, first_site);
         let tails = calls.plan(module, &mut funcs);
         let references = references.with_tables(module, &funcs);
         let buffer = memory::buffer(module, options.abi, memory, &funcs);
@@ -409,6 +410,10 @@ impl Plan {
             largest_frame_bytes = funcs.iter().map(|func| func.frame.bytes).max(),
             "planned the frames"
         );
+        let recent = funcs.iter().any(|func| func.bulk_memory);
+        let multi_value =
+            options.multi_value && (recent || uses_multi_value(module)) || has_results(module);
+        let helpers = Helpers::of(&funcs, multi_value, options.optimize);
         Ok(Plan {
             tails,
             guards,
@@ -416,9 +421,10 @@ impl Plan {
             maps_offsets: options.map_offsets,
             memory,
             added_memory,
+            number: number(module, options.abi),
             buffer,
             funcs,
-            multi_value: uses_multi_value(module),
+            helpers,
             called_imports: called_imports(analysis),
             tags,
             references,
@@ -605,6 +611,7 @@ impl Planner<'_> {
                 (frame, Some(exits))
             }
         };
+        refuse::large_frame(module, func, frame.bytes)?;
         let rewind = RewindStart {
             resume: types.resume(),
             labels: layout.labels,
@@ -637,7 +644,6 @@ impl Planner<'_> {
         };
         let (locals, temps) = (skeleton.locals.len() as u32, steps.temps);
         let hands_on = None;
-        let sites_before = 0;
         Ok(FuncPlan {
             func,
             body,
@@ -654,8 +660,8 @@ impl Planner<'_> {
                 .results()
                 .iter()
                 .all(|ty| has_dummy(module, *ty)),
-            sites_before,
             sites,
+            bulk_memory: skeleton.bulk_memory,
             hands_on,
         })
     }
@@ -686,28 +692,17 @@ impl BodyPlan {
     }
 }
 
-/// In side modules numbers begin somewhere that depends on the module, so that (but for a chance of one in a thousand) no
-/// module takes another's frame for its own.
-fn first_site(module: &Module<'_>, abi: Abi, funcs: &[FuncPlan]) -> u32 {
-    const BITS: u32 = 21;
+/// The number of a module in the marks of its frames: 0, but for side modules, whose numbers depend on their contents, so that (but for a
+/// chance of one in a hundred) no function takes the frame of another module's function with the same index for its own.
+fn number(module: &Module<'_>, abi: Abi) -> u8 {
     const BYTES: usize = 1 << 16;
-    let sites: u64 = funcs.iter().map(|func| u64::from(func.sites)).sum();
-    if abi != Abi::WpkForkSide || sites >> BITS != 0 {
+    if abi != Abi::WpkForkSide {
         return 0;
     }
     // FNV-1a.
     let mix = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
     let hash = module.bytes.iter().take(BYTES).fold(0x811c_9dc5, mix);
-    ((hash % ((1 << (31 - BITS)) - 1)) + 1) << BITS
-}
-
-/// Numbers the sites of all functions one after the other.
-fn number_sites(funcs: &mut [FuncPlan], first: u32) {
-    let mut before = first;
-    for func in funcs {
-        func.sites_before = before;
-        before += func.sites;
-    }
+    (u64::from(hash) % low_bits(Mark::MODULE.1)) as u8 + 1
 }
 
 fn undo(sites: &[Site], has_no_dummy: bool) -> Undo {
@@ -742,18 +737,30 @@ fn shrunk<T>(mut items: Vec<T>) -> Vec<T> {
     items
 }
 
-/// Whether the input uses the multi-value proposal, or declares it among its target features.
+/// Whether the engines that the input is for have multi-value: they do if the input declares that as a target feature, or anything that
+/// came later. (Bulk memory, which a function tells of, came to all but one engine later, and to that one in the year before.)
 fn uses_multi_value(module: &Module<'_>) -> bool {
+    const LATER: [&[u8]; 6] = [
+        b"+\x0amultivalue",
+        b"+\x0bbulk-memory",
+        b"+\x0freference-types",
+        b"+\x07simd128",
+        b"+\x09tail-call",
+        b"+\x12exception-handling",
+    ];
+    let declared = module.custom_sections("target_features").any(|section| {
+        let text = &module.bytes[section.contents.clone()];
+        LATER.iter().any(|feature| text.windows(feature.len()).any(|window| window == *feature))
+    });
+    declared || module.tags.len() > 0
+}
+
+/// Whether a function type of the input has several results.
+fn has_results(module: &Module<'_>) -> bool {
     let types = module.types();
-    let in_types = (0..types.core_type_count_in_module()).any(|index| {
+    (0..types.core_type_count_in_module()).any(|index| {
         let ty = &types[types.core_type_at_in_module(index)];
         matches!(&ty.composite_type.inner,
             wasmparser::CompositeInnerType::Func(ty) if ty.results().len() > 1)
-    });
-    let declared = module.custom_sections("target_features").any(|section| {
-        module.bytes[section.contents.clone()]
-            .windows(12)
-            .any(|feature| feature == b"+\x0amultivalue")
-    });
-    in_types || declared
+    })
 }

@@ -44,7 +44,7 @@ pub(super) struct Operand {
     copy_of: Option<LocalIdx>,
     /// Offset of the `local.tee` that the tree ends with.
     tee: Option<u32>,
-    /// Offset of the operator that made it out of nothing, if it is a reference.
+    /// Offset of the operator that made it out of nothing, if it always makes the same.
     made_at: Option<u32>,
     /// Where it was got from.
     retrieved: Option<Retrieved>,
@@ -65,10 +65,19 @@ impl Operand {
     }
 }
 
+/// What to do so that a value doesn't get to the operand stack. Offsets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unpush {
+    /// Leave out the one operator that gives it, which has no other effect.
+    Operator(u32),
+    /// Write `local.set` for this `local.tee`, which gives it last.
+    Tee(u32),
+}
+
 /// What an operator means for running it again.
 #[derive(Clone, Copy)]
 pub(super) enum Purity {
-    /// Always the same reference, made anew.
+    /// Always the same value, out of nothing.
     Made,
     /// Defined for all operands, a function of its operands alone.
     Total,
@@ -266,10 +275,14 @@ impl Operands {
         self.unsettled = 1;
     }
 
-    /// Offset of the `local.tee` that ends the tree at `position`, if `landing` follows directly.
-    pub fn tee_just_before(&self, position: usize, landing: u32) -> Option<u32> {
+    /// How the value at `position` can be kept from the operand stack, since it is only dropped there.
+    pub fn unpush(&self, position: usize) -> Option<Unpush> {
         let operand = &self.stack[position];
-        operand.tee.filter(|_| operand.end == landing)
+        let is_one_operator = operand.copy_of.is_some() || operand.made_at.is_some();
+        match operand.tee {
+            Some(tee) => Some(Unpush::Tee(tee)),
+            None => is_one_operator.then_some(Unpush::Operator(operand.start)),
+        }
     }
 
     /// The locals that the tree at `position` reads, if it may run again.
@@ -352,9 +365,12 @@ pub(super) fn purity(op: &Operator<'_>, globals: &IndexVec<GlobalIdx, Global<'_>
         O::RefAsNonNull | O::RefCastNonNull { .. } | O::RefCastNullable { .. } => Purity::Cast,
         O::GlobalGet { global_index } => {
             let mutable = globals[GlobalIdx(*global_index)].ty.mutable;
-            if mutable { Purity::Volatile } else { Purity::Total }
+            if mutable { Purity::Volatile } else { Purity::Made }
         }
         O::RefNull { .. } | O::RefFunc { .. } => Purity::Made,
+        O::I32Const { .. } | O::I64Const { .. } | O::F32Const { .. } | O::F64Const { .. } => {
+            Purity::Made
+        }
         O::MemorySize { .. } | O::TableSize { .. } => Purity::Volatile,
         O::I32Load { .. }
         | O::I64Load { .. }
@@ -375,10 +391,8 @@ pub(super) fn purity(op: &Operator<'_>, globals: &IndexVec<GlobalIdx, Global<'_>
         O::I64DivS | O::I64DivU | O::I64RemS | O::I64RemU => Purity::Partial,
         O::I32TruncF32S | O::I32TruncF32U | O::I32TruncF64S | O::I32TruncF64U => Purity::Partial,
         O::I64TruncF32S | O::I64TruncF32U | O::I64TruncF64S | O::I64TruncF64U => Purity::Partial,
-        O::I32Const { .. } | O::I64Const { .. } | O::F32Const { .. } | O::F64Const { .. } => {
-            Purity::Total
-        }
-        O::V128Const { .. } | O::RefIsNull => Purity::Total,
+        O::V128Const { .. } => Purity::Made,
+        O::RefIsNull => Purity::Total,
         O::Select | O::TypedSelect { .. } => Purity::Total,
         O::I32Eqz | O::I32Eq | O::I32Ne | O::I32LtS | O::I32LtU | O::I32GtS | O::I32GtU => {
             Purity::Total

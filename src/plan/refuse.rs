@@ -231,6 +231,11 @@ pub(super) fn many_locals(module: &Module<'_>, func: FuncIdx, locals: usize) -> 
     within(Limit::Locals, locals as u64, "", module, func)
 }
 
+/// Refuses a function whose frame is too large to say so.
+pub(super) fn large_frame(module: &Module<'_>, func: FuncIdx, bytes: u32) -> Result<()> {
+    within(Limit::FrameBytes, u64::from(bytes), "", module, func)
+}
+
 /// Refuses a function that has more of something than engines accept; `bound`: what is said of the number.
 fn within(
     limit: Limit,

@@ -66,10 +66,8 @@ pub(super) struct Middle {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NodeKind {
-    /// A site. `tee`: offset of a `local.tee` just before the landing, which gives the topmost
-    /// spill and may drop it.
+    /// A site.
     Site {
-        tee: Option<u32>,
         /// The import that is called, if it is called directly.
         import: Option<FuncIdx>,
         /// Whether it is a tail call: it becomes a call, and a return.
@@ -91,6 +89,8 @@ pub(super) struct Spill {
     pub ty: ValType,
     pub need: Need,
     pub home: Home,
+    /// Whether it is on the operand stack before; else the operator that gives it is left out, or gives it to a local alone.
+    pub is_pushed: bool,
     /// The node where it comes back: in front of the call, or of a loop or `try`; behind the `end`
     /// of a block or an `if`.
     pub last: usize,
@@ -162,8 +162,12 @@ pub(super) struct Skeleton {
     pub loops: u32,
     /// How many sites are inside loops.
     pub sites_in_loops: u32,
-    /// Offsets of those `drop`s whose value went nowhere, and which are left out.
+    /// Whether the body has an instruction of the bulk memory proposal.
+    pub bulk_memory: bool,
+    /// Offsets of operators that are left out: those that give what isn't pushed, and `drop`s whose value went nowhere.
     pub omitted: Vec<u32>,
+    /// Offsets of each `local.tee` that becomes a `local.set`.
+    pub sets: Vec<u32>,
     /// For each site its offset and the locals that are read again after its landing.
     pub needed: Vec<(u32, Range<usize>)>,
     pub needed_locals: Vec<LocalIdx>,
@@ -184,6 +188,7 @@ impl Skeleton {
         nodes.clear();
         spills.clear();
         self.omitted.clear();
+        self.sets.clear();
         events.clear();
         offsets.clear();
         needed.clear();
@@ -192,6 +197,7 @@ impl Skeleton {
         locals.clear();
         self.loops = 0;
         self.sites_in_loops = 0;
+        self.bulk_memory = false;
         self.end_reachable = false;
     }
 }

@@ -15,7 +15,7 @@
 //! So the values that are away are always the lowest of the operand stack, and n sites above n values
 //! cost n spills.
 
-use super::operands::Retrieved;
+use super::operands::{Retrieved, Unpush};
 use super::refuse;
 use super::skeleton::{Home, Need, Node, NodeKind, Spill};
 use super::walk::Walk;
@@ -96,6 +96,20 @@ impl<'m> Walk<'m, '_> {
                 Fate::Dropped => self.out.spills[spill].home = Home::Nowhere,
                 Fate::Used => self.end_spill(spill, position),
             }
+            if self.out.spills[spill].home != Home::Temp {
+                self.unpush(spill, position);
+            }
+        }
+    }
+
+    /// What would be dropped at the node is not pushed, where that is simple.
+    fn unpush(&mut self, spill: usize, position: usize) {
+        let unpush = self.operands.unpush(position);
+        self.out.spills[spill].is_pushed = unpush.is_none();
+        match unpush {
+            Some(Unpush::Operator(offset)) => self.out.omitted.push(offset),
+            Some(Unpush::Tee(offset)) => self.out.sets.push(offset),
+            None => {}
         }
     }
 
@@ -148,17 +162,12 @@ impl<'m> Walk<'m, '_> {
             need => need,
         };
         let spills = self.spill(landing.first, ty, need);
-        let tee = if spills.is_empty() {
-            None
-        } else {
-            self.operands.tee_just_before(landing.first - 1, landing.at)
-        };
         let import = match site.target {
             Target::Import(func) => Some(func),
             _ => None,
         };
         self.out.sites_in_loops += u32::from(self.loops > 0);
-        let kind = NodeKind::Site { tee, import, tail: site.tail };
+        let kind = NodeKind::Site { import, tail: site.tail };
         self.push_site(kind, offset, landing.at, spills);
     }
 
@@ -283,7 +292,7 @@ impl<'m> Walk<'m, '_> {
             let ty = ty(position).unwrap_or(operand);
             self.spilled.push(self.out.spills.len());
             let (need, home, last) = (need(position), Home::Temp, usize::MAX);
-            self.out.spills.push(Spill { ty, need, home, last });
+            self.out.spills.push(Spill { ty, need, home, is_pushed: true, last });
         }
         start..self.out.spills.len()
     }

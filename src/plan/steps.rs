@@ -66,9 +66,29 @@ pub(super) fn steps(
     let StepWriter { mut steps, mut plain, held, temps, caught, pads, nullable, .. } = writer;
     for steps in [&mut steps, &mut plain] {
         steps.extend(skeleton.omitted.iter().map(|offset| (*offset, Step::Omit)));
+        steps.extend(skeleton.sets.iter().map(|offset| (*offset, Step::TeeToSet)));
         steps.sort_by_key(|(offset, _)| *offset);
+        leave_out(steps);
     }
     Steps { steps, plain, held, temps: temps.types, caught, pads, nullable }
+}
+
+/// Where a landing is at an operator that is left out or changed, that operator isn't copied.
+fn leave_out(steps: &mut Vec<(u32, Step)>) {
+    let mut changed = None;
+    let mut kept = steps.len();
+    for index in (0..steps.len()).rev() {
+        work::count(1);
+        let (offset, step) = steps[index];
+        if matches!(step, Step::Omit | Step::TeeToSet) {
+            changed = Some(offset);
+        }
+        if step != Step::Copy || changed != Some(offset) {
+            kept -= 1;
+            steps[kept] = steps[index];
+        }
+    }
+    steps.drain(..kept);
 }
 
 /// Which bodies a step belongs to.
@@ -181,7 +201,7 @@ impl<'a> StepWriter<'a> {
         };
         let description = &self.skeleton.nodes[node];
         match description.kind {
-            NodeKind::Site { tee, import, tail } => self.site(node, (tee, import, tail), &buckets),
+            NodeKind::Site { import, tail } => self.site(node, (import, tail), &buckets),
             NodeKind::Block | NodeKind::If => self.hoisted(node, &buckets, tasks),
             NodeKind::Loop | NodeKind::Try => self.region(node, &buckets, tasks),
         }
@@ -224,18 +244,9 @@ impl<'a> StepWriter<'a> {
         }
     }
 
-    fn site(
-        &mut self,
-        index: usize,
-        (tee, import, tail): (Option<u32>, Option<FuncIdx>, bool),
-        buckets: &[usize],
-    ) {
+    fn site(&mut self, index: usize, (import, tail): (Option<FuncIdx>, bool), buckets: &[usize]) {
         let Node { start, landing, .. } = self.skeleton.nodes[index];
-        let mut leaving = self.leaving(index);
-        if let (Some(tee), Some(Step::Drop)) = (tee, leaving.last()) {
-            leaving.pop();
-            self.push(tee, Step::TeeToSet);
-        }
+        let leaving = self.leaving(index);
         self.leave(landing, leaving);
         self.open_buckets(landing, buckets);
         self.push_in(Bodies::Entered, landing, Step::Land(self.layout.node_label[index]));
@@ -271,19 +282,17 @@ impl<'a> StepWriter<'a> {
         for (position, spill) in node.spills.clone().zip(&self.skeleton.spills[node.spills.clone()])
         {
             let (back, step) = match spill.home {
-                Home::Nowhere => {
-                    steps.push(Step::Drop);
-                    continue;
-                }
-                Home::Local(local) => (Step::Get(local), Step::Drop),
-                Home::MadeAt(offset) => (Step::Again(offset), Step::Drop),
+                Home::Nowhere => (None, Step::Drop),
+                Home::Local(local) => (Some(Step::Get(local)), Step::Drop),
+                Home::MadeAt(offset) => (Some(Step::Again(offset)), Step::Drop),
                 Home::Temp => {
                     let local = self.temps.take(spill.ty);
-                    (Step::Get(local), Step::Set(local))
+                    (Some(Step::Get(local)), Step::Set(local))
                 }
             };
-            self.away.push(Away { spill: position, back, since: self.sites });
-            steps.push(step);
+            let since = self.sites;
+            self.away.extend(back.map(|back| Away { spill: position, back, since }));
+            steps.extend(spill.is_pushed.then_some(step));
         }
         steps
     }

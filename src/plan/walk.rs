@@ -307,7 +307,11 @@ impl Walk<'_, '_> {
     fn simple(&mut self, op: &Operator<'_>, arity: Option<(u32, u32)>, offset: u32) {
         if let Some((pops, pushes)) = arity {
             let arity = (pops as usize, pushes as usize);
-            self.operands.apply(purity(op, &self.module.globals), offset, arity);
+            let purity = purity(op, &self.module.globals);
+            if matches!(purity, Purity::Impure) {
+                self.out.bulk_memory |= is_bulk_memory(op);
+            }
+            self.operands.apply(purity, offset, arity);
         } else {
             let height = self.validator.operand_stack_height() as usize;
             self.operands.set_height(height.min(self.operands.height()), offset);
@@ -461,4 +465,9 @@ impl Walk<'_, '_> {
             BlockType::FuncType(index) => self.module.func_type_at(TypeIdx(index)).params().len(),
         }
     }
+}
+
+fn is_bulk_memory(op: &Operator<'_>) -> bool {
+    use Operator as O;
+    matches!(op, O::MemoryCopy { .. } | O::MemoryFill { .. } | O::MemoryInit { .. })
 }

@@ -5,6 +5,7 @@
 
 use super::locals::Locals;
 use super::runtime::Runtime;
+use crate::abi::Mark;
 use crate::emit::{Edited, NewTypes, Signature, Splice};
 use crate::index::{LocalIdx, TypeIdx};
 use crate::plan::{BodyPlan, FuncPlan, Label, LabelType, RewindStart};
@@ -136,6 +137,12 @@ impl<'m, 'a> Output<'m, 'a> {
     /// The number of the local that says which site a rewind goes to.
     pub(super) fn resume(&self) -> u32 {
         self.number(self.rewind().resume)
+    }
+
+    /// The mark of the function's frames, but for the site.
+    pub(super) fn mark(&self) -> Mark {
+        let (func, bytes) = (self.plan.func, self.plan.frame.bytes);
+        Mark { func, bytes, module: self.runtime.number }
     }
 
     /// Whether locals have other numbers than in the input, or are cast where they are read.

@@ -38,11 +38,11 @@ pub(super) fn begin(out: &mut Output<'_, '_>) {
 /// A rewind that finds another function's frame on top goes on there. Those of a function apart are found on the same way.
 fn hand_on(out: &mut Output<'_, '_>, group: TailGroupOrdinal) {
     let (state, lookup) = (out.runtime.state.0, out.runtime.lookup(group).0);
-    let (before, sites) = (out.plan.sites_before as i32, out.plan.sites as i32);
+    let func = out.plan.func.0 as i32;
     out.sink().global_get(state).if_(BlockType::Empty);
     if out.body.is_entered() {
         let other = out.runtime.other();
-        out.sink().i32_const(before).i32_const(sites).call(other.0).if_(BlockType::Empty);
+        out.sink().i32_const(func).call(other.0).if_(BlockType::Empty);
         out.sink().return_call(lookup).end();
     } else {
         out.sink().return_call(lookup);
@@ -131,24 +131,26 @@ fn enter_region(out: &mut Output<'_, '_>, region: &Region) {
 
 /// Takes the frame, and restores the locals from it. Undoing an unwind by a loop, they are there already.
 fn restore_frame(out: &mut Output<'_, '_>) {
-    let (resume, pop) = (out.resume(), out.runtime.pop.0);
-    let (frame, memory) = (&out.plan.frame, out.runtime.memory);
+    let (resume, plan) = (out.resume(), out.plan);
     let by_loop = out.plan.undo == Undo::Loop;
     if by_loop {
         out.sink().local_get(resume).i32_eqz();
         out.if_();
     }
-    let (before, sites) = (out.plan.sites_before as i32, out.plan.sites as i32);
-    out.sink().at_const(memory, u64::from(frame.bytes)).i32_const(before).i32_const(sites);
-    out.sink().call(pop).local_set(resume);
-    for slots in frame.loaded_together(out.runtime.multi_value) {
+    let helpers = &out.runtime.helpers;
+    let first = helpers.loaded_first(plan);
+    let begins = first.map_or(out.runtime.pop, |piece| out.runtime.load_first(piece));
+    out.sink().i32_const(plan.func.0 as i32).call(begins.0);
+    first.into_iter().flatten().rev().for_each(|slot| out.set(slot.local));
+    out.sink().local_set(resume);
+    for slots in helpers.loaded(plan).skip(usize::from(first.is_some())) {
         work::count(1);
         if let ValType::Ref(ty) = slots[0].ty {
             references::load(out, slots[0], ty);
             continue;
         }
-        let load = out.runtime.load_helper(slots[0].ty, slots.len());
-        out.sink().call(load);
+        let load = out.runtime.load(slots);
+        out.sink().call(load.0);
         slots.iter().rev().for_each(|slot| out.set(slot.local));
     }
     if by_loop {

@@ -15,12 +15,13 @@
 //!   end
 //!   (call $save (i32.const offset) (local.get 0) (local.get 1))
 //! end
-//! i32.const before  i32.const bytes  call $seal
+//! i64.const mark  call $seal                ;; the mark but for the site
 //! if …undo… end
 //! …dummies…
 //! ```
 //!
-//! The ordinal arrives with the branch; nothing of the frame is final before `seal`, which has been told its size.
+//! The ordinal arrives with the branch; nothing of the frame is final before `seal`, which has been told its size. Where the last slots are of a
+//! kind that many frames end with, `save_last` saves them and does what `seal` does.
 //!
 //! That is the whole interface: [`ExitLabels::open`] around the body, [`ExitLabels::test`] after each site,
 //! [`ExitLabels::close`] behind it; and [`ExitLabels::open_pad`] and [`ExitLabels::close_pad`], between which sites leave
@@ -31,7 +32,7 @@ use super::pad::OpenPad;
 use super::reentry;
 use super::references;
 use super::runtime::AddressSink;
-use crate::plan::{self, Pad, PadOrdinal, Slot, saved_together};
+use crate::plan::{self, Pad, PadOrdinal, Slot};
 use crate::work;
 use wasm_encoder::{BlockType, ValType};
 
@@ -50,7 +51,7 @@ pub(super) struct ExitLabels<'m> {
 impl<'m> ExitLabels<'m> {
     /// Opens the labels of the exits, the first one innermost.
     pub(super) fn open(out: &mut Output<'m, '_>) -> ExitLabels<'m> {
-        let chain = out.plan.exits.as_ref().filter(|_| !out.body.is_entered());
+        let chain = out.plan.exits_of(out.body);
         let count = chain.map_or(1, |chain| chain.exits.len());
         let roots = chain.map_or(1, plan::Exits::roots);
         let ordinal = BlockType::Result(ValType::I32);
@@ -118,34 +119,43 @@ impl<'m> ExitLabels<'m> {
 
     /// What the exits do; behind it nothing is left but to return a dummy.
     pub(super) fn close(self, out: &mut Output<'_, '_>) {
-        let (plan, memory, seal) = (out.plan, out.runtime.memory, out.runtime.seal.0);
+        let (plan, mark) = (out.plan, out.mark());
+        let last = out.runtime.helpers.saved_last(plan, out.body);
+        let saved_last = last.map_or(0, <[Slot]>::len);
         match self.chain {
-            Some(chain) => self.close_chain(out, chain),
+            Some(chain) => self.close_chain(out, chain, saved_last),
             None => {
                 out.end();
                 references::note_site(out);
                 reentry::repeat_site(out);
-                save(out, &plan.frame.slots);
+                save(out, but_last(&plan.frame.slots, saved_last));
             }
         }
         references::hold(out);
-        let (before, bytes) = (plan.sites_before as i32, u64::from(plan.frame.bytes));
-        out.sink().i32_const(before).at_const(memory, bytes).call(seal);
+        out.sink().i64_const(mark.bits() as i64);
+        let ends = last.map_or(out.runtime.seal, |piece| {
+            piece.iter().for_each(|slot| out.get(slot.local));
+            out.runtime.save_last(piece)
+        });
+        out.sink().call(ends.0);
         reentry::undo(out);
     }
 
-    fn close_chain(self, out: &mut Output<'_, '_>, chain: &plan::Exits) {
+    /// The exits one after the other; so many slots of the last are left to what ends the frame.
+    fn close_chain(self, out: &mut Output<'_, '_>, chain: &plan::Exits, saved_last: usize) {
+        let count = chain.exits.len();
         for (position, exit) in chain.exits.iter().enumerate() {
             work::count(1);
             out.end();
-            save(out, &exit.slots);
+            let saved_last = if position + 1 == count { saved_last } else { 0 };
+            save(out, but_last(&exit.slots, saved_last));
             let next = exit.next.map_or(self.tail, |next| Some(self.labels[next as usize]));
             // The label that ends next needs no branch.
             if let Some(next) = next.filter(|next| !out.is_innermost(*next)) {
                 let depth = out.distance(next);
                 out.sink().br(depth);
             }
-            debug_assert!(next.is_some() || position + 1 == chain.exits.len());
+            debug_assert!(next.is_some() || position + 1 == count);
         }
         if self.tail.is_some() {
             out.end();
@@ -153,17 +163,21 @@ impl<'m> ExitLabels<'m> {
     }
 }
 
+fn but_last(slots: &[Slot], count: usize) -> &[Slot] {
+    &slots[..slots.len() - count]
+}
+
 /// Writes locals to the frame.
 fn save(out: &mut Output<'_, '_>, slots: &[Slot]) {
     let memory = out.runtime.memory;
-    for slots in saved_together(slots) {
+    for piece in out.runtime.helpers.pieces(slots) {
         work::count(1);
-        out.sink().at_const(memory, u64::from(slots[0].offset));
-        let save = match slots[0].ty {
-            wasmparser::ValType::Ref(ty) => references::to_save(out, slots[0], ty),
-            ty => {
-                slots.iter().for_each(|slot| out.get(slot.local));
-                out.runtime.save_helper(ty, slots.len())
+        out.sink().at_const(memory, u64::from(piece[0].offset));
+        let save = match piece[0].ty {
+            wasmparser::ValType::Ref(ty) => references::to_save(out, piece[0], ty),
+            _ => {
+                piece.iter().for_each(|slot| out.get(slot.local));
+                out.runtime.save(piece).0
             }
         };
         out.sink().call(save);

@@ -252,8 +252,12 @@ fn no_feature_is_needed_that_the_input_did_not_use() {
             let mut features = WasmFeatures::default() & !feature;
             // Garbage collection is built on function references.
             features.set(WasmFeatures::GC, features.gc() && features.function_references());
-            // That is what was asked for.
-            let is_wanted = has_own_memory && feature == WasmFeatures::MULTI_MEMORY;
+            // That is what was asked for; and engines with bulk memory or exceptions have functions with several results.
+            let is_later =
+                |later: WasmFeatures| valid(original, WasmFeatures::default() & !later).is_err();
+            let is_wanted = (has_own_memory && feature == WasmFeatures::MULTI_MEMORY)
+                || (feature == WasmFeatures::MULTI_VALUE
+                    && (is_later(WasmFeatures::BULK_MEMORY) || is_later(WasmFeatures::EXCEPTIONS)));
             if !is_wanted && valid(original, features).is_ok() {
                 valid(&output.wasm, features).map_err(|e| {
                     format!("the output needs {name}, which the input doesn't: {e}")

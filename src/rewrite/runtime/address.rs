@@ -21,6 +21,8 @@ pub(in crate::rewrite) trait AddressSink {
     }
     /// The address that an i32 says, without sign.
     fn at_from_i32(&mut self, memory: FrameMemory) -> &mut Self;
+    /// The address that an i64 says.
+    fn at_from_i64(&mut self, memory: FrameMemory) -> &mut Self;
     /// An address, or difference of two, as i32.
     fn at_to_i32(&mut self, memory: FrameMemory) -> &mut Self;
     /// Loads a value of a numeric or vector type.
@@ -70,6 +72,13 @@ impl AddressSink for InstructionSink<'_> {
         match memory.address {
             AddressType::I32 => self,
             AddressType::I64 => self.i64_extend_i32_u(),
+        }
+    }
+
+    fn at_from_i64(&mut self, memory: FrameMemory) -> &mut Self {
+        match memory.address {
+            AddressType::I32 => self.i32_wrap_i64(),
+            AddressType::I64 => self,
         }
     }
 

@@ -125,7 +125,7 @@ impl Runtime {
         mut found: impl FnMut(&Runtime, &mut InstructionSink<'_>, usize),
     ) {
         let told = known.tags.iter().enumerate();
-        let told = told.filter(|(_, tag)| self.multi_value || tag.places.len() < 2);
+        let told = told.filter(|(_, tag)| self.helpers.multi_value || tag.places.len() < 2);
         let told: Vec<_> = told.collect();
         let unknown = told.len() as u32;
         sink.block(BlockType::Empty);

@@ -13,7 +13,7 @@
 //! | functions | where |
 //! |---|---|
 //! | those that the host calls | `protocol` |
-//! | `limit`, `room`, `seal`, `probe`, `pop`, and `call …` in front of imports | `frames` |
+//! | `limit`, `room`, `end_frame`, `seal`, `probe`, `pop`, and `call …` in front of imports | `frames` |
 //! | `save_…`, `load_…` | `slots`; of references `keepers`, and of exceptions `exceptions` |
 //! | `undo`, `throw`, where there are pads | `pads` |
 //! | `dummy…`, for results of types without null | `dummies` |
@@ -23,8 +23,8 @@
 //! What is where in the buffer is said in [`abi`](crate::abi). `pos` and `end` are read from memory each
 //! time, and `pos` is written back with every frame, so a host may look at them, fill or move them
 //! whenever no instrumented code is running. No frame reaches beyond `end`, the memory's end or 2^32 - 1,
-//! the largest `pos`. What is popped lies between the end of the reserve and that limit, and its site
-//! belongs to the function; else a trap.
+//! the largest `pos`. What is popped lies between the end of the reserve and that limit, and its mark
+//! names the function; else a trap.
 
 mod address;
 mod dummies;
@@ -41,14 +41,14 @@ mod tests;
 use crate::abi::{Abi, Buffer, FrameMemory, Operation, SHARED_GLOBALS, StateGlobals};
 use crate::emit::{Additions, Edited, NewTypes, Signature};
 use crate::index::{FuncIdx, GlobalIdx, IndexType, TagIdx};
-use crate::plan::{AddedMemory, Caught, KnownTags, LabelType, Plan};
+use crate::plan::{AddedMemory, Caught, Helpers, KnownTags, LabelType, Plan};
 use crate::read::Module;
 use crate::work;
 pub(super) use address::AddressSink;
 use dummies::Dummies;
 use keepers::Keepers;
 use pads::PadFuncs;
-use slots::Helpers;
+use slots::SlotFuncs;
 use std::collections::BTreeMap;
 use tails::TailFuncs;
 use wasm_encoder::{
@@ -78,8 +78,12 @@ pub(super) struct Runtime {
     limit: FuncIdx,
     /// Gives the address of the frame that is being written.
     room: FuncIdx,
+    /// Ends a frame, and says where.
+    end_frame: FuncIdx,
     /// Ends a frame.
     pub seal: FuncIdx,
+    /// The module's number in marks.
+    pub number: u8,
     /// Whether it is noted where the input's code is in the output.
     pub maps_offsets: bool,
     /// Asks whether there is room for a frame, for functions that are undone by a loop.
@@ -98,8 +102,9 @@ pub(super) struct Runtime {
     /// The exceptions that pads can keep.
     pub tags: KnownTags,
     pads: Option<PadFuncs>,
-    pub multi_value: bool,
-    helpers: BTreeMap<(usize, usize), Helpers>,
+    /// What saves and loads slots, and the functions that do.
+    pub helpers: Helpers,
+    slot_funcs: BTreeMap<(usize, usize), SlotFuncs>,
     pub keepers: Keepers,
     pub dummies: Dummies,
     abi: Abi,
@@ -118,7 +123,7 @@ fn memory_type(memory: AddedMemory) -> MemoryType {
 }
 
 /// The private functions that every module gets, behind those of the protocol and in this order.
-const PRIVATE: [&str; 5] = ["limit", "room", "seal", "probe", "pop"];
+const PRIVATE: [&str; 6] = ["limit", "room", "end_frame", "seal", "probe", "pop"];
 
 /// The function that traps, which is appended where there are guards.
 pub(super) fn unprepared(module: &Module<'_>, abi: Abi) -> FuncIdx {
@@ -160,9 +165,11 @@ impl Runtime {
             begin_resume: FuncIdx::from_usize(module.funcs.len() + resume.unwrap_or(0)),
             limit: private(0),
             room: private(1),
-            seal: private(2),
-            probe: private(3),
-            pop: private(4),
+            end_frame: private(2),
+            seal: private(3),
+            probe: private(4),
+            pop: private(5),
+            number: plan.number,
             callers: BTreeMap::new(),
             resumes: BTreeMap::new(),
             resume_types: Vec::new(),
@@ -171,8 +178,8 @@ impl Runtime {
             any_tag_type: 0,
             tags: plan.tags.clone(),
             pads: None,
-            multi_value: plan.multi_value,
-            helpers: BTreeMap::new(),
+            helpers: plan.helpers.clone(),
+            slot_funcs: BTreeMap::new(),
             keepers: Keepers::default(),
             dummies: Dummies::default(),
             abi: plan.abi,
@@ -202,13 +209,14 @@ impl Runtime {
             self.add(export.name.into(), params, results, body);
         }
         self.funcs.iter_mut().for_each(|func| func.exported = true);
-        let (i32, address) = (ValType::I32, self.address_type());
+        let (i32, i64, address) = (ValType::I32, ValType::I64, self.address_type());
         let bodies = [
             (vec![], vec![address], self.limit_body()),
             (vec![address], vec![address], self.room_body()),
-            (vec![i32, i32, address], vec![i32], self.seal_body()),
+            (vec![i32, i64], vec![address], self.end_frame_body()),
+            (vec![i32, i64], vec![i32], self.seal_body()),
             (vec![address], vec![i32], self.probe_body()),
-            (vec![address, i32, i32], vec![i32], self.pop_body()),
+            (vec![i32], vec![i32], self.pop_body()),
         ];
         for (name, (params, results, body)) in PRIVATE.into_iter().zip(bodies) {
             self.add_private(name, params, results, body);

@@ -2,7 +2,7 @@
 
 use super::Runtime;
 use super::address::AddressSink;
-use crate::abi::{Abi, Operation, State};
+use crate::abi::{Abi, MARK_BYTES, Operation, State};
 use std::ops::RangeInclusive;
 use wasm_encoder::{BlockType, Function, InstructionSink};
 
@@ -141,13 +141,22 @@ impl Runtime {
         }
     }
 
-    /// The address of the reserve, where a frame lies for which there is no room.
+    /// The address in the reserve where the slots of a frame lie for which there is no room.
     pub(super) fn reserve(&self, sink: &mut InstructionSink<'_>) {
+        self.in_own_part(sink, self.layout.reserve + u64::from(MARK_BYTES));
+    }
+
+    /// The address of its mark, in front of them: nothing in the reserve tells how large the frame is but for the mark.
+    pub(super) fn reserved_mark(&self, sink: &mut InstructionSink<'_>) {
+        self.in_own_part(sink, self.layout.reserve);
+    }
+
+    /// The address at this offset of the module's own part of the buffer.
+    fn in_own_part(&self, sink: &mut InstructionSink<'_>, offset: u64) {
         match self.globals.home {
-            None => self.in_buffer(sink, self.layout.reserve),
+            None => self.in_buffer(sink, offset),
             Some(home) => {
-                sink.global_get(home.0).at_const(self.memory, self.layout.reserve);
-                sink.at_add(self.memory);
+                sink.global_get(home.0).at_const(self.memory, offset).at_add(self.memory);
             }
         }
     }

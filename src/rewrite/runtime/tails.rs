@@ -1,12 +1,12 @@
 //! Tail calls: the functions by which a rewind finds out whose frame is on top, and goes on there.
 //!
 //! ```wat
-//! (func $tails_0 (result i32) (local $site i32)
-//!   (local.set $site (call $top))
-//!   (if (i32.gt_u (local.get $site) (i32.const 7))          ;; how many sites come before those of $h
-//!     (then (if (i32.ge_u (i32.sub (local.get $site) (i32.const 8)) (i32.const 2)) (then unreachable))
+//! (func $tails_0 (result i32) (local $owner i32)
+//!   (local.set $owner (call $top))
+//!   (if (i32.ge_u (local.get $owner) (i32.const 8))         ;; the index of $h
+//!     (then (if (i32.ne (local.get $owner) (i32.const 8)) (then unreachable))
 //!           (return_call $h.resume))
-//!     (else (if (i32.ge_u (i32.sub (local.get $site) (i32.const 3)) (i32.const 1)) (then unreachable))
+//!     (else (if (i32.ne (local.get $owner) (i32.const 7)) (then unreachable))
 //!           (return_call $g (i32.const 0))))
 //!   unreachable)
 //! ```
@@ -14,14 +14,12 @@
 //! What is tail-called owns the frame, so nothing is handed on twice.
 
 use super::Runtime;
-use super::address::AddressSink;
 use super::protocol::trap_if;
-use crate::abi::{SITE_BYTES, State};
+use crate::abi::State;
 use crate::index::FuncIdx;
 use crate::plan::{FuncPlan, Plan, TailGroup, TailGroupOrdinal};
 use crate::read::Module;
 use wasm_encoder::{BlockType, Function, InstructionSink, ValType};
-use wasmparser::ValType::I32;
 
 /// The functions that are appended for tail calls.
 #[derive(Default)]
@@ -57,7 +55,7 @@ impl Runtime {
         let i32 = ValType::I32;
         let top = self.add_private("top", vec![], vec![i32], self.top_body());
         let other = self.other_body(top);
-        self.tails.other = Some(self.add_private("other", vec![i32, i32], vec![i32], other));
+        self.tails.other = Some(self.add_private("other", vec![i32], vec![i32], other));
         for (ordinal, group) in plan.tails.groups.iter().enumerate() {
             let results = group.results.iter().map(|ty| self.types.val_type(*ty)).collect();
             let body = self.lookup_body(module, plan, group, top);
@@ -66,30 +64,28 @@ impl Runtime {
         }
     }
 
-    /// `top() -> site`: the number of the site that the frame on top is of.
+    /// `top() -> func`: the function that the frame on top is of, -1 if it is another module's.
     fn top_body(&self) -> Function {
-        let (bytes, base, memory) = (0, 1, self.memory);
-        let mut body = Function::new([(4, self.address_type())]);
+        let (pos, mark, address) = (0, 1, self.address_type());
+        let mut body = Function::new_with_locals_types([address, ValType::I64, address, address]);
         let mut sink = body.instructions();
         // A host that calls an export before the unwind has ended.
         self.is_in(&mut sink, State::Unwinding);
         trap_if(&mut sink);
-        sink.at_const(memory, u64::from(SITE_BYTES)).local_set(bytes);
-        self.last_frame(&mut sink, (bytes, base), (2, 3));
-        sink.local_get(base).frame_load(memory, I32, 0).end();
+        self.last_mark(&mut sink, (pos, mark), (2, 3));
+        self.owner(&mut sink, mark);
+        sink.end();
         body
     }
 
-    /// `other(before, sites) -> bool`: whether the frame on top is of none of these sites. One in the reserve belongs to the function
-    /// that is called.
+    /// `other(func) -> bool`: whether the frame on top is another function's. One in the reserve belongs to the function that is
+    /// called.
     fn other_body(&self, top: FuncIdx) -> Function {
-        let (before, sites) = (0, 1);
         let mut body = Function::new([]);
         let mut sink = body.instructions();
         self.is_in(&mut sink, State::NoRoomReserve);
         sink.if_(BlockType::Empty).i32_const(0).return_().end();
-        sink.call(top.0).local_get(before).i32_sub().i32_const(1).i32_sub();
-        sink.local_get(sites).i32_ge_u().end();
+        sink.call(top.0).local_get(0).i32_ne().end();
         body
     }
 
@@ -113,14 +109,14 @@ impl Runtime {
         body
     }
 
-    /// Goes on in the one of `members` that has the site in local 0. Members are in the order of their sites.
+    /// Goes on in the one of `members` that local 0 says. Members are in order.
     fn look_up(&self, sink: &mut InstructionSink<'_>, module: &Module<'_>, members: &[&FuncPlan]) {
         match members {
             [] => {}
             [member] => self.go_on(sink, module, member),
             _ => {
                 let (lower, upper) = members.split_at(members.len() / 2);
-                sink.local_get(0).i32_const(upper[0].sites_before as i32).i32_gt_u();
+                sink.local_get(0).i32_const(upper[0].func.0 as i32).i32_ge_u();
                 sink.if_(BlockType::Empty);
                 self.look_up(sink, module, upper);
                 sink.else_();
@@ -131,8 +127,7 @@ impl Runtime {
     }
 
     fn go_on(&self, sink: &mut InstructionSink<'_>, module: &Module<'_>, member: &FuncPlan) {
-        sink.local_get(0).i32_const(member.sites_before as i32 + 1).i32_sub();
-        sink.i32_const(member.sites as i32).i32_ge_u();
+        sink.local_get(0).i32_const(member.func.0 as i32).i32_ne();
         trap_if(sink);
         match self.resume_of(member.func) {
             Some(resume) => _ = sink.return_call(resume.0),

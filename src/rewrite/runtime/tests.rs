@@ -2,7 +2,8 @@
 
 use crate::abi::{Abi, Buffer, FrameMemory};
 use crate::index::{GlobalIdx, IndexType, MemoryIdx};
-use crate::plan::{KnownTags, Plan, References, Tails};
+use crate::options::Optimize;
+use crate::plan::{Helpers, KnownTags, Plan, References, Tails};
 use crate::read::Module;
 use wasmparser::{MemArgTarget, Operator, ValType};
 
@@ -22,7 +23,8 @@ fn output(wat: &str, ordinal: usize) -> Vec<u8> {
         memory,
         added_memory: None,
         buffer: Buffer::lay_out(Abi::WpkFork, memory.address, globals, 64),
-        multi_value: true,
+        number: 0,
+        helpers: Helpers::of(&[], true, Optimize::Balanced),
         called_imports: Vec::new(),
         tags: KnownTags::default(),
         references: References::default(),

@@ -102,14 +102,17 @@ fn another_export_traps() {
 fn another_functions_frame_traps() {
     for module in modules() {
         let (host, pos) = unwound(module);
-        // The number of the site of the outermost frame, replaced by each that there may be, and more.
-        let own = host.read(pos - 4);
+        // The mark of the outermost frame: whose it is, replaced by each function that there may be, and more; and by other modules.
+        const FUNCS: u64 = (1 << 20) - 1;
+        let [low, high] = [pos - 8, pos - 4].map(|at| host.read(at));
+        let others = (0..40).chain([FUNCS, 1 << 19]).map(|func| low & !FUNCS | func);
+        let others = others.filter(|other| *other != low).map(|other| (pos - 8, other));
+        let modules = (25..32).map(|bit| (pos - 4, high ^ 1 << bit));
         let memory = host.memory.data(&host.store).to_vec();
-        for number in (0..20).chain([u64::from(u32::MAX), 1 << 31]).filter(|number| *number != own)
-        {
+        for (at, word) in others.chain(modules) {
             let mut host = over(module, &memory);
-            host.write(pos - 4, number);
-            assert_traps(rewind(&mut host, BEGINS[0], "run"), &format!("site {number}"));
+            host.write(at, word);
+            assert_traps(rewind(&mut host, BEGINS[0], "run"), &format!("{word:#x} at {at}"));
         }
     }
 }
