@@ -124,6 +124,7 @@ mod regions;
 mod saved;
 mod skeleton;
 mod spilling;
+mod stand_ins;
 mod steps;
 mod suspects;
 mod tails;
@@ -141,6 +142,7 @@ pub use pads::{KnownTag, KnownTags, Pad, PadOrdinal};
 pub use references::{Counts, NUMBER_BYTES, References, is_exception, nullable, table_type};
 pub use refuse::least_bytes;
 pub use regions::Region;
+pub use stand_ins::{StandIns, stand_ins};
 pub use tails::{HandsOn, TailGroup, TailGroupOrdinal, Tails};
 
 use crate::abi::{Abi, Buffer, FrameMemory, Mark, low_bits};
