@@ -134,12 +134,10 @@ impl Runtime {
         sink.local_get(0).i32_const(member.sites_before as i32 + 1).i32_sub();
         sink.i32_const(member.sites as i32).i32_ge_u();
         trap_if(sink);
-        match self.resume_of(member.func) {
-            Some(resume) => _ = sink.return_call(resume.0),
-            None => {
-                self.dummies(module.func_type(member.func).params(), sink);
-                sink.return_call(member.func.0);
-            }
+        if self.has_resume(member.func) {
+            return self.return_call_resume(member.func, sink);
         }
+        self.dummies(module.func_type(member.func).params(), sink);
+        sink.return_call(member.func.0);
     }
 }
