@@ -39,7 +39,7 @@ mod globals;
 
 pub use address::{AddressType, FrameMemory};
 pub use buffer::Buffer;
-pub use detect::{instrumented, state_getter};
+pub use detect::{has_resume_module, instrumented, state_getter};
 pub(crate) use frame::type_ordinal;
 pub use frame::{FRAME_ALIGN_LOG2, SITE_BYTES, SLOT_TYPES, slot_bytes};
 pub use globals::{StateGlobals, shared_globals};
