@@ -51,7 +51,9 @@ fn resume_module_is_used(args: &Instrument) {
         error("--resume-module would have no effect: --optimize size puts no function apart");
     }
     if is_dash(output) && is_dash(resumes) {
-        error("the standard output can be written once, and --output and --resume-module both name it");
+        error(
+            "the standard output can be written once, and --output and --resume-module both name it",
+        );
     }
 }
 

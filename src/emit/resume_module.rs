@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::index::{FuncIdx, GlobalIdx, MemoryIdx, TableIdx, TagIdx, TypeIdx};
 use crate::limits::Limit;
 use crate::read::{Module, features};
+use crate::work;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -190,6 +191,7 @@ impl ResumeModule {
             let mut function = places.new_function_with_parsed_locals(&body).map_err(unreadable)?;
             let mut reader = body.get_operators_reader().map_err(|e| Error::misread(&e))?;
             while !reader.eof() {
+                work::count(1);
                 function.instruction(&places.parse_instruction(&mut reader).map_err(unreadable)?);
             }
             Ok(function.into_raw_body())
@@ -256,6 +258,7 @@ impl ResumeModule {
         let types = NewTypes::new(main);
         let mut imports = ImportSection::new();
         for entity in &self.used.entities {
+            work::count(1);
             let Some(name) = exports.get(entity) else {
                 return Err(Error::Internal(format!("the main file doesn't export {entity:?}")));
             };
@@ -315,7 +318,11 @@ fn unreadable(error: reencode::Error<Infallible>) -> Error {
 }
 
 /// The type of an entity of the main file; type indices mean the same in both.
-fn entity_type(main: &Module<'_>, types: &NewTypes, (kind, index): (Kind, u32)) -> Result<EntityType> {
+fn entity_type(
+    main: &Module<'_>,
+    types: &NewTypes,
+    (kind, index): (Kind, u32),
+) -> Result<EntityType> {
     let mut same = RoundtripReencoder;
     Ok(match kind {
         Kind::Func => EntityType::Function(main.funcs[FuncIdx(index)].ty.0),
@@ -351,6 +358,7 @@ impl Used {
         let mut used = Used::default();
         let operators = function_body(body).get_operators_reader();
         for operator in operators.map_err(|error| Error::misread(&error))? {
+            work::count(1);
             let operator = operator.map_err(|error| Error::misread(&error))?;
             if let Operator::RefFunc { function_index } = operator {
                 used.referred.insert(function_index);

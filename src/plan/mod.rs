@@ -389,8 +389,7 @@ impl Plan {
         analysis.precision.require_proof()?;
         let funcs = functions_with_sites(module, analysis);
         let (memory, added_memory) = memory::of_frames(module, &options.frames_in)?;
-        let mut found =
-            RefusalsSoFar::in_module(module, options, added_memory, !funcs.is_empty())?;
+        let mut found = RefusalsSoFar::in_module(module, options, added_memory, !funcs.is_empty())?;
         let basis = Basis::find(module, analysis, options, &funcs)?;
         let planner = basis.planner(module);
         let plans = each(basis.calls.with_frames(), |func, scratch| {

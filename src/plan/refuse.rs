@@ -138,9 +138,8 @@ fn reserved_names(module: &Module<'_>, options: &Options, own_memory: bool) -> V
     } else {
         names.filter(|name| exports().any(|export| export == *name)).collect()
     };
-    let what = |name| {
-        format!("the export name `{}` is reserved for the {} ABI", escape(name), abi.name())
-    };
+    let what =
+        |name| format!("the export name `{}` is reserved for the {} ABI", escape(name), abi.name());
     let refusal = |name| Refusal::of_module(RefusalKind::ReservedName, what(name));
     taken.into_iter().map(refusal).collect()
 }

@@ -73,7 +73,8 @@ pub(crate) fn resumes_nothing(plan: &Plan) -> Option<String> {
 /// `instrumented 224 of 507 functions, with 1190 sites and no guards: from 246131 to 290652 bytes (1.181×)`.
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Summary { functions, instrumented, sites, guards, bytes_before, bytes_after, .. } = self;
+        let Summary { functions, instrumented, sites, guards, bytes_before, bytes_after, .. } =
+            self;
         write!(f, "instrumented {instrumented} of {}", count(*functions, "function"))?;
         write!(f, ", with {}", count(*sites, "site"))?;
         match guards {

@@ -113,9 +113,8 @@ pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Rewritten> {
     });
     let resumes = resumes.transpose()?;
     if let Some(resumes) = &resumes {
-        additions.export_for(module, resumes, |kind, index| {
-            plan.abi.for_resume_module(kind, index)
-        });
+        additions
+            .export_for(module, resumes, |kind, index| plan.abi.for_resume_module(kind, index));
     }
     let rewritten = emit::assemble(module, &additions, bodies)?;
     let resume_module = resumes.map(|resumes| {

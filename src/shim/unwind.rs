@@ -38,7 +38,9 @@ pub(super) fn check(
     let Some(state) = state_global(module)? else { return Ok(()) };
     if abi::has_resume_module(module) {
         return Err(Error::UnsupportedModule {
-            what: "the module is instrumented, and has a resume module that makes its calls once more".into(),
+            what:
+                "the module is instrumented, and has a resume module that makes its calls once more"
+                    .into(),
             advice: "repair the module first, then instrument it; or do both in one command".into(),
         });
     }

@@ -111,3 +111,65 @@ fn fills_the_table(resumes: &Module<'_>) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+    use crate::options::{EntryPattern, Optimize, Options};
+    use crate::read::Module;
+
+    const WAT: &str = r#"(module
+        (import "k" "fork" (func $fork (result i32)))
+        (memory (export "memory") 1)
+        (global $sum (mut i32) (i32.const 0))
+        (func $leaf (export "leaf") (param i32)
+            (global.set $sum (call $fork))
+            (i32.store (i32.const 0) (local.get 0)))
+        (func $more (export "more") (call $leaf (i32.const 1)) (call $leaf (i32.const 2))))"#;
+
+    /// Whether the resume module passes after `change` was made to its text.
+    fn passes(change: impl FnOnce(&str) -> String) -> bool {
+        let options = Options::default().entries([EntryPattern::exact("k", "fork")]);
+        let options = options.optimize(Optimize::Speed).resume_module(true);
+        let output = crate::instrument(WAT.as_bytes(), &options).unwrap();
+        let text = wasmprinter::print_bytes(output.resume_module.unwrap()).unwrap();
+        let changed = wat::parse_str(change(&text)).unwrap();
+        check(&Module::read(&output.wasm).unwrap(), &changed).is_ok()
+    }
+
+    /// Whether it passes with a part replaced, once.
+    #[track_caller]
+    fn passes_with(part: &str, other: &str) -> bool {
+        passes(|text| {
+            assert!(text.contains(part), "{text}");
+            text.replacen(part, other, 1)
+        })
+    }
+
+    #[test]
+    fn that_of_the_module_is_accepted() {
+        assert!(passes(str::to_owned));
+    }
+
+    #[test]
+    fn every_other_is_rejected() {
+        let last = "  (@producers";
+        let changes = [
+            ("(import \"wpk_fork\" \"memory\"", "(import \"wpk_fork\" \"memory2\""),
+            ("(import \"wpk_fork\" \"memory\"", "(import \"env\" \"memory\""),
+            ("\"memory\" (memory (;0;) 1)", "\"memory\" (memory (;0;) 2)"),
+            ("(mut i32)", "i32"),
+            ("2 2 funcref", "2 3 funcref"),
+            ("(elem (;0;) (i32.const 0)", "(elem (;0;) (i32.const 1)"),
+            (last, "  (func) (@producers"),
+            (last, "  (func $f) (start $f) (@producers"),
+            (last, "  (func (export \"f\")) (@producers"),
+            (last, "  (global i32 (i32.const 0)) (@producers"),
+            (last, "  (type (func (param i64 i64))) (@producers"),
+            (last, "  (data \"x\") (@producers"),
+        ];
+        for (part, other) in changes {
+            assert!(!passes_with(part, other), "{part} became {other}");
+        }
+    }
+}

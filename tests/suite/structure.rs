@@ -128,9 +128,12 @@ fn index_spaces_only_grow_in(original: &[u8], output: &Output) -> Result<(), Str
 /// `wpk_fork_func12`, `wpk_fork_resume_table_0123456789abcdef`
 fn is_for_resume_module(name: &str) -> bool {
     let kinds = ["func", "table", "memory", "global", "tag", "resume_table_"];
-    kinds.iter().any(|kind| name.strip_prefix("wpk_fork_").is_some_and(|name| {
-        name.strip_prefix(kind).is_some_and(|number| number.chars().all(|c| c.is_ascii_hexdigit()))
-    }))
+    kinds.iter().any(|kind| {
+        name.strip_prefix("wpk_fork_").is_some_and(|name| {
+            name.strip_prefix(kind)
+                .is_some_and(|number| number.chars().all(|c| c.is_ascii_hexdigit()))
+        })
+    })
 }
 
 #[test]
