@@ -7,7 +7,7 @@
 //! is added, so no index of the input changes its meaning. Custom sections that speak of code by its
 //! offset stay if every body stays where it was in the code section; else they are left out, and a
 //! build id is renewed. A section that the input lacks goes where readers expect it. (`import_globals` alone adds imports, of
-//! globals, before anything else looks at the module.)
+//! globals, before anything else looks at the module; and `resume_module` writes another module, of what was rewritten.)
 
 mod build_id;
 mod custom;

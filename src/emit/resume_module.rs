@@ -28,6 +28,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
+use std::sync::Arc;
 use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
 use wasm_encoder::{
     CodeSection, ConstExpr, ElementSection, Elements, EntityType, FunctionSection, GlobalType,
@@ -402,7 +403,7 @@ impl Reencode for Used {
 /// The numbers that everything has in the resume module.
 #[derive(Clone)]
 struct Places {
-    entities: std::sync::Arc<BTreeMap<(Kind, u32), u32>>,
+    entities: Arc<BTreeMap<(Kind, u32), u32>>,
     /// The number of the first of the module's own functions, as the bodies have it, and as it is.
     first: u32,
     imported: u32,
@@ -417,7 +418,7 @@ impl Places {
         };
         let entities: BTreeMap<_, _> = kinds.into_iter().flat_map(of_kind).collect();
         Places {
-            entities: std::sync::Arc::new(entities),
+            entities: Arc::new(entities),
             first: module.funcs.first().map_or(u32::MAX, |func| func.index.0),
             imported: module.imported(Kind::Func).count() as u32,
         }
