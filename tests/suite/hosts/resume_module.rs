@@ -1,10 +1,13 @@
 //! A resume module and its host: when it must be there, what happens if it isn't, and that one of another build can't be used.
 
 use super::{NORMAL, UNWINDING};
-use crate::exec::program::{FUEL, engine};
+use crate::engine::config;
+use crate::exec::program::FUEL;
+use std::num::NonZero;
+use std::sync::OnceLock;
 use wasm_fork::{EntryPattern, Optimize, Options, Output};
 use wasmtime::{
-    AsContextMut, Caller, Instance, Linker, Module, Result, Store, TypedFunc, format_err,
+    AsContextMut, Caller, Engine, Instance, Linker, Module, Result, Store, TypedFunc, format_err,
 };
 
 const MODULE: &str = r#"(module
@@ -22,6 +25,16 @@ const ROOMY: i32 = 4096;
 /// What the entry returns, and what `run(5)` does then.
 const ANSWER: i32 = 3;
 const RESULT: i32 = 81;
+
+/// One whose traps say where they come from.
+fn engine() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| {
+        let mut config = config();
+        config.wasm_backtrace_max_frames(NonZero::new(8));
+        Engine::new(&config).expect("the engine supports these proposals")
+    })
+}
 
 fn instrumented(text: &str) -> Output {
     let options = Options::default().entries([EntryPattern::exact("env", "fork")]);
