@@ -11,7 +11,7 @@
 //! | see why a function is among them, or isn't | [`explain`] |
 //! | see what would make it smaller; what it costs, function by function | [`advise`], [`stats`] |
 //! | find the import to save the stack at | [`imports`] |
-//! | check an output once more | [`verify()`] |
+//! | check an output once more | [`verify()`], [`verify_pair`] |
 //! | repair indirect calls by another type | [`shim()`], [`shim_report`] |
 //!
 //! # After the linker
@@ -132,6 +132,7 @@ use emit::Emitted;
 use plan::Plan;
 use read::{Module, text_to_binary};
 use report::stats::Planned;
+use rewrite::Rewritten;
 use shim::{ShimOptions, ShimOutput};
 use std::borrow::Cow;
 
@@ -141,6 +142,9 @@ use std::borrow::Cow;
 pub struct Output {
     /// The rewritten module.
     pub wasm: Vec<u8>,
+    /// Its resume module, if [`Options::resume_module`] asks for it: an instance of it belongs to one of the rewritten module, whose
+    /// exports it imports from `wpk_fork`.
+    pub resume_module: Option<Vec<u8>>,
     /// The closure that was instrumented.
     pub report: Report,
     /// What was done, in figures.
@@ -164,25 +168,35 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
 fn instrumented(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Output> {
     let report = report(module, analysis, options.abi)?;
     if !analysis.may_unwind() {
-        let (warnings, summary) = (report.warnings.clone(), Summary::untouched(module));
-        let offsets = OffsetMap::identity(module.bytes.len());
-        return Ok(Output { wasm: module.bytes.to_vec(), report, summary, warnings, offsets });
+        return untouched(module, report, options);
     }
     stage("plan");
     let plan = Plan::make(module, analysis, options)?;
     let summary = Summary::new(module, &plan);
     let undone = report::undone::warning(&plan);
+    let resumes_nothing = report::summary::resumes_nothing(&plan);
     stage("rewrite");
-    let rewritten = rewrite::rewrite(module, plan)?;
+    let Rewritten { module: rewritten, resume_module } = rewrite::rewrite(module, plan)?;
     stage("verify");
-    verify::verify(module, analysis, options.abi, &rewritten.wasm)?;
-    let summary = Summary { bytes_after: rewritten.wasm.len(), ..summary };
+    let resumes = resume_module.as_deref();
+    verify::verify(module, analysis, options.abi, &rewritten.wasm, resumes)?;
+    let summary = summary.with_sizes(&rewritten.wasm, resumes);
     let dropped = emit::left_out(&rewritten.dropped);
     let memory = plan::memory_remark(module, &options.frames_in);
     let warnings = report.warnings.iter().cloned().chain(memory).chain(undone).chain(dropped);
-    let warnings = warnings.collect();
+    let warnings = warnings.chain(resumes_nothing).collect();
     let Emitted { wasm, offsets, .. } = rewritten;
-    Ok(Output { wasm, report, summary, warnings, offsets })
+    Ok(Output { wasm, resume_module, report, summary, warnings, offsets })
+}
+
+/// The output for a module in which nothing unwinds: the input.
+fn untouched(module: &Module<'_>, report: Report, options: &Options) -> Result<Output> {
+    let wasm = module.bytes.to_vec();
+    let resume_module = options.resume_module.then(|| rewrite::empty_resume_module(module));
+    let resume_module = resume_module.transpose()?;
+    let summary = Summary::untouched(module).with_sizes(&wasm, resume_module.as_deref());
+    let (warnings, offsets) = (report.warnings.clone(), OffsetMap::identity(wasm.len()));
+    Ok(Output { wasm, resume_module, report, summary, warnings, offsets })
 }
 
 /// Finds which functions of a module (binary or text) can be on the stack when an entry is called, and what
@@ -225,7 +239,7 @@ pub fn stats(input: &[u8], options: &Options) -> Result<Stats> {
         let planned = Planned::new(module, &plan);
         stage("rewrite");
         let rewritten = rewrite::rewrite(module, plan)?;
-        Ok(planned.with_sizes(&rewritten))
+        Ok(planned.with_sizes(&rewritten.module))
     })
 }
 
@@ -273,9 +287,32 @@ pub fn imports(input: &[u8]) -> Result<Imports> {
 /// # Errors
 /// As [`analyze()`]; [`Error::Unfaithful`] if it is something else.
 pub fn verify(input: &[u8], output: &[u8], options: &Options) -> Result<()> {
+    verify_with(input, output, None, options)
+}
+
+/// The same for an output with its resume module: that it fits, too.
+///
+/// # Errors
+/// As [`verify()`].
+pub fn verify_pair(
+    input: &[u8],
+    output: &[u8],
+    resume_module: &[u8],
+    options: &Options,
+) -> Result<()> {
+    verify_with(input, output, Some(resume_module), options)
+}
+
+fn verify_with(
+    input: &[u8],
+    output: &[u8],
+    resume_module: Option<&[u8]>,
+    options: &Options,
+) -> Result<()> {
     prepared(input, options, |module, analysis, options| {
         stage("verify");
-        verify::verify(module, analysis, options.abi, output).map_err(|error| match error {
+        let verified = verify::verify(module, analysis, options.abi, output, resume_module);
+        verified.map_err(|error| match error {
             Error::Internal(reason) => Error::Unfaithful { reason },
             error => error,
         })

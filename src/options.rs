@@ -298,6 +298,9 @@ pub struct Options {
     /// The forms of single functions, by their indices in the function index space, which go before `optimize`. A function
     /// that can't have the form is rewritten in place.
     pub forms: BTreeMap<u32, Form>,
+    /// Whether the resume functions go into a module of their own: [`Output::resume_module`](crate::Output::resume_module). The
+    /// output then has two tables at least where it has one already, which engines need the reference types proposal for.
+    pub resume_module: bool,
     /// The protocol that the output speaks.
     pub abi: Abi,
     /// Which memory frames go to.
@@ -330,6 +333,7 @@ impl Default for Options {
             optimize: Optimize::default(),
             cpu_profile: None,
             forms: BTreeMap::new(),
+            resume_module: false,
             abi: Abi::default(),
             frames_in: FramesIn::default(),
             map_offsets: false,
@@ -408,6 +412,13 @@ impl Options {
     #[must_use]
     pub fn form(mut self, func: u32, form: Form) -> Options {
         self.forms.insert(func, form);
+        self
+    }
+
+    /// Sets whether the resume functions go into a module of their own.
+    #[must_use]
+    pub fn resume_module(mut self, apart: bool) -> Options {
+        self.resume_module = apart;
         self
     }
 

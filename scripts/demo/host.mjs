@@ -1,11 +1,13 @@
-// Runs an instrumented module that forks: node host.mjs MODULE
+// Runs an instrumented module that forks: node host.mjs MODULE [RESUME_MODULE]
 import { readFileSync } from "node:fs";
 
 const NORMAL = 0, UNWINDING = 1, REWINDING = 2, NO_ROOM = 3;
 const BUFFER_BYTES = 65536;
 const EAGAIN = 11;
 
-const module = new WebAssembly.Module(readFileSync(process.argv[2]));
+const [file, resumeFile] = process.argv.slice(2);
+const module = new WebAssembly.Module(readFileSync(file));
+let resumeModule; // compiled when it is first needed
 const waiting = []; // processes whose stack is in their memory, to be rewound
 let lastPid = 1;
 
@@ -28,10 +30,19 @@ class Process {
     }
   }
 
+  // Gives the instance its resume functions, where those are in a module of their own.
+  prepare() {
+    if (!resumeFile || this.canResume) return;
+    resumeModule ??= new WebAssembly.Module(readFileSync(resumeFile));
+    new WebAssembly.Instance(resumeModule, { wpk_fork: this.wasm });
+    this.canResume = true;
+  }
+
   // The entry: called once by the program, and again at the end of each rewind.
   fork() {
     switch (this.wasm.wpk_fork_state()) {
       case NORMAL: {
+        this.prepare();
         const end = this.buffer + BUFFER_BYTES;
         new DataView(this.memory.buffer).setUint32(this.buffer + 4, end, true);
         this.wasm.wpk_fork_unwind_begin(this.buffer);
@@ -48,7 +59,10 @@ class Process {
 
   // Calls the export from its start (`rewind` false) or from where its stack was saved.
   run(rewind) {
-    if (rewind) this.wasm.wpk_fork_rewind_begin(this.buffer);
+    if (rewind) {
+      this.prepare();
+      this.wasm.wpk_fork_rewind_begin(this.buffer);
+    }
     this.wasm.run(80); // on a rewind the arguments don't matter
     if (this.wasm.wpk_fork_state() !== UNWINDING) return; // the program has ended
     this.wasm.wpk_fork_unwind_end();

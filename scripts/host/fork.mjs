@@ -6,6 +6,9 @@
 //   copied(parent, child)  the child, a new instance, has a copy of the memory: copies what else it needs
 //   rewind(process)        before the same export is called again: begins the rewind
 //
+// A program that was instrumented with a resume module needs an instance of that for each of its own that unwinds or rewinds, and a
+// program that never forks none: it is compiled when the first process forks.
+//
 // The frames lie in a buffer that is appended to the program's memory at its first fork, so a copy of the memory, the
 // child's, has them too. Behind the buffer's end lie a few bytes that nobody may write.
 import { E } from './errno.mjs';
@@ -71,7 +74,17 @@ export class WpkFork {
     }
   }
 
+  /** Gives the process its resume functions, if they are in a module of their own: before it unwinds, since that may be undone. */
+  #prepare(process) {
+    const { program, instance } = process;
+    if (process.prepared === instance) return;
+    if (program.resumes) program.resumeModule ??= new WebAssembly.Module(program.resumes);
+    if (program.resumeModule) new WebAssembly.Instance(program.resumeModule, { wpk_fork: instance.exports });
+    process.prepared = instance;
+  }
+
   #unwind(process) {
+    this.#prepare(process);
     const { at, end } = process.forkBuffer;
     process.memory.view.setUint32(at + 4, end, true);
     process.instance.exports.wpk_fork_unwind_begin(at);
@@ -94,6 +107,7 @@ export class WpkFork {
 
   /** The parent goes on in its instance, where a handler may have run meanwhile: its globals stay as they are. */
   rewind(process) {
+    this.#prepare(process);
     const exports = process.instance.exports;
     const begin = process.isFresh ? exports.wpk_fork_rewind_begin : exports.wpk_fork_resume_begin;
     process.isFresh = false;

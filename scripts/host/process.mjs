@@ -61,6 +61,7 @@ export class Process {
     const { fs } = this.kernel;
     const node = fs.find(FileSystem.resolve(this.directory, this.image.path));
     node.module ??= await WebAssembly.compile(node.content());
+    this.program = node;
     this.module = node.module;
     this.forkBuffer = null;
     this.signals.delivers = WebAssembly.Module.imports(this.module).some(({ name }) => name === 'kernel_next_signal');
@@ -88,8 +89,8 @@ export class Process {
     const { kernel } = this;
     kernel.forks++;
     const child = new Process(kernel, this.pid);
-    const { group, directory, umask, image, module, forkBuffer, forkStart } = this;
-    Object.assign(child, { group, directory, umask, image, module, forkBuffer, forkStart });
+    const { group, directory, umask, image, program, module, forkBuffer, forkStart } = this;
+    Object.assign(child, { group, directory, umask, image, program, module, forkBuffer, forkStart });
     this.descriptors.copyTo(child.descriptors);
     child.signals.inherit(this.signals);
     await child.#instantiate();

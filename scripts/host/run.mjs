@@ -6,6 +6,7 @@
 //   --room BYTES   the size of the fork buffer; --fixed: a fork that needs more fails, instead of getting more
 //   --stdin        hand standard input to the program
 //   --fs           put a file into the guests' file system
+//   --resume-module FILE  PROGRAM's resume functions, where it was instrumented with such a module
 //   --exec GUEST   put PROGRAM under this name (/bin/NAME otherwise); /bin/sh is PROGRAM unless --fs gives one
 //
 // Exits with the program's status; 70 when a guest crashed or asked for a system call that is not there.
@@ -24,6 +25,7 @@ const options = {
   stdin: { type: 'boolean' },
   fs: { type: 'string', multiple: true, default: [] },
   exec: { type: 'string' },
+  'resume-module': { type: 'string' },
 };
 // What follows the program's name are its own arguments, even when they look like options.
 const { tokens } = parseArgs({ args: argv, options, strict: false, allowPositionals: true, tokens: true });
@@ -39,6 +41,7 @@ const load = (host, guest) => kernel.fs.writeFile(guest, new Uint8Array(fs.readF
 const name = path.basename(program).replace(/\..*/, '');
 const guest = values.exec ?? `/bin/${name}`;
 const node = load(program, guest);
+if (values['resume-module']) node.resumes = fs.readFileSync(values['resume-module']);
 kernel.fs.link('/bin/sh', node);
 for (const pair of values.fs) load(...pair.split('='));
 

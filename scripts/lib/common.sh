@@ -35,14 +35,24 @@ find_tool() {
   [ -x "$wasm_fork" ] || die "no wasm-fork at $wasm_fork"
 }
 
-# The ways to optimize that WAY names: `all`; `turn`, one that changes from commit to commit; or one by its name.
+# The ways to rewrite functions that WAY names, one a word: `size`, `balanced`, `speed`, or one of the last two with `+resume-module`
+# behind; `all`; or `turn`, one that changes from commit to commit.
 optimize_ways() { # WAY
-  local ways=(size balanced speed)
+  local ways=(size balanced speed balanced+resume-module speed+resume-module)
   case $1 in
     all) echo "${ways[@]}" ;;
-    turn) echo "${ways[$(git -C "$root" rev-list --count HEAD) % 3]}" ;;
-    size | balanced | speed) echo "$1" ;;
-    *) die "--optimize takes size, balanced, speed, turn or all, not $1" ;;
+    turn) echo "${ways[$(git -C "$root" rev-list --count HEAD) % ${#ways[@]}]}" ;;
+    size | balanced | speed | balanced+resume-module | speed+resume-module) echo "$1" ;;
+    *) die "--optimize takes size, balanced, speed, turn or all, and balanced and speed with a resume module, not $1" ;;
+  esac
+}
+
+# The same for a command with the option --resume-module: with one wherever functions are apart.
+with_resume_module() { # WAY
+  case $1 in
+    all | turn) echo balanced+resume-module speed+resume-module ;;
+    balanced | speed) echo "$1+resume-module" ;;
+    *) die "--resume-module goes with --optimize balanced, speed, or all, not $1" ;;
   esac
 }
 

@@ -1,8 +1,9 @@
 // Runs a WASI command, original or instrumented, with unwinds and rewinds forced on it:
 //
 //   node wasi.mjs '{"file": …, "mode": …, "entries": [MODULE.NAME…], "argv0": …, "args": […], "dirs": {…}, "env": {…},
-//                  "stubs": …, "stats": FILE}'
+//                  "stubs": …, "stats": FILE, "resumes": …}'
 //
+//   resumes  the file of its resume module, if it has one: compiled and instantiated when the stack is unwound for the first time
 //   mode  off      the entries are called as they are
 //         same     each call of an entry unwinds the stack, rewinds it in the same instance, and then does its work
 //         fresh    the same, but rewinding a new instance over a copy of the memory, which goes on in place of the old
@@ -17,7 +18,7 @@ import { WASI } from 'node:wasi';
 import { trap } from '../host/leave.mjs';
 import { GuestMemory } from '../host/memory.mjs';
 
-const { file, mode, entries, argv0, args = [], dirs = {}, env = {}, stubs, stats } = JSON.parse(process.argv[2]);
+const { file, mode, entries, argv0, args = [], dirs = {}, env = {}, stubs, stats, resumes } = JSON.parse(process.argv[2]);
 const FIRST_ROOM = 256;
 const NORMAL = 0;
 const UNWINDING = 1;
@@ -35,7 +36,9 @@ const wasi = new WASI({ version: isOld ? 'unstable' : 'preview1', args: [argv0, 
 const setMemory = Object.getOwnPropertySymbols(wasi).find(({ description }) => description === 'kSetMemory');
 if (!setMemory) throw new Error('this Node keeps its WASI memory elsewhere; Node 26 is expected');
 
+let resumeModule = null; // compiled
 let instance; // the one that runs
+let canResume = false; // whether it has its resume functions
 let memory; // its memory
 let buffer = null; // { at, end, start }; the same in a copy of the memory
 let pending = null; // the arguments of the entry's call that is being unwound and rewound
@@ -49,6 +52,7 @@ const leave = (reason) => {
 
 const use = (next) => {
   instance = next;
+  canResume = false;
   memory = new GuestMemory(instance.exports.memory);
   wasi[setMemory](instance.exports.memory);
 };
@@ -58,7 +62,16 @@ const allocate = (room) => {
   buffer.end = buffer.at + room;
 };
 
+/** Gives the instance its resume functions. A stack that is rewound runs through them, and so does one for which there is no room. */
+const prepare = () => {
+  if (canResume || !resumes) return;
+  resumeModule ??= new WebAssembly.Module(fs.readFileSync(resumes));
+  new WebAssembly.Instance(resumeModule, { wpk_fork: instance.exports });
+  canResume = true;
+};
+
 const unwind = () => {
+  prepare();
   if (mode === 'refused') buffer.end = buffer.at + 8 + ((counts.refused * 20) % 512);
   memory.view.setUint32(buffer.at + 4, buffer.end, true);
   instance.exports.wpk_fork_unwind_begin(buffer.at);
@@ -140,6 +153,7 @@ const call = () => {
 
 const rewind = ({ fresh }) => {
   counts.rewinds++;
+  prepare();
   const { wpk_fork_rewind_begin, wpk_fork_resume_begin } = instance.exports;
   (fresh ? wpk_fork_rewind_begin : wpk_fork_resume_begin)(buffer.at);
   return call();

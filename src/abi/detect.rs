@@ -33,6 +33,13 @@ pub fn state_getter(module: &Module<'_>) -> Option<FuncIdx> {
     })
 }
 
+/// Whether the module has its resume functions in another, under whichever protocol.
+pub fn has_resume_module(module: &Module<'_>) -> bool {
+    let prefixes = Abi::ALL.map(|abi| abi.resume_table(""));
+    let is_table = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
+    module.exports.iter().any(|export| is_table(export.name))
+}
+
 /// Whether an exported function is Asyncify's `start_unwind` under another name, as minifiers
 /// leave it: it sets a global to 1, keeps its parameter in another, and traps if the position it
 /// points at is beyond the end.

@@ -14,6 +14,7 @@
 //! | what is in a frame's cells | [`slot_bytes`], [`Mark`] |
 //! | in which memory it all lies, and how addresses are calculated | [`FrameMemory`], [`AddressType`] |
 //! | by which export references are let go that a module keeps | [`Abi::release`] |
+//! | what a resume module imports | [`RESUME_IMPORTS`], [`Abi::for_resume_module`], [`Abi::resume_table`] |
 //! | which modules speak a protocol already | [`instrumented`] |
 //!
 //! # What the host must do
@@ -38,13 +39,13 @@ mod globals;
 
 pub use address::{AddressType, FrameMemory};
 pub use buffer::Buffer;
-pub use detect::{instrumented, state_getter};
+pub use detect::{has_resume_module, instrumented, state_getter};
 pub use frame::{FRAME_ALIGN_LOG2, MARK_BYTES, Mark, SLOT_TYPES, slot_bytes};
 pub(crate) use frame::{low_bits, type_ordinal};
 pub use globals::{StateGlobals, shared_globals};
 
 use std::ops::RangeInclusive;
-use wasmparser::ValType;
+use wasmparser::{ExternalKind, ValType};
 
 /// The protocol between the instrumented module and its host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,6 +73,9 @@ pub const SHARED_GLOBALS: [&str; 3] =
 
 /// The module that the shared globals are imported from, which is where dynamic linkers find what another module exports.
 pub const SHARED_MODULE: &str = "env";
+
+/// The module name that a resume module imports everything from: what the module exports that it belongs to.
+pub const RESUME_IMPORTS: &str = "wpk_fork";
 
 /// What the host asks of the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,6 +248,24 @@ impl Abi {
                 format!("wpk_fork_references{ordinal}")
             }
         }
+    }
+
+    /// The export name of what is exported for the resume module, where the module didn't export it: by its kind, and its index in the
+    /// index space of that.
+    pub(crate) fn for_resume_module(self, kind: ExternalKind, index: u32) -> String {
+        let kind = match kind {
+            ExternalKind::Func | ExternalKind::FuncExact => "func",
+            ExternalKind::Table => "table",
+            ExternalKind::Memory => "memory",
+            ExternalKind::Global => "global",
+            ExternalKind::Tag => "tag",
+        };
+        self.private_name(&format!("{kind}{index}"))
+    }
+
+    /// The export name of the table that the resume module fills; `pair` tells this module and that one from all others.
+    pub(crate) fn resume_table(self, pair: &str) -> String {
+        self.private_name(&format!("resume_table_{pair}"))
     }
 
     /// The name of something that is appended but not exported.

@@ -6,7 +6,7 @@
 //! Nothing is forced to disk: this is as durable as what compilers and linkers write.
 
 use super::failure::{Failure, Result};
-use super::replace::{Attributes, directory, replace};
+use super::replace::{Attributes, Prepared, directory};
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
@@ -164,7 +164,45 @@ impl Destination {
         self.write_with(bytes, None)
     }
 
+    /// Whether both are the same file.
+    pub(super) fn is(&self, other: &Destination) -> bool {
+        match (self, other) {
+            (Destination::File { path, .. }, Destination::File { path: other, .. }) => {
+                same_place(path, other)
+            }
+            _ => false,
+        }
+    }
+
     fn write_with(&self, bytes: &[u8], input: Option<&Attributes>) -> Result<()> {
+        let prepared = self.prepare(bytes, input)?;
+        self.send(bytes)?;
+        prepared.map_or(Ok(()), |prepared| self.place(prepared))
+    }
+
+    /// Writes all that a regular file is going to have beside its place.
+    fn prepare(&self, bytes: &[u8], input: Option<&Attributes>) -> Result<Option<Prepared>> {
+        let Destination::File { path, old } = self else { return Ok(None) };
+        let prepared = Prepared::beside(path, bytes, old.as_ref(), input.or(old.as_ref()));
+        prepared.map(Some).map_err(failed("write", &path.display()))
+    }
+
+    /// Puts a file into its place.
+    fn place(&self, prepared: Prepared) -> Result<()> {
+        let Destination::File { path, .. } = self else { return Ok(()) };
+        prepared.put(path).map_err(failed("write", &path.display()))
+    }
+
+    /// Removes a file that was put into a place where there was none.
+    fn take_back(&self) {
+        if let Destination::File { path, old: None } = self {
+            // The error that led here is the one to tell of.
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// Writes to what can't be replaced; does nothing for a regular file.
+    fn send(&self, bytes: &[u8]) -> Result<()> {
         match self {
             Destination::Stdout => {
                 let mut stdout = io::stdout().lock();
@@ -176,12 +214,32 @@ impl Destination {
                 let written = opened.and_then(|mut stream| stream.write_all(bytes));
                 written.map_err(failed("write", &path.display()))
             }
-            Destination::File { path, old } => {
-                let like = input.or(old.as_ref());
-                replace(path, bytes, old.as_ref(), like).map_err(failed("write", &path.display()))
-            }
+            Destination::File { .. } => Ok(()),
         }
     }
+}
+
+/// Writes two files, of what `input` has become, so that neither appears without the other: what can fail for want of room or
+/// leave is done before the first has its place.
+pub(super) fn write_both(both: [(&Destination, &[u8]); 2], input: &Input) -> Result<()> {
+    let [(first, first_bytes), (second, second_bytes)] = both;
+    let attributes = input.attributes.as_ref();
+    let first_prepared = first.prepare(first_bytes, attributes)?;
+    let second_prepared = second.prepare(second_bytes, attributes)?;
+    first.send(first_bytes)?;
+    second.send(second_bytes)?;
+    first_prepared.map_or(Ok(()), |prepared| first.place(prepared))?;
+    let placed = second_prepared.map_or(Ok(()), |prepared| second.place(prepared));
+    if placed.is_err() {
+        first.take_back();
+    }
+    placed
+}
+
+/// Whether two places for files are one.
+fn same_place(one: &Path, other: &Path) -> bool {
+    let folder = |path: &Path| directory(path).canonicalize().ok();
+    one.file_name() == other.file_name() && folder(one) == folder(other)
 }
 
 /// What an error calls a file that is read.

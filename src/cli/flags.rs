@@ -127,8 +127,15 @@ pub(super) struct Instrument {
     #[command(flatten)]
     pub(super) forms: Forms,
 
+    /// Write the resume functions to a module of their own, which a host needs only when a stack is rewound
+    ///
+    /// OUT then has neither their bytes nor their compile time. An instance of OUT2 imports the exports of one of OUT, as the module
+    /// wpk_fork, and must be there before a rewind begins; and before an unwind that may be undone.
+    #[arg(long, value_name = "OUT2")]
+    pub(super) resume_module: Option<PathBuf>,
+
     /// Print the closure as `analyze` does, and write nothing
-    #[arg(long, conflicts_with = "output")]
+    #[arg(long, conflicts_with_all = ["output", "resume_module"])]
     pub(super) discover_only: bool,
 
     #[command(flatten)]

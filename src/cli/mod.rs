@@ -57,6 +57,7 @@ fn execute(flags: &Flags) -> Result<()> {
             let abi = resolve::protocol(args.abi, args.shared_state);
             let options = resolve::with_memory(&args.memory, options.abi(abi));
             let options = resolve::with_forms(&args.forms, options)?;
+            let options = options.resume_module(args.resume_module.is_some());
             match &args.output {
                 Some(output) => instrument(args, output, &options, console),
                 None => discover(args, &options, console),
@@ -200,6 +201,10 @@ fn instrument(
     mut console: Console,
 ) -> Result<()> {
     let destination = Destination::open(output)?;
+    let of_resumes = args.resume_module.as_deref().map(Destination::open).transpose()?;
+    if of_resumes.as_ref().is_some_and(|other| destination.is(other)) {
+        usage::error(&["instrument"], "--output and --resume-module are the same file");
+    }
     let input = files::read(&args.module.input)?;
     let shimmed = shim::first(&args.shim, &input, &mut console)?;
     let output = wasm_fork::instrument(shimmed.as_deref().unwrap_or(&input.bytes), options)?;
@@ -207,7 +212,10 @@ fn instrument(
         tracing::info!("{}", escape(&remark));
     }
     output.warnings.iter().for_each(|warning| console.warning(warning));
-    destination.write(&output.wasm, &input)?;
+    match of_resumes.as_ref().zip(output.resume_module.as_deref()) {
+        Some(resumes) => files::write_both([resumes, (&destination, &output.wasm)], &input)?,
+        None => destination.write(&output.wasm, &input)?,
+    }
     console.done(&output.summary);
     Ok(())
 }

@@ -34,26 +34,41 @@ impl Attributes {
     }
 }
 
-/// Puts a file with these bytes at `path`. It keeps the owner of the `old` file there, as far as the process
-/// may give files away, and gets the permission bits of `like`.
-pub(super) fn replace(
-    path: &Path,
-    bytes: &[u8],
-    old: Option<&Attributes>,
-    like: Option<&Attributes>,
-) -> io::Result<()> {
+/// A file that is complete, but not yet in its place.
+pub(super) struct Prepared(signals::Temporary);
+
+impl Prepared {
+    /// A file with these bytes, beside `path`. It gets the owner of the `old` file there, as far as the process may give files
+    /// away, and the permission bits of `like`.
+    pub(super) fn beside(
+        path: &Path,
+        bytes: &[u8],
+        old: Option<&Attributes>,
+        like: Option<&Attributes>,
+    ) -> io::Result<Prepared> {
+        let temporary = temporary(path)?;
+        let mut file = temporary.file();
+        file.write_all(bytes)?;
+        set_attributes(file, old, like)?;
+        Ok(Prepared(temporary))
+    }
+
+    /// Puts it at `path`.
+    pub(super) fn put(self, path: &Path) -> io::Result<()> {
+        self.0.persist(path).map_err(|error| without_path(&error))
+    }
+}
+
+/// An empty file beside `path`.
+fn temporary(path: &Path) -> io::Result<signals::Temporary> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".wasm-fork-");
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let temporary = signals::Temporary::make(|| {
+    signals::Temporary::make(|| {
         // `tempfile` adds its file's path to the error, which names no file of the user's.
         builder.tempfile_in(directory(path)).map_err(|error| without_path(&error))
-    })?;
-    let mut file = temporary.file();
-    file.write_all(bytes)?;
-    set_attributes(file, old, like)?;
-    temporary.persist(path).map_err(|error| without_path(&error))
+    })
 }
 
 /// The directory that a file is in.

@@ -1,4 +1,4 @@
-//! Removes the temporary file when a signal ends the process.
+//! Removes the temporary files when a signal ends the process.
 //!
 //! Signals are watched from when the first temporary file is made: until then nothing is there to be
 //! removed. The process then ends as it would have ended without.
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::NamedTempFile;
 
-/// The temporary file that is there; locked while that changes, so that a signal finds either.
-static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
+/// The temporary files that are there; locked while that changes, so that a signal finds either.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-fn unfinished() -> MutexGuard<'static, Option<PathBuf>> {
+fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -26,7 +26,7 @@ impl Temporary {
         watch();
         let mut unfinished = unfinished();
         let file = make()?;
-        *unfinished = Some(file.path().to_owned());
+        unfinished.push(file.path().to_owned());
         Ok(Temporary(file))
     }
 
@@ -40,8 +40,9 @@ impl Temporary {
     /// Those of the operating system; the file is removed.
     pub(super) fn persist(self, path: &Path) -> io::Result<()> {
         let mut unfinished = unfinished();
+        let place = self.0.path().to_owned();
         let persisted = self.0.persist(path);
-        *unfinished = None;
+        unfinished.retain(|unfinished| *unfinished != place);
         match persisted {
             Ok(_) => Ok(()),
             Err(error) => Err(error.error),
@@ -62,7 +63,7 @@ fn watch() {
         std::thread::spawn(move || {
             for signal in &mut signals {
                 let unfinished = unfinished();
-                if let Some(path) = unfinished.as_ref() {
+                for path in unfinished.iter() {
                     let _ = std::fs::remove_file(path);
                 }
                 let _ = signal_hook::low_level::emulate_default_handler(signal);

@@ -2,7 +2,9 @@
 //! input, where nothing would be left to read.
 
 use super::files::is_dash;
-use super::flags::{Command, Flags, Forms, Merge, ModuleFlags, Profile, Shim, ShimFirst};
+use super::flags::{
+    Command, Flags, Forms, Instrument, Merge, ModuleFlags, OptimizeFlag, Profile, Shim, ShimFirst,
+};
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -14,6 +16,7 @@ pub(super) fn check(command: &Command) {
         Command::Instrument(args) if args.discover_only => {
             forms_are_used("instrument", &args.forms, "--discover-only writes no code");
         }
+        Command::Instrument(args) => resume_module_is_used(args),
         Command::Analyze(args) if !args.stats => {
             forms_are_used("analyze", &args.forms, "only --stats looks at code that is written");
         }
@@ -40,6 +43,20 @@ fn forms_are_used(command: &str, flags: &Forms, reason: &str) {
     ];
     if let Some((flag, _)) = given.iter().find(|(_, given)| *given) {
         error(&[command], &format!("{flag} would have no effect: {reason}"));
+    }
+}
+
+/// That two files are written to one place is found out when that is known to be one.
+fn resume_module_is_used(args: &Instrument) {
+    let (Some(output), Some(resumes)) = (&args.output, &args.resume_module) else { return };
+    let error = |message: &str| error(&["instrument"], message);
+    if let Some(OptimizeFlag::Size) = args.forms.optimize {
+        error("--resume-module would have no effect: --optimize size puts no function apart");
+    }
+    if is_dash(output) && is_dash(resumes) {
+        error(
+            "the standard output can be written once, and --output and --resume-module both name it",
+        );
     }
 }
 

@@ -7,13 +7,14 @@
 //! is added, so no index of the input changes its meaning. Custom sections that speak of code by its
 //! offset stay if every body stays where it was in the code section; else they are left out, and a
 //! build id is renewed. A section that the input lacks goes where readers expect it. (`import_globals` alone adds imports, of
-//! globals, before anything else looks at the module.)
+//! globals, before anything else looks at the module; and `resume_module` writes another module, of what was rewritten.)
 
 mod build_id;
 mod custom;
 mod import_globals;
 mod offsets;
 mod order;
+mod resume_module;
 mod sections;
 mod splice;
 mod types;
@@ -23,6 +24,7 @@ pub(crate) use custom::NewNames;
 pub(crate) use custom::left_out;
 pub(crate) use import_globals::import_globals;
 pub use offsets::OffsetMap;
+pub(crate) use resume_module::{ResumeFunc, ResumeModule, pair};
 pub(crate) use sections::leb_len;
 pub(crate) use splice::{Edited, Splice};
 pub(crate) use types::{NewTypes, Signature};
@@ -32,8 +34,9 @@ use crate::index::FuncIdx;
 use crate::limits::{Limit, Sizes};
 use crate::read::Module;
 use crate::refusal::{Refusal, RefusalKind, Refusals};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use wasm_encoder::{Encode, SectionId};
+use wasmparser::ExternalKind;
 
 /// A module as it was written.
 #[derive(Debug)]
@@ -56,6 +59,10 @@ pub(crate) struct Additions {
     /// The bodies of the appended functions; their types are items of the function section.
     pub(crate) bodies: Vec<Edited>,
     pub(crate) names: NewNames,
+    /// What is exported, by kind and index.
+    exported: BTreeSet<(u8, u32)>,
+    /// The parameters and results of the input's functions among it.
+    interface: u64,
     /// Whether it is noted where the input's code is in the output.
     pub(crate) maps_offsets: bool,
     /// The start function, instead of the one that the module has.
@@ -75,6 +82,22 @@ impl Additions {
         let items = self.items.entry(section as u8).or_default();
         items.count += 1;
         encode(&mut items.bytes);
+    }
+
+    /// Appends an export.
+    pub(crate) fn export(&mut self, name: &str, kind: ExternalKind, index: u32) {
+        let kind = wasm_encoder::ExportKind::from(kind);
+        self.item(SectionId::Export, |out| {
+            name.encode(out);
+            kind.encode(out);
+            index.encode(out);
+        });
+        self.exported.insert((kind as u8, index));
+    }
+
+    /// Whether one of the exports that are appended is of this.
+    fn is_exported(&self, kind: ExternalKind, index: u32) -> bool {
+        self.exported.contains(&(wasm_encoder::ExportKind::from(kind) as u8, index))
     }
 
     /// Appends the items of an encoded section.
@@ -144,7 +167,7 @@ impl Additions {
             exports: added(SectionId::Export),
             element_segments: added(SectionId::Element),
             // What is exported is mostly functions, with two parameters and results at most.
-            interface: added(SectionId::Export) * 4,
+            interface: added(SectionId::Export) * 4 + self.interface,
         }
     }
 }

@@ -57,11 +57,13 @@ impl NewTypes {
             wasmparser::ValType::F32 => ValType::F32,
             wasmparser::ValType::F64 => ValType::F64,
             wasmparser::ValType::V128 => ValType::V128,
-            wasmparser::ValType::Ref(ty) => ValType::Ref(RefType {
-                nullable: ty.is_nullable(),
-                heap_type: self.heap_type(ty.heap_type()),
-            }),
+            wasmparser::ValType::Ref(ty) => ValType::Ref(self.ref_type(ty)),
         }
+    }
+
+    /// The same for a type of references.
+    pub fn ref_type(&self, ty: wasmparser::RefType) -> RefType {
+        RefType { nullable: ty.is_nullable(), heap_type: self.heap_type(ty.heap_type()) }
     }
 
     /// The validator names concrete types by identity, the binary format by index.

@@ -30,6 +30,10 @@ fn write_plan(out: &mut String, module: &Module<'_>, plan: &Plan) -> fmt::Result
         let tables: Vec<_> = plan.references.tables.iter().map(ToString::to_string).collect();
         writeln!(out, "references: for {instances}, tables [{}]", tables.join(" "))?;
     }
+    if let Some(funcs) = &plan.resume_module {
+        let funcs: Vec<_> = funcs.iter().map(ToString::to_string).collect();
+        writeln!(out, "resume module: of funcs {}", funcs.join(" "))?;
+    }
     for guard in &plan.guards {
         let tail = |tail| if tail { " (tail)" } else { "" };
         let call = |call: &GuardedCall| format!("{:#x}{}", call.offset, tail(call.tail));

@@ -121,6 +121,7 @@ mod prune;
 mod references;
 mod refuse;
 mod regions;
+mod resume_module;
 mod saved;
 mod skeleton;
 mod spilling;
@@ -203,6 +204,9 @@ pub struct Plan {
     pub tags: KnownTags,
     /// How references that are live across sites are kept.
     pub references: References,
+    /// The functions whose resume functions go into a module of their own, in index order, if there is one. Those of all others
+    /// that have one stay in this module.
+    pub resume_module: Option<Vec<FuncIdx>>,
 }
 
 /// A memory that is added.
@@ -390,8 +394,7 @@ impl Plan {
         analysis.precision.require_proof()?;
         let funcs = functions_with_sites(module, analysis);
         let (memory, added_memory) = memory::of_frames(module, &options.frames_in)?;
-        let mut found =
-            RefusalsSoFar::in_module(module, options.abi, added_memory, !funcs.is_empty())?;
+        let mut found = RefusalsSoFar::in_module(module, options, added_memory, !funcs.is_empty())?;
         let basis = Basis::find(module, analysis, options, &funcs)?;
         let planner = basis.planner(module);
         let plans = each(basis.calls.with_frames(), |func, scratch| {
@@ -406,6 +409,8 @@ impl Plan {
         let references = references.with_tables(module, &funcs);
         let buffer = memory::buffer(module, options.abi, memory, &funcs);
         let buffer = buffer.with_references(references.lists());
+        let resume_module =
+            options.resume_module.then(|| resume_module::funcs(module, &funcs)).transpose()?;
         tracing::info!(
             functions = funcs.len(),
             sites = funcs.iter().map(|func| u64::from(func.sites)).sum::<u64>(),
@@ -430,6 +435,7 @@ impl Plan {
             called_imports: called_imports(analysis),
             tags,
             references,
+            resume_module,
         })
     }
 }
@@ -456,7 +462,7 @@ pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
         Ok(())
     };
     let (_, added_memory) = memory::of_frames(module, &options.frames_in)?;
-    let found = RefusalsSoFar::in_module(module, options.abi, added_memory, !funcs.is_empty());
+    let found = RefusalsSoFar::in_module(module, options, added_memory, !funcs.is_empty());
     let found = found.and_then(|mut found| {
         found.sift(each(basis.calls.with_frames(), check))?;
         found.in_guards(module, &guards(analysis))?;

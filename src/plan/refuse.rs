@@ -6,8 +6,10 @@ use crate::analyze::Site;
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::limits::{Limit, Sizes};
+use crate::options::Options;
 use crate::read::Module;
 use crate::refusal::{Refusal, RefusalKind};
+use crate::text::escape;
 use crate::work;
 use wasmparser::{Operator, ValType};
 
@@ -23,12 +25,12 @@ impl RefusalsSoFar {
     /// [`Error::Refused`] at once if it was instrumented before: then nothing else counts.
     pub(super) fn in_module(
         module: &Module<'_>,
-        abi: Abi,
+        options: &Options,
         added_memory: Option<AddedMemory>,
         has_frames: bool,
     ) -> Result<RefusalsSoFar> {
         match abi::instrumented(module) {
-            None => Ok(RefusalsSoFar(of_module(module, abi, added_memory, has_frames))),
+            None => Ok(RefusalsSoFar(of_module(module, options, added_memory, has_frames))),
             Some(evidence) => {
                 let refusal = Refusal::of_module(RefusalKind::AlreadyInstrumented, evidence);
                 Err(Error::Refused(refusal.into()))
@@ -91,12 +93,12 @@ pub(super) fn also<T>(
 
 fn of_module(
     module: &Module<'_>,
-    abi: Abi,
+    options: &Options,
     added_memory: Option<AddedMemory>,
     has_frames: bool,
 ) -> Vec<Refusal> {
     let own_memory = added_memory == Some(AddedMemory::Own);
-    let mut refusals = reserved_names(module, abi, own_memory);
+    let mut refusals = reserved_names(module, options, own_memory);
     refusals.extend(module.object_section().map(|section| Refusal::of_object(section.name)));
     if has_frames && added_memory == Some(AddedMemory::Empty) {
         refusals.push(Refusal::of_module(
@@ -104,7 +106,7 @@ fn of_module(
             "the module has no memory, so there is nowhere to put frames",
         ));
     }
-    refusals.extend(not_shared(module, abi));
+    refusals.extend(not_shared(module, options.abi));
     refusals.extend(limit(module));
     refusals
 }
@@ -124,13 +126,22 @@ fn limit(module: &Module<'_>) -> Option<Refusal> {
     Some(Refusal::of_module(RefusalKind::Limit, what))
 }
 
-fn reserved_names(module: &Module<'_>, abi: Abi, own_memory: bool) -> Vec<Refusal> {
-    let exported = |name: &str| module.exports.iter().any(|export| export.name == name);
+/// With a resume module all names that begin like those of the ABI are reserved: it imports many.
+fn reserved_names(module: &Module<'_>, options: &Options, own_memory: bool) -> Vec<Refusal> {
+    let abi = options.abi;
+    let exports = || module.exports.iter().map(|export| export.name);
     let names = abi.exports().iter().map(|export| export.name).chain([abi.release()]);
     let names = names.chain(own_memory.then(|| abi.memory_export()));
-    let taken = names.filter(|name| exported(name));
-    let what = |name| format!("the export name `{name}` is reserved for the {} ABI", abi.name());
-    taken.map(|name| Refusal::of_module(RefusalKind::ReservedName, what(name))).collect()
+    let taken: Vec<_> = if options.resume_module {
+        let prefix = abi.private_name("");
+        exports().filter(|export| export.starts_with(&prefix)).collect()
+    } else {
+        names.filter(|name| exports().any(|export| export == *name)).collect()
+    };
+    let what =
+        |name| format!("the export name `{}` is reserved for the {} ABI", escape(name), abi.name());
+    let refusal = |name| Refusal::of_module(RefusalKind::ReservedName, what(name));
+    taken.into_iter().map(refusal).collect()
 }
 
 /// Whether there is no value of the type that could stand in for another.

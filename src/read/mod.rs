@@ -16,6 +16,7 @@ mod outside;
 mod over_limit;
 mod reader;
 mod sections;
+pub mod segments;
 
 pub use detect::text_to_binary;
 pub use names::{Names, demangled};
@@ -185,8 +186,7 @@ impl<'a> Module<'a> {
     /// [`Proposal`]: crate::Error::Proposal
     /// [`Limit`]: crate::Error::Limit
     pub fn read(bytes: &'a [u8]) -> Result<Module<'a>> {
-        detect::check_header(bytes)?;
-        let module = reader::read(bytes)?;
+        let module = Module::index(bytes)?;
         module.validate_bodies()?;
         tracing::info!(
             bytes = bytes.len(),
@@ -195,6 +195,15 @@ impl<'a> Module<'a> {
             "validated the module"
         );
         Ok(module)
+    }
+
+    /// The same without validating the bodies: for a module of this tool's own that is going to be validated.
+    ///
+    /// # Errors
+    /// As [`Module::read`].
+    pub fn index(bytes: &'a [u8]) -> Result<Module<'a>> {
+        detect::check_header(bytes)?;
+        reader::read(bytes)
     }
 
     /// The validator's types: canonical type identities and subtyping.

@@ -22,6 +22,8 @@ pub struct Summary {
     pub bytes_before: usize,
     /// The size of what became of it.
     pub bytes_after: usize,
+    /// The size of its resume module, if it has one.
+    pub resume_module_bytes: Option<usize>,
 }
 
 impl Summary {
@@ -44,21 +46,46 @@ impl Summary {
             guards: 0,
             bytes_before: module.bytes.len(),
             bytes_after: module.bytes.len(),
+            resume_module_bytes: None,
         }
     }
+
+    /// The same with the sizes of what was written.
+    pub(crate) fn with_sizes(self, wasm: &[u8], resume_module: Option<&[u8]>) -> Summary {
+        let resume_module_bytes = resume_module.map(<[u8]>::len);
+        Summary { bytes_after: wasm.len(), resume_module_bytes, ..self }
+    }
+}
+
+/// The warning that a resume module was asked for in vain.
+pub(crate) fn resumes_nothing(plan: &Plan) -> Option<String> {
+    let is_empty = plan.resume_module.as_ref().is_some_and(Vec::is_empty);
+    is_empty.then(|| {
+        let stays = plan.funcs.iter().filter(|func| func.resume.is_some()).count();
+        let why = match stays {
+            0 => "no function was put apart".into(),
+            stays => format!("the resume functions of {} name segments", count(stays, "function")),
+        };
+        format!("the resume module has no functions: {why}")
+    })
 }
 
 /// `instrumented 224 of 507 functions, with 1190 sites and no guards: from 246131 to 290652 bytes (1.181×)`.
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Summary { functions, instrumented, sites, guards, bytes_before, bytes_after } = self;
+        let Summary { functions, instrumented, sites, guards, bytes_before, bytes_after, .. } =
+            self;
         write!(f, "instrumented {instrumented} of {}", count(*functions, "function"))?;
         write!(f, ", with {}", count(*sites, "site"))?;
         match guards {
             0 => write!(f, " and no guards: ")?,
             guards => write!(f, " and {}: ", count(*guards, "guard"))?,
         }
-        write!(f, "{}", growth(*bytes_before, *bytes_after))
+        write!(f, "{}", growth(*bytes_before, *bytes_after))?;
+        match self.resume_module_bytes {
+            Some(bytes) => write!(f, ", and a resume module of {bytes} bytes"),
+            None => Ok(()),
+        }
     }
 }
 

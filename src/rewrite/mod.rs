@@ -19,8 +19,8 @@ mod tails;
 
 pub use stand_ins::stand_ins;
 
-use crate::abi::Abi;
-use crate::emit::{self, Emitted};
+use crate::abi::{self, Abi};
+use crate::emit::{self, Emitted, ResumeModule};
 use crate::error::Result;
 use crate::index::FuncIdx;
 use crate::plan::{self, GuardPlan, Plan};
@@ -54,11 +54,29 @@ pub fn guard_costs(module: &Module<'_>, abi: Abi, plans: &[GuardPlan]) -> Result
         .collect()
 }
 
+/// What was written.
+#[derive(Debug)]
+pub struct Rewritten {
+    /// The module.
+    pub module: Emitted,
+    /// The bytes of its resume module, if the plan has one.
+    pub resume_module: Option<Vec<u8>>,
+}
+
+/// A resume module without functions, for a module without any.
+///
+/// # Errors
+/// [`crate::Error::Internal`] never.
+pub fn empty_resume_module(module: &Module<'_>) -> Result<Vec<u8>> {
+    ResumeModule::default().assemble(module.bytes, abi::RESUME_IMPORTS)
+}
+
 /// Writes the module that `plan` describes.
 ///
 /// # Errors
 /// [`crate::Error::Refused`] if the module or a function outgrows what engines accept.
-pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Emitted> {
+pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Rewritten> {
+    let wants_resume_module = plan.resume_module.is_some();
     let mut runtime = runtime::Runtime::layout(module, &plan);
     let mut additions = runtime.take_additions(module);
     // Before the bodies are written, which is the work.
@@ -90,12 +108,27 @@ pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Emitted> {
         .collect();
     bodies.extend(frameless?);
     bodies.sort_unstable_by_key(|(func, _)| *func);
-    runtime.add_resumes(module, resume_bodies, &mut additions);
+    let elsewhere = runtime.add_resumes(module, resume_bodies, &mut additions);
+    let resumes = wants_resume_module.then(|| {
+        let pair = emit::pair(module, &additions, &bodies, &elsewhere);
+        let table = runtime.export_resume_table(&pair, &mut additions);
+        ResumeModule::new(elsewhere, table)
+    });
+    let resumes = resumes.transpose()?;
+    if let Some(resumes) = &resumes {
+        additions
+            .export_for(module, resumes, |kind, index| plan.abi.for_resume_module(kind, index));
+    }
     let rewritten = emit::assemble(module, &additions, bodies)?;
+    let resume_module = resumes.map(|resumes| {
+        let wasm = resumes.assemble(&rewritten.wasm, abi::RESUME_IMPORTS)?;
+        tracing::info!(bytes = wasm.len(), "wrote the resume module");
+        Ok(wasm)
+    });
     tracing::info!(
         bytes = rewritten.wasm.len(),
         input_bytes = module.bytes.len(),
         "wrote the module"
     );
-    Ok(rewritten)
+    Ok(Rewritten { module: rewritten, resume_module: resume_module.transpose()? })
 }

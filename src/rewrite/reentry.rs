@@ -26,8 +26,9 @@ pub(super) fn begin(out: &mut Output<'_, '_>) {
         hand_on(out, group);
     } else if !out.body.is_entered() {
         let state = out.runtime.state.0;
-        let resume = out.runtime.resume_of(out.plan.func).expect("the plan has it apart");
-        out.sink().global_get(state).if_(BlockType::Empty).call(resume.0).return_().end();
+        out.sink().global_get(state).if_(BlockType::Empty);
+        call_resume(out);
+        out.sink().return_().end();
     }
     if out.plan.undo == Undo::Loop {
         out.sink().loop_(BlockType::Empty);
@@ -66,18 +67,25 @@ pub(super) fn repeat_site(out: &mut Output<'_, '_>) {
 
 /// Behind `seal`, which says whether the frame was put in the reserve: if so, the function is called once more.
 pub(super) fn undo(out: &mut Output<'_, '_>) {
-    match (out.plan.undo, out.runtime.resume_of(out.plan.func)) {
-        (Undo::Loop, _) => _ = out.sink().drop(),
-        (Undo::Call, Some(resume)) => {
-            out.sink().if_(BlockType::Empty).call(resume.0).return_().end();
-        }
-        (Undo::Call, None) => {
-            let (func, module) = (out.plan.func, out.module);
-            out.sink().if_(BlockType::Empty);
-            out.dummies(module.func_type(func).params());
-            out.sink().call(func.0).return_().end();
-        }
+    if out.plan.undo == Undo::Loop {
+        out.sink().drop();
+        return;
     }
+    out.sink().if_(BlockType::Empty);
+    if out.plan.resume.is_some() {
+        call_resume(out);
+    } else {
+        let (func, module) = (out.plan.func, out.module);
+        out.dummies(module.func_type(func).params());
+        out.sink().call(func.0);
+    }
+    out.sink().return_().end();
+}
+
+/// Calls the function's resume function.
+fn call_resume(out: &mut Output<'_, '_>) {
+    let (runtime, from_itself) = (out.runtime, out.is_resume_function());
+    runtime.call_resume(out.plan.func, from_itself, &mut out.sink());
 }
 
 /// The rewind has arrived at its site.

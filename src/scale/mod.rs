@@ -62,8 +62,9 @@ fn costs(wasm: &[u8], options: &Options) -> Vec<Cost> {
     let plan = measure(&mut costs, "plan", || Plan::make(&module, &analysis, options)).unwrap();
     measure(&mut costs, "dump", || plan::dump(&module, &plan));
     let written = measure(&mut costs, "rewrite", || rewrite::rewrite(&module, plan)).unwrap();
+    let (wasm, resumes) = (&written.module.wasm, written.resume_module.as_deref());
     let verified =
-        measure(&mut costs, "verify", || verify::verify(&module, &analysis, abi, &written.wasm));
+        measure(&mut costs, "verify", || verify::verify(&module, &analysis, abi, wasm, resumes));
     verified.unwrap();
     costs
 }
@@ -78,15 +79,21 @@ fn options(optimize: Optimize, wasm: &[u8]) -> Options {
         entries: vec![EntryPattern::parse("env.fork*").unwrap()],
         assumptions: is_assumed.then(assumption).into_iter().collect(),
         optimize,
+        // Its imports are exported, and there may be fewer exports than functions.
+        resume_module: optimize == Optimize::Speed && scale() == 1,
         ..Options::default()
     }
+}
+
+/// How many times as large modules are to be.
+fn scale() -> usize {
+    std::env::var("SCALE").map_or(1, |scale| scale.parse().expect("SCALE is a number"))
 }
 
 /// Checks a family at `size` and twice that, with both forms of functions. `SCALE=8` makes all sizes eight times as large, but
 /// so that even four times that is no more than `most`.
 fn check(family: Family, size: usize, most: usize) {
-    let scale = std::env::var("SCALE").map_or(1, |scale| scale.parse().expect("SCALE is a number"));
-    let size = (size * scale).min(most / 4);
+    let size = (size * scale()).min(most / 4);
     for optimize in [Optimize::Size, Optimize::Speed] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         pool.install(|| check_growth(family, size, optimize));

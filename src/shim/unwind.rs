@@ -28,7 +28,7 @@ use wasmparser::Operator;
 /// Refuses a repair after which a call could unwind through a function that is not prepared.
 ///
 /// # Errors
-/// [`Error::Unsupported`] with the call.
+/// [`Error::Unsupported`] with the call; [`Error::UnsupportedModule`] if calls are made in a resume module, too.
 pub(super) fn check(
     mismatches: &Mismatches<'_>,
     plan: &Plan,
@@ -36,6 +36,14 @@ pub(super) fn check(
 ) -> Result<()> {
     let module = mismatches.module;
     let Some(state) = state_global(module)? else { return Ok(()) };
+    if abi::has_resume_module(module) {
+        return Err(Error::UnsupportedModule {
+            what:
+                "the module is instrumented, and has a resume module that makes its calls once more"
+                    .into(),
+            advice: "repair the module first, then instrument it; or do both in one command".into(),
+        });
+    }
     let mut unwinding = Unwinding { module, state, funcs: BTreeMap::new() };
     let prepared = prepared(module, state, calls)?;
     // Calls that meet the same are looked at once.

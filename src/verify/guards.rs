@@ -152,7 +152,7 @@ mod tests {
         let text = wasmprinter::print_bytes(&output).unwrap();
         let changed = change(text.clone());
         let changed = wat::parse_str(&changed).unwrap();
-        verify(&module, &analysis, options.abi, &changed).is_ok()
+        verify(&module, &analysis, options.abi, &changed, None).is_ok()
     }
 
     /// Whether it passes with a part of the guarded function replaced, once.

@@ -6,10 +6,11 @@
 //!
 //! Checked: the output is a valid module; imports are the same; exports, types and functions begin
 //! with the input's; every function outside the closure is byte-identical, or differs by its guards
-//! alone.
+//! alone; and the resume module, if there is one, is that of the output.
 //! Not checked here: that a rewritten function means what its original means.
 
 mod guards;
+mod resume_module;
 
 use crate::abi::Abi;
 use crate::analyze::Analysis;
@@ -17,15 +18,22 @@ use crate::error::{Error, Result};
 use crate::read::{Import, Module};
 use crate::work;
 
-/// Checks `wasm`, which was made from `module`.
+/// Checks `wasm`, which was made from `module`, and the resume module that belongs to it, if there is one.
 ///
 /// # Errors
 /// [`Error::Internal`] with what is wrong.
-pub fn verify(module: &Module<'_>, analysis: &Analysis, abi: Abi, wasm: &[u8]) -> Result<()> {
+pub fn verify(
+    module: &Module<'_>,
+    analysis: &Analysis,
+    abi: Abi,
+    wasm: &[u8],
+    resume_module: Option<&[u8]>,
+) -> Result<()> {
     let output = Module::read(wasm)
         .map_err(|error| Error::Internal(format!("the output is refused: {error}")))?;
     imports_and_exports(module, &output)?;
-    functions(module, analysis, abi, &output)
+    functions(module, analysis, abi, &output)?;
+    resume_module.map_or(Ok(()), |resumes| resume_module::check(&output, resumes))
 }
 
 fn imports_and_exports(module: &Module<'_>, output: &Module<'_>) -> Result<()> {

@@ -13,6 +13,7 @@ mod names;
 mod profiles;
 mod readme;
 mod refusals;
+mod resume_module;
 mod shim;
 mod streams;
 #[cfg(unix)]

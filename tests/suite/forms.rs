@@ -1,10 +1,24 @@
-//! The ways in which a module's functions can be rewritten: each way of choosing forms, and a mixture.
+//! The ways in which a module's functions can be rewritten: each way of choosing forms, and a mixture; all of these with a resume
+//! module, too, but for those without a function apart.
 
 use std::collections::BTreeMap;
 use wasm_fork::{Form, Optimize, Options};
 
 /// `options` for each `optimize`, and with a form for each function that `seed` draws.
 pub fn ways(options: &Options, seed: u64) -> Vec<(String, Options)> {
+    let mut ways = forms(options, seed);
+    let apart: Vec<_> = ways
+        .iter()
+        .filter(|(name, _)| name != Optimize::Size.name())
+        .map(|(name, options)| {
+            (format!("{name} with a resume module"), options.clone().resume_module(true))
+        })
+        .collect();
+    ways.extend(apart);
+    ways
+}
+
+fn forms(options: &Options, seed: u64) -> Vec<(String, Options)> {
     let mut ways: Vec<_> = Optimize::ALL
         .into_iter()
         .map(|optimize| (optimize.name().into(), options.clone().optimize(optimize)))

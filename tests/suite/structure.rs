@@ -119,8 +119,21 @@ fn index_spaces_only_grow_in(original: &[u8], output: &Output) -> Result<(), Str
     let added = after.exports[before.exports.len()..].iter().map(|e| e.0.as_str());
     // Some modules have one more: those that keep references, and those with a memory for frames alone.
     let more = ["wpk_fork_release", "wpk_fork_memory"];
-    let added: BTreeSet<_> = added.filter(|name| !more.contains(name)).collect();
+    let resumes = output.resume_module.is_some();
+    let is_more = |name: &str| more.contains(&name) || resumes && is_for_resume_module(name);
+    let added: BTreeSet<_> = added.filter(|name| !is_more(name)).collect();
     same("new exports", &BTreeSet::from(ABI_EXPORTS), &added)
+}
+
+/// `wpk_fork_func12`, `wpk_fork_resume_table_0123456789abcdef`
+fn is_for_resume_module(name: &str) -> bool {
+    let kinds = ["func", "table", "memory", "global", "tag", "resume_table_"];
+    kinds.iter().any(|kind| {
+        name.strip_prefix("wpk_fork_").is_some_and(|name| {
+            name.strip_prefix(kind)
+                .is_some_and(|number| number.chars().all(|c| c.is_ascii_hexdigit()))
+        })
+    })
 }
 
 #[test]
@@ -256,6 +269,7 @@ fn no_feature_is_needed_that_the_input_did_not_use() {
             let is_later =
                 |later: WasmFeatures| valid(original, WasmFeatures::default() & !later).is_err();
             let is_wanted = (has_own_memory && feature == WasmFeatures::MULTI_MEMORY)
+                || (output.resume_module.is_some() && feature == WasmFeatures::REFERENCE_TYPES)
                 || (feature == WasmFeatures::MULTI_VALUE
                     && (is_later(WasmFeatures::BULK_MEMORY) || is_later(WasmFeatures::EXCEPTIONS)));
             if !is_wanted && valid(original, features).is_ok() {

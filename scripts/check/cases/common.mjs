@@ -31,6 +31,16 @@ export const finish = () => {
 export const run = (command, ...args) =>
   spawnSync(command, args, { encoding: 'utf8', timeout: TIMEOUT_MS, maxBuffer: 1 << 28, killSignal: 'SIGKILL' });
 
+/**
+ * A way to rewrite functions: `size`, `balanced`, `speed`, and the last two with `+resume-module`. Returns the tool's flags for it, and
+ * the file that the resume functions go to, if there is one.
+ */
+export const rewriting = (way, out) => {
+  const [optimize, apart] = way.split('+');
+  const resumes = apart ? out.replace(/\.wasm$/, '.resumes.wasm') : undefined;
+  return { resumes, flags: ['--optimize', optimize, ...(resumes ? ['--resume-module', resumes] : [])] };
+};
+
 /** Runs a program under the kernel. */
 export const host = (...args) => run(process.execPath, path.join(scripts, 'host/run.mjs'), ...args);
 

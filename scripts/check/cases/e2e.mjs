@@ -1,10 +1,10 @@
 // The cases of scripts/check/e2e: instruments each program, runs it under the kernel, compares with expected/.
 //
-//   node e2e.mjs [--full] [--abi wpk-fork|asyncify] --programs DIR --tool WASM_FORK --work DIR [NAME...]
+//   node e2e.mjs [--full] [--abi wpk-fork|asyncify] [--optimize WAY[+resume-module]] --programs DIR --tool WASM_FORK --work DIR [NAME...]
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { compare, expectation, expected, finish, host, report, run, shellScript, sorted } from './common.mjs';
+import { compare, expectation, expected, finish, host, report, rewriting, run, shellScript, sorted } from './common.mjs';
 
 const { values: options, positionals: wanted } = parseArgs({
   allowPositionals: true,
@@ -22,13 +22,13 @@ const ENTRY = 'kernel.kernel_fork';
 const program = (name) => path.join(options.programs, `${name}.wasm`);
 const isWanted = (name) => !wanted.length || wanted.some((part) => name.includes(part));
 
-/** Instruments a program; returns the output's path, or null when that failed, which is reported. */
+/** Instruments a program; returns the output's path and the kernel's options for it, or null when that failed, which is reported. */
 const instrument = (name) => {
   const out = path.join(options.work, `${name.replaceAll('/', '-')}.wasm`);
   const { abi, optimize } = options;
-  const flags = ['--entry', ENTRY, '--abi', abi, '--optimize', optimize];
-  const result = run(options.tool, 'instrument', program(name), '-o', out, ...flags);
-  if (result.status === 0) return out;
+  const { flags, resumes } = rewriting(optimize, out);
+  const result = run(options.tool, 'instrument', program(name), '-o', out, '--entry', ENTRY, '--abi', abi, ...flags);
+  if (result.status === 0) return { out, resumes, kernel: ['--abi', abi, ...(resumes ? ['--resume-module', resumes] : [])] };
   report(name, `wasm-fork: status ${result.status}\n${result.error ? String(result.error) : result.stderr}`);
   return null;
 };
@@ -37,7 +37,7 @@ const shape = (encoding, name) => {
   const full = `shapes/${encoding}/${name}`;
   if (!isWanted(full)) return;
   const module = instrument(full);
-  if (module) report(full, compare(host('--abi', options.abi, module), expected(name), sorted));
+  if (module) report(full, compare(host(...module.kernel, module.out), expected(name), sorted));
   return module;
 };
 
@@ -47,7 +47,7 @@ const shell = (name, scripts) => {
   const module = instrument(name);
   if (!module) return;
   for (const [full, script] of cases) {
-    const result = shellScript(module, name, script, program('cat'), ['--abi', options.abi]);
+    const result = shellScript(module.out, name, script, program('cat'), module.kernel);
     report(full, compare(result, expected(script)));
   }
 };
@@ -58,7 +58,8 @@ const noRoom = (encoding, name, module) => {
   // Asyncify's protocol has no way to say that there was no room.
   if (!module || !isWanted(full) || options.abi !== 'wpk-fork') return;
   const texts = ['', '.failing'].map((kind) => expectation(name + kind));
-  const result = run(process.execPath, path.join(import.meta.dirname, 'no-room.mjs'), module, ...texts);
+  const files = [module.out, ...texts, ...(module.resumes ? [module.resumes] : [])];
+  const result = run(process.execPath, path.join(import.meta.dirname, 'no-room.mjs'), ...files);
   report(full, result.status === 0 ? '' : `${result.error ?? ''}${result.stdout}${result.stderr}`, result.status === 0 ? result.stdout.trim() : '');
 };
 

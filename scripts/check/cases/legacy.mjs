@@ -1,5 +1,5 @@
 // Runs modules with legacy exceptions, which Wasmtime does not: the original and the instrumented one side by side.
-//   node legacy.mjs ORIGINAL.wasm INSTRUMENTED.wasm
+//   node legacy.mjs ORIGINAL.wasm INSTRUMENTED.wasm [undone] [--same-instance] [--resume-module=RESUMES.wasm]
 // For each k an unwind is forced at the k-th call of the entry, and at every call: in the same instance, in a fresh one
 // with a copy of the memory, and twice from one buffer. Results, traps, memory and the log of imports must agree. Where the
 // module undoes an unwind, be it that the buffer is too small, the call fails, and the original is run with calls that fail alike; a fixture whose first line
@@ -14,6 +14,8 @@ const NO_ROOM = 3, FAILED = -1;
 const value = call => (call * 7 + 3) % 11; // what the entry returns
 const undoes = process.argv.includes('undone');
 const modes = process.argv.includes('--same-instance') ? ['same'] : ['same', 'fresh'];
+const resumes = process.argv.find(argument => argument.startsWith('--resume-module='))?.split('=')[1];
+const resumeModule = resumes && new WebAssembly.Module(fs.readFileSync(resumes));
 const THING = { kind: 'a thing of the host' };
 
 /** One run: `unwindAt(call)` says how the call is unwound: false, 'same' or 'fresh'; `twin` keeps a second rewind. */
@@ -26,7 +28,9 @@ class Run {
   instantiate() {
     const env = { fork: x => this.enter(x), log: x => void this.log.push(x), throw: x => this.throw(x), thing: () => THING, is_thing: x => Number(x === THING) };
     this.instance = new WebAssembly.Instance(this.module, { env });
-    if (this.module === instrumented) this.instance.exports.memory.grow(1);
+    if (this.module !== instrumented) return;
+    this.instance.exports.memory.grow(1);
+    if (resumeModule) new WebAssembly.Instance(resumeModule, { wpk_fork: this.instance.exports });
   }
 
   get bytes() { return new Uint8Array(this.instance.exports.memory.buffer); }

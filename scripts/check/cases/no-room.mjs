@@ -1,6 +1,6 @@
 // Runs an instrumented shape with fork buffers of every size, from none to enough:
 //
-//   node no-room.mjs MODULE EXPECTED EXPECTED_WHERE_FORK_FAILS
+//   node no-room.mjs MODULE EXPECTED EXPECTED_WHERE_FORK_FAILS [RESUME_MODULE]
 //
 // In each, every fork either works or fails with an error; the program goes on in any case, and the bytes behind the
 // buffer are left alone (the host checks them). A buffer so small that every fork fails must give the second output; one
@@ -9,9 +9,11 @@ import fs from 'node:fs';
 import { WpkFork } from '../../host/fork.mjs';
 import { Kernel } from '../../host/kernel.mjs';
 
-const [file, ...texts] = process.argv.slice(2);
+const [file, ...rest] = process.argv.slice(2);
+const [texts, [resumes]] = [rest.slice(0, 2), rest.slice(2)];
 const bytes = new Uint8Array(fs.readFileSync(file));
 const module = await WebAssembly.compile(bytes);
+const resumeModule = resumes ? await WebAssembly.compile(fs.readFileSync(resumes)) : null;
 const [working, failing] = texts.map((text) => fs.readFileSync(text, 'utf8'));
 const sorted = (text) => text.split(/(?<=\n)/).sort().join('');
 
@@ -23,7 +25,8 @@ const ENOUGH = 1 << 20;
 
 const attempt = async (room) => {
   const kernel = new Kernel({ fork: new WpkFork({ room, fixed: true }) });
-  kernel.fs.writeFile('/bin/shape', bytes).module = module;
+  const program = kernel.fs.writeFile('/bin/shape', bytes);
+  Object.assign(program, { module, resumeModule });
   const result = await kernel.run('/bin/shape', ['shape']);
   const text = `${sorted(result.stdout)}status ${result.status}\n`;
   if (result.crashes.length) throw new Error(`with ${room} bytes: ${result.crashes[0]}`);

@@ -1,11 +1,12 @@
 // The cases of scripts/check/storm: each workload once with the original module, then instrumented in every mode.
 //
-//   node storm.mjs --modules DIR --tool WASM_FORK --work DIR NAME...
+//   node storm.mjs --modules DIR --tool WASM_FORK --work DIR --optimize WAY[+resume-module] NAME...
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { workloads } from '../../workloads/storm.mjs';
+import { rewriting } from './common.mjs';
 
 const { values: options, positionals: names } = parseArgs({
   allowPositionals: true,
@@ -21,11 +22,11 @@ const report = (name, problem, note = '') => {
   if (problem) console.log(problem.split('\n').slice(0, 30).map((line) => `     ${line.slice(0, 200)}`).join('\n'));
 };
 
-/** Runs a workload on `file`; returns output, status and counts. */
-const run = (workload, file, mode) => {
+/** Runs a workload on `file` and its resume module, if it has one; returns output, status and counts. */
+const run = (workload, file, mode, resumes) => {
   const stats = path.join(options.work, 'stats.json');
   fs.rmSync(stats, { force: true });
-  const request = JSON.stringify({ ...workload, file, mode, stats });
+  const request = JSON.stringify({ ...workload, file, mode, stats, resumes });
   const stdin = fs.openSync(workload.stdin ?? '/dev/null');
   const started = Date.now();
   const workloads = path.join(import.meta.dirname, '../../workloads');
@@ -82,18 +83,21 @@ for (const name of names) {
   }
   const instrumented = path.join(options.work, 'instrumented.wasm');
   const entries = workload.entries.flatMap((entry) => ['--entry', entry]);
-  const flags = [...entries, '--optimize', options.optimize, ...(workload.flags ?? [])];
-  const tool = spawnSync(options.tool, ['instrument', file, '-o', instrumented, ...flags], { encoding: 'utf8' });
+  // What JavaScript drives has its frames told apart by their modules: they are to be of one.
+  const way = workload.command ? options.optimize.split('+')[0] : options.optimize;
+  const { flags, resumes } = rewriting(way, instrumented);
+  const own = [...entries, ...flags, ...(workload.flags ?? [])];
+  const tool = spawnSync(options.tool, ['instrument', file, '-o', instrumented, ...own], { encoding: 'utf8' });
   if (tool.status !== 0) {
     report(name, `wasm-fork: status ${tool.status}\n${tool.error ?? tool.stderr}`);
     continue;
   }
   for (const mode of modes(workload)) {
-    const result = run(workload, instrumented, mode);
+    const result = run(workload, instrumented, mode, resumes);
     const { unwinds, rewinds, refused, deepest } = result.counts ?? {};
     const among = `${unwinds} unwinds, ${rewinds} rewinds, ${refused} refused`;
     const note = [among, ...ofJavaScript(result.counts ?? {}), `up to ${deepest} bytes`, `${result.seconds.toFixed(1)} s`].join(', ');
-    report(`${name} ${options.optimize} ${mode}`, judge(workload, result, original, mode), note);
+    report(`${name} ${way} ${mode}`, judge(workload, result, original, mode), note);
   }
 }
 console.log(failed ? `${failed} failed` : 'all passed');

@@ -77,7 +77,7 @@ impl Keepers {
             let global = |position| GlobalIdx(of_tables + 2 * ordinal + position);
             let nothing = FuncIdx(u32::MAX);
             let keeper = Keeper {
-                ty: runtime.ref_type(*ty),
+                ty: runtime.types.ref_type(*ty),
                 table: module.tables.len() as u32 + ordinal,
                 live: global(0),
                 last: global(1),
@@ -135,10 +135,6 @@ impl Keepers {
 }
 
 impl Runtime {
-    fn ref_type(&self, ty: wasmparser::RefType) -> RefType {
-        RefType { nullable: ty.is_nullable(), heap_type: self.types.heap_type(ty.heap_type()) }
-    }
-
     pub(super) fn append_keepers(&mut self, plan: &Plan) {
         let keepers = std::mem::take(&mut self.keepers.by_type);
         let keepers = keepers.into_iter().zip(0..).map(|((ty, mut keeper), ordinal)| {

@@ -18,7 +18,8 @@
 //! | `undo`, `throw`, where there are pads | `pads` |
 //! | `dummy…`, for results of types without null | `dummies` |
 //! | `top`, `other`, `tails_…`, where there are tail calls | `tails` |
-//! | `unprepared`, which traps, where there are guards; the numbers of resume functions | here |
+//! | `resume_module_missing…`, where there is a resume module; the numbers of resume functions | `resumes` |
+//! | `unprepared`, which traps, where there are guards | here |
 //!
 //! What is where in the buffer is said in [`abi`](crate::abi). `pos` and `end` are read from memory each
 //! time, and `pos` is written back with every frame, so a host may look at them, fill or move them
@@ -33,13 +34,14 @@ mod frames;
 mod keepers;
 mod pads;
 mod protocol;
+mod resumes;
 mod slots;
 mod tails;
 #[cfg(test)]
 mod tests;
 
 use crate::abi::{Abi, Buffer, FrameMemory, Operation, SHARED_GLOBALS, StateGlobals};
-use crate::emit::{Additions, Edited, NewTypes, Signature};
+use crate::emit::{Additions, NewTypes, Signature};
 use crate::index::{FuncIdx, GlobalIdx, IndexType, TagIdx};
 use crate::plan::{AddedMemory, Caught, Helpers, KnownTags, LabelType, Plan};
 use crate::read::Module;
@@ -48,13 +50,15 @@ pub(super) use address::AddressSink;
 use dummies::Dummies;
 use keepers::Keepers;
 use pads::PadFuncs;
+use resumes::Resumes;
 use slots::SlotFuncs;
 use std::collections::BTreeMap;
 use tails::TailFuncs;
 use wasm_encoder::{
-    BlockType, ConstExpr, ElementSection, Elements, Encode, ExportKind, Function, GlobalType,
-    MemoryType, SectionId, TagKind, TagType, ValType,
+    BlockType, ConstExpr, ElementSection, Elements, Encode, Function, GlobalType, MemoryType,
+    SectionId, TagKind, TagType, ValType,
 };
+use wasmparser::ExternalKind;
 
 /// A function that is appended.
 struct NewFunc {
@@ -91,10 +95,7 @@ pub(super) struct Runtime {
     pub pop: FuncIdx,
     /// For each import that sites call directly, the function that they call instead.
     callers: BTreeMap<FuncIdx, FuncIdx>,
-    /// The resume functions, by the functions that they belong to.
-    resumes: BTreeMap<FuncIdx, FuncIdx>,
-    /// Their types, in order.
-    resume_types: Vec<u32>,
+    resumes: Resumes,
     tails: TailFuncs,
     /// A tag without values, for handlers that catch all; where there are any.
     pub any_tag: Option<TagIdx>,
@@ -171,8 +172,7 @@ impl Runtime {
             pop: private(5),
             number: plan.number,
             callers: BTreeMap::new(),
-            resumes: BTreeMap::new(),
-            resume_types: Vec::new(),
+            resumes: Resumes::default(),
             tails: TailFuncs::default(),
             any_tag: None,
             any_tag_type: 0,
@@ -261,27 +261,9 @@ impl Runtime {
         }
     }
 
-    /// Resume functions come last, behind those for tail calls, which call them; their bodies are written with all others.
-    fn number_resumes(&mut self, module: &Module<'_>, plan: &Plan) {
-        let first = self.first.0 + self.funcs.len() as u32 + Runtime::tail_funcs(plan);
-        let apart = plan.funcs.iter().filter(|func| func.resume.is_some());
-        self.resumes = apart.map(|func| func.func).zip((first..).map(FuncIdx)).collect();
-        for func in self.resumes.keys() {
-            let results = module.func_type(*func).results();
-            let results = results.iter().map(|ty| self.types.val_type(*ty)).collect();
-            let ty = self.types.add(Signature { params: vec![], results });
-            self.resume_types.push(ty);
-        }
-    }
-
     /// The function to call instead of an import.
     pub fn caller_of(&self, import: FuncIdx) -> FuncIdx {
         self.callers[&import]
-    }
-
-    /// The resume function of `func`, if it has one.
-    pub fn resume_of(&self, func: FuncIdx) -> Option<FuncIdx> {
-        self.resumes.get(&func).copied()
     }
 
     /// Appends a function that is not exported.
@@ -337,6 +319,7 @@ impl Runtime {
         for table in self.keepers.tables() {
             additions.item(SectionId::Table, |out| table.encode(out));
         }
+        self.add_resume_table(&mut additions);
         let address = self.address_type();
         let of_keepers = self.keepers.globals();
         let names = self.globals.added(self.abi).iter().map(|name| (*name, *name != "state"));
@@ -356,21 +339,14 @@ impl Runtime {
         self.export_carried(&mut additions);
         for (index, func) in (self.first.0..).zip(std::mem::take(&mut self.funcs)) {
             if func.exported {
-                additions.item(SectionId::Export, |out| {
-                    func.name.as_str().encode(out);
-                    ExportKind::Func.encode(out);
-                    index.encode(out);
-                });
+                additions.export(&func.name, ExternalKind::Func, index);
             }
             additions.func(func.ty, func.body.into_raw_body());
             additions.names.funcs.push((index, func.name));
         }
         if self.added_memory == Some(AddedMemory::Own) {
-            additions.item(SectionId::Export, |out| {
-                self.abi.memory_export().encode(out);
-                ExportKind::Memory.encode(out);
-                self.memory.index.0.encode(out);
-            });
+            let name = self.abi.memory_export();
+            additions.export(name, ExternalKind::Memory, self.memory.index.0);
         }
         additions
     }
@@ -383,43 +359,16 @@ impl Runtime {
         let StateGlobals { state, buffer, bottom, .. } = self.globals;
         let shared = [Some(state), Some(buffer), bottom];
         for (name, global) in SHARED_GLOBALS.into_iter().zip(shared.into_iter().flatten()) {
-            additions.item(SectionId::Export, |out| {
-                name.encode(out);
-                ExportKind::Global.encode(out);
-                global.0.encode(out);
-            });
+            additions.export(name, ExternalKind::Global, global.0);
         }
     }
 
     /// What keeps references is exported where the host carries it over.
     fn export_carried(&self, additions: &mut Additions) {
-        let mut export = |name: &str, kind: ExportKind, index: u32| {
-            additions.item(SectionId::Export, |out| {
-                name.encode(out);
-                kind.encode(out);
-                index.encode(out);
-            });
-        };
         for (name, table, globals) in self.keepers.carried(self.abi) {
-            export(&name, ExportKind::Table, table);
+            additions.export(&name, ExternalKind::Table, table);
             for (name, global) in globals {
-                export(&name, ExportKind::Global, global.0);
-            }
-        }
-    }
-
-    /// How many functions are rewritten apart.
-    pub fn resume_count(&self) -> usize {
-        self.resumes.len()
-    }
-
-    /// Appends the resume functions, whose bodies are given in their order.
-    pub fn add_resumes(self, module: &Module<'_>, bodies: Vec<Edited>, additions: &mut Additions) {
-        let resumes = self.resumes.iter().zip(self.resume_types).zip(bodies);
-        for (((func, resume), ty), body) in resumes {
-            additions.func(ty, body);
-            if let Some(name) = module.names.func(*func) {
-                additions.names.funcs.push((resume.0, format!("{name} [resume]")));
+                additions.export(&name, ExternalKind::Global, global.0);
             }
         }
     }

@@ -129,12 +129,10 @@ impl Runtime {
     fn go_on(&self, sink: &mut InstructionSink<'_>, module: &Module<'_>, member: &FuncPlan) {
         sink.local_get(0).i32_const(member.func.0 as i32).i32_ne();
         trap_if(sink);
-        match self.resume_of(member.func) {
-            Some(resume) => _ = sink.return_call(resume.0),
-            None => {
-                self.dummies(module.func_type(member.func).params(), sink);
-                sink.return_call(member.func.0);
-            }
+        if self.has_resume(member.func) {
+            return self.return_call_resume(member.func, sink);
         }
+        self.dummies(module.func_type(member.func).params(), sink);
+        sink.return_call(member.func.0);
     }
 }

@@ -28,8 +28,9 @@ fn output(wat: &str, ordinal: usize) -> Vec<u8> {
         called_imports: Vec::new(),
         tags: KnownTags::default(),
         references: References::default(),
+        resume_module: None,
     };
-    crate::rewrite::rewrite(&module, plan).unwrap().wasm
+    crate::rewrite::rewrite(&module, plan).unwrap().module.wasm
 }
 
 /// The memories that the functions of an output access, each once.

@@ -5,7 +5,7 @@ pub use super::drive::Observation;
 use super::drive::{Run, Step};
 use super::entry::{Limit, Policy, When};
 use super::no_room;
-use super::program::{Effort, Program, Spec};
+use super::program::{Binary, Effort, Program, Spec};
 use super::world::{Answer, World};
 use wasmtime::{Result, ensure};
 
@@ -21,14 +21,18 @@ pub struct Case<'a> {
 
 /// Runs an original alone. Returns what it does and how many times it calls an entry.
 pub fn reference(original: &[u8], spec: &Spec) -> Result<(Observation, usize), String> {
-    let original = Program::new(original, spec)
+    let original = Program::new(original.into(), spec)
         .map_err(|e| format!("the engine refuses the original: {e:#}"))?;
     run_original(&original, spec.world()).map_err(|e| format!("the original: {e:#}"))
 }
 
 /// Compares the two modules in every way. Returns the bytes of frames at each call that was tried.
-pub fn check(original: &[u8], rewritten: &[u8], spec: &Spec) -> Result<Vec<usize>, String> {
-    let case = Case::new(original, rewritten, spec)?;
+pub fn check<'b>(
+    original: &'b [u8],
+    rewritten: impl Into<Binary<'b>>,
+    spec: &Spec,
+) -> Result<Vec<usize>, String> {
+    let case = Case::new(original.into(), rewritten.into(), spec)?;
     case.compare("never unwinding", Policy::default(), |_| Ok(()))?;
     let mut frame_bytes = Vec::new();
     for call in case.calls_to_try() {
@@ -41,7 +45,11 @@ pub fn check(original: &[u8], rewritten: &[u8], spec: &Spec) -> Result<Vec<usize
 }
 
 impl<'a> Case<'a> {
-    pub fn new(original: &[u8], rewritten: &[u8], spec: &'a Spec) -> Result<Self, String> {
+    pub fn new(
+        original: Binary<'_>,
+        rewritten: Binary<'_>,
+        spec: &'a Spec,
+    ) -> Result<Self, String> {
         let original = Program::new(original, spec)
             .map_err(|e| format!("the engine refuses the original: {e:#}"))?;
         let rewritten = Program::new(rewritten, spec)

@@ -3,7 +3,7 @@
 use crate::engine::config;
 use std::ops::Range;
 use std::sync::OnceLock;
-use wasm_fork::EntryPattern;
+use wasm_fork::{EntryPattern, Output};
 use wasmtime::{Engine, Module, Result};
 
 /// A call of an export.
@@ -105,16 +105,43 @@ impl Default for Spec {
     }
 }
 
+/// A module, and its resume module if it has one.
+#[derive(Clone, Copy, Debug)]
+pub struct Binary<'a> {
+    pub wasm: &'a [u8],
+    pub resume_module: Option<&'a [u8]>,
+}
+
+impl<'a> From<&'a [u8]> for Binary<'a> {
+    fn from(wasm: &'a [u8]) -> Self {
+        Binary { wasm, resume_module: None }
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Binary<'a> {
+    fn from(wasm: &'a Vec<u8>) -> Self {
+        Binary { wasm, resume_module: None }
+    }
+}
+
+impl<'a> From<&'a Output> for Binary<'a> {
+    fn from(output: &'a Output) -> Self {
+        Binary { wasm: &output.wasm, resume_module: output.resume_module.as_deref() }
+    }
+}
+
 /// A compiled module with its [`Spec`].
 pub struct Program<'a> {
     pub module: Module,
+    pub resume_module: Option<Module>,
     pub spec: &'a Spec,
 }
 
 impl<'a> Program<'a> {
-    pub fn new(wasm: &[u8], spec: &'a Spec) -> Result<Self> {
-        let module = Module::from_binary(engine(), wasm)?;
-        Ok(Program { module, spec })
+    pub fn new(Binary { wasm, resume_module }: Binary<'_>, spec: &'a Spec) -> Result<Self> {
+        let compile = |wasm| Module::from_binary(engine(), wasm);
+        let resume_module = resume_module.map(compile).transpose()?;
+        Ok(Program { module: compile(wasm)?, resume_module, spec })
     }
 }
 

@@ -6,8 +6,8 @@ use super::program::{FUEL, FrameMemory, Program, engine};
 use super::value;
 use super::world::World;
 use wasmtime::{
-    AsContextMut, Caller, Extern, ExternType, Func, FuncType, Global, Instance, Mutability, Ref,
-    Result, SharedMemory, Store, Table, Tag, Val, ValType, bail, format_err,
+    AsContextMut, Caller, Extern, ExternType, Func, FuncType, Global, Instance, Module, Mutability,
+    Ref, Result, SharedMemory, Store, Table, Tag, Val, ValType, bail, ensure, format_err,
 };
 
 /// What the host keeps in the store.
@@ -114,6 +114,9 @@ impl<'p> Session<'p> {
         store.set_fuel(FUEL)?;
         let imports = make_imports(program, &mut store)?;
         let instance = Instance::new(&mut store, &program.module, &imports)?;
+        if let Some(resume_module) = &program.resume_module {
+            add_resumes(&instance, resume_module, &mut store)?;
+        }
         let memories = memories(&instance, &imports, &mut store);
         let frames = frame_memory(program, &instance, &imports, &memories, &mut store)?;
         let imported_globals = imports.iter().filter_map(|e| e.clone().into_global()).collect();
@@ -196,6 +199,7 @@ impl<'p> Session<'p> {
         let exports: Vec<_> = self
             .instance
             .exports(&mut self.store)
+            .filter(|export| !export.name().starts_with(RESERVED))
             .filter_map(|export| Some((export.name().to_owned(), export.into_global()?)))
             .collect();
         exports
@@ -205,12 +209,31 @@ impl<'p> Session<'p> {
     }
 }
 
+/// How the names of exports begin that the tool adds.
+const RESERVED: &str = "wpk_fork_";
+
 /// Under which name a memory is exported that the tool adds for frames.
 const OWN_MEMORY: &str = "wpk_fork_memory";
 
+/// The module name that a resume module imports from.
+const RESUME_IMPORTS: &str = "wpk_fork";
+
+/// Instantiates the resume module for an instance of its main file.
+fn add_resumes(instance: &Instance, module: &Module, store: &mut Store<Host>) -> Result<()> {
+    let mut imports = Vec::new();
+    for import in module.imports() {
+        ensure!(import.module() == RESUME_IMPORTS, "the import of another: {import:?}");
+        let export = instance.get_export(&mut *store, import.name());
+        imports.push(export.ok_or_else(|| format_err!("nothing to import: {import:?}"))?);
+    }
+    Instance::new(store, module, &imports).map(drop)
+}
+
 /// The memories that the host sees, each once; one that the tool added comes last.
 fn memories(instance: &Instance, imports: &[Extern], store: &mut Store<Host>) -> Vec<Mem> {
-    let exports = instance.exports(&mut *store);
+    // What is exported for the resume module alone, an original's host doesn't see.
+    let is_seen = |name: &str| name == OWN_MEMORY || !name.starts_with(RESERVED);
+    let exports = instance.exports(&mut *store).filter(|export| is_seen(export.name()));
     let exports: Vec<_> =
         exports.map(|export| (export.name() == OWN_MEMORY, export.into_extern())).collect();
     let (own, exported): (Vec<_>, Vec<_>) = exports.into_iter().partition(|(own, _)| *own);

@@ -101,6 +101,8 @@ struct Exports {
 struct Modules {
     main: Module,
     sides: [Module; 2],
+    /// The resume modules of the three, if they have any.
+    resumes: Option<[Module; 3]>,
 }
 
 /// One process.
@@ -180,6 +182,11 @@ impl<'m> Process<'m> {
         }
         let sides =
             [0, 1].map(|side: usize| linker.instantiate(&mut store, &modules.sides[side]).unwrap());
+        if let Some(resumes) = &modules.resumes {
+            for (instance, resumes) in [main, sides[0], sides[1]].iter().zip(resumes) {
+                super::resume_module::instantiate(&mut store, instance, resumes).unwrap();
+            }
+        }
         let memory = main.get_memory(&mut store, "memory").unwrap();
         let table = main.get_table(&mut store, "table").unwrap();
         let plug = sides[1].get_func(&mut store, "plug").unwrap();
@@ -239,26 +246,43 @@ impl<'m> Process<'m> {
 
 fn original() -> Modules {
     let compile = |text| Module::new(engine(), wat::parse_str(text).unwrap()).unwrap();
-    Modules { main: compile(MAIN), sides: [FIRST, SECOND].map(compile) }
+    Modules { main: compile(MAIN), sides: [FIRST, SECOND].map(compile), resumes: None }
 }
 
-fn instrumented(optimize: Optimize) -> Modules {
+/// A way to rewrite the functions: how, and whether with resume modules.
+type Way = (Optimize, bool);
+
+const WAYS: [Way; 4] = [
+    (Optimize::Size, false),
+    (Optimize::Balanced, false),
+    (Optimize::Speed, false),
+    (Optimize::Speed, true),
+];
+
+fn instrumented((optimize, resume_module): Way) -> Modules {
     let entry = |name| EntryPattern::exact("env", name);
     let table = || [TablePattern("table".into())];
-    let compile = |text: &str, abi, options: Options| {
-        let options = options.abi(abi).optimize(optimize);
-        let output = wasm_fork::instrument(text.as_bytes(), &options).unwrap();
-        wasm_fork::verify(text.as_bytes(), &output.wasm, &options).unwrap();
-        Module::new(engine(), output.wasm).unwrap()
-    };
+    let compile = |wasm: &[u8]| Module::new(engine(), wasm).unwrap();
     let forks = Options::default().entries([entry("fork")]);
     let main = forks.clone().through([entry("work")]).through_tables(table());
     let first = forks.through([entry("middle")]);
     let second = Options::default().entries([]).through_tables(table());
-    Modules {
-        main: compile(MAIN, Abi::WpkForkMain, main),
-        sides: [compile(FIRST, Abi::WpkForkSide, first), compile(SECOND, Abi::WpkForkSide, second)],
-    }
+    let outputs = [
+        (MAIN, main.abi(Abi::WpkForkMain)),
+        (FIRST, first.abi(Abi::WpkForkSide)),
+        (SECOND, second.abi(Abi::WpkForkSide)),
+    ];
+    let outputs = outputs.map(|(text, options)| {
+        let options = options.optimize(optimize).resume_module(resume_module);
+        let output = wasm_fork::instrument(text.as_bytes(), &options).unwrap();
+        wasm_fork::verify(text.as_bytes(), &output.wasm, &options).unwrap();
+        output
+    });
+    let [main, first, second] = outputs.each_ref().map(|output| compile(&output.wasm));
+    let resumes = outputs.map(|output| output.resume_module.map(|resumes| compile(&resumes)));
+    let [of_main, of_first, of_second] = resumes;
+    let resumes = of_main.zip(of_first).zip(of_second).map(|((a, b), c)| [a, b, c]);
+    Modules { main, sides: [first, second], resumes }
 }
 
 const ROUNDS: i32 = 3;
@@ -269,12 +293,12 @@ fn a_stack_through_three_modules() {
     let expected = Process::new(&original, World::default()).outcome(ROUNDS, How::Resume);
     let calls = expected.1.iter().filter(|(what, _)| *what != "log").count();
     assert!(calls > 10);
-    for optimize in Optimize::ALL {
-        let modules = instrumented(optimize);
+    for way in WAYS {
+        let modules = instrumented(way);
         for how in [How::Resume, How::Rewind, How::Fresh] {
             let every = (0..calls).collect();
             for unwinds in (0..calls).map(|call| vec![call]).chain([Vec::new(), every]) {
-                let what = format!("{optimize:?}, {how:?}, unwinding at {unwinds:?}");
+                let what = format!("{way:?}, {how:?}, unwinding at {unwinds:?}");
                 let world = World { unwinds, room: ROOMY, ..World::default() };
                 let found = Process::new(&modules, world).outcome(ROUNDS, how);
                 assert!(found == expected, "{what}: {:?}, not {:?}", found.1, expected.1);
@@ -286,8 +310,8 @@ fn a_stack_through_three_modules() {
 #[test]
 fn without_room_the_entry_fails_wherever_it_runs_out() {
     let original = original();
-    for optimize in Optimize::ALL {
-        let modules = instrumented(optimize);
+    for way in WAYS {
+        let modules = instrumented(way);
         let (mut some_failed, mut none_failed) = (false, false);
         for room in (8..400).step_by(12) {
             let world = World { unwinds: (0..100).collect(), room, ..World::default() };
@@ -300,7 +324,7 @@ fn without_room_the_entry_fails_wherever_it_runs_out() {
             let expected = Process::new(&original, world).outcome(ROUNDS, How::Resume);
             assert!(
                 found == expected,
-                "{optimize:?}, {room} bytes: {:?}, not {:?}",
+                "{way:?}, {room} bytes: {:?}, not {:?}",
                 found.1,
                 expected.1
             );
@@ -311,7 +335,7 @@ fn without_room_the_entry_fails_wherever_it_runs_out() {
 
 #[test]
 fn a_side_module_that_did_not_join_traps() {
-    let modules = instrumented(Optimize::Balanced);
+    let modules = instrumented((Optimize::Balanced, false));
     // The first call of the entry that has the second side below it.
     let world = World { unwinds: vec![3], room: ROOMY, ..World::default() };
     let mut process = Process::new(&modules, world);

@@ -7,6 +7,7 @@ mod invoke;
 mod linked;
 mod no_memory;
 mod release;
+mod resume_module;
 mod stale;
 mod tails;
 mod top;

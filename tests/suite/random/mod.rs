@@ -71,7 +71,7 @@ fn check(program: &Program, seed: u64) -> Result<usize, String> {
     let (way, options) = &ways[seed as usize % ways.len()];
     let in_way = |error: String| format!("{way}: {error}");
     let output = wasm_fork::instrument(&original, options).map_err(|e| in_way(e.to_string()))?;
-    differential::check(&original, &output.wasm, &spec).map_err(in_way)?;
+    differential::check(&original, &output, &spec).map_err(in_way)?;
     Ok(entry_calls)
 }
 

@@ -11,7 +11,7 @@ use arbitrary::Unstructured;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use wasm_fork::shim::{Mechanism, ShimOptions};
-use wasm_fork::{EntryPattern, Error, Options};
+use wasm_fork::{EntryPattern, Error, Optimize, Options};
 use wasm_smith::{Config, Module};
 
 /// How many modules are made.
@@ -71,8 +71,11 @@ fn options() -> Options {
 
 /// Instruments the module; says in a word what came of it.
 fn check(wasm: &[u8]) -> Result<&'static str, String> {
-    // Half of them either way.
+    // Half of them either way; and a third with all apart, and a resume module.
+    let apart = wasm.len().is_multiple_of(3);
+    let optimize = if apart { Optimize::Speed } else { Optimize::Balanced };
     let options = options().same_instance(wasm.len().is_multiple_of(2));
+    let options = options.optimize(optimize).resume_module(apart);
     let output = match wasm_fork::instrument(wasm, &options) {
         Ok(output) => output,
         Err(Error::MissingEntry { .. }) => return Ok("no entry"),
@@ -84,7 +87,9 @@ fn check(wasm: &[u8]) -> Result<&'static str, String> {
         .validate_all(&output.wasm)
         .map_err(|e| format!("the output is not valid: {e}"))?;
     if walrus::Module::from_buffer(wasm).is_ok() {
-        walrus::Module::from_buffer(&output.wasm).map_err(|e| format!("walrus: {e:#}"))?;
+        for wasm in std::iter::once(&output.wasm).chain(&output.resume_module) {
+            walrus::Module::from_buffer(wasm).map_err(|e| format!("walrus: {e:#}"))?;
+        }
     }
     Ok("instrumented")
 }

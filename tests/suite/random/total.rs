@@ -2,7 +2,7 @@
 //! error of the caller's making. The fuzz target in `tests/fuzz/` and the smoke run below share this file.
 
 use wasm_fork::shim::{Mechanism, ShimOptions};
-use wasm_fork::{EntryPattern, Error, Options};
+use wasm_fork::{EntryPattern, Error, Optimize, Options};
 
 /// Every function import is an entry, so that whatever a module imports, it has a closure.
 fn options() -> Options {
@@ -16,6 +16,8 @@ fn options() -> Options {
 /// If an output is not valid, or an error says that the tool is at fault.
 pub fn check(input: &[u8]) {
     total(wasm_fork::instrument(input, &options()).map(|output| output.wasm));
+    let apart = options().optimize(Optimize::Speed).resume_module(true);
+    total(wasm_fork::instrument(input, &apart).map(|output| output.resume_module.unwrap()));
     for mechanism in [Mechanism::Table, Mechanism::RefTest] {
         let options = ShimOptions::default().all_sites(true).mechanism(mechanism);
         total(wasm_fork::shim(input, &options).map(|output| output.wasm));
