@@ -32,20 +32,21 @@ pub(super) struct Output<'m, 'a> {
 pub(super) struct Position(u32);
 
 impl<'m, 'a> Output<'m, 'a> {
+    /// Nothing yet, in the memory of `buffer`.
     pub(super) fn new(
         module: &'m Module<'a>,
         plan: &'m FuncPlan,
         body: &'m BodyPlan,
         runtime: &'m Runtime,
+        buffer: &mut Vec<u8>,
     ) -> Self {
-        let bytes = module.funcs[plan.func].body.as_ref().map_or(0, |body| body.len());
         let labels = body.rewind.as_ref().map_or(0, |start| start.labels);
         Output {
             module,
             plan,
             body,
             runtime,
-            bytes: Splice::new(module.bytes, bytes * 3 / 2 + 64, runtime.maps_offsets),
+            bytes: Splice::in_buffer(module.bytes, buffer, runtime.maps_offsets),
             depth: 0,
             labels: vec![0; labels as usize],
             locals: Locals::of(module, plan, body),
@@ -62,8 +63,9 @@ impl<'m, 'a> Output<'m, 'a> {
         self.bytes.sink_for(located.start as usize)
     }
 
-    pub(super) fn finish(self) -> Edited {
-        self.bytes.finish()
+    /// What was written; `buffer` gets its memory back.
+    pub(super) fn finish(self, buffer: &mut Vec<u8>) -> Edited {
+        self.bytes.finish_in(buffer)
     }
 
     /// A label was opened by what the caller wrote; its position.
