@@ -25,8 +25,11 @@ use std::ops::Range;
 pub(super) struct Graph {
     /// For each node its events.
     pub nodes: Vec<Range<u32>>,
-    /// The edges from each node, and those to it.
+    /// The edges from each node.
     pub next: Edges,
+    /// Those of them that lead backwards, or to the same node.
+    pub loops: Vec<(u32, u32)>,
+    /// The edges to each node, if there are such loops.
     pub before: Edges,
     /// For each site, in program order, the node that ends with it.
     pub sites: Vec<u32>,
@@ -112,7 +115,7 @@ struct Builder {
 impl Graph {
     /// Makes it the graph of `skeleton`.
     pub fn rebuild(&mut self, skeleton: &Skeleton) {
-        let Graph { nodes, next, before, sites, builder } = self;
+        let Graph { nodes, next, loops, before, sites, builder } = self;
         builder.begin();
         for (position, event) in (0..).zip(&skeleton.events) {
             work::count(1);
@@ -125,7 +128,11 @@ impl Graph {
         let Builder { edges, labels, .. } = builder;
         let edges = edges.iter().map(|(from, label)| (*from, labels[*label as usize]));
         next.collect(nodes.len(), edges.clone());
-        before.collect(nodes.len(), edges.map(|(from, to)| (to, from)));
+        loops.clear();
+        loops.extend(edges.clone().filter(|(from, to)| to <= from));
+        if !loops.is_empty() {
+            before.collect(nodes.len(), edges.map(|(from, to)| (to, from)));
+        }
     }
 }
 

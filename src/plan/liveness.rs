@@ -178,8 +178,6 @@ struct ColumnSolver {
     /// For each node what is live where it begins, and what is set in it.
     live: Vec<u64>,
     set: Vec<u64>,
-    /// The edges that lead backwards, or to the same node.
-    loops: Vec<(u32, u32)>,
     /// Nodes with bits that have not been passed on, and those bits.
     waiting: Vec<u32>,
     new: Vec<u64>,
@@ -193,10 +191,6 @@ impl ColumnSolver {
             bits.clear();
             bits.resize(nodes, 0);
         }
-        let edges = (0..nodes as u32)
-            .flat_map(|from| graph.next.of(from).iter().map(move |to| (from, *to)));
-        self.loops.clear();
-        self.loops.extend(edges.filter(|(from, to)| to <= from));
     }
 
     fn solve(&mut self, graph: &Graph, accesses: &[Access]) {
@@ -205,10 +199,10 @@ impl ColumnSolver {
             work::count(1);
             self.live[node as usize] |= self.live_after(graph, node) & !self.set[node as usize];
         }
-        for position in 0..self.loops.len() {
+        // Without loops everything has been passed on.
+        for (from, to) in &graph.loops {
             work::count(1);
-            let (from, to) = self.loops[position];
-            self.add(from, self.live[to as usize]);
+            self.add(*from, self.live[*to as usize]);
         }
         while let Some(node) = self.waiting.pop() {
             let new = std::mem::take(&mut self.new[node as usize]);

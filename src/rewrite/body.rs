@@ -4,7 +4,7 @@
 //! detects an unwind ([`site`](super::site)) and how the body is entered again ([`reentry`](super::reentry)) is not known here.
 
 use super::guard;
-use super::output::{Output, Position};
+use super::output::{Memory, Output, Position};
 use super::reentry;
 use super::runtime::Runtime;
 use super::site::ExitLabels;
@@ -19,14 +19,14 @@ use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, Catch, Encode, ValType};
 use wasmparser::Operator;
 
-/// Writes the function's own body. It is made in the memory of `buffer`, like all bodies of a thread.
+/// Writes the function's own body, in the memory that all bodies of a thread are made in.
 pub(super) fn rewrite_body(
     module: &Module<'_>,
     plan: &FuncPlan,
     runtime: &Runtime,
-    buffer: &mut Vec<u8>,
+    memory: &mut Memory,
 ) -> Result<Edited> {
-    write(Output::new(module, plan, &plan.body, runtime, buffer), buffer)
+    write(Output::new(module, plan, &plan.body, runtime, memory), memory)
 }
 
 /// Writes the body of the function's resume function, if it has one.
@@ -34,13 +34,13 @@ pub(super) fn resume_body(
     module: &Module<'_>,
     plan: &FuncPlan,
     runtime: &Runtime,
-    buffer: &mut Vec<u8>,
+    memory: &mut Memory,
 ) -> Result<Option<Edited>> {
-    let body = |body| write(Output::new(module, plan, body, runtime, buffer), buffer);
+    let body = |body| write(Output::new(module, plan, body, runtime, memory), memory);
     plan.resume.as_deref().map(body).transpose()
 }
 
-fn write(mut out: Output<'_, '_>, buffer: &mut Vec<u8>) -> Result<Edited> {
+fn write(mut out: Output<'_, '_>, memory: &mut Memory) -> Result<Edited> {
     declare(&mut out)?;
     // The body is a label too.
     let body = out.opened();
@@ -49,9 +49,13 @@ fn write(mut out: Output<'_, '_>, buffer: &mut Vec<u8>) -> Result<Edited> {
     if out.body.is_entered() {
         reentry::open_region(&mut out, RegionOrdinal(0));
     }
-    let mut copier = Copier { out, exits, constructs: vec![body] };
+    let mut constructs = std::mem::take(&mut memory.constructs);
+    constructs.clear();
+    constructs.push(body);
+    let mut copier = Copier { out, exits, constructs };
     copier.operators()?;
-    let Copier { mut out, exits, .. } = copier;
+    let Copier { mut out, exits, constructs } = copier;
+    memory.constructs = constructs;
     if out.body.end_reachable {
         out.sink().return_();
     }
@@ -59,7 +63,7 @@ fn write(mut out: Output<'_, '_>, buffer: &mut Vec<u8>) -> Result<Edited> {
     let module = out.module;
     out.dummies(module.func_type(out.plan.func).results());
     out.end();
-    Ok(out.finish(buffer))
+    Ok(out.finish(memory))
 }
 
 /// The declared locals.
