@@ -412,9 +412,9 @@ fn linked<'a>(bytes: Cow<'a, [u8]>, options: &Options) -> Result<Cow<'a, [u8]>> 
 
 /// The first two stages: read, analyze.
 fn analyzed<'a>(bytes: &'a [u8], options: &Options) -> Result<(Module<'a>, Analysis)> {
-    let module = Module::read(bytes)?;
+    let (module, facts) = analyze::read(bytes)?;
     stage("analyze");
-    let analysis = Analysis::run(&module, options)?;
+    let analysis = Analysis::of_facts(&module, facts, options)?;
     Ok((module, analysis))
 }
 

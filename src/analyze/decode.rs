@@ -6,7 +6,10 @@
 
 use crate::error::{Error, Result};
 use crate::work;
-use wasmparser::{FunctionBody, Operator, VisitOperator, VisitSimdOperator};
+use wasmparser::{
+    FrameKind, FrameStack, FuncValidator, FunctionBody, Operator, ValidatorResources,
+    VisitOperator, VisitSimdOperator,
+};
 
 /// Takes the operators of a body in order, each with its offset in bytes from the start of the
 /// module.
@@ -60,6 +63,26 @@ const fn contains(name: &[u8], part: &[u8]) -> bool {
     false
 }
 
+/// Validates `body`, and shows it to `visitor` as far as it is valid.
+///
+/// # Errors
+/// Those of the validator.
+pub(super) fn validate(
+    body: &FunctionBody<'_>,
+    validator: &mut FuncValidator<ValidatorResources>,
+    visitor: &mut impl Visitor,
+) -> wasmparser::Result<()> {
+    let mut reader = body.get_binary_reader();
+    validator.read_locals(&mut reader)?;
+    while !reader.eof() {
+        work::count(1);
+        let offset = reader.original_position();
+        let adapter = OperatorAdapter { visitor, offset: offset as u32 };
+        reader.visit_operator(&mut Validating { validator, offset, adapter })??;
+    }
+    reader.finish_expression(&validator.visitor(reader.original_position()))
+}
+
 struct OperatorAdapter<'v, V> {
     visitor: &'v mut V,
     offset: u32,
@@ -100,6 +123,55 @@ macro_rules! forward_vector_operators {
 
 impl<'a, V: Visitor> VisitSimdOperator<'a> for OperatorAdapter<'_, V> {
     wasmparser::for_each_visit_simd_operator!(forward_vector_operators);
+}
+
+/// Shows each operator to the validator first.
+struct Validating<'v, V> {
+    validator: &'v mut FuncValidator<ValidatorResources>,
+    offset: u64,
+    adapter: OperatorAdapter<'v, V>,
+}
+
+macro_rules! validate_operators {
+    ($(@$proposal:ident $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident ($($arity:tt)*))*) => {$(
+        #[inline]
+        fn $visit(&mut self $($(, $arg: $ty)*)?) -> wasmparser::Result<()> {
+            self.validator.visitor(self.offset).$visit($($($arg.clone()),*)?)?;
+            self.adapter.$visit($($($arg),*)?);
+            Ok(())
+        }
+    )*};
+}
+
+#[allow(clippy::clone_on_copy)]
+impl<'a, V: Visitor> VisitOperator<'a> for Validating<'_, V> {
+    type Output = wasmparser::Result<()>;
+
+    fn simd_visitor(&mut self) -> Option<&mut dyn VisitSimdOperator<'a, Output = Self::Output>> {
+        Some(self)
+    }
+
+    wasmparser::for_each_visit_operator!(validate_operators);
+}
+
+macro_rules! validate_vector_operators {
+    ($(@$proposal:ident $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident ($($arity:tt)*))*) => {$(
+        fn $visit(&mut self $($(, $arg: $ty)*)?) -> wasmparser::Result<()> {
+            self.validator.simd_visitor(self.offset).$visit($($($arg),*)?)?;
+            self.adapter.$visit($($($arg),*)?);
+            Ok(())
+        }
+    )*};
+}
+
+impl<'a, V: Visitor> VisitSimdOperator<'a> for Validating<'_, V> {
+    wasmparser::for_each_visit_simd_operator!(validate_vector_operators);
+}
+
+impl<V> FrameStack for Validating<'_, V> {
+    fn current_frame(&self) -> Option<FrameKind> {
+        self.validator.get_control_frame(0).map(|frame| frame.kind)
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //!
 //! A large module has over a million calls, so a [`Call`] is kept at twelve bytes.
 
-use super::decode::{Visitor, decode};
+use super::decode::{Visitor, decode, validate};
 use super::host;
 use super::traceable::{LocalUses, TopValue, Traceable};
 use super::types::{TypeId, TypeIds};
@@ -16,7 +16,7 @@ use crate::read::Module;
 use crate::work;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
-use wasmparser::{FunctionBody, Operator};
+use wasmparser::{FuncValidatorAllocations, FunctionBody, Operator};
 
 /// A call instruction.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +52,7 @@ pub(super) enum Dynamic {
 
 /// What the live code of a module does.
 #[derive(Default)]
-pub(super) struct Facts {
+pub(crate) struct Facts {
     /// The calls of each function, in order of offset.
     pub(super) calls: IndexVec<FuncIdx, Box<[Call]>>,
     pub(super) dynamics: Vec<Dynamic>,
@@ -84,16 +84,43 @@ pub(super) struct ReferenceUses {
 }
 
 impl Facts {
+    /// Those of a valid module.
+    ///
+    /// # Errors
+    /// [`crate::Error::Internal`] if a body can't be read once more.
     pub(super) fn collect(
         module: &Module<'_>,
         host_written: &IndexVec<TableIdx, bool>,
     ) -> Result<Facts> {
+        Facts::of_bodies(module, host_written, Collector::collect)
+    }
+
+    /// Those of a module whose bodies are still to be validated, which is done by the way.
+    ///
+    /// # Errors
+    /// As [`Module::read`], for bodies.
+    pub(super) fn validate(
+        module: &Module<'_>,
+        host_written: &IndexVec<TableIdx, bool>,
+    ) -> Result<Facts> {
+        Facts::of_bodies(module, host_written, Collector::validate)
+    }
+
+    /// What `collect` finds in each body, all bodies in parallel. Of several errors that of the first body is returned.
+    fn of_bodies<'m>(
+        module: &'m Module<'m>,
+        host_written: &'m IndexVec<TableIdx, bool>,
+        collect: impl Fn(&mut Collector<'m>, &FunctionBody<'m>, FuncIdx) -> Result<BodyFacts>
+        + Sync
+        + Send,
+    ) -> Result<Facts> {
         let bodies: Vec<Result<BodyFacts>> = (0..module.funcs.len())
             .into_par_iter()
+            .map(FuncIdx::from_usize)
             .map_init(
                 || Collector::new(module, host_written),
-                |collector, func| match module.body(FuncIdx::from_usize(func)) {
-                    Some(body) => collector.collect(&body, FuncIdx::from_usize(func)),
+                |collector, func| match module.body(func) {
+                    Some(body) => collect(collector, &body, func),
                     None => Ok(BodyFacts::default()),
                 },
             )
@@ -165,6 +192,7 @@ struct Collector<'a> {
     /// What made the value on top of the operand stack.
     top: TopValue,
     locals: LocalUses,
+    allocations: FuncValidatorAllocations,
 }
 
 impl<'a> Collector<'a> {
@@ -178,29 +206,52 @@ impl<'a> Collector<'a> {
             live_code: LiveCode::default(),
             top: TopValue::Other,
             locals: LocalUses::default(),
+            allocations: FuncValidatorAllocations::default(),
         }
     }
 
     fn collect(&mut self, body: &FunctionBody<'_>, func: FuncIdx) -> Result<BodyFacts> {
+        self.begin(func);
+        decode(body, self)?;
+        Ok(self.finish())
+    }
+
+    fn validate(&mut self, body: &FunctionBody<'_>, func: FuncIdx) -> Result<BodyFacts> {
+        self.begin(func);
+        let allocations = std::mem::take(&mut self.allocations);
+        let mut validator = self.module.validator(func, allocations);
+        let valid = validate(body, &mut validator, self);
+        self.allocations = validator.into_allocations();
+        valid.map_err(|error| self.module.invalid(&error))?;
+        Ok(self.finish())
+    }
+
+    fn begin(&mut self, func: FuncIdx) {
         self.func = func;
         self.live_code = LiveCode::default();
+        self.facts.calls.clear();
+        self.facts.dynamics.clear();
+        self.facts.loaded.clear();
+        self.facts.uses = None;
         self.facts.traceable = Traceable::No;
         self.facts.writes_memory = false;
         self.top = TopValue::Other;
         self.locals.clear();
-        decode(body, self)?;
-        let params = self.module.func_type(func).params().len();
+    }
+
+    fn finish(&mut self) -> BodyFacts {
+        let params = self.module.func_type(self.func).params().len();
         let through_locals = self.locals.traceable(params);
         self.facts.traceable = self.facts.traceable.max(through_locals);
         // What is kept takes no more memory than it needs; the collector's is used again.
-        Ok(BodyFacts {
+        BodyFacts {
             calls: self.facts.calls.drain(..).collect(),
             dynamics: self.facts.dynamics.drain(..).collect(),
             uses: self.facts.uses.take(),
             traceable: self.facts.traceable,
             loaded: self.facts.loaded.drain(..).collect(),
             writes_memory: self.facts.writes_memory,
-        })
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //!
 //! 1. `query`: which imports the options name, and how precisely they ask.
 //! 2. `host`: what it sees of tables and memories.
-//! 3. `facts`: what live code does: calls, references taken, tables changed. One decode pass.
+//! 3. `facts`: what live code does: calls, references taken, tables changed. One decode pass, that of validation.
 //! 4. `constants`, `memories`, `flow`: which values reach the operands that choose a target.
 //! 5. `tables`, `taken`: which references exist, and where they can be.
 //! 6. `graph`: the call graph, from callees to callers; its nodes reached from the entries are the
@@ -65,6 +65,7 @@ use crate::index::{FuncIdx, IndexVec};
 use crate::options::{Options, Precision};
 use crate::read::Module;
 use assume::{Assumed, Narrowed, Sound};
+pub(crate) use facts::Facts;
 use facts::{Call, Callee, Dynamic};
 use graph::{Graph, Reached};
 use model::Model;
@@ -73,6 +74,18 @@ use rayon::prelude::*;
 use std::sync::OnceLock;
 use std::time::Instant;
 use tail_loops::TailLoops;
+
+/// Reads and validates a binary core module as [`Module::read`] does, and collects by the way what live code does: so bodies are
+/// decoded once for both.
+///
+/// # Errors
+/// As [`Module::read`].
+pub fn read(bytes: &[u8]) -> Result<(Module<'_>, Facts)> {
+    let module = Module::read_all_but_bodies(bytes)?;
+    let facts = Facts::validate(&module, &host::visible_tables(&module))?;
+    module.note_valid();
+    Ok((module, facts))
+}
 
 /// What `analyze` found: facts only, no decisions.
 #[derive(Clone, Debug)]
@@ -179,10 +192,23 @@ impl Analysis {
     /// [`crate::Error::NoSuchTable`] or [`crate::Error::StaleProfile`] for another pattern or assumption
     /// that means nothing here; [`crate::Error::Unsupported`] for one that can't be guarded.
     pub fn run(module: &Module<'_>, options: &Options) -> Result<Analysis> {
-        let clock = Instant::now();
         let query = Query::new(module, options)?;
-        let model = Model::new(module, options.precision)?;
-        let graph = Graph::new(&model, &query);
+        Analysis::ask(&query, &Model::new(module, options.precision)?, options)
+    }
+
+    /// The same for a module that [`read`] gave, with the facts of it.
+    ///
+    /// # Errors
+    /// As [`Analysis::run`].
+    pub fn of_facts(module: &Module<'_>, facts: Facts, options: &Options) -> Result<Analysis> {
+        let query = Query::new(module, options)?;
+        Analysis::ask(&query, &Model::with_facts(module, facts, options.precision), options)
+    }
+
+    fn ask(query: &Query, model: &Model<'_>, options: &Options) -> Result<Analysis> {
+        let clock = Instant::now();
+        let module = model.module;
+        let graph = Graph::new(model, query);
         tracing::debug!(
             nodes = graph.nodes(),
             edges = graph.edges(),
@@ -191,23 +217,23 @@ impl Analysis {
         );
         let assumed = Assumed::resolve(module, options)?;
         let narrowing = assumed.narrowing(module);
-        let sound = Sound { model: &model, query: &query, graph: &graph };
+        let sound = Sound { model, query, graph: &graph };
         let narrowed = Narrowed::new(sound, &narrowing)?;
-        let mut analysis = Analysis::of(&model, &query, &graph, narrowed.reach(&narrowing));
+        let mut analysis = Analysis::of(model, query, &graph, narrowed.reach(&narrowing));
         let proves = !analysis.precision.only_compares();
         if !options.assumptions.is_empty() && proves {
             narrowed.certify(&narrowing, &analysis.closure)?;
-            analysis.guards = assume::guards(&model, &graph, &analysis.closure)?;
+            analysis.guards = assume::guards(model, &graph, &analysis.closure)?;
         }
         analysis.savings = assume::savings(&assumed, &narrowed, &analysis)?;
-        analysis.assumptions = trust::assumptions(&model, &query, &analysis);
-        analysis.notes = remarks::notes(&model, &query, &analysis);
+        analysis.assumptions = trust::assumptions(model, query, &analysis);
+        analysis.notes = remarks::notes(model, query, &analysis);
         analysis.notes.extend(assumed.notes);
         analysis.warnings.extend(assumed.warnings);
         analysis.warnings.extend(remarks::emptied(module, &analysis));
         analysis.warnings.extend(remarks::drives_itself(module));
         if proves {
-            certificate::check(&model, &query, &analysis)?;
+            certificate::check(model, query, &analysis)?;
         }
         tracing::info!(
             functions = analysis.closure.iter().filter(|inside| **inside).count(),

@@ -36,6 +36,15 @@ impl<'m> Model<'m> {
         Model::with_private_tables(module, precision, &BTreeSet::new())
     }
 
+    /// The same, with the facts that [`super::read`] has collected.
+    pub(super) fn with_facts(
+        module: &'m Module<'m>,
+        facts: Facts,
+        precision: Precision,
+    ) -> Model<'m> {
+        Model::of(module, facts, precision, host::visible_tables(module))
+    }
+
     /// As [`Model::new`], but taking it that only this module writes to the `private` tables,
     /// though the host can see them.
     ///
@@ -48,17 +57,21 @@ impl<'m> Model<'m> {
         precision: Precision,
         private: &BTreeSet<TableIdx>,
     ) -> Result<Model<'m>> {
-        let clock = Instant::now();
-        let host_visible = host::visible_tables(module);
-        let mut host_written = host_visible.clone();
+        let mut host_written = host::visible_tables(module);
         private.iter().for_each(|table| host_written[*table] = false);
         let facts = Facts::collect(module, &host_written)?;
-        tracing::debug!(
-            calls = facts.calls.iter().map(|calls| calls.len()).sum::<usize>(),
-            dynamic = facts.dynamics.len(),
-            took = ?clock.elapsed(),
-            "decoded the bodies"
-        );
+        Ok(Model::of(module, facts, precision, host_written))
+    }
+
+    /// What is known, given the `facts` of the module: those where the tables that `host_written` names are written by others.
+    fn of(
+        module: &'m Module<'m>,
+        facts: Facts,
+        precision: Precision,
+        host_written: IndexVec<TableIdx, bool>,
+    ) -> Model<'m> {
+        let clock = Instant::now();
+        let host_visible = host::visible_tables(module);
         let types = TypeIds::new(module);
         let constants = Constants::new(module);
         let memories = Memories::new(module, &facts, &constants);
@@ -82,6 +95,6 @@ impl<'m> Model<'m> {
             host_written: &host_written,
         });
         let taken = taken::taken(module, &facts.uses, &tables);
-        Ok(Model { module, types, constants, memories, facts, flows, tables, taken })
+        Model { module, types, constants, memories, facts, flows, tables, taken }
     }
 }

@@ -200,15 +200,14 @@ pub(crate) fn assemble(
 
 /// Refuses all bodies that are too large, at once.
 fn check_bodies(module: &Module<'_>, bodies: &[(FuncIdx, Edited)]) -> Result<()> {
+    let is_too_large = |body: &Edited| Limit::BodyBytes.is_exceeded_by(body.bytes.len() as u64);
     let refusal = |(func, body): &(FuncIdx, Edited)| {
-        let bytes = body.bytes.len() as u64;
         let start = module.body(*func).map_or(0, |body| body.range().start as usize);
-        let what = format!("the output would have {}", Limit::BodyBytes.exceeded(bytes));
-        let location = module.location(*func, start);
-        Limit::BodyBytes
-            .is_exceeded_by(bytes)
-            .then(|| Refusal::at(location, RefusalKind::Limit, what))
+        let exceeded = Limit::BodyBytes.exceeded(body.bytes.len() as u64);
+        let what = format!("the output would have {exceeded}");
+        Refusal::at(module.location(*func, start), RefusalKind::Limit, what)
     };
-    let refusals: Refusals = bodies.iter().filter_map(refusal).collect();
+    let too_large = bodies.iter().filter(|(_, body)| is_too_large(body));
+    let refusals: Refusals = too_large.map(refusal).collect();
     if refusals.is_empty() { Ok(()) } else { Err(Error::Refused(refusals)) }
 }

@@ -163,7 +163,7 @@ impl ResumeModule {
     /// # Errors
     /// [`Error::Refused`] if it would be larger than engines accept; [`Error::Internal`] if `main` lacks what it uses.
     pub(crate) fn assemble(&self, main: &[u8], from: &str) -> Result<Vec<u8>> {
-        let main = Module::index(main)?;
+        let main = Module::read_all_but_bodies(main)?;
         let bodies = self.bodies()?;
         self.check_limits(&bodies)?;
         let mut out = wasm_encoder::Module::new();

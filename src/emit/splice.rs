@@ -42,6 +42,17 @@ impl<'a> Splice<'a> {
         Splice { input, out, pending: 0..0, offsets: OffsetMap::wanted(maps_offsets) }
     }
 
+    /// The same, written in the memory of `buffer`, whatever is in it: see [`Splice::finish_in`].
+    pub(crate) fn in_buffer(
+        input: &'a [u8],
+        buffer: &mut Vec<u8>,
+        maps_offsets: bool,
+    ) -> Splice<'a> {
+        let mut out = std::mem::take(buffer);
+        out.clear();
+        Splice { input, out, pending: 0..0, offsets: OffsetMap::wanted(maps_offsets) }
+    }
+
     /// Keeps these bytes of the input.
     pub(crate) fn copy(&mut self, range: Range<usize>) {
         work::count(1);
@@ -88,6 +99,14 @@ impl<'a> Splice<'a> {
         }
         self.offsets.push(range.start, self.out.len(), range.len());
         self.out.extend_from_slice(&self.input[range]);
+    }
+
+    /// What was written, in no more memory than it takes; `buffer` gets its memory back.
+    pub(crate) fn finish_in(mut self, buffer: &mut Vec<u8>) -> Edited {
+        self.flush();
+        let edited = Edited { bytes: self.out.as_slice().to_vec(), offsets: self.offsets };
+        *buffer = self.out;
+        edited
     }
 
     pub(crate) fn finish(mut self) -> Edited {
@@ -162,5 +181,17 @@ mod tests {
         let mut once = Splice::new(INPUT, 0, true);
         once.copy(0..8);
         assert_eq!(splice.finish(), once.finish());
+    }
+
+    #[test]
+    fn a_buffer_is_used_again_and_nothing_of_it_is_seen() {
+        let mut buffer = b"something else that is longer".to_vec();
+        for _ in 0..2 {
+            let mut splice = Splice::in_buffer(INPUT, &mut buffer, false);
+            splice.copy(0..3);
+            splice.sink().nop();
+            splice.copy(3..4);
+            assert_eq!(splice.finish_in(&mut buffer).bytes, b"abc\x01d");
+        }
     }
 }

@@ -25,11 +25,16 @@ use std::ops::Range;
 pub(super) struct Graph {
     /// For each node its events.
     pub nodes: Vec<Range<u32>>,
-    /// The edges from each node, and those to it.
+    /// The edges from each node.
     pub next: Edges,
+    /// Those of them that lead backwards, or to the same node.
+    pub loops: Vec<(u32, u32)>,
+    /// The edges to each node, if there are such loops.
     pub before: Edges,
     /// For each site, in program order, the node that ends with it.
     pub sites: Vec<u32>,
+    /// What the next graph is built with.
+    builder: Builder,
 }
 
 /// For each node those at the other end of its edges.
@@ -38,6 +43,8 @@ pub(super) struct Edges {
     /// For each node where its part of `ends` begins; one more at the end.
     starts: Vec<u32>,
     ends: Vec<u32>,
+    /// For each node the place of its next edge, while they are collected.
+    places: Vec<u32>,
 }
 
 impl Edges {
@@ -46,22 +53,24 @@ impl Edges {
         &self.ends[start as usize..end as usize]
     }
 
-    /// Those of `pairs`, from the first of a pair to the second.
-    fn collect(nodes: usize, pairs: impl Iterator<Item = (u32, u32)> + Clone) -> Edges {
-        let mut starts = vec![0; nodes + 1];
+    /// Makes them those of `pairs`, from the first of a pair to the second.
+    fn collect(&mut self, nodes: usize, pairs: impl Iterator<Item = (u32, u32)> + Clone) {
+        let Edges { starts, ends, places } = self;
+        starts.clear();
+        starts.resize(nodes + 1, 0);
         pairs.clone().for_each(|(from, _)| starts[from as usize + 1] += 1);
         for node in 0..nodes {
             work::count(1);
             starts[node + 1] += starts[node];
         }
-        let mut place = starts.clone();
-        let mut ends = vec![0; starts[nodes] as usize];
+        places.clone_from(starts);
+        ends.clear();
+        ends.resize(starts[nodes] as usize, 0);
         for (from, to) in pairs {
             work::count(1);
-            ends[place[from as usize] as usize] = to;
-            place[from as usize] += 1;
+            ends[places[from as usize] as usize] = to;
+            places[from as usize] += 1;
         }
-        Edges { starts, ends }
     }
 }
 
@@ -86,6 +95,7 @@ struct Open {
     thrown_node: Option<u32>,
 }
 
+#[derive(Default)]
 struct Builder {
     nodes: Vec<Range<u32>>,
     edges: Vec<(u32, BranchTarget)>,
@@ -103,34 +113,42 @@ struct Builder {
 }
 
 impl Graph {
-    pub fn build(skeleton: &Skeleton) -> Graph {
-        let mut builder = Builder {
-            nodes: Vec::new(),
-            edges: Vec::new(),
-            labels: Vec::new(),
-            sites: Vec::with_capacity(skeleton.needed.len()),
-            open: Vec::new(),
-            handlers: Vec::new(),
-            thrown: None,
-            start: 0,
-            live: true,
-        };
-        builder.push(None, None);
+    /// Makes it the graph of `skeleton`.
+    pub fn rebuild(&mut self, skeleton: &Skeleton) {
+        let Graph { nodes, next, loops, before, sites, builder } = self;
+        builder.begin();
         for (position, event) in (0..).zip(&skeleton.events) {
             work::count(1);
             builder.event(position, *event);
         }
         // The body's own label, if it is branched to.
         builder.close(skeleton.events.len() as u32);
-        let Builder { nodes, edges, labels, sites, .. } = builder;
-        let edges = edges.into_iter().map(|(from, label)| (from, labels[label as usize]));
-        let next = Edges::collect(nodes.len(), edges.clone());
-        let before = Edges::collect(nodes.len(), edges.map(|(from, to)| (to, from)));
-        Graph { nodes, next, before, sites }
+        std::mem::swap(nodes, &mut builder.nodes);
+        std::mem::swap(sites, &mut builder.sites);
+        let Builder { edges, labels, .. } = builder;
+        let edges = edges.iter().map(|(from, label)| (*from, labels[*label as usize]));
+        next.collect(nodes.len(), edges.clone());
+        loops.clear();
+        loops.extend(edges.clone().filter(|(from, to)| to <= from));
+        if !loops.is_empty() {
+            before.collect(nodes.len(), edges.map(|(from, to)| (to, from)));
+        }
     }
 }
 
 impl Builder {
+    /// The start of a body.
+    fn begin(&mut self) {
+        self.nodes.clear();
+        self.edges.clear();
+        self.labels.clear();
+        self.sites.clear();
+        self.open.clear();
+        self.handlers.clear();
+        (self.thrown, self.start, self.live) = (None, 0, true);
+        self.push(None, None);
+    }
+
     fn event(&mut self, position: u32, event: Event) {
         match event {
             Event::Get(_) | Event::Set(_) => {}

@@ -192,7 +192,7 @@ impl Display for Helpers {
 impl FuncPlan {
     /// Its own body, and that of its resume function.
     pub fn bodies(&self) -> impl Iterator<Item = &BodyPlan> {
-        [&self.body].into_iter().chain(&self.resume)
+        [&self.body].into_iter().chain(self.resume.as_deref())
     }
 
     /// The exits of `body`, unless it is one that a rewind enters: those have one exit, which saves all slots.

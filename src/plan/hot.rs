@@ -1,8 +1,9 @@
 //! Which functions a CPU profile puts apart: those that give most time for the bytes of their resume functions, until
 //! they carry nine tenths of the time that the closure takes.
 
+use super::scratch::Scratch;
 use super::tails::Calls;
-use super::{KnownTags, Planner, References, walk};
+use super::{KnownTags, Planner, References};
 use crate::analyze::{Analysis, FuncNames, recorded_function};
 use crate::cpu_profile::CpuProfile;
 use crate::error::{Error, Result};
@@ -37,7 +38,7 @@ pub(super) fn functions(
     let planner = Planner { module, tags, references, calls, forms: None };
     let candidates: Vec<_> = times
         .into_par_iter()
-        .map_init(walk::Scratch::default, |scratch, (func, time)| {
+        .map_init(Scratch::default, |scratch, (func, time)| {
             let sites = &analysis.sites[func];
             let plan = match planner.func(func, sites, scratch) {
                 // It is refused as it would be without a profile.

@@ -29,73 +29,119 @@ pub(super) fn place(local: LocalIdx) -> (usize, u64) {
     (local.0 as usize / COLUMN, 1 << (local.0 as usize % COLUMN))
 }
 
+/// What one function leaves to the next, so that not every function asks for memory anew.
+#[derive(Default)]
+pub(super) struct Scratch {
+    graph: Graph,
+    accesses: Accesses,
+    solver: ColumnSolver,
+    at_sites: Vec<u64>,
+}
+
 /// Computes which locals a rewind to each site of `skeleton` needs: those that are live after the call, and those that
 /// run again before it. `column` gets each column that has any, and for each site, in program order, its bits.
-pub(super) fn live_at_sites(skeleton: &Skeleton, mut column: impl FnMut(usize, &[u64])) {
-    let accesses = Accesses::of(skeleton);
+pub(super) fn live_at_sites(
+    skeleton: &Skeleton,
+    scratch: &mut Scratch,
+    mut column: impl FnMut(usize, &[u64]),
+) {
+    let Scratch { graph, accesses, solver, at_sites } = scratch;
+    accesses.collect(skeleton);
     if accesses.columns.is_empty() {
         return;
     }
-    let graph = Graph::build(skeleton);
-    let mut pass = ColumnSolver::new(&graph);
-    let mut at_sites = vec![0; graph.sites.len()];
+    graph.rebuild(skeleton);
+    solver.prepare(graph);
+    at_sites.clear();
+    at_sites.resize(graph.sites.len(), 0);
     for (number, accesses) in accesses.columns() {
-        pass.solve(accesses);
+        solver.solve(graph, accesses);
         for (live, node) in at_sites.iter_mut().zip(&graph.sites) {
             work::count(1);
-            *live = pass.live_after(*node);
+            *live = solver.live_after(graph, *node);
         }
         for access in accesses {
-            if let Some(site) = access.site {
-                at_sites[site as usize] |= access.bit;
+            if let Some(site) = access.site() {
+                at_sites[site] |= access.bit;
             }
         }
-        column(number, &at_sites);
+        column(number, at_sites);
     }
 }
 
 /// Where a local is read or set.
 #[derive(Clone, Copy, Default)]
 struct Access {
+    bit: u64,
     /// The position of the event.
     event: u32,
-    bit: u64,
-    reads: bool,
-    /// The site, from 0, if it is read after the site's landing.
-    site: Option<u32>,
+    kind: AccessKind,
+}
+
+#[derive(Clone, Copy, Default)]
+enum AccessKind {
+    #[default]
+    Set,
+    Get,
+    /// It is read after the landing of this site, from 0.
+    GetAtSite(u32),
+}
+
+impl Access {
+    fn site(&self) -> Option<usize> {
+        match self.kind {
+            AccessKind::GetAtSite(site) => Some(site as usize),
+            AccessKind::Set | AccessKind::Get => None,
+        }
+    }
+
+    fn reads(&self) -> bool {
+        !matches!(self.kind, AccessKind::Set)
+    }
 }
 
 /// The accesses to all locals, column by column, in program order within each.
+#[derive(Default)]
 struct Accesses {
     all: Vec<Access>,
     /// Those columns with a local that is read: the number, and where its accesses begin and end.
     columns: Vec<(usize, Range<usize>)>,
+    /// For each column where its next access goes, and whether any of its locals is read.
+    next: Vec<(usize, bool)>,
 }
 
 impl Accesses {
-    fn of(skeleton: &Skeleton) -> Accesses {
-        let count = skeleton.locals.len().div_ceil(COLUMN);
-        let (mut ends, mut is_read) = (vec![0; count], vec![false; count]);
-        visit(skeleton, |column, access| {
-            ends[column] += 1;
-            is_read[column] |= access.reads;
-        });
-        let mut starts = Vec::with_capacity(count);
-        let mut total = 0;
-        for end in &mut ends {
-            starts.push(total);
-            total += *end;
-            *end = total;
+    fn collect(&mut self, skeleton: &Skeleton) {
+        let Accesses { all, columns, next } = self;
+        all.clear();
+        columns.clear();
+        next.clear();
+        next.resize(skeleton.locals.len().div_ceil(COLUMN), (0, false));
+        if next.len() > 1 {
+            visit(skeleton, |column, _| next[column].0 += 1);
+            let mut total = 0;
+            for (next, _) in next.iter_mut() {
+                total += std::mem::replace(next, total);
+            }
+            all.resize(total, Access::default());
+            visit(skeleton, |column, access| {
+                all[next[column].0] = access;
+                next[column].0 += 1;
+                next[column].1 |= access.reads();
+            });
+        } else {
+            visit(skeleton, |column, access| {
+                all.push(access);
+                next[column] = (all.len(), next[column].1 | access.reads());
+            });
         }
-        let mut all = vec![Access::default(); total];
-        let mut next = starts.clone();
-        visit(skeleton, |column, access| {
-            all[next[column]] = access;
-            next[column] += 1;
-        });
-        let ranges = starts.into_iter().zip(ends).map(|(start, end)| start..end);
-        let columns = ranges.enumerate().filter(|(column, _)| is_read[*column]).collect();
-        Accesses { all, columns }
+        let mut start = 0;
+        for (column, (end, is_read)) in next.iter().enumerate() {
+            if *is_read {
+                columns.push((column, start..*end));
+            }
+            start = *end;
+        }
     }
 
     fn columns(&self) -> impl Iterator<Item = (usize, &[Access])> {
@@ -105,20 +151,20 @@ impl Accesses {
 
 /// Shows each access with its column.
 fn visit(skeleton: &Skeleton, mut access: impl FnMut(usize, Access)) {
-    let mut show = |event, local, reads, site| {
+    let mut show = |event, local, kind| {
         let (column, bit) = place(local);
-        access(column, Access { event, bit, reads, site });
+        access(column, Access { bit, event, kind });
     };
     for (position, event) in (0..).zip(&skeleton.events) {
         work::count(1);
         match event {
-            Event::Get(local) => show(position, *local, true, None),
-            Event::Set(local) => show(position, *local, false, None),
+            Event::Get(local) => show(position, *local, AccessKind::Get),
+            Event::Set(local) => show(position, *local, AccessKind::Set),
             Event::Site(site) => {
                 let (_, needed) = &skeleton.needed[*site as usize];
                 for local in &skeleton.needed_locals[needed.clone()] {
                     work::count(1);
-                    show(position, *local, true, Some(*site));
+                    show(position, *local, AccessKind::GetAtSite(*site));
                 }
             }
             _ => {}
@@ -127,47 +173,40 @@ fn visit(skeleton: &Skeleton, mut access: impl FnMut(usize, Access)) {
 }
 
 /// The solution for a column.
-struct ColumnSolver<'a> {
-    graph: &'a Graph,
+#[derive(Default)]
+struct ColumnSolver {
     /// For each node what is live where it begins, and what is set in it.
     live: Vec<u64>,
     set: Vec<u64>,
-    /// The edges that lead backwards, or to the same node.
-    loops: Vec<(u32, u32)>,
     /// Nodes with bits that have not been passed on, and those bits.
     waiting: Vec<u32>,
     new: Vec<u64>,
 }
 
-impl<'a> ColumnSolver<'a> {
-    fn new(graph: &'a Graph) -> Self {
+impl ColumnSolver {
+    /// For the columns of a graph.
+    fn prepare(&mut self, graph: &Graph) {
         let nodes = graph.nodes.len();
-        let edges = (0..nodes as u32)
-            .flat_map(|from| graph.next.of(from).iter().map(move |to| (from, *to)));
-        ColumnSolver {
-            graph,
-            live: vec![0; nodes],
-            set: vec![0; nodes],
-            loops: edges.filter(|(from, to)| to <= from).collect(),
-            waiting: Vec::new(),
-            new: vec![0; nodes],
+        for bits in [&mut self.live, &mut self.set, &mut self.new] {
+            bits.clear();
+            bits.resize(nodes, 0);
         }
     }
 
-    fn solve(&mut self, accesses: &[Access]) {
-        self.collect(accesses);
-        for node in (0..self.graph.nodes.len() as u32).rev() {
+    fn solve(&mut self, graph: &Graph, accesses: &[Access]) {
+        self.collect(graph, accesses);
+        for node in (0..graph.nodes.len() as u32).rev() {
             work::count(1);
-            self.live[node as usize] |= self.live_after(node) & !self.set[node as usize];
+            self.live[node as usize] |= self.live_after(graph, node) & !self.set[node as usize];
         }
-        for position in 0..self.loops.len() {
+        // Without loops everything has been passed on.
+        for (from, to) in &graph.loops {
             work::count(1);
-            let (from, to) = self.loops[position];
-            self.add(from, self.live[to as usize]);
+            self.add(*from, self.live[*to as usize]);
         }
         while let Some(node) = self.waiting.pop() {
             let new = std::mem::take(&mut self.new[node as usize]);
-            for before in self.graph.before.of(node) {
+            for before in graph.before.of(node) {
                 work::count(1);
                 self.add(*before, new);
             }
@@ -175,17 +214,17 @@ impl<'a> ColumnSolver<'a> {
     }
 
     /// What each node reads before it sets it, and what it sets.
-    fn collect(&mut self, accesses: &[Access]) {
+    fn collect(&mut self, graph: &Graph, accesses: &[Access]) {
         self.live.fill(0);
         self.set.fill(0);
-        let mut node = self.graph.nodes.len() - 1;
+        let mut node = graph.nodes.len() - 1;
         for access in accesses.iter().rev() {
             work::count(1);
-            while !self.graph.nodes[node].contains(&access.event) {
+            while access.event < graph.nodes[node].start {
                 work::count(1);
                 node -= 1;
             }
-            if access.reads {
+            if access.reads() {
                 self.live[node] |= access.bit;
             } else {
                 self.live[node] &= !access.bit;
@@ -194,9 +233,10 @@ impl<'a> ColumnSolver<'a> {
         }
     }
 
-    fn live_after(&self, node: u32) -> u64 {
-        work::count(self.graph.next.of(node).len());
-        self.graph.next.of(node).iter().fold(0, |live, next| live | self.live[*next as usize])
+    fn live_after(&self, graph: &Graph, node: u32) -> u64 {
+        let next = graph.next.of(node);
+        work::count(next.len());
+        next.iter().fold(0, |live, next| live | self.live[*next as usize])
     }
 
     /// These bits are live behind `node`.

@@ -114,6 +114,7 @@ mod hot;
 mod liveness;
 mod locals;
 mod memory;
+mod names;
 mod operands;
 mod pads;
 mod pass;
@@ -123,6 +124,7 @@ mod refuse;
 mod regions;
 mod resume_module;
 mod saved;
+mod scratch;
 mod skeleton;
 mod spilling;
 mod stand_ins;
@@ -130,6 +132,7 @@ mod steps;
 mod suspects;
 mod tails;
 mod temps;
+mod tree;
 mod walk;
 
 pub use dispatch::{Caught, Dispatch, HandlerWay, Jump, Reset};
@@ -139,6 +142,7 @@ pub use exits::{Exits, Frame, Slot};
 pub use helpers::Helpers;
 pub(crate) use memory::of_frames as memory_of_frames;
 pub use memory::remark as memory_remark;
+pub use names::NamedAt;
 pub use pads::{KnownTag, KnownTags, Pad, PadOrdinal};
 pub use references::{Counts, NUMBER_BYTES, References, is_exception, nullable, table_type};
 pub use refuse::least_bytes;
@@ -157,6 +161,7 @@ use exits::Cells;
 use rayon::prelude::*;
 use refuse::RefusalsSoFar;
 use saved::{Saved, Types};
+use scratch::Scratch;
 use skeleton::Skeleton;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -237,7 +242,9 @@ pub struct FuncPlan {
     /// The function's own body. In place, a rewind enters it.
     pub body: BodyPlan,
     /// Apart, the body of its resume function, which a rewind enters.
-    pub resume: Option<BodyPlan>,
+    pub resume: Option<Box<BodyPlan>>,
+    /// Which operators of the input's function are read to write it.
+    pub names: NamedAt,
     /// How many locals the input's function has, its parameters included.
     pub locals: u32,
     /// The types of the temporaries, numbered behind those.
@@ -452,7 +459,7 @@ pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
     let funcs = functions_with_sites(module, analysis);
     let basis = Basis::find(module, analysis, options, &funcs)?;
     let planner = basis.planner(module);
-    let check = |func, scratch: &mut walk::Scratch| {
+    let check = |func, scratch: &mut Scratch| {
         let sites = &analysis.sites[func];
         refuse::many_sites(module, func, sites.len())?;
         let suspect = suspects::is_suspect(module, func)?;
@@ -482,10 +489,10 @@ fn functions_with_sites(module: &Module<'_>, analysis: &Analysis) -> Vec<FuncIdx
 /// What `make` makes of each function, in their order.
 fn each<T: Send>(
     funcs: &[FuncIdx],
-    make: impl Fn(FuncIdx, &mut walk::Scratch) -> Result<T> + Sync + Send,
+    make: impl Fn(FuncIdx, &mut Scratch) -> Result<T> + Sync + Send,
 ) -> Vec<Result<T>> {
     let funcs = funcs.par_iter();
-    funcs.map_init(walk::Scratch::default, |scratch, func| make(*func, scratch)).collect()
+    funcs.map_init(Scratch::default, |scratch, func| make(*func, scratch)).collect()
 }
 
 impl RewindStart {
@@ -514,7 +521,7 @@ impl RewindStart {
 impl FuncPlan {
     /// The body that a rewind enters, and how.
     pub fn entered(&self) -> (&BodyPlan, &RewindStart) {
-        let body = self.resume.as_ref().unwrap_or(&self.body);
+        let body = self.resume.as_deref().unwrap_or(&self.body);
         (body, body.rewind.as_ref().expect("a rewind enters the resume function, or the one body"))
     }
 }
@@ -559,7 +566,7 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn func(&self, func: FuncIdx, sites: &[Site], scratch: &mut walk::Scratch) -> Result<FuncPlan> {
+    fn func(&self, func: FuncIdx, sites: &[Site], scratch: &mut Scratch) -> Result<FuncPlan> {
         refuse::many_sites(self.module, func, sites.len())?;
         let refusals = refuse::function(self.module, func, sites);
         let own = sites.iter().filter(|site| !site.leaves_no_frame() && !site.in_tail_loop);
@@ -589,20 +596,22 @@ impl Planner<'_> {
         Ok((undo, form))
     }
 
-    fn plan(&self, func: FuncIdx, sites: &[Site], scratch: &mut walk::Scratch) -> Result<FuncPlan> {
+    fn plan(&self, func: FuncIdx, sites: &[Site], scratch: &mut Scratch) -> Result<FuncPlan> {
         let module = self.module;
-        walk::walk(module, func, sites, scratch)?;
-        let skeleton = &scratch.skeleton;
-        let tree = regions::Tree::build(skeleton);
-        let mut layout = regions::Layout::build(module, skeleton, &tree);
+        let Scratch { walk, tree, layout, liveness, steps: buffers } = scratch;
+        walk::walk(module, func, sites, walk)?;
+        let skeleton = &walk.skeleton;
+        tree.rebuild(skeleton);
+        layout.rebuild(module, skeleton, tree);
         let (undo, form) = self.form(func, sites, skeleton)?;
-        let mut steps = steps::steps(module, form, skeleton, &tree, &layout, self.tags);
+        let input = steps::Input { module, form, skeleton, tree, layout, tags: self.tags };
+        let mut steps = steps::steps(input, std::mem::take(buffers));
         let mut pads = std::mem::take(&mut steps.pads);
         layout.set_caught(std::mem::take(&mut steps.caught), &mut pads);
         refuse::many_locals(module, func, skeleton.locals.len() + steps.temps.len() + 1)?;
         let mut saved = match form {
-            Form::InPlace => Saved::together(skeleton, &steps),
-            Form::Apart => Saved::apart(skeleton, &steps),
+            Form::InPlace => Saved::together(skeleton, &steps, liveness),
+            Form::Apart => Saved::apart(skeleton, &steps, liveness),
         };
         let types = Types { skeleton, temps: &steps.temps };
         let cells = Cells { types, references: self.references };
@@ -623,39 +632,41 @@ impl Planner<'_> {
         let rewind = RewindStart {
             resume: types.resume(),
             labels: layout.labels,
-            label_types: layout.label_types,
-            regions: layout.regions,
+            label_types: std::mem::take(&mut layout.label_types),
+            regions: std::mem::take(&mut layout.regions),
             nullable: std::mem::take(&mut steps.nullable),
             at_start: true,
         };
-        let plain = std::mem::take(&mut steps.plain);
-        let entered = std::mem::take(&mut steps.steps);
         let params = module.func_type(func).params().len();
         let (body, resume) = match form {
             Form::InPlace => {
-                let mut body = BodyPlan::whole(skeleton, entered, Some(rewind));
+                let mut body = BodyPlan::whole(skeleton, &steps.steps, Some(rewind));
                 body.declared = locals::in_place(types, params).map(Box::new);
                 (body, None)
             }
             Form::Apart => {
                 let inside = (!pads.is_empty()).then(|| rewind.inside_pads());
-                let mut body = BodyPlan::whole(skeleton, plain, inside);
+                let mut body = BodyPlan::whole(skeleton, &steps.plain, inside);
                 let declared = match body.rewind {
                     Some(_) => locals::in_place(types, params),
                     None => locals::of_plain(types, params, &frame),
                 };
                 body.declared = declared.map(Box::new);
-                let mut resume = BodyPlan::pruned(skeleton, &entered, rewind);
+                let mut resume = BodyPlan::pruned(skeleton, &steps.steps, rewind);
                 resume.declared = Some(Box::new(locals::of_resume(types, &resume, &frame, &pads)));
-                (body, Some(resume))
+                (body, Some(Box::new(resume)))
             }
         };
+        let has_own_locals = body.declared.is_some() || resume.is_some();
+        let names = NamedAt::of(skeleton, has_own_locals);
         let (locals, temps) = (skeleton.locals.len() as u32, steps.temps);
+        *buffers = [steps.steps, steps.plain];
         let hands_on = None;
         Ok(FuncPlan {
             func,
             body,
             resume,
+            names,
             locals,
             temps,
             frame,
@@ -682,13 +693,9 @@ impl BodyPlan {
     }
 
     /// All that control can reach.
-    fn whole(
-        skeleton: &Skeleton,
-        steps: Vec<(u32, Step)>,
-        rewind: Option<RewindStart>,
-    ) -> BodyPlan {
+    fn whole(skeleton: &Skeleton, steps: &[(u32, Step)], rewind: Option<RewindStart>) -> BodyPlan {
         let (dead, end_reachable) = (skeleton.dead.clone(), skeleton.end_reachable);
-        BodyPlan { steps: shrunk(steps), dead, end_reachable, declared: None, rewind }
+        BodyPlan { steps: steps.to_vec(), dead, end_reachable, declared: None, rewind }
     }
 
     /// What a rewind can reach.

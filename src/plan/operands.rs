@@ -196,6 +196,9 @@ impl Operands {
         if let Purity::LocalTee(local) = purity {
             return self.tee(local, offset);
         }
+        if let Purity::LocalGet(local) = purity {
+            return self.read_local(local, offset);
+        }
         let inputs = self.stack.len() - pops;
         let popped = &self.stack[inputs..];
         let contiguous = popped.windows(2).all(|pair| pair[0].end == pair[1].start)
@@ -218,12 +221,10 @@ impl Operands {
                 if matches!(purity, Purity::Load) { Repeatable::Silent } else { Repeatable::Exact }
             }
             Purity::Volatile => worst.max(Repeatable::Silent),
-            Purity::LocalGet(_) => Repeatable::Exact,
             Purity::TableGet(_) => worst,
             Purity::Cast if retrieved.is_some() => popped[0].class,
-            Purity::LocalSet(_) | Purity::LocalTee(_) | Purity::Cast | Purity::Impure => {
-                Repeatable::Opaque
-            }
+            Purity::LocalSet(_) | Purity::Cast | Purity::Impure => Repeatable::Opaque,
+            Purity::LocalGet(_) | Purity::LocalTee(_) => unreachable!("seen to above"),
         };
         self.stack.truncate(inputs);
         if class == Repeatable::Opaque {
@@ -237,15 +238,21 @@ impl Operands {
             result.needs_exact_reads = needs_exact_reads && class != Repeatable::Opaque;
             result.made_at = matches!(purity, Purity::Made).then_some(offset);
             result.retrieved = retrieved;
-            if let Purity::LocalGet(local) = purity {
-                result.copy_of = Some(local);
-                self.reads.push(local);
-            }
         }
         self.unsettled = pushes;
         if let Purity::LocalSet(local) = purity {
             self.write_local(local, offset);
         }
+    }
+
+    /// `local.get` takes nothing, and is more than a quarter of all operators.
+    fn read_local(&mut self, local: LocalIdx, offset: u32) {
+        self.push(Repeatable::Exact, offset, offset);
+        self.reads.push(local);
+        if let Some(top) = self.stack.last_mut() {
+            top.copy_of = Some(local);
+        }
+        self.unsettled = 1;
     }
 
     /// The last operator ended at `end`, and so did the trees of what it gave.

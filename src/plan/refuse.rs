@@ -43,15 +43,21 @@ impl RefusalsSoFar {
     /// # Errors
     /// The first error that is none.
     pub(super) fn sift<T>(&mut self, results: Vec<Result<T>>) -> Result<Vec<T>> {
-        let mut rest = Vec::with_capacity(results.len());
-        for result in results {
-            match result {
-                Ok(item) => rest.push(item),
-                Err(Error::Refused(refusals)) => self.0.extend(refusals),
-                Err(error) => return Err(error),
+        let mut failed = None;
+        let rest = results.into_iter().filter_map(|result| match result {
+            Ok(item) => Some(item),
+            Err(Error::Refused(refusals)) => {
+                self.0.extend(refusals);
+                None
             }
-        }
-        Ok(rest)
+            Err(error) => {
+                failed.get_or_insert(error);
+                None
+            }
+        });
+        // Where the results were, if they are no larger than the items: there may be a hundred megabytes of them.
+        let rest = rest.collect();
+        failed.map_or(Ok(rest), Err)
     }
 
     /// Takes what guards are refused for.

@@ -3,10 +3,8 @@
 use super::dispatch::{Caught, Dispatch, HandlerWay, Reset};
 use super::pads::Pad;
 use super::skeleton::{NodeKind, Skeleton};
-use super::{
-    FEWEST_REGION_LABELS, Label, LabelType, REGION_LABELS, REGION_LABELS_TIMES_LOCALS,
-    RegionOrdinal,
-};
+use super::tree::{Item, Tree};
+use super::{Label, LabelType, RegionOrdinal};
 use crate::index::TypeIdx;
 use crate::read::Module;
 use crate::work;
@@ -25,111 +23,8 @@ pub struct Region {
     pub rewind_only: bool,
 }
 
-/// A member of a sequence of nodes.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(super) enum Item {
-    /// A node of the skeleton.
-    Node(usize),
-    /// A run of nodes that is a region of its own.
-    Bucket(usize),
-}
-
-/// The nodes as a tree in which no sequence opens more than [`REGION_LABELS`] labels.
-pub(super) struct Tree {
-    /// For each node the sequences inside it: its first part, then that after an `else`, or those
-    /// of the handlers.
-    pub parts: Vec<Vec<Vec<Item>>>,
-    /// The runs that buckets hold.
-    pub buckets: Vec<Vec<Item>>,
-    weights: Vec<usize>,
-    /// The most labels that a region opens here.
-    most_labels: usize,
-}
-
-impl Tree {
-    pub fn build(skeleton: &Skeleton) -> Tree {
-        let nodes = &skeleton.nodes;
-        let mut tree = Tree {
-            parts: vec![Vec::new(); nodes.len()],
-            buckets: Vec::new(),
-            weights: vec![1; nodes.len()],
-            most_labels: (REGION_LABELS_TIMES_LOCALS / (skeleton.locals.len() + 1))
-                .clamp(FEWEST_REGION_LABELS, REGION_LABELS),
-        };
-        // What is inside a node comes after it, so the inner ones are done first.
-        for index in (0..nodes.len()).rev() {
-            let node = &nodes[index];
-            if matches!(node.kind, NodeKind::Site { .. }) {
-                continue;
-            }
-            let starts = std::iter::once(index + 1)
-                .chain(node.middle.iter().map(|middle| middle.first_node))
-                .chain(node.handlers.iter().map(|handler| handler.first_node));
-            let ends = starts.clone().skip(1).chain([node.next]);
-            let mut parts = Vec::new();
-            for (first, end) in starts.zip(ends) {
-                let mut children = Vec::new();
-                let mut child = first;
-                while child < end {
-                    work::count(1);
-                    children.push(Item::Node(child));
-                    child = nodes[child].next;
-                }
-                parts.push(tree.split(children));
-            }
-            let inside: usize = parts.iter().flatten().map(|item| tree.weight(*item)).sum();
-            tree.weights[index] = match node.kind {
-                NodeKind::Block => inside + 1,
-                NodeKind::If => inside + 1 + usize::from(node.middle.is_some()),
-                NodeKind::Loop | NodeKind::Try | NodeKind::Site { .. } => 1,
-            };
-            tree.parts[index] = parts;
-        }
-        tree
-    }
-
-    /// How many labels an item adds to the region it is in.
-    fn weight(&self, item: Item) -> usize {
-        match item {
-            Item::Node(node) => self.weights[node],
-            Item::Bucket(_) => 1,
-        }
-    }
-
-    /// Puts runs of `items` into buckets until they open few enough labels.
-    fn split(&mut self, mut items: Vec<Item>) -> Vec<Item> {
-        while items.iter().map(|item| self.weight(*item)).sum::<usize>() > self.most_labels {
-            work::count(items.len());
-            let mut runs: Vec<Vec<Item>> = Vec::new();
-            let mut room = 0;
-            for item in items {
-                let weight = self.weight(item);
-                match runs.last_mut() {
-                    Some(run) if weight <= room => run.push(item),
-                    _ => {
-                        runs.push(vec![item]);
-                        room = self.most_labels;
-                    }
-                }
-                room = room.saturating_sub(weight);
-            }
-            items = runs.into_iter().map(|run| self.bucket(run)).collect();
-        }
-        items
-    }
-
-    fn bucket(&mut self, run: Vec<Item>) -> Item {
-        if let [item] = run[..]
-            && self.weight(item) == 1
-        {
-            return item;
-        }
-        self.buckets.push(run);
-        Item::Bucket(self.buckets.len() - 1)
-    }
-}
-
 /// Labels, regions and ordinals.
+#[derive(Default)]
 pub(super) struct Layout {
     /// How many labels there are.
     pub labels: u32,
@@ -148,6 +43,17 @@ pub(super) struct Layout {
     pub buckets: Vec<(Label, RegionOrdinal)>,
     /// For each site (by node) its ordinal, and whether its landing resets `$resume`.
     pub sites: Vec<(u32, bool)>,
+    drafts: Drafts,
+}
+
+/// The regions in the making. What a function leaves of them is used again for the next.
+#[derive(Default)]
+struct Drafts {
+    all: Vec<Draft>,
+    /// How many of them are this function's.
+    count: usize,
+    /// For each region the ordinal of its first site.
+    first: Vec<u32>,
 }
 
 /// What a region consists of.
@@ -159,7 +65,24 @@ enum Content {
     Bucket(usize),
 }
 
+impl Default for Content {
+    fn default() -> Content {
+        Content::Part(0, 0)
+    }
+}
+
+impl Draft {
+    /// A draft of that alone, in the memory of this one.
+    fn begin(&mut self, content: Content) {
+        (self.content, self.labels, self.size) = (content, 0..0, 0);
+        self.sites.clear();
+        self.inner.clear();
+        self.handlers.clear();
+    }
+}
+
 /// A region in the making.
+#[derive(Default)]
 struct Draft {
     content: Content,
     labels: Range<u32>,
@@ -177,33 +100,32 @@ struct Builder<'a> {
     module: &'a Module<'a>,
     skeleton: &'a Skeleton,
     tree: &'a Tree,
-    layout: Layout,
-    drafts: Vec<Draft>,
+    layout: &'a mut Layout,
 }
 
 impl Layout {
-    pub fn build(module: &Module<'_>, skeleton: &Skeleton, tree: &Tree) -> Layout {
+    /// Makes it the layout of `skeleton`. What was taken out of it is not missed.
+    pub fn rebuild(&mut self, module: &Module<'_>, skeleton: &Skeleton, tree: &Tree) {
         let nodes = skeleton.nodes.len();
-        let layout = Layout {
-            labels: 0,
-            label_types: Vec::new(),
-            regions: Vec::new(),
-            node_label: vec![Label(u32::MAX); nodes],
-            else_label: vec![Label(u32::MAX); nodes],
-            node_region: vec![RegionOrdinal(u32::MAX); nodes],
-            handler_region: BTreeMap::new(),
-            buckets: vec![(Label(u32::MAX), RegionOrdinal(u32::MAX)); tree.buckets.len()],
-            sites: vec![(0, false); nodes],
-        };
-        let mut builder = Builder { module, skeleton, tree, layout, drafts: Vec::new() };
+        let (no_label, no_region) = (Label(u32::MAX), RegionOrdinal(u32::MAX));
+        self.labels = 0;
+        self.label_types.clear();
+        self.regions.clear();
+        refill(&mut self.node_label, no_label, nodes);
+        refill(&mut self.else_label, no_label, nodes);
+        refill(&mut self.node_region, no_region, nodes);
+        self.handler_region.clear();
+        refill(&mut self.buckets, (no_label, no_region), tree.buckets());
+        refill(&mut self.sites, (0, false), nodes);
+        self.drafts.count = 0;
+        let mut builder = Builder { module, skeleton, tree, layout: self };
         builder.draft(Content::Part(0, 0));
         let mut next = 0;
-        while next < builder.drafts.len() {
+        while next < builder.layout.drafts.count {
             builder.fill(next);
             next += 1;
         }
         builder.number();
-        builder.layout
     }
 
     /// The ordinals of the sites in program order.
@@ -243,15 +165,17 @@ impl Layout {
 
 impl<'a> Builder<'a> {
     fn draft(&mut self, content: Content) -> usize {
-        self.drafts.push(Draft {
-            content,
-            labels: 0..0,
-            sites: Vec::new(),
-            inner: Vec::new(),
-            handlers: Vec::new(),
-            size: 0,
-        });
-        self.drafts.len() - 1
+        let Drafts { all, count, .. } = &mut self.layout.drafts;
+        if *count == all.len() {
+            all.push(Draft::default());
+        }
+        all[*count].begin(content);
+        *count += 1;
+        *count - 1
+    }
+
+    fn drafted(&mut self, region: usize) -> &mut Draft {
+        &mut self.layout.drafts.all[region]
     }
 
     /// The next label. A region's labels are consecutive, since it is filled in one go.
@@ -267,16 +191,16 @@ impl<'a> Builder<'a> {
     /// Collects the labels of a region, and drafts the regions inside.
     fn fill(&mut self, region: usize) {
         let tree = self.tree;
-        let items: &'a [Item] = match self.drafts[region].content {
-            Content::Part(node, part) => &tree.parts[node][part],
-            Content::Bucket(bucket) => &tree.buckets[bucket],
+        let items: &'a [Item] = match self.drafted(region).content {
+            Content::Part(node, part) => tree.part(node, part),
+            Content::Bucket(bucket) => tree.bucket(bucket),
         };
         let first = self.layout.labels;
         self.sequence(region, items);
-        self.drafts[region].labels = first..self.layout.labels;
+        self.drafted(region).labels = first..self.layout.labels;
     }
 
-    /// Labels in the order of their ends. Recursion is no deeper than [`REGION_LABELS`], since
+    /// Labels in the order of their ends. Recursion is no deeper than [`REGION_LABELS`](super::REGION_LABELS), since
     /// each level has a label of its own.
     fn sequence(&mut self, region: usize, items: &'a [Item]) {
         for item in items {
@@ -293,18 +217,17 @@ impl<'a> Builder<'a> {
     fn inner(&mut self, region: usize, content: Content) -> (Label, RegionOrdinal) {
         let label = self.label(LabelType::Plain(BlockType::Empty));
         let inner = self.draft(content);
-        self.drafts[region].inner.push((label, inner));
+        self.drafted(region).inner.push((label, inner));
         (label, RegionOrdinal(inner as u32))
     }
 
     fn node(&mut self, region: usize, node: usize) {
         let tree = self.tree;
         let empty = LabelType::Plain(BlockType::Empty);
-        let parts = &tree.parts[node];
         match self.skeleton.nodes[node].kind {
             NodeKind::Site { .. } => {
                 self.layout.node_label[node] = self.label(empty);
-                self.drafts[region].sites.push(node);
+                self.drafted(region).sites.push(node);
             }
             NodeKind::Loop | NodeKind::Try => {
                 let (label, inner) = self.inner(region, Content::Part(node, 0));
@@ -313,10 +236,10 @@ impl<'a> Builder<'a> {
                 self.handlers(inner.0 as usize, node);
             }
             NodeKind::Block | NodeKind::If => {
-                self.sequence(region, &parts[0]);
-                if let Some(otherwise) = parts.get(1) {
+                self.sequence(region, tree.part(node, 0));
+                if tree.parts(node) > 1 {
                     self.layout.else_label[node] = self.label(empty);
-                    self.sequence(region, otherwise);
+                    self.sequence(region, tree.part(node, 1));
                 }
                 let ty = self.end_type(self.skeleton.nodes[node].ty);
                 self.layout.node_label[node] = self.label(ty);
@@ -329,11 +252,11 @@ impl<'a> Builder<'a> {
         let tree = self.tree;
         for ordinal in 0..self.skeleton.nodes[node].handlers.len() {
             work::count(1);
-            if tree.parts[node][ordinal + 1].is_empty() {
+            if tree.part(node, ordinal + 1).is_empty() {
                 continue;
             }
             let region = self.draft(Content::Part(node, ordinal + 1));
-            self.drafts[body].handlers.push(region);
+            self.drafted(body).handlers.push(region);
             let region = RegionOrdinal(region as u32);
             self.layout.handler_region.insert((node, ordinal), region);
         }
@@ -354,53 +277,63 @@ impl<'a> Builder<'a> {
 
     /// Numbers the sites and settles the dispatches.
     fn number(&mut self) {
-        for region in (0..self.drafts.len()).rev() {
+        let Layout { regions, node_label, sites: numbers, drafts, .. } = &mut *self.layout;
+        let Drafts { all, count, first } = drafts;
+        let drafts = &mut all[..*count];
+        for region in (0..drafts.len()).rev() {
             work::count(1);
-            let draft = &self.drafts[region];
+            let draft = &drafts[region];
             let inner = draft.inner.iter().map(|(_, inner)| inner);
             let inner = inner.chain(&draft.handlers);
-            let inside: u32 = inner.map(|inner| self.drafts[*inner].size).sum();
-            self.drafts[region].size = draft.sites.len() as u32 + inside;
+            let inside: u32 = inner.map(|inner| drafts[*inner].size).sum();
+            drafts[region].size = draft.sites.len() as u32 + inside;
         }
-        let mut first = vec![1; self.drafts.len()];
-        for region in 0..self.drafts.len() {
-            let own = self.drafts[region].sites.len() as u32;
+        refill(first, 1, drafts.len());
+        for region in 0..drafts.len() {
+            let own = drafts[region].sites.len() as u32;
             let mut ordinal = first[region] + own;
             let mut handlers = Vec::new();
-            for handler in std::mem::take(&mut self.drafts[region].handlers) {
+            for handler in &drafts[region].handlers {
                 work::count(1);
-                first[handler] = ordinal;
-                let sites = self.drafts[handler].size;
+                first[*handler] = ordinal;
+                let sites = drafts[*handler].size;
                 ordinal += sites;
                 handlers.push(HandlerWay { sites, caught: Caught::Any });
             }
             // The largest inner region comes last, where the dispatch needs no table for it.
-            let mut inner = std::mem::take(&mut self.drafts[region].inner);
-            inner.sort_by_key(|(_, inner)| (self.drafts[*inner].size, *inner));
-            let mut regions = Vec::new();
-            for (label, inner) in inner {
+            let mut inner = std::mem::take(&mut drafts[region].inner);
+            inner.sort_by_key(|(_, inner)| (drafts[*inner].size, *inner));
+            let mut inside = Vec::with_capacity(inner.len());
+            for (label, inner) in &inner {
                 work::count(1);
-                first[inner] = ordinal;
-                ordinal += self.drafts[inner].size;
-                regions.push((label, self.drafts[inner].size));
+                first[*inner] = ordinal;
+                ordinal += drafts[*inner].size;
+                inside.push((*label, drafts[*inner].size));
             }
-            let draft = &mut self.drafts[region];
-            let only_sites = regions.is_empty() && handlers.is_empty();
+            drafts[region].inner = inner;
+            let draft = &drafts[region];
+            let only_sites = inside.is_empty() && handlers.is_empty();
             let reset = match draft.sites[..] {
-                _ if first.len() == 1 => Reset::Never,
+                _ if drafts.len() == 1 => Reset::Never,
                 [_] if region > 0 && only_sites => Reset::AtLanding,
                 _ => Reset::InDispatch,
             };
-            let mut sites = Vec::new();
+            let mut sites = Vec::with_capacity(draft.sites.len());
             for (ordinal, site) in (first[region]..).zip(&draft.sites) {
                 work::count(1);
-                self.layout.sites[*site] = (ordinal, reset == Reset::AtLanding);
-                sites.push(self.layout.node_label[*site]);
+                numbers[*site] = (ordinal, reset == Reset::AtLanding);
+                sites.push(node_label[*site]);
             }
             let first = first[region];
-            let dispatch = Dispatch { first, sites, handlers, regions, reset };
+            let dispatch = Dispatch { first, sites, handlers, regions: inside, reset };
             let labels = draft.labels.clone();
-            self.layout.regions.push(Region { labels, dispatch, rewind_only: false });
+            regions.push(Region { labels, dispatch, rewind_only: false });
         }
     }
+}
+
+/// So many of the same, in the memory of `all`.
+fn refill<T: Clone>(all: &mut Vec<T>, item: T, count: usize) {
+    all.clear();
+    all.resize(count, item);
 }

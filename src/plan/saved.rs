@@ -4,7 +4,7 @@
 //! needs: [`MOST_WORDS`] limits the memory, whatever the function.
 
 use super::bitset::BitSet;
-use super::liveness::{self, COLUMN};
+use super::liveness::{self, COLUMN, Scratch};
 use super::skeleton::Skeleton;
 use super::steps::Steps;
 use crate::index::LocalIdx;
@@ -59,15 +59,15 @@ impl Types<'_> {
 
 impl Saved {
     /// One set for all sites.
-    pub fn together(skeleton: &Skeleton, steps: &Steps) -> Saved {
-        Saved::find(skeleton, steps, skeleton.needed.len().max(1))
+    pub fn together(skeleton: &Skeleton, steps: &Steps, scratch: &mut Scratch) -> Saved {
+        Saved::find(skeleton, steps, skeleton.needed.len().max(1), scratch)
     }
 
     /// A set for each site, or for as few as can be.
-    pub fn apart(skeleton: &Skeleton, steps: &Steps) -> Saved {
+    pub fn apart(skeleton: &Skeleton, steps: &Steps, scratch: &mut Scratch) -> Saved {
         let words = (skeleton.locals.len() + steps.temps.len()).div_ceil(COLUMN);
         let run = (skeleton.needed.len() * words).div_ceil(MOST_WORDS).max(1);
-        Saved::find(skeleton, steps, run)
+        Saved::find(skeleton, steps, run, scratch)
     }
 
     /// Adds a local to all sets.
@@ -76,11 +76,11 @@ impl Saved {
     }
 
     /// A set for each `run` sites.
-    fn find(skeleton: &Skeleton, steps: &Steps, run: usize) -> Saved {
+    fn find(skeleton: &Skeleton, steps: &Steps, run: usize, scratch: &mut Scratch) -> Saved {
         let (sites, locals) = (skeleton.needed.len(), skeleton.locals.len() + steps.temps.len());
         let mut sets = vec![BitSet::new(locals); sites.div_ceil(run)];
         let mut references = NeededReferences::of(skeleton);
-        liveness::live_at_sites(skeleton, |column, live| {
+        liveness::live_at_sites(skeleton, scratch, |column, live| {
             references.note(column, live);
             for (set, live) in sets.iter_mut().zip(live.chunks(run)) {
                 work::count(1);

@@ -7,10 +7,11 @@
 use super::dispatch::Caught;
 use super::pads::{KnownTags, Pad, PadOrdinal};
 use super::refuse;
-use super::regions::{Item, Layout, Tree};
+use super::regions::Layout;
 use super::saved::Held;
 use super::skeleton::{Handler, Home, Need, Node, NodeKind, Skeleton};
 use super::temps::Temps;
+use super::tree::{Item, Tree};
 use super::{RegionOrdinal, Step};
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};
 use crate::options::Form;
@@ -35,24 +36,32 @@ pub(super) struct Steps {
     pub nullable: Vec<TypeIdx>,
 }
 
-/// Lays down the steps of a function in this form.
-pub(super) fn steps(
-    module: &Module<'_>,
-    form: Form,
-    skeleton: &Skeleton,
-    tree: &Tree,
-    layout: &Layout,
-    tags: &KnownTags,
-) -> Steps {
+/// What the steps of a function are made from.
+#[derive(Clone, Copy)]
+pub(super) struct Input<'a> {
+    pub module: &'a Module<'a>,
+    pub form: Form,
+    pub skeleton: &'a Skeleton,
+    pub tree: &'a Tree,
+    pub layout: &'a Layout,
+    pub tags: &'a KnownTags,
+}
+
+/// Lays down the steps of a function; in the memory of `buffers`, whatever is in it.
+pub(super) fn steps(input: Input<'_>, buffers: [Vec<(u32, Step)>; 2]) -> Steps {
+    let Input { module, form, skeleton, tree, layout, tags } = input;
+    let [mut steps, mut plain] = buffers;
+    steps.clear();
+    plain.clear();
     let mut writer = StepWriter {
         module,
         skeleton,
         tree,
         layout,
         tags,
-        steps: Vec::with_capacity(skeleton.nodes.len() * 4),
+        steps,
         is_apart: form == Form::Apart,
-        plain: Vec::new(),
+        plain,
         held: Vec::new(),
         sites: 0,
         temps: Temps::new(skeleton.locals.len() as u32),
@@ -64,10 +73,13 @@ pub(super) fn steps(
     };
     writer.run();
     let StepWriter { mut steps, mut plain, held, temps, caught, pads, nullable, .. } = writer;
+    let in_order = |steps: &[(u32, Step)]| steps.is_sorted_by_key(|(offset, _)| *offset);
     for steps in [&mut steps, &mut plain] {
         steps.extend(skeleton.omitted.iter().map(|offset| (*offset, Step::Omit)));
         steps.extend(skeleton.sets.iter().map(|offset| (*offset, Step::TeeToSet)));
-        steps.sort_by_key(|(offset, _)| *offset);
+        if !in_order(steps) {
+            steps.sort_by_key(|(offset, _)| *offset);
+        }
         leave_out(steps);
     }
     Steps { steps, plain, held, temps: temps.types, caught, pads, nullable }
@@ -158,7 +170,7 @@ struct StepWriter<'a> {
 impl<'a> StepWriter<'a> {
     fn run(&mut self) {
         let tree = self.tree;
-        let mut tasks = vec![Task::Items(&tree.parts[0][0])];
+        let mut tasks = vec![Task::Items(tree.part(0, 0))];
         while let Some(task) = tasks.pop() {
             work::count(1);
             match task {
@@ -193,7 +205,7 @@ impl<'a> StepWriter<'a> {
                 Item::Node(node) => break node,
                 Item::Bucket(bucket) => {
                     buckets.push(bucket);
-                    let run: &'a [Item] = &tree.buckets[bucket];
+                    let run: &'a [Item] = tree.bucket(bucket);
                     tasks.push(Task::Items(&run[1..]));
                     item = run[0];
                 }
@@ -353,14 +365,13 @@ impl<'a> StepWriter<'a> {
         let leaving = self.leaving(index);
         let is_if = node.kind == NodeKind::If;
         let tree = self.tree;
-        let parts = &tree.parts[index];
-        let second_part = parts.get(1);
+        let has_second_part = tree.parts(index) > 1;
         // What the construct takes may stay on the stack, unless it is in the way of something, or
         // the else arm needs the parameters once more.
         let mut takes = self.params(node.ty);
         let count = takes.len();
         takes.extend(is_if.then_some(ValType::I32));
-        let again = second_part.is_some() && count > 0;
+        let again = has_second_part && count > 0;
         let mut params = Vec::new();
         let leaves = !leaving.is_empty();
         if leaves || !buckets.is_empty() || again {
@@ -379,17 +390,17 @@ impl<'a> StepWriter<'a> {
         }
         self.push_in(Bodies::Entered, node.start, Step::Hoist(self.layout.node_label[index]));
         if is_if {
-            let otherwise = match second_part {
-                Some(_) => self.layout.else_label[index],
-                None => self.layout.node_label[index],
+            let otherwise = match has_second_part {
+                true => self.layout.else_label[index],
+                false => self.layout.node_label[index],
             };
             self.push_in(Bodies::Entered, node.start, Step::BranchIfZero(otherwise));
         }
-        tasks.push(match second_part {
-            Some(_) => Task::Else { node: index, params },
-            None => Task::End { node: index, payload: Payload::default() },
+        tasks.push(match has_second_part {
+            true => Task::Else { node: index, params },
+            false => Task::End { node: index, payload: Payload::default() },
         });
-        tasks.push(Task::Items(&parts[0]));
+        tasks.push(Task::Items(tree.part(index, 0)));
     }
 
     /// A loop or a try: a landing in front of it, a dispatch inside.
@@ -419,7 +430,7 @@ impl<'a> StepWriter<'a> {
             [] => Task::End { node: index, payload: kept },
             _ => Task::Handler { node: index, ordinal: 0, payload: Payload::default() },
         });
-        tasks.push(Task::Items(&tree.parts[index][0]));
+        tasks.push(Task::Items(tree.part(index, 0)));
     }
 
     /// Those of the temporaries with what a loop takes that a rewind enters it with as they were: a branch to the loop would leave
@@ -479,7 +490,7 @@ impl<'a> StepWriter<'a> {
             Some(_) => Task::Handler { node: index, ordinal: ordinal + 1, payload },
             None => Task::End { node: index, payload },
         });
-        tasks.push(Task::Items(&tree.parts[index][ordinal + 1]));
+        tasks.push(Task::Items(tree.part(index, ordinal + 1)));
     }
 
     /// The start of a handler that a rewind enters by throwing once more what it had caught. Only a `rethrow` looks at those
@@ -530,7 +541,7 @@ impl<'a> StepWriter<'a> {
         }
         let tree = self.tree;
         tasks.push(Task::End { node: index, payload: Payload::default() });
-        tasks.push(Task::Items(&tree.parts[index][1]));
+        tasks.push(Task::Items(tree.part(index, 1)));
     }
 
     /// After the `end` of a hoisted construct, what comes back goes below its results. What comes back

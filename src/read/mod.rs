@@ -22,7 +22,7 @@ pub use detect::text_to_binary;
 pub use names::{Names, demangled};
 pub use operators::{Located, Operators};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::{
     DataIdx, ElemIdx, FuncIdx, GlobalIdx, IndexType, IndexVec, MemoryIdx, TableIdx, TagIdx, TypeIdx,
 };
@@ -186,24 +186,35 @@ impl<'a> Module<'a> {
     /// [`Proposal`]: crate::Error::Proposal
     /// [`Limit`]: crate::Error::Limit
     pub fn read(bytes: &'a [u8]) -> Result<Module<'a>> {
-        let module = Module::index(bytes)?;
+        let module = Module::read_all_but_bodies(bytes)?;
         module.validate_bodies()?;
-        tracing::info!(
-            bytes = bytes.len(),
-            functions = module.funcs.len(),
-            imported = module.imported_funcs,
-            "validated the module"
-        );
+        module.note_valid();
         Ok(module)
     }
 
-    /// The same without validating the bodies: for a module of this tool's own that is going to be validated.
+    /// The same for whoever validates the bodies: each with the [`validator`](Module::validator) for it, before anything else looks
+    /// at them. [`Module::invalid`] says what an error of those means.
     ///
     /// # Errors
     /// As [`Module::read`].
-    pub fn index(bytes: &'a [u8]) -> Result<Module<'a>> {
+    pub fn read_all_but_bodies(bytes: &'a [u8]) -> Result<Module<'a>> {
         detect::check_header(bytes)?;
         reader::read(bytes)
+    }
+
+    /// The error for what the validator said of a body.
+    pub fn invalid(&self, error: &wasmparser::Error) -> Error {
+        diagnose(self.bytes, error)
+    }
+
+    /// Logs that all bodies are valid.
+    pub fn note_valid(&self) {
+        tracing::info!(
+            bytes = self.bytes.len(),
+            functions = self.funcs.len(),
+            imported = self.imported_funcs,
+            "validated the module"
+        );
     }
 
     /// The validator's types: canonical type identities and subtyping.
@@ -377,7 +388,7 @@ impl<'a> Module<'a> {
             })
             .find_map_first(Result::err);
         match first_error {
-            Some(error) => Err(diagnose(self.bytes, &error)),
+            Some(error) => Err(self.invalid(&error)),
             None => Ok(()),
         }
     }

@@ -42,11 +42,6 @@ pub struct Operators<'a> {
 }
 
 impl<'a> Operators<'a> {
-    /// Whether the next operator is the last.
-    pub fn is_last(&self) -> bool {
-        self.reader.as_ref().is_none_or(OperatorsReader::is_end_then_eof)
-    }
-
     fn read(reader: &mut OperatorsReader<'a>) -> Result<Located<'a>> {
         let start = reader.original_position() as u32;
         work::count(1);
@@ -84,7 +79,11 @@ impl<'a> Module<'a> {
     /// # Errors
     /// [`Error::Internal`] if nothing of the function is there.
     pub fn operator_at(&self, func: FuncIdx, offset: u32) -> Result<Located<'a>> {
-        Operators::read(&mut self.reader_at(func, offset)?)
+        let reader = &mut self.reader_at(func, offset)?;
+        match part_of_construct(reader.get_binary_reader()) {
+            None => Operators::read(reader),
+            Some(part) => part.map_err(|error| Error::misread(&error)),
+        }
     }
 
     /// A reader of the function's operators from one of them on.
@@ -128,5 +127,54 @@ impl<'a> Module<'a> {
     pub fn local_count(&self, func: FuncIdx) -> Result<u32> {
         let params = self.func_type(func).params().len() as u32;
         Ok(params + self.declared_locals(func)?.iter().map(|(count, _)| count).sum::<u32>())
+    }
+}
+
+/// The operator that `reader` is at, if it closes a construct or begins another part of one: the parser reads it only where it has
+/// read the start of the construct.
+fn part_of_construct(mut reader: BinaryReader<'_>) -> Option<wasmparser::Result<Located<'static>>> {
+    const ELSE: u8 = 0x05;
+    const CATCH: u8 = 0x07;
+    const END: u8 = 0x0b;
+    const DELEGATE: u8 = 0x18;
+    const CATCH_ALL: u8 = 0x19;
+    let start = reader.original_position() as u32;
+    let operator = match reader.read_u8().ok()? {
+        ELSE => Ok(Operator::Else),
+        CATCH => reader.read_var_u32().map(|tag_index| Operator::Catch { tag_index }),
+        END => Ok(Operator::End),
+        DELEGATE => {
+            reader.read_var_u32().map(|relative_depth| Operator::Delegate { relative_depth })
+        }
+        CATCH_ALL => Ok(Operator::CatchAll),
+        _ => return None,
+    };
+    work::count(1);
+    let end = reader.original_position() as u32;
+    Some(operator.map(|operator| Located { operator, start, end }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_operator_can_be_read_by_itself() {
+        let wasm = wat::parse_str(
+            "(module (tag $t (param i32)) (func (param i32)
+                local.get 0
+                if  nop  else  local.get 0  drop  end
+                try  nop  catch $t  drop  catch_all  rethrow 0  end
+                try  nop  delegate 0
+                block  try_table (catch_all 0)  local.get 0  br_table 0 1  end  end))",
+        )
+        .unwrap();
+        let module = Module::read(&wasm).unwrap();
+        let func = FuncIdx(0);
+        let all: Vec<_> = module.operators(func).unwrap().map(Result::unwrap).collect();
+        assert_eq!(all.len(), 24);
+        for located in all {
+            assert_eq!(module.operator_at(func, located.start).unwrap(), located);
+        }
     }
 }

@@ -4,27 +4,29 @@
 //! detects an unwind ([`site`](super::site)) and how the body is entered again ([`reentry`](super::reentry)) is not known here.
 
 use super::guard;
-use super::output::{Output, Position};
+use super::output::{Memory, Output, Position};
 use super::reentry;
 use super::runtime::Runtime;
 use super::site::ExitLabels;
 use crate::emit::Edited;
 use crate::error::Result;
 use crate::index::{LocalIdx, TypeIdx};
-use crate::plan::{BodyPlan, FuncPlan, RegionOrdinal, Step};
+use crate::plan::{FuncPlan, RegionOrdinal, Step};
 use crate::read::{Located, Module, labels};
 use crate::work;
+use std::ops::Range;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, Catch, Encode, ValType};
 use wasmparser::Operator;
 
-/// Writes the function's own body.
+/// Writes the function's own body, in the memory that all bodies of a thread are made in.
 pub(super) fn rewrite_body(
     module: &Module<'_>,
     plan: &FuncPlan,
     runtime: &Runtime,
+    memory: &mut Memory,
 ) -> Result<Edited> {
-    write(Output::new(module, plan, &plan.body, runtime))
+    write(Output::new(module, plan, &plan.body, runtime, memory), memory)
 }
 
 /// Writes the body of the function's resume function, if it has one.
@@ -32,12 +34,13 @@ pub(super) fn resume_body(
     module: &Module<'_>,
     plan: &FuncPlan,
     runtime: &Runtime,
+    memory: &mut Memory,
 ) -> Result<Option<Edited>> {
-    let body = |body| write(Output::new(module, plan, body, runtime));
-    plan.resume.as_ref().map(body).transpose()
+    let body = |body| write(Output::new(module, plan, body, runtime, memory), memory);
+    plan.resume.as_deref().map(body).transpose()
 }
 
-fn write(mut out: Output<'_, '_>) -> Result<Edited> {
+fn write(mut out: Output<'_, '_>, memory: &mut Memory) -> Result<Edited> {
     declare(&mut out)?;
     // The body is a label too.
     let body = out.opened();
@@ -46,9 +49,13 @@ fn write(mut out: Output<'_, '_>) -> Result<Edited> {
     if out.body.is_entered() {
         reentry::open_region(&mut out, RegionOrdinal(0));
     }
-    let mut copier = Copier { out, exits, constructs: vec![body] };
+    let mut constructs = std::mem::take(&mut memory.constructs);
+    constructs.clear();
+    constructs.push(body);
+    let mut copier = Copier { out, exits, constructs };
     copier.operators()?;
-    let Copier { mut out, exits, .. } = copier;
+    let Copier { mut out, exits, constructs } = copier;
+    memory.constructs = constructs;
     if out.body.end_reachable {
         out.sink().return_();
     }
@@ -56,7 +63,7 @@ fn write(mut out: Output<'_, '_>) -> Result<Edited> {
     let module = out.module;
     out.dummies(module.func_type(out.plan.func).results());
     out.end();
-    Ok(out.finish())
+    Ok(out.finish(memory))
 }
 
 /// The declared locals.
@@ -99,6 +106,62 @@ fn encode_run((count, ty): &(u32, ValType), out: &mut Vec<u8>) {
     ty.encode(out);
 }
 
+/// An offset behind all others.
+const NOWHERE: u32 = u32::MAX;
+
+/// What is still to be done of a body: lists of offsets, each in order.
+struct Rest<'m> {
+    steps: &'m [(u32, Step)],
+    dead: &'m [Range<u32>],
+    names: &'m [u32],
+}
+
+/// The next place of the input where something may change.
+enum Next {
+    /// Code that is left out.
+    Dead(Range<u32>),
+    /// An operator that has steps, or names something that may have another number.
+    Operator(u32),
+}
+
+impl Next {
+    fn start(&self) -> usize {
+        let (Next::Dead(Range { start, .. }) | Next::Operator(start)) = self;
+        *start as usize
+    }
+}
+
+impl<'m> Rest<'m> {
+    fn of(out: &Output<'m, '_>) -> Rest<'m> {
+        let names = &out.plan.names;
+        let names = if out.has_own_locals() { &names.all } else { &names.labels };
+        Rest { steps: &out.body.steps, dead: &out.body.dead, names }
+    }
+
+    /// The next place from the offset `at` on; what lies before it is passed.
+    fn next(&mut self, at: u32) -> Option<Next> {
+        let passed = self.names.iter().take_while(|offset| **offset < at).count();
+        work::count(passed);
+        self.names = &self.names[passed..];
+        let passed = self.dead.iter().take_while(|range| range.end <= at).count();
+        self.dead = &self.dead[passed..];
+        let with_steps = self.steps.first().map_or(NOWHERE, |(offset, _)| *offset);
+        let operator = self.names.first().map_or(with_steps, |named| with_steps.min(*named));
+        match self.dead.first() {
+            Some(dead) if dead.start <= operator => Some(Next::Dead(dead.start.max(at)..dead.end)),
+            _ => (operator != NOWHERE).then_some(Next::Operator(operator)),
+        }
+    }
+
+    /// Takes the steps at `offset`.
+    fn steps_at(&mut self, offset: u32) -> &'m [(u32, Step)] {
+        let count = self.steps.iter().take_while(|(at, _)| *at == offset).count();
+        let (here, rest) = self.steps.split_at(count);
+        self.steps = rest;
+        here
+    }
+}
+
 /// Goes through the operators of the input.
 struct Copier<'m, 'a> {
     out: Output<'m, 'a>,
@@ -108,31 +171,37 @@ struct Copier<'m, 'a> {
 }
 
 impl Copier<'_, '_> {
+    /// Only the operators are read where something changes, or may: what lies between is copied as it is.
     fn operators(&mut self) -> Result<()> {
-        let BodyPlan { steps, dead, .. } = self.out.body;
-        let (mut steps, mut dead) = (&steps[..], dead.iter().peekable());
-        let mut operators = self.out.module.operators(self.out.plan.func)?;
+        let (module, func) = (self.out.module, self.out.plan.func);
+        let mut rest = Rest::of(&self.out);
         // The body's own `end` comes behind the exits.
-        while !operators.is_last()
-            && let Some(located) = operators.next()
-        {
-            let located = located?;
-            while dead.next_if(|range| range.end <= located.start).is_some() {}
-            if dead.peek().is_some_and(|range| range.start <= located.start) {
-                continue;
-            }
-            let count = steps.iter().take_while(|(at, _)| *at == located.start).count();
-            let (here, rest) = steps.split_at(count);
-            steps = rest;
-            if here.is_empty() {
-                self.operator(&located);
-            }
-            for (_, step) in here {
-                work::count(1);
-                self.step(*step, &located);
-            }
+        let mut at = module.declarations(func)?.range.end;
+        let end = module.funcs[func].body.as_ref().map_or(at, |body| body.end - 1);
+        while let Some(next) = rest.next(at as u32).filter(|next| next.start() < end) {
+            self.out.bytes.copy(at..next.start());
+            at = match next {
+                Next::Dead(range) => range.end as usize,
+                Next::Operator(offset) => {
+                    let located = module.operator_at(func, offset)?;
+                    self.replace(rest.steps_at(offset), &located);
+                    located.end as usize
+                }
+            };
         }
+        self.out.bytes.copy(at..end);
         Ok(())
+    }
+
+    /// Writes the steps in place of the operator, or the operator where there are none.
+    fn replace(&mut self, steps: &[(u32, Step)], located: &Located<'_>) {
+        if steps.is_empty() {
+            self.operator(located);
+        }
+        for (_, step) in steps {
+            work::count(1);
+            self.step(*step, located);
+        }
     }
 
     fn step(&mut self, step: Step, located: &Located<'_>) {

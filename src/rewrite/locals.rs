@@ -42,6 +42,6 @@ impl Locals {
 impl FuncPlan {
     /// Whether `body` is that of the resume function.
     pub(super) fn is_resume(&self, body: &BodyPlan) -> bool {
-        self.resume.as_ref().is_some_and(|resume| std::ptr::eq(resume, body))
+        self.resume.as_deref().is_some_and(|resume| std::ptr::eq(resume, body))
     }
 }

@@ -84,9 +84,9 @@ pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Rewritten> {
     let written: Vec<_> = plan
         .funcs
         .into_par_iter()
-        .map(|func| {
-            let body = body::rewrite_body(module, &func, &runtime)?;
-            let resume = body::resume_body(module, &func, &runtime)?;
+        .map_init(output::Memory::default, |memory, func| {
+            let body = body::rewrite_body(module, &func, &runtime, memory)?;
+            let resume = body::resume_body(module, &func, &runtime, memory)?;
             let entered = resume.as_ref().unwrap_or(&body).bytes.len() as u64;
             debug_assert!(entered >= plan::least_bytes(func.sites as usize), "{entered} bytes");
             Ok((func.func, body, resume))

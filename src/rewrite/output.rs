@@ -28,27 +28,40 @@ pub(super) struct Output<'m, 'a> {
     locals: Option<Locals>,
 }
 
+/// What one body leaves to the next: memory.
+#[derive(Default)]
+pub(super) struct Memory {
+    bytes: Vec<u8>,
+    labels: Vec<u32>,
+    /// For the labels of the input's constructs.
+    pub(super) constructs: Vec<Position>,
+}
+
 /// The position of an open label: how many are open outside of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position(u32);
 
 impl<'m, 'a> Output<'m, 'a> {
+    /// Nothing yet, in the memory that another body left.
     pub(super) fn new(
         module: &'m Module<'a>,
         plan: &'m FuncPlan,
         body: &'m BodyPlan,
         runtime: &'m Runtime,
+        memory: &mut Memory,
     ) -> Self {
-        let bytes = module.funcs[plan.func].body.as_ref().map_or(0, |body| body.len());
-        let labels = body.rewind.as_ref().map_or(0, |start| start.labels);
+        let count = body.rewind.as_ref().map_or(0, |start| start.labels);
+        let mut labels = std::mem::take(&mut memory.labels);
+        labels.clear();
+        labels.resize(count as usize, 0);
         Output {
             module,
             plan,
             body,
             runtime,
-            bytes: Splice::new(module.bytes, bytes * 3 / 2 + 64, runtime.maps_offsets),
+            bytes: Splice::in_buffer(module.bytes, &mut memory.bytes, runtime.maps_offsets),
             depth: 0,
-            labels: vec![0; labels as usize],
+            labels,
             locals: Locals::of(module, plan, body),
         }
     }
@@ -63,8 +76,10 @@ impl<'m, 'a> Output<'m, 'a> {
         self.bytes.sink_for(located.start as usize)
     }
 
-    pub(super) fn finish(self) -> Edited {
-        self.bytes.finish()
+    /// What was written; the memory is left to the next.
+    pub(super) fn finish(self, memory: &mut Memory) -> Edited {
+        memory.labels = self.labels;
+        self.bytes.finish_in(&mut memory.bytes)
     }
 
     /// A label was opened by what the caller wrote; its position.

@@ -15,6 +15,7 @@
 mod arithmetic;
 mod arity;
 mod body;
+mod hash;
 mod operators;
 mod provenance;
 mod solve;

@@ -216,8 +216,17 @@ impl FlowState {
         let Some(position) = self.position(label) else {
             return;
         };
-        let flow = self.flow(self.frames[position].label_arity());
-        self.arrive(position, flow, values);
+        let operands = self.frames[position].label_arity();
+        let at = self.stack.len().saturating_sub(operands);
+        self.spend(self.locals.len());
+        let FlowState { frames, loops, locals, stack, .. } = self;
+        let (frame, flow) = (&mut frames[position], (&locals[..], &stack[at..]));
+        if frame.kind == ControlKind::Loop {
+            let grew = arrive_at_loop(&mut loops[frame.loop_ordinal], flow, self.widen, values);
+            self.grew |= grew;
+        } else {
+            join_flow(&mut frame.arriving, flow, values);
+        }
     }
 
     /// An exception that may be caught at a label: nothing is known there.
@@ -226,45 +235,20 @@ impl FlowState {
             return;
         };
         let any = values.unknown(Cause::Exception);
-        let flow = Flow {
-            locals: vec![any; self.locals.len()],
-            operands: vec![any; self.frames[position].label_arity()],
-        };
-        self.arrive(position, flow, values);
-    }
-
-    fn position(&self, label: u32) -> Option<usize> {
-        self.frames.len().checked_sub(1 + label as usize)
-    }
-
-    fn arrive(&mut self, position: usize, flow: Flow, values: &mut Values) {
-        self.spend(flow.locals.len());
-        let frame = &mut self.frames[position];
+        let locals = vec![any; self.locals.len()];
+        let operands = vec![any; self.frames[position].label_arity()];
+        self.spend(locals.len());
+        let (frame, flow) = (&mut self.frames[position], (&locals[..], &operands[..]));
         if frame.kind == ControlKind::Loop {
-            let ordinal = frame.loop_ordinal;
-            self.arrive_at_loop(ordinal, flow, values);
+            let known = &mut self.loops[frame.loop_ordinal];
+            self.grew |= arrive_at_loop(known, flow, self.widen, values);
         } else {
             join_flow(&mut frame.arriving, flow, values);
         }
     }
 
-    fn arrive_at_loop(&mut self, ordinal: usize, flow: Flow, values: &mut Values) {
-        let widen = self.widen;
-        let Some(known) = &mut self.loops[ordinal] else {
-            self.loops[ordinal] = Some(flow);
-            self.grew = true;
-            return;
-        };
-        let news = flow.locals.iter().chain(&flow.operands);
-        let known = known.locals.iter_mut().chain(&mut known.operands);
-        for (known, new) in known.zip(news) {
-            let joined = values.join(*known, *new);
-            if joined != *known {
-                let grows = widen && !values.is_any(joined);
-                *known = if grows { values.unknown(Cause::Loop) } else { joined };
-                self.grew = true;
-            }
-        }
+    fn position(&self, label: u32) -> Option<usize> {
+        self.frames.len().checked_sub(1 + label as usize)
     }
 
     /// `else`.
@@ -303,10 +287,10 @@ impl FlowState {
             return;
         };
         if self.live {
-            let flow = self.flow(results);
-            self.spend(flow.locals.len());
+            self.spend(self.locals.len());
+            let at = self.stack.len().saturating_sub(results);
             if let Some(frame) = self.frames.last_mut() {
-                join_flow(&mut frame.arriving, flow, values);
+                join_flow(&mut frame.arriving, (&self.locals, &self.stack[at..]), values);
             }
         }
     }
@@ -326,7 +310,7 @@ impl FlowState {
             frame.arriving = self.live.then(|| self.flow(frame.results));
         }
         if let Some(flow) = frame.other_arm.take() {
-            join_flow(&mut frame.arriving, flow, values);
+            join_flow(&mut frame.arriving, (&flow.locals, &flow.operands), values);
         }
         self.stack.truncate(frame.height);
         self.live = true;
@@ -355,12 +339,42 @@ fn join_all(into: &mut [Value], from: &[Value], values: &mut Values) {
     }
 }
 
-fn join_flow(into: &mut Option<Flow>, from: Flow, values: &mut Values) {
+/// Locals and operands join what has arrived before.
+fn join_flow(
+    into: &mut Option<Flow>,
+    (locals, operands): (&[Value], &[Value]),
+    values: &mut Values,
+) {
     match into {
-        None => *into = Some(from),
+        None => *into = Some(Flow { locals: locals.to_vec(), operands: operands.to_vec() }),
         Some(into) => {
-            join_all(&mut into.locals, &from.locals, values);
-            join_all(&mut into.operands, &from.operands, values);
+            join_all(&mut into.locals, locals, values);
+            join_all(&mut into.operands, operands, values);
         }
     }
+}
+
+/// The same at a loop's head. Returns whether they bring anything new; with `widen`, what does becomes `ANY`.
+fn arrive_at_loop(
+    known: &mut Option<Flow>,
+    (locals, operands): (&[Value], &[Value]),
+    widen: bool,
+    values: &mut Values,
+) -> bool {
+    let Some(known) = known else {
+        *known = Some(Flow { locals: locals.to_vec(), operands: operands.to_vec() });
+        return true;
+    };
+    let mut grew = false;
+    let news = locals.iter().chain(operands);
+    let known = known.locals.iter_mut().chain(&mut known.operands);
+    for (known, new) in known.zip(news) {
+        let joined = values.join(*known, *new);
+        if joined != *known {
+            let grows = widen && !values.is_any(joined);
+            *known = if grows { values.unknown(Cause::Loop) } else { joined };
+            grew = true;
+        }
+    }
+    grew
 }

@@ -4,8 +4,10 @@
 //! function and results of other functions, whose values are known only when all functions have
 //! been looked at. Everything else is [`Values::ANY`].
 
+use super::hash::QuickHash;
 use crate::index::{FuncIdx, GlobalIdx};
 use indexmap::IndexSet;
+use std::collections::HashMap;
 
 /// The most constants that a set keeps before it becomes `ANY`.
 pub(in crate::analyze) const MAX_CONSTANTS: usize = 64;
@@ -130,7 +132,11 @@ const UNKNOWN: u32 = 1 << 31;
 /// are joined the first stays.
 #[derive(Default)]
 pub(super) struct Values {
-    sets: IndexSet<Set>,
+    sets: IndexSet<Set, QuickHash>,
+    /// The sets of one member, and the unions of two sets: what is asked for over and over.
+    constants: HashMap<Known, Value, QuickHash>,
+    symbols: HashMap<Symbol, Value, QuickHash>,
+    unions: HashMap<(Value, Value), Value, QuickHash>,
     /// `None`, unless reasons are kept.
     unknowns: Option<IndexSet<Unknown>>,
     /// Where the current operator is, in bytes from the start of the module.
@@ -148,6 +154,9 @@ impl Values {
 
     pub(super) fn clear(&mut self) {
         self.sets.clear();
+        self.constants.clear();
+        self.symbols.clear();
+        self.unions.clear();
         if let Some(unknowns) = &mut self.unknowns {
             unknowns.clear();
         }
@@ -171,11 +180,21 @@ impl Values {
     }
 
     pub(super) fn constant(&mut self, constant: Known) -> Value {
-        self.intern(Set { constants: vec![constant], symbols: Vec::new() })
+        if let Some(value) = self.constants.get(&constant) {
+            return *value;
+        }
+        let value = self.intern(Set { constants: vec![constant], symbols: Vec::new() });
+        self.constants.insert(constant, value);
+        value
     }
 
     pub(super) fn symbol(&mut self, symbol: Symbol) -> Value {
-        self.intern(Set { constants: Vec::new(), symbols: vec![symbol] })
+        if let Some(value) = self.symbols.get(&symbol) {
+            return *value;
+        }
+        let value = self.intern(Set { constants: Vec::new(), symbols: vec![symbol] });
+        self.symbols.insert(symbol, value);
+        value
     }
 
     /// Any of these constants.
@@ -224,12 +243,23 @@ impl Values {
             return left;
         }
         match (self.set(left), self.set(right)) {
-            (Some(left), Some(right)) => {
-                let both = left.both(right);
-                self.intern(both)
-            }
+            (Some(_), Some(_)) => self.union(left, right),
             (None, _) => left,
             (_, None) => right,
         }
+    }
+
+    /// What is either of two sets.
+    fn union(&mut self, left: Value, right: Value) -> Value {
+        if let Some(union) = self.unions.get(&(left, right)) {
+            return *union;
+        }
+        let both = self.set(left).zip(self.set(right)).map(|(left, right)| left.both(right));
+        let union = self.intern(both.unwrap_or_default());
+        // What doesn't fit is unknown for a reason, which is another at another place.
+        if !self.is_any(union) {
+            self.unions.insert((left, right), union);
+        }
+        union
     }
 }
