@@ -133,7 +133,7 @@ mod tests {
             (30, End),
         ];
         let (offsets, events) = events.into_iter().unzip();
-        let kind = NodeKind::Site { tee: None, import: None, tail: false };
+        let kind = NodeKind::Site { import: None, tail: false };
         let nodes = vec![node(NodeKind::Block, 5), node(NodeKind::Loop, 10), node(kind, 27)];
         let skeleton = Skeleton { nodes, events, offsets, ..Skeleton::default() };
         let names = NamedAt::of(&skeleton, true);
