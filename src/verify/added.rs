@@ -31,10 +31,16 @@ pub(super) fn check(module: &Module<'_>, output: &Module<'_>, abi: Abi) -> Resul
         });
         let is_zero = matches!(
             init.as_deref(),
-            Some([Operator::I32Const { value: 0 } | Operator::I64Const { value: 0 }, Operator::End])
+            Some([
+                Operator::I32Const { value: 0 } | Operator::I64Const { value: 0 },
+                Operator::End
+            ])
         );
         if !is_zero || !global.ty.mutable || global.ty.shared {
-            return Err(Fault::new(format!("the added global {} is not 0 at first", index.as_usize())));
+            return Err(Fault::new(format!(
+                "the added global {} is not 0 at first",
+                index.as_usize()
+            )));
         }
     }
     for (index, table) in output.tables.iter_enumerated().skip(module.tables.len()) {

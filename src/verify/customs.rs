@@ -25,7 +25,8 @@ pub(super) fn check(module: &Module<'_>, output: &Module<'_>) -> Result<(), Faul
     let mut rest = placed(output, &known).into_iter().peekable();
     for (section, place) in placed(module, &known) {
         work::count(1);
-        while let Some((added, _)) = rest.next_if(|(next, _)| next.name != section.name) {
+        let is_new = |next: &Section<'_>| module.custom_sections(next.name).next().is_none();
+        while let Some((added, _)) = rest.next_if(|(next, _)| is_new(next)) {
             may_be_added(module, added)?;
         }
         let found = rest.peek().copied();
@@ -39,7 +40,7 @@ pub(super) fn check(module: &Module<'_>, output: &Module<'_>) -> Result<(), Faul
             }
             _ if may_be_missing(section.name) => {}
             Some((copy, _)) => {
-                let what = format!("the custom section `{}` changed", section.name);
+                let what = format!("the custom section `{}` changed or moved", section.name);
                 return Err(Fault::new(what).at(places(section, copy)));
             }
             None => {
@@ -160,7 +161,8 @@ fn name(bytes: &[u8]) -> Option<Name<'_>> {
 }
 
 fn map(names: NameMap<'_>) -> Option<Vec<(u32, &str)>> {
-    let names = names.into_iter().map(|naming| naming.ok().map(|naming| (naming.index, naming.name)));
+    let names =
+        names.into_iter().map(|naming| naming.ok().map(|naming| (naming.index, naming.name)));
     names.collect()
 }
 
@@ -179,8 +181,7 @@ fn producers(old: &[u8], new: &[u8]) -> Option<bool> {
         Some(values)
     };
     let (old, new) = (read(old)?, read(new)?);
-    let is_kept = |value: &(String, String, String)| {
-        value.1 == env!("CARGO_PKG_NAME") || new.contains(value)
-    };
+    let is_kept =
+        |value: &(String, String, String)| value.1 == env!("CARGO_PKG_NAME") || new.contains(value);
     Some(old.iter().all(is_kept))
 }

@@ -32,14 +32,22 @@ pub fn verify(module: &Module<'_>, analysis: &Analysis, abi: Abi, wasm: &[u8]) -
         .map_err(|error| Error::Internal(format!("the output is refused: {error}")))?;
     if !analysis.may_unwind() {
         let same = module.bytes == wasm;
-        return if same { Ok(()) } else { Err(internal("nothing unwinds, yet the module changed")) };
+        return if same {
+            Ok(())
+        } else {
+            Err(internal("nothing unwinds, yet the module changed"))
+        };
     }
     whole_module(module, &output, abi).map_err(|fault| fault.error())?;
     functions(module, analysis, abi, &output)
 }
 
 /// Everything but the bodies.
-fn whole_module(module: &Module<'_>, output: &Module<'_>, abi: Abi) -> std::result::Result<(), Fault> {
+fn whole_module(
+    module: &Module<'_>,
+    output: &Module<'_>,
+    abi: Abi,
+) -> std::result::Result<(), Fault> {
     sections::check(module, output)?;
     customs::check(module, output)?;
     added::check(module, output, abi)?;
@@ -90,3 +98,6 @@ fn same_body(
 fn internal(what: &str) -> Error {
     Error::Internal(what.into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,8 +22,20 @@ use wasmparser::{
 
 /// The sections that are no custom ones, by their ids in the binary format.
 const NAMES: [&str; 14] = [
-    "custom", "type", "import", "function", "table", "memory", "global", "export", "start",
-    "element", "code", "data", "data count", "tag",
+    "custom",
+    "type",
+    "import",
+    "function",
+    "table",
+    "memory",
+    "global",
+    "export",
+    "start",
+    "element",
+    "code",
+    "data",
+    "data count",
+    "tag",
 ];
 const CODE: u8 = 10;
 
@@ -135,7 +147,8 @@ fn same(
         Some(item) => format!("item {item} of the {} section changed", name(id)),
         None => format!("the {} section changed", name(id)),
     };
-    Err(Fault::new(what).at(Place { original: Some(before.start + at), output: Some(after.start + at) }))
+    Err(Fault::new(what)
+        .at(Place { original: Some(before.start + at), output: Some(after.start + at) }))
 }
 
 /// Which item of a section of the original is at an offset.
