@@ -37,7 +37,7 @@ fn what_was_made_is_accepted_and_no_section_may_change() {
     let module = Module::read(&original).unwrap();
     let analysis = Analysis::run(&module, &options).unwrap();
     let output = crate::instrument(&original, &options).unwrap().wasm;
-    let check = |wasm: &[u8]| verify(&module, &analysis, options.abi, wasm);
+    let check = |wasm: &[u8]| verify(&module, &analysis, options.abi, wasm, None);
     check(&output).unwrap();
     let sections = Module::read(&output).unwrap().sections;
     let (mut rejected, mut accepted) = (0, Vec::new());
@@ -67,7 +67,7 @@ fn it_is_said_where_a_section_differs() {
     let mut output = crate::instrument(&original, &options).unwrap().wasm;
     let at = output.windows(4).position(|bytes| bytes == b"more").unwrap();
     output[at] ^= 1;
-    let error = verify(&module, &analysis, options.abi, &output).unwrap_err().to_string();
+    let error = verify(&module, &analysis, options.abi, &output, None).unwrap_err().to_string();
     assert!(error.contains("item 1 of the data section changed, at 0x"), "{error}");
     assert!(error.contains(&format!("{at:#x} of the output")), "{error}");
 }
