@@ -127,7 +127,6 @@ mod saved;
 mod scratch;
 mod skeleton;
 mod spilling;
-mod stand_ins;
 mod steps;
 mod suspects;
 mod tails;
@@ -147,7 +146,6 @@ pub use pads::{KnownTag, KnownTags, Pad, PadOrdinal};
 pub use references::{Counts, NUMBER_BYTES, References, is_exception, nullable, table_type};
 pub use refuse::least_bytes;
 pub use regions::Region;
-pub use stand_ins::{StandIns, stand_ins};
 pub use tails::{HandsOn, TailGroup, TailGroupOrdinal, Tails};
 
 use crate::abi::{Abi, Buffer, FrameMemory, Mark, low_bits};
@@ -661,7 +659,7 @@ impl Planner<'_> {
         let names = NamedAt::of(skeleton, has_own_locals);
         let (locals, temps) = (skeleton.locals.len() as u32, steps.temps);
         *buffers = [steps.steps, steps.plain];
-        let hands_on = None;
+        let (hands_on, results) = (None, module.func_type(func).results());
         Ok(FuncPlan {
             func,
             body,
@@ -674,11 +672,7 @@ impl Planner<'_> {
             exits,
             pads,
             undo,
-            holds_unwinds: !module
-                .func_type(func)
-                .results()
-                .iter()
-                .all(|ty| has_dummy(module, *ty)),
+            holds_unwinds: !results.iter().all(|ty| has_dummy(module, *ty)),
             sites,
             bulk_memory: skeleton.bulk_memory,
             hands_on,
