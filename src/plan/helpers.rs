@@ -7,7 +7,8 @@
 use super::exits::{Exits, Slot, neighbours};
 use super::{BodyPlan, FuncPlan};
 use crate::abi::{MARK_BYTES, SLOT_TYPES, slot_bytes, type_ordinal};
-use crate::options::Optimize;
+use crate::options::{Optimize, Options};
+use crate::read::Module;
 use crate::work;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};
@@ -205,4 +206,38 @@ impl FuncPlan {
         let chained = self.exits.iter().flat_map(|exits| &exits.exits);
         chained.map(|exit| &exit.slots[..]).chain([&self.frame.slots[..]])
     }
+}
+
+/// Whether what is added may have several results: where the input has such functions, or is for engines that know them.
+pub(super) fn may_have_results(module: &Module<'_>, funcs: &[FuncPlan], options: &Options) -> bool {
+    let is_recent = || funcs.iter().any(|func| func.bulk_memory) || uses_multi_value(module);
+    has_results(module) || options.multi_value && is_recent()
+}
+
+/// Whether the engines that the input is for have multi-value: they do if the input declares that as a target feature, or anything that
+/// came later. (Bulk memory, which a function tells of, came to all but one engine later, and to that one in the year before.)
+fn uses_multi_value(module: &Module<'_>) -> bool {
+    const LATER: [&[u8]; 6] = [
+        b"+\x0amultivalue",
+        b"+\x0bbulk-memory",
+        b"+\x0freference-types",
+        b"+\x07simd128",
+        b"+\x09tail-call",
+        b"+\x12exception-handling",
+    ];
+    let declared = module.custom_sections("target_features").any(|section| {
+        let text = &module.bytes[section.contents.clone()];
+        LATER.iter().any(|feature| text.windows(feature.len()).any(|window| window == *feature))
+    });
+    declared || module.tags.len() > 0
+}
+
+/// Whether a function type of the input has several results.
+fn has_results(module: &Module<'_>) -> bool {
+    let types = module.types();
+    (0..types.core_type_count_in_module()).any(|index| {
+        let ty = &types[types.core_type_at_in_module(index)];
+        matches!(&ty.composite_type.inner,
+            wasmparser::CompositeInnerType::Func(ty) if ty.results().len() > 1)
+    })
 }

@@ -422,9 +422,7 @@ impl Plan {
             largest_frame_bytes = funcs.iter().map(|func| func.frame.bytes).max(),
             "planned the frames"
         );
-        let recent = funcs.iter().any(|func| func.bulk_memory);
-        let multi_value =
-            options.multi_value && (recent || uses_multi_value(module)) || has_results(module);
+        let multi_value = helpers::may_have_results(module, &funcs, options);
         let helpers = Helpers::of(&funcs, multi_value, options.optimize);
         Ok(Plan {
             tails,
@@ -744,32 +742,4 @@ pub fn guards(analysis: &Analysis) -> Vec<GuardPlan> {
 fn shrunk<T>(mut items: Vec<T>) -> Vec<T> {
     items.shrink_to_fit();
     items
-}
-
-/// Whether the engines that the input is for have multi-value: they do if the input declares that as a target feature, or anything that
-/// came later. (Bulk memory, which a function tells of, came to all but one engine later, and to that one in the year before.)
-fn uses_multi_value(module: &Module<'_>) -> bool {
-    const LATER: [&[u8]; 6] = [
-        b"+\x0amultivalue",
-        b"+\x0bbulk-memory",
-        b"+\x0freference-types",
-        b"+\x07simd128",
-        b"+\x09tail-call",
-        b"+\x12exception-handling",
-    ];
-    let declared = module.custom_sections("target_features").any(|section| {
-        let text = &module.bytes[section.contents.clone()];
-        LATER.iter().any(|feature| text.windows(feature.len()).any(|window| window == *feature))
-    });
-    declared || module.tags.len() > 0
-}
-
-/// Whether a function type of the input has several results.
-fn has_results(module: &Module<'_>) -> bool {
-    let types = module.types();
-    (0..types.core_type_count_in_module()).any(|index| {
-        let ty = &types[types.core_type_at_in_module(index)];
-        matches!(&ty.composite_type.inner,
-            wasmparser::CompositeInnerType::Func(ty) if ty.results().len() > 1)
-    })
 }

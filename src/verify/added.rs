@@ -58,8 +58,8 @@ pub(super) fn check(module: &Module<'_>, output: &Module<'_>, abi: Abi) -> Resul
     }
     for element in output.elements.iter().skip(module.elements.len()) {
         let fills_resume_table = match element.kind {
-            ElementKind::Active { table_index: Some(table), .. } => {
-                has_resume_module && table as usize >= module.tables.len()
+            ElementKind::Active { table_index, .. } => {
+                has_resume_module && table_index.unwrap_or(0) as usize >= module.tables.len()
             }
             _ => false,
         };
