@@ -125,6 +125,7 @@ pub use report::explain::{Answer, Explanation, Question, dot};
 pub use report::imports::Imports;
 pub use report::shims::ShimReport;
 pub use report::stats::Stats;
+pub use report::verified::Verified;
 pub use report::{Report, Summary};
 
 use analyze::Analysis;
@@ -134,6 +135,7 @@ use read::{Module, text_to_binary};
 use report::stats::Planned;
 use shim::{ShimOptions, ShimOutput};
 use std::borrow::Cow;
+use verify::Extent;
 
 /// What [`instrument`] made.
 #[derive(Debug)]
@@ -173,7 +175,9 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
     stage("rewrite");
     let rewritten = rewrite::rewrite(&module, plan)?;
     stage("verify");
-    verify::verify(&module, &analysis, options.abi, &rewritten.wasm)?;
+    let is_asked = options.verify || cfg!(debug_assertions);
+    let extent = if is_asked { Extent::Functions } else { Extent::Module };
+    verify::verify(&module, &analysis, options.abi, &rewritten.wasm, extent)?;
     let summary = Summary { bytes_after: rewritten.wasm.len(), ..summary };
     let dropped = emit::left_out(&rewritten.dropped);
     let memory = plan::memory_remark(&module, &options.frames_in);
@@ -261,20 +265,23 @@ pub fn imports(input: &[u8]) -> Result<Imports> {
     Imports::of(&Module::read(&bytes)?)
 }
 
-/// Checks that `output` is what instrumenting `input` (binary or text) with these options may give: that it is valid, has the
-/// input's imports, exports and functions, and differs from it in functions of the closure and guards alone. That functions
-/// of the closure mean what they meant is not checked. [`instrument`] does this by itself.
+/// Checks that `output` is what instrumenting `input` (binary or text) with these options may give: that it is valid, that every
+/// section is the input's but for what is appended, that it differs in functions of the closure and guards alone, and that each
+/// rewritten function does what its original does. [`instrument`] does this by itself, the last part of it if
+/// [`Options::verify`] says so. What that proves, and what it assumes, is in the [`guide`]; [`Verified::unchecked`] names the rewritten functions of which nothing is known.
 ///
 /// # Errors
 /// As [`analyze()`]; [`Error::Unfaithful`] if it is something else.
-pub fn verify(input: &[u8], output: &[u8], options: &Options) -> Result<()> {
+pub fn verify(input: &[u8], output: &[u8], options: &Options) -> Result<Verified> {
     let bytes = linked(binary(input)?, options)?;
     let (module, analysis) = analyzed(&bytes, options)?;
     stage("verify");
-    verify::verify(&module, &analysis, options.abi, output).map_err(|error| match error {
+    let verified = verify::verify(&module, &analysis, options.abi, output, Extent::Functions);
+    let verified = verified.map_err(|error| match error {
         Error::Internal(reason) => Error::Unfaithful { reason },
         error => error,
-    })
+    })?;
+    Ok(Verified::new(&module, verified))
 }
 
 /// Repairs the chosen indirect calls of a module (binary or text).

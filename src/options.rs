@@ -305,6 +305,9 @@ pub struct Options {
     /// Whether to tell where the code of the input is in the output. For a large module that takes as much memory as the
     /// module.
     pub map_offsets: bool,
+    /// Whether `instrument` proves that each rewritten function does what its original does, as `verify` does. Builds with debug
+    /// assertions always do.
+    pub verify: bool,
     /// No stack is ever rewound in another instance than it was unwound in. Then all references that a rewind needs are
     /// kept; otherwise an unwind is undone that would need one which another instance can't make again.
     pub same_instance: bool,
@@ -330,6 +333,7 @@ impl Default for Options {
             abi: Abi::default(),
             frames_in: FramesIn::default(),
             map_offsets: false,
+            verify: false,
             same_instance: false,
             carry_references: false,
             allow_missing_entry: false,
@@ -425,6 +429,13 @@ impl Options {
     #[must_use]
     pub fn map_offsets(mut self, map: bool) -> Options {
         self.map_offsets = map;
+        self
+    }
+
+    /// Sets whether `instrument` proves what it writes, function by function.
+    #[must_use]
+    pub fn verify(mut self, verify: bool) -> Options {
+        self.verify = verify;
         self
     }
 

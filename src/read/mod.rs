@@ -6,6 +6,7 @@
 //! Everything later relies on the module being valid, so every body is validated here, in parallel.
 //! This stage never interprets a body beyond that, and knows nothing of entries or closures.
 
+mod arity;
 mod detect;
 mod diagnose;
 pub mod labels;
@@ -17,6 +18,7 @@ mod over_limit;
 mod reader;
 mod sections;
 
+pub(crate) use arity::Arity;
 pub use detect::text_to_binary;
 pub use names::{Names, demangled};
 pub use operators::{Located, Operators};
