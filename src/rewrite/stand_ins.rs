@@ -39,8 +39,10 @@ pub fn stand_ins(module: &Module<'_>, abi: Abi, wanted: &StandIns) -> Result<Vec
         additions.names.funcs.push((stand_in, abi.private_name(&format!("stand-in {name}"))));
         funcs.insert(import.0, stand_in);
     }
-    // `ref.func` takes only functions that something besides code names.
-    if wanted.references && takes_references(module, &funcs)? {
+    // `ref.func` takes only functions that something besides code names. What names an import elsewhere names its stand-in, but for exports.
+    let is_exported = |import: &FuncIdx| module.exported_funcs().any(|(_, func)| func == *import);
+    let any_exported = wanted.imports.iter().any(is_exported);
+    if wanted.references && any_exported && takes_references(module, &funcs)? {
         let mut section = ElementSection::new();
         section.declared(Elements::Functions(funcs.values().copied().collect()));
         additions.section(&section);

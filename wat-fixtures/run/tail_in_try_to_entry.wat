@@ -1,5 +1,6 @@
 ;; Tail calls of the entry inside a `try_table`, by name, through a table and of a reference: stand-ins of the entry have the frames.
 ;; RUN: run
+;; STAND-INS: of the entry
 ;; INVOKE: run 0
 ;; INVOKE: run 2
 (module
