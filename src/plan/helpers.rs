@@ -112,13 +112,18 @@ impl Helpers {
 
     /// `slots`, which are in layout order, as the calls of save helpers take them; each reference alone.
     pub fn pieces<'s>(&self, slots: &'s [Slot]) -> impl Iterator<Item = &'s [Slot]> {
-        neighbours(slots).flat_map(|run| Pieces { rest: run, most: MOST_AT_ONCE, helpers: self })
+        self.cut(slots, MOST_AT_ONCE)
     }
 
     /// The slots of a function's frame as the calls of load helpers give them.
     pub fn loaded<'s>(&self, func: &'s FuncPlan) -> impl Iterator<Item = &'s [Slot]> {
         let most = if self.multi_value { MOST_AT_ONCE } else { 1 };
-        neighbours(&func.frame.slots).flat_map(move |run| Pieces { rest: run, most, helpers: self })
+        self.cut(&func.frame.slots, most)
+    }
+
+    /// Cuts slots into pieces of `most` at most.
+    fn cut<'s>(&self, slots: &'s [Slot], most: usize) -> impl Iterator<Item = &'s [Slot]> {
+        neighbours(slots).flat_map(move |rest| Pieces { rest, most, helpers: self })
     }
 
     /// The numbers or vectors that are saved last wherever `body` is left, if they are at the end of the frame.

@@ -1,7 +1,7 @@
 //! What is refused by name before any planning: see the chapter on limits in the guide.
 
 use super::{AddedMemory, GuardPlan};
-use crate::abi::{self, Abi};
+use crate::abi::{self, Abi, Mark};
 use crate::analyze::Site;
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
@@ -247,6 +247,8 @@ pub(super) fn many_sites(module: &Module<'_>, func: FuncIdx, sites: usize) -> Re
 pub(super) fn many_locals(module: &Module<'_>, func: FuncIdx, locals: usize) -> Result<()> {
     within(Limit::Locals, locals as u64, "", module, func)
 }
+
+const _: () = assert!(Limit::FrameBytes.max() == Mark::MOST_BYTES as u64, "a mark says no more");
 
 /// Refuses a function whose frame is too large to say so.
 pub(super) fn large_frame(module: &Module<'_>, func: FuncIdx, bytes: u32) -> Result<()> {
