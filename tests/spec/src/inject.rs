@@ -1,26 +1,38 @@
-//! Puts an entry into a module: an import without parameters and results, called before every few operators.
+//! Puts an entry into a module: an import without parameters and results, called before every few operators. Its memories are
+//! exported, for a host that copies them.
 
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{
-    CodeSection, EntityType, ImportSection, Instruction, Module, SectionId, TypeSection,
+    CodeSection, EntityType, ExportKind, ExportSection, ImportSection, Instruction, Module,
+    SectionId, TypeSection,
 };
-use wasmparser::{FunctionBody, Operator, Parser, Payload};
+use wasmparser::{FunctionBody, Operator, Parser, Payload, TypeRef};
 
 /// The entry's module name, and its field name.
 pub const ENTRY: (&str, &str) = ("spec", "enter");
+
+/// What the exports of memories are called, before their indices.
+pub const MEMORY: &str = "spec memory ";
 
 /// Before how many operators there is one call.
 const EVERY: usize = 4;
 
 /// The module with an entry; nothing if there is no body that could call it.
 pub fn inject(bytes: &[u8]) -> Result<Option<Vec<u8>>, reencode::Error> {
-    let Counts { types, imported, bodies } = Counts::of(bytes)?;
+    let Counts { types, imported, memories, bodies } = Counts::of(bytes)?;
     if bodies == 0 {
         return Ok(None);
     }
     let mut module = Module::new();
-    let mut injector =
-        Injector { ty: types, imported, operators: 0, has_type: false, has_import: false };
+    let mut injector = Injector {
+        ty: types,
+        imported,
+        memories,
+        operators: 0,
+        has_type: false,
+        has_import: false,
+        has_exports: false,
+    };
     injector.parse_core_module(&mut module, Parser::new(0), bytes)?;
     Ok(Some(module.finish()))
 }
@@ -30,6 +42,7 @@ pub fn inject(bytes: &[u8]) -> Result<Option<Vec<u8>>, reencode::Error> {
 struct Counts {
     types: u32,
     imported: u32,
+    memories: u32,
     bodies: u32,
 }
 
@@ -45,13 +58,14 @@ impl Counts {
                 }
                 Payload::ImportSection(section) => {
                     for import in section.into_imports() {
-                        let is_func = matches!(
-                            import?.ty,
-                            wasmparser::TypeRef::Func(_) | wasmparser::TypeRef::FuncExact(_)
-                        );
-                        counts.imported += u32::from(is_func);
+                        match import?.ty {
+                            TypeRef::Func(_) | TypeRef::FuncExact(_) => counts.imported += 1,
+                            TypeRef::Memory(_) => counts.memories += 1,
+                            _ => {}
+                        }
                     }
                 }
+                Payload::MemorySection(section) => counts.memories += section.count(),
                 Payload::CodeSectionStart { count, .. } => counts.bodies = count,
                 _ => {}
             }
@@ -65,9 +79,11 @@ struct Injector {
     ty: u32,
     /// How many functions are imported before it: its own index.
     imported: u32,
+    memories: u32,
     operators: usize,
     has_type: bool,
     has_import: bool,
+    has_exports: bool,
 }
 
 impl Injector {
@@ -79,6 +95,13 @@ impl Injector {
     fn add_import(&mut self, imports: &mut ImportSection) {
         imports.import(ENTRY.0, ENTRY.1, EntityType::Function(self.ty));
         self.has_import = true;
+    }
+
+    fn add_exports(&mut self, exports: &mut ExportSection) {
+        for memory in 0..self.memories {
+            exports.export(&format!("{MEMORY}{memory}"), ExportKind::Memory, memory);
+        }
+        self.has_exports = true;
     }
 }
 
@@ -109,6 +132,16 @@ impl Reencode for Injector {
         Ok(())
     }
 
+    fn parse_export_section(
+        &mut self,
+        exports: &mut ExportSection,
+        section: wasmparser::ExportSectionReader<'_>,
+    ) -> Result<(), reencode::Error> {
+        reencode::utils::parse_export_section(self, exports, section)?;
+        self.add_exports(exports);
+        Ok(())
+    }
+
     fn intersperse_section_hook(
         &mut self,
         module: &mut Module,
@@ -124,6 +157,21 @@ impl Reencode for Injector {
             let mut imports = ImportSection::new();
             self.add_import(&mut imports);
             module.section(&imports);
+        }
+        let is_behind = matches!(
+            before,
+            None | Some(
+                SectionId::Start
+                    | SectionId::Element
+                    | SectionId::DataCount
+                    | SectionId::Code
+                    | SectionId::Data
+            )
+        );
+        if !self.has_exports && self.memories > 0 && is_behind {
+            let mut exports = ExportSection::new();
+            self.add_exports(&mut exports);
+            module.section(&exports);
         }
         Ok(())
     }

@@ -1,12 +1,15 @@
 //! The specification's test suite as a corpus: every module of it is given an entry, called before every few operators, and
-//! instrumented; its tests run with an unwind and a rewind at each call of the entry, and must give what they give without.
+//! instrumented; its tests run with an unwind and a rewind at each call of the entry, and must give what they give without: in the same
+//! instance, and, a few times a call, in fresh ones where a host can copy the module's state.
 //!
-//! Proves: programs of all proposals mean the same, in the same instance, with their frames in a memory of their own. Does not
-//! prove: anything about fresh instances; what is refused, of which a table is kept in `expected.txt`.
+//! Proves: programs of all proposals mean the same, with their frames in a memory of their own. Does not prove: anything about
+//! what is refused, or not rewound in fresh instances, of which a table is kept in `expected.txt`.
 
 #[cfg(test)]
 #[path = "../../support/engine.rs"]
 mod engine;
+#[cfg(test)]
+mod fresh;
 #[cfg(test)]
 mod inject;
 #[cfg(test)]
@@ -16,7 +19,7 @@ mod world;
 
 #[cfg(test)]
 mod tests {
-    use super::run::{Fate, Run, run};
+    use super::run::{Fate, Mode, Run, run};
     use rayon::prelude::*;
     use std::collections::BTreeMap;
     use std::fmt::Write;
@@ -30,6 +33,7 @@ mod tests {
         fates: BTreeMap<Fate, usize>,
         unwinds: u64,
         undone: u64,
+        moves: u64,
         problems: Vec<String>,
     }
 
@@ -38,6 +42,7 @@ mod tests {
             self.files += other.files;
             self.unwinds += other.unwinds;
             self.undone += other.undone;
+            self.moves += other.moves;
             self.problems.extend(other.problems);
             for (fate, count) in other.fates {
                 *self.fates.entry(fate).or_default() += count;
@@ -50,7 +55,9 @@ mod tests {
             writeln!(text, "{} files", self.files).unwrap();
             for (fate, count) in &self.fates {
                 let fate = match fate {
-                    Fate::Instrumented => "instrumented".into(),
+                    Fate::Instrumented(freshness) => {
+                        format!("instrumented, and rewound {freshness}")
+                    }
                     Fate::WithoutCode => "without code".into(),
                     Fate::NotRun => "not run by the engine".into(),
                     Fate::Refused(reason) => format!("refused: {reason}"),
@@ -72,18 +79,21 @@ mod tests {
         by_contents.into_values().collect()
     }
 
-    /// Runs a file, as it is or instrumented; nothing if it can't be read.
-    fn run_file(file: &TestFile<'_>, instruments: bool) -> Option<Run> {
+    /// Runs a file; nothing if it can't be read.
+    fn run_file(file: &TestFile<'_>, mode: Mode) -> Option<Run> {
         let buffer = file.wast().ok()?;
         let directives = buffer.directives().ok()?;
-        Some(run(directives, instruments))
+        Some(run(directives, mode))
     }
 
     fn compare(file: &TestFile<'_>) -> Totals {
         let name = format!("{}/{}", file.parent(), file.name());
         let clock = std::time::Instant::now();
-        let both = || Some((run_file(file, false)?, run_file(file, true)?));
-        let (original, instrumented) = match catch_unwind(AssertUnwindSafe(both)) {
+        let all = || {
+            let [original, same, fresh] = [Mode::Original, Mode::Same, Mode::Fresh];
+            Some((run_file(file, original)?, run_file(file, same)?, run_file(file, fresh)?))
+        };
+        let (original, same, fresh) = match catch_unwind(AssertUnwindSafe(all)) {
             Ok(Some(runs)) => runs,
             Ok(None) => return Totals::default(),
             Err(_) => {
@@ -95,16 +105,21 @@ mod tests {
             println!("{name}: {:?}", clock.elapsed());
         }
         let mut problems = Vec::new();
-        let pairs = original.events.iter().zip(&instrumented.events);
-        if let Some((expected, found)) = pairs.into_iter().find(|(a, b)| a != b) {
-            problems.push(format!("{name}:\n  expected {expected:?}\n  found    {found:?}"));
+        for (mode, run) in [(Mode::Same, &same), (Mode::Fresh, &fresh)] {
+            let mut pairs = original.events.iter().zip(&run.events);
+            if let Some((expected, found)) = pairs.find(|(a, b)| a != b) {
+                problems.push(format!(
+                    "{name}, {mode:?}:\n  expected {expected:?}\n  found    {found:?}"
+                ));
+            }
         }
         let mut fates = BTreeMap::new();
-        for fate in instrumented.fates {
+        for fate in same.fates {
             *fates.entry(fate).or_default() += 1;
         }
-        let Run { unwinds, undone, .. } = instrumented;
-        Totals { files: 1, fates, unwinds, undone, problems }
+        let unwinds = same.unwinds + fresh.unwinds;
+        let undone = same.undone + fresh.undone;
+        Totals { files: 1, fates, unwinds, undone, moves: fresh.moves, problems }
     }
 
     #[test]
@@ -117,13 +132,17 @@ mod tests {
         let totals =
             files.par_iter().map(compare).reduce(Totals::default, |all, one| all.with(one));
         let table = totals.table();
-        println!("{} unwinds, {} undone, in\n{table}", totals.unwinds, totals.undone);
+        let Totals { unwinds, undone, moves, .. } = totals;
+        println!(
+            "{unwinds} unwinds, {undone} undone, {moves} rewound in a fresh instance, in\n{table}"
+        );
         assert!(totals.problems.is_empty(), "{}", totals.problems.join("\n"));
         if wanted.is_some() {
             return;
         }
         // How deep a stack may be depends on the machine, so that the number may differ a little.
-        assert!(totals.unwinds > 80_000, "only {} unwinds", totals.unwinds);
+        assert!(unwinds > 80_000, "only {unwinds} unwinds");
+        assert!(moves > 10_000, "only {moves} rewinds in a fresh instance");
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/expected.txt");
         if std::env::var_os("BLESS").is_some() {
             std::fs::write(path, &table).unwrap();

@@ -1,8 +1,9 @@
 //! Runs one file of the suite, its modules as they are or instrumented.
 
+use crate::fresh::Freshness;
 use crate::inject::{ENTRY, inject};
 use crate::world::{self, Fork, World};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use wasm_fork::{EntryPattern, FramesIn, Options};
 use wasmtime::{Extern, Func, Instance, Memory, Module, Store, Val};
 use wast::core::WastArgCore;
@@ -15,10 +16,28 @@ const FUEL: u64 = 20_000_000;
 const BUFFER: i32 = 0;
 const PAGES: u64 = 4;
 
+/// How many unwinds of one call are rewound in a fresh instance, and of one file: engines have limits for instances.
+const MOVES_OF_A_CALL: u32 = 4;
+const MOVES_OF_A_FILE: u64 = 600;
+
+/// The most memory that is copied, in bytes: some have many gigabytes.
+const COPIED: usize = 1 << 25;
+
+/// How the modules of a file are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// As they are.
+    Original,
+    /// Unwound, and rewound in the same instance, which keeps references.
+    Same,
+    /// Unwound, and rewound in a fresh instance over a copy of the memory, where that can be.
+    Fresh,
+}
+
 /// What became of a module.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fate {
-    Instrumented,
+    Instrumented(Freshness),
     /// Nothing in it could call an entry.
     WithoutCode,
     /// For this kind of reason.
@@ -44,6 +63,7 @@ pub struct Run {
     pub fates: Vec<Fate>,
     pub unwinds: u64,
     pub undone: u64,
+    pub moves: u64,
 }
 
 /// A compiled module.
@@ -51,18 +71,29 @@ pub struct Run {
 struct Compiled {
     module: Module,
     is_instrumented: bool,
+    can_move: bool,
+}
+
+/// An instance, and what it was made of.
+#[derive(Clone)]
+struct Made {
+    instance: Instance,
+    compiled: Compiled,
+    imports: Vec<Extern>,
 }
 
 struct Runner {
-    instruments: bool,
+    mode: Mode,
     /// Whether anything is called: what isn't need not be compiled, which takes a minute for some functions.
     calls: bool,
     store: Store<World>,
     spectest: BTreeMap<String, Extern>,
     defined: BTreeMap<String, Option<Compiled>>,
-    instances: Vec<Instance>,
+    instances: Vec<Made>,
     named: BTreeMap<String, Option<usize>>,
     registered: BTreeMap<String, usize>,
+    /// The instances that others may have imported something of.
+    shared: BTreeSet<usize>,
     /// The module and the instance that came last.
     latest: Option<Compiled>,
     current: Option<usize>,
@@ -72,7 +103,7 @@ struct Runner {
 }
 
 /// Runs the directives of a file.
-pub fn run(directives: Vec<WastDirective<'_>>, instruments: bool) -> Run {
+pub fn run(directives: Vec<WastDirective<'_>>, mode: Mode) -> Run {
     let mut store = Store::new(world::engine(), World::default());
     let spectest = world::spectest(&mut store);
     let calls = directives.iter().any(|directive| {
@@ -85,7 +116,7 @@ pub fn run(directives: Vec<WastDirective<'_>>, instruments: bool) -> Run {
         )
     });
     let mut runner = Runner {
-        instruments,
+        mode,
         calls,
         store,
         spectest,
@@ -93,6 +124,7 @@ pub fn run(directives: Vec<WastDirective<'_>>, instruments: bool) -> Run {
         instances: Vec::new(),
         named: BTreeMap::new(),
         registered: BTreeMap::new(),
+        shared: BTreeSet::new(),
         latest: None,
         current: None,
         run: Run::default(),
@@ -130,6 +162,7 @@ impl Runner {
             WastDirective::Register { name, module, .. } => {
                 if let Some(instance) = self.instance(module.map(|id| id.name())) {
                     self.registered.insert(name.to_owned(), instance);
+                    self.shared.insert(instance);
                 }
             }
             WastDirective::Invoke(invoke) => self.invoke(at, &invoke),
@@ -168,34 +201,40 @@ impl Runner {
         }
         let Ok(Some(injected)) = inject(bytes) else {
             self.run.fates.push(Fate::WithoutCode);
-            return self.compiled(bytes, false);
+            return self.compiled(bytes, None);
         };
         let options = Options::default()
             .entries([EntryPattern::exact(ENTRY.0, ENTRY.1)])
             .frames_in(FramesIn::Own)
-            .same_instance(true);
+            .same_instance(self.mode != Mode::Fresh);
+        let freshness = Freshness::of(bytes).expect("it is valid");
         match wasm_fork::instrument(&injected, &options) {
             Err(error) => {
                 self.run.fates.push(Fate::Refused(reason(&error)));
-                self.compiled(&injected, false)
+                self.compiled(&injected, None)
             }
             Ok(output) => {
-                self.run.fates.push(Fate::Instrumented);
-                let wasm = if self.instruments { &output.wasm } else { &injected };
-                self.compiled(wasm, self.instruments)
+                self.run.fates.push(Fate::Instrumented(freshness));
+                match self.mode {
+                    Mode::Original => self.compiled(&injected, None),
+                    _ => self.compiled(&output.wasm, Some(freshness)),
+                }
             }
         }
     }
 
-    fn compiled(&mut self, wasm: &[u8], is_instrumented: bool) -> Option<Compiled> {
+    /// `freshness`: of a module that was instrumented.
+    fn compiled(&mut self, wasm: &[u8], freshness: Option<Freshness>) -> Option<Compiled> {
         if !self.calls {
             return None;
         }
         let module = Module::new(world::engine(), wasm);
+        let is_instrumented = freshness.is_some();
         if let (Err(error), true) = (&module, is_instrumented) {
             panic!("the engine refuses what was written: {error:?}");
         }
-        Some(Compiled { module: module.ok()?, is_instrumented })
+        let can_move = self.mode == Mode::Fresh && freshness == Some(Freshness::Can);
+        Some(Compiled { module: module.ok()?, is_instrumented, can_move })
     }
 
     fn instantiate_latest(&mut self, at: usize, name: Option<String>) {
@@ -221,7 +260,7 @@ impl Runner {
         self.note(at, outcome);
     }
 
-    fn instantiate(&mut self, compiled: &Compiled, number: usize) -> wasmtime::Result<Instance> {
+    fn instantiate(&mut self, compiled: &Compiled, number: usize) -> wasmtime::Result<Made> {
         let mut imports = Vec::new();
         for import in compiled.module.imports() {
             let (from, name) = (import.module(), import.name());
@@ -230,7 +269,8 @@ impl Runner {
             } else if from == "spectest" {
                 self.spectest.get(name).cloned()
             } else {
-                let instance = self.registered.get(from).map(|number| self.instances[*number]);
+                let instance =
+                    self.registered.get(from).map(|number| self.instances[*number].instance);
                 instance.and_then(|instance| instance.get_export(&mut self.store, name))
             };
             imports
@@ -245,7 +285,40 @@ impl Runner {
             let fork = self.fork(&instance, &compiled.module)?;
             self.store.data_mut().forks[number] = Some(fork);
         }
-        Ok(instance)
+        Ok(Made { instance, compiled: compiled.clone(), imports })
+    }
+
+    /// Puts a fresh instance, over a copy of the memories, in the place of one; says whether that can be.
+    fn move_instance(&mut self, number: usize) -> wasmtime::Result<bool> {
+        let Made { instance: old, compiled, imports } = self.instances[number].clone();
+        let world = self.store.data();
+        let is_free = compiled.can_move && !self.shared.contains(&number);
+        if !is_free
+            || world.moves >= MOVES_OF_A_FILE
+            || world::memory_bytes(&mut self.store, &old) > COPIED
+        {
+            return Ok(false);
+        }
+        // What it imports is shared, and a new one's segments would be put there once more.
+        let imported: Vec<_> =
+            imports.iter().filter_map(|import| import.clone().into_memory()).collect();
+        let kept: Vec<_> =
+            imported.iter().map(|memory| memory.data(&self.store).to_vec()).collect();
+        let world = self.store.data_mut();
+        let (calls, budget) = (world.calls, std::mem::take(&mut world.budget));
+        world.moves += 1;
+        world.forks[number] = None;
+        let new = Instance::new(&mut self.store, &compiled.module, &imports)?;
+        for (memory, bytes) in imported.iter().zip(&kept) {
+            memory.data_mut(&mut self.store).copy_from_slice(bytes);
+        }
+        let fork = self.fork(&new, &compiled.module)?;
+        world::copy_memories(&mut self.store, &old, &new)?;
+        let world = self.store.data_mut();
+        (world.calls, world.budget) = (calls, budget);
+        world.forks[number] = Some(fork);
+        self.instances[number].instance = new;
+        Ok(true)
     }
 
     /// What the host needs to unwind an instance: it gets its buffer.
@@ -280,7 +353,7 @@ impl Runner {
             }
             WastExecute::Get { module, global, .. } => {
                 let outcome = self.instance(module.map(|id| id.name())).map(|number| {
-                    let instance = self.instances[number];
+                    let instance = self.instances[number].instance;
                     let global = instance.get_global(&mut self.store, global).expect("exported");
                     let value = global.get(&mut self.store);
                     world::describe(&mut self.store, &value)
@@ -294,11 +367,10 @@ impl Runner {
         let Some(number) = self.instance(invoke.module.map(|id| id.name())) else {
             return;
         };
-        let instance = self.instances[number];
-        let Some(func) = instance.get_func(&mut self.store, invoke.name) else {
+        if self.instances[number].instance.get_func(&mut self.store, invoke.name).is_none() {
             return;
-        };
-        let outcome = match self.call(&func, &invoke.args) {
+        }
+        let outcome = match self.call(number, invoke.name, &invoke.args) {
             Ok(values) => values,
             Err(error) => world::problem(&mut self.store, &error),
         };
@@ -309,7 +381,13 @@ impl Runner {
     }
 
     /// Calls a function, and once more after each unwind.
-    fn call(&mut self, func: &Func, args: &[WastArg<'_>]) -> wasmtime::Result<String> {
+    fn call(
+        &mut self,
+        number: usize,
+        name: &str,
+        args: &[WastArg<'_>],
+    ) -> wasmtime::Result<String> {
+        let mut func = self.exported(number, name);
         let ty = func.ty(&self.store);
         let mut values = Vec::new();
         for (arg, ty) in args.iter().zip(ty.params()) {
@@ -317,17 +395,31 @@ impl Runner {
         }
         let mut results = vec![Val::I32(0); ty.results().len()];
         self.store.set_fuel(FUEL)?;
-        self.store.data_mut().budget = world::UNWINDS_OF_A_CALL;
+        self.store.data_mut().budget = match self.mode {
+            Mode::Fresh => MOVES_OF_A_CALL,
+            _ => world::UNWINDS_OF_A_CALL,
+        };
         loop {
             func.call(&mut self.store, &values, &mut results)?;
-            let Some(number) = self.store.data_mut().pending.take() else {
+            let Some(unwound) = self.store.data_mut().pending.take() else {
                 break;
             };
-            world::go_on(&mut self.store, number)?;
+            world::end_unwind(&mut self.store, unwound)?;
+            if unwound == number && self.move_instance(number)? {
+                func = self.exported(number, name);
+                world::go_on_afresh(&mut self.store, number)?;
+            } else {
+                world::go_on(&mut self.store, unwound)?;
+            }
         }
         let results: Vec<_> =
             results.iter().map(|value| world::describe(&mut self.store, value)).collect();
         Ok(results.join(" "))
+    }
+
+    fn exported(&mut self, number: usize, name: &str) -> Func {
+        let instance = self.instances[number].instance;
+        instance.get_func(&mut self.store, name).expect("exported")
     }
 
     fn argument(&mut self, arg: &WastArg<'_>, ty: &wasmtime::ValType) -> wasmtime::Result<Val> {
@@ -359,13 +451,13 @@ impl Runner {
     /// What exported memories and globals hold at the end is part of what happened.
     fn finish(mut self) -> Run {
         if !self.is_over {
-            for instance in self.instances.clone() {
-                let outcome = world::contents(&mut self.store, &instance);
+            for made in self.instances.clone() {
+                let outcome = world::contents(&mut self.store, &made.instance);
                 self.note(usize::MAX, outcome);
             }
         }
-        let World { unwinds, undone, .. } = self.store.data();
-        (self.run.unwinds, self.run.undone) = (*unwinds, *undone);
+        let World { unwinds, undone, moves, .. } = self.store.data();
+        (self.run.unwinds, self.run.undone, self.run.moves) = (*unwinds, *undone, *moves);
         self.run
     }
 }

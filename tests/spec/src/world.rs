@@ -36,6 +36,8 @@ pub struct World {
     pub unwinds: u64,
     /// How many of them were undone.
     pub undone: u64,
+    /// How many were rewound in a fresh instance.
+    pub moves: u64,
 }
 
 /// An instance that can be unwound.
@@ -103,12 +105,47 @@ fn is_alone(caller: &Caller<'_, World>, fork: &Fork) -> bool {
     stack.frames().iter().all(|frame| Module::same(frame.module(), &fork.module))
 }
 
-/// Ends the unwind of an instance, and begins to rewind it.
+/// Ends the unwind of an instance.
+pub fn end_unwind(store: &mut Store<World>, number: usize) -> Result<()> {
+    let fork = store.data().forks[number].clone().expect("it unwinds");
+    fork.end.call(&mut *store, &[], &mut [])
+}
+
+/// Begins to rewind an instance, in which nothing was done since the unwind.
 pub fn go_on(store: &mut Store<World>, number: usize) -> Result<()> {
     let fork = store.data().forks[number].clone().expect("it unwinds");
-    fork.end.call(&mut *store, &[], &mut [])?;
     let which = store.data().unwinds as usize % fork.rewind.len();
     fork.rewind[which].call(&mut *store, &[Val::I32(fork.buffer)], &mut [])
+}
+
+/// Begins to rewind an instance that is fresh.
+pub fn go_on_afresh(store: &mut Store<World>, number: usize) -> Result<()> {
+    let fork = store.data().forks[number].clone().expect("it is instrumented");
+    fork.rewind[0].call(&mut *store, &[Val::I32(fork.buffer)], &mut [])
+}
+
+/// Copies the memories that both instances export.
+pub fn copy_memories(store: &mut Store<World>, from: &Instance, to: &Instance) -> Result<()> {
+    let memories = from.exports(&mut *store).filter_map(|export| {
+        let name = export.name().to_owned();
+        export.into_memory().map(|_| name)
+    });
+    for name in memories.collect::<Vec<_>>() {
+        let [from, to] = [from, to].map(|instance| instance.get_memory(&mut *store, &name));
+        let (from, to) = (from.expect("exported"), to.expect("of the same module"));
+        let missing = from.size(&*store).saturating_sub(to.size(&*store));
+        to.grow(&mut *store, missing)?;
+        let bytes = from.data(&*store).to_vec();
+        to.data_mut(&mut *store).copy_from_slice(&bytes);
+    }
+    Ok(())
+}
+
+/// How many bytes the memories have that an instance exports.
+pub fn memory_bytes(store: &mut Store<World>, instance: &Instance) -> usize {
+    let memories = instance.exports(&mut *store).filter_map(|export| export.into_memory());
+    let memories: Vec<_> = memories.collect();
+    memories.iter().map(|memory| memory.data_size(&*store)).sum()
 }
 
 /// What stopped a call.
