@@ -48,6 +48,7 @@ fn spec(program: &Program, seed: u64) -> Spec {
         ],
         invokes,
         interludes: vec![Invoke { export: "meddle".into(), args: Vec::new() }],
+        keeps_references: program.keeps_references,
         ..Spec::default()
     }
 }
@@ -63,7 +64,9 @@ fn check(program: &Program, seed: u64) -> Result<usize, String> {
     let original = wat::parse_str(program.to_string()).map_err(|e| format!("generator: {e}"))?;
     let (_, entry_calls) =
         differential::reference(&original, &spec).map_err(|e| format!("generator: {e}"))?;
-    let options = wasm_fork::Options::default().entries(spec.entries.clone());
+    let options = wasm_fork::Options::default()
+        .entries(spec.entries.clone())
+        .same_instance(program.keeps_references);
     let ways = forms::ways(&options, seed);
     let (way, options) = &ways[seed as usize % ways.len()];
     let in_way = |error: String| format!("{way}: {error}");

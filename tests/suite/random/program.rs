@@ -10,8 +10,11 @@ pub enum Type {
     F32,
     F64,
     V128,
+    Func,
+    Exn,
 }
 
+/// The numeric and vector types: what functions, globals and memory know.
 pub const TYPES: [Type; 5] = [Type::I32, Type::I64, Type::F32, Type::F64, Type::V128];
 
 impl Type {
@@ -22,7 +25,13 @@ impl Type {
             Type::F32 => "f32",
             Type::F64 => "f64",
             Type::V128 => "v128",
+            Type::Func => "funcref",
+            Type::Exn => "exnref",
         }
+    }
+
+    pub fn is_reference(self) -> bool {
+        matches!(self, Type::Func | Type::Exn)
     }
 }
 
@@ -80,6 +89,8 @@ impl Node {
                 for (ty, value) in self.results.iter().zip(values) {
                     let _ = match ty {
                         Type::V128 => writeln!(out, "{pad}v128.const i32x4 {value} 7 8 9"),
+                        Type::Func => writeln!(out, "{pad}ref.null func"),
+                        Type::Exn => writeln!(out, "{pad}ref.null exn"),
                         _ => writeln!(out, "{pad}{}.const {value}", ty.name()),
                     };
                 }
@@ -136,6 +147,8 @@ pub struct Program {
     pub table: Vec<String>,
     /// Whether the memory has 64-bit addresses.
     pub wide: bool,
+    /// Whether references of functions live across sites, which only the same instance can keep.
+    pub keeps_references: bool,
 }
 
 /// What every program imports and defines. `$burn` takes a unit of fuel, and says whether there was

@@ -1,13 +1,18 @@
 //! Makes random programs that end, and that call entries in every place that is legal.
 //!
 //! Every expression may hold calls, so that operands of all types lie below sites, blocks and
-//! branches. Loops and functions take fuel; addresses are masked; traps and exceptions are rare.
+//! branches. Loops and functions take fuel; addresses are masked; traps and exceptions are rare. References of exceptions live
+//! across sites in any program, those of functions in some.
 
+mod references;
 mod statements;
 mod values;
 
 use super::program::{Func, Kind, Node, Program, TYPES, Type};
 use super::rng::Rng;
+
+/// Those of exceptions can be made again in any instance.
+const REFERENCES: &[Type] = &[Type::Exn, Type::Func];
 
 /// A branch target.
 struct Label {
@@ -28,6 +33,8 @@ struct Shape {
     wide: bool,
     /// Whether functions tail-call each other.
     tail_calls: bool,
+    /// The types of references.
+    references: &'static [Type],
 }
 
 /// The program of a seed. Greater seeds are no greater programs.
@@ -46,15 +53,20 @@ pub fn program_of(seed: u64, count: usize) -> Program {
     let mut table: Vec<_> = (0..count).map(|i| format!("$f{i}")).collect();
     table.push("$fork".into());
     let (globals, wide, tail_calls) = (types(&mut rng, 4), seed % 4 == 1, seed % 3 == 2);
-    let shape = Shape { signatures, globals, table, wide, tail_calls };
+    let keeps_references = seed % 5 == 3;
+    let references = if keeps_references { REFERENCES } else { &REFERENCES[..1] };
+    let shape = Shape { signatures, globals, table, wide, tail_calls, references };
     let funcs = (0..count).map(|i| func(&shape, i, &mut rng)).collect();
     let Shape { globals, table, wide, .. } = shape;
-    Program { funcs, globals, table, wide }
+    Program { funcs, globals, table, wide, keeps_references }
 }
 
 fn func(shape: &Shape, ordinal: usize, rng: &mut Rng) -> Func {
     let (params, results) = shape.signatures[ordinal].clone();
-    let locals: Vec<_> = (0..=rng.below(6)).map(|_| *rng.pick(&TYPES)).collect();
+    let mut locals: Vec<_> = (0..=rng.below(6)).map(|_| *rng.pick(&TYPES)).collect();
+    for _ in 0..rng.below(3) {
+        locals.push(*rng.pick(shape.references));
+    }
     let budget = [6, 20, 40, 70][rng.below(4)];
     let mut maker = Maker {
         shape,
@@ -66,7 +78,6 @@ fn func(shape: &Shape, ordinal: usize, rng: &mut Rng) -> Func {
         sites: rng.chance(92),
         exceptions: rng.chance(40),
         tail_calls: shape.tail_calls,
-        in_try: false,
         rng,
     };
     let mut body = vec![maker.return_without_fuel()];
@@ -87,8 +98,6 @@ struct Maker<'a> {
     sites: bool,
     exceptions: bool,
     tail_calls: bool,
-    /// Whether this is inside of a `try_table`, where an entry can't be tail-called.
-    in_try: bool,
 }
 
 impl Maker<'_> {

@@ -28,8 +28,10 @@ impl Maker<'_> {
             12..=13 => self.structure(&[]),
             14..=15 => self.counted_loop(),
             16 => self.branch_if(),
+            17 if self.rng.chance(50) => self.use_reference(),
             17 => self.switch(),
-            18 if self.exceptions => self.try_table(),
+            18 if self.exceptions && self.rng.chance(50) => self.try_table(),
+            18 if self.exceptions => self.try_table_of_references(),
             18 => self.guarded(Node::op("unreachable", Vec::new(), &[])),
             _ if self.tail_calls && self.rng.chance(50) => self.tail_call(),
             _ => self.early_exit(),
@@ -96,7 +98,7 @@ impl Maker<'_> {
             (0..signatures.len()).filter(|i| signatures[*i].1 == self.results).collect();
         let callee = fitting.get(self.rng.below(fitting.len().max(1))).copied();
         let mut arm = match callee {
-            _ if self.results == [Type::I32] && self.rng.chance(30) && !self.in_try => {
+            _ if self.results == [Type::I32] && self.rng.chance(30) => {
                 vec![self.value(Type::I32), Node::op("return_call $fork", Vec::new(), &[])]
             }
             Some(callee) => self.tail_call_of(callee),
@@ -109,12 +111,9 @@ impl Maker<'_> {
     }
 
     fn tail_call_of(&mut self, callee: usize) -> Vec<Node> {
-        let (params, results) = self.shape.signatures[callee].clone();
-        // Through a table the entry itself might be called, which is refused in a loop.
-        let as_entry = params == [Type::I32] && results == [Type::I32];
+        let params = self.shape.signatures[callee].0.clone();
         let mut nodes = self.values(&params);
         let call = match self.rng.below(4) {
-            0 | 1 if as_entry => format!("return_call $f{callee}"),
             0 => format!("ref.func $f{callee} return_call_ref $sig{callee}"),
             1 => {
                 nodes.push(self.slot(callee));
@@ -231,10 +230,8 @@ impl Maker<'_> {
             if self.rng.chance(50) { throw_one } else { Node::op("throw $e0", Vec::new(), &[]) };
         self.push_label(&all, &[], false);
         self.push_label(&one, &[Type::I32], false);
-        let in_try = std::mem::replace(&mut self.in_try, true);
         let mut body = vec![self.statement(), self.guarded(throws), self.statement()];
         body.push(self.value(Type::I32));
-        self.in_try = in_try;
         self.labels.pop();
         let clauses = match self.rng.below(3) {
             0 => format!("(catch $e1 {one})"),
@@ -254,7 +251,7 @@ impl Maker<'_> {
 
     /// A block, `if` or loop with parameters and these results.
     pub(super) fn structure(&mut self, results: &[Type]) -> Node {
-        let params: Vec<_> = (0..self.rng.below(3)).map(|_| *self.rng.pick(&TYPES)).collect();
+        let params: Vec<_> = (0..self.rng.below(3)).map(|_| self.operand_type()).collect();
         let mut args = self.values(&params);
         let name = self.new_label();
         let opcode = *self.rng.pick(&["block", "block", "if"]);

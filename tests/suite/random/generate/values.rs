@@ -52,6 +52,9 @@ impl Maker<'_> {
         if self.budget <= 0 {
             return self.leaf(ty);
         }
+        if ty.is_reference() {
+            return self.reference(ty);
+        }
         match self.rng.below(100) {
             0..=19 => self.leaf(ty),
             20..=39 => {
@@ -84,6 +87,7 @@ impl Maker<'_> {
             }
             94..=97 => self.branch_with(ty),
             98 => self.polymorphic(ty),
+            _ if ty == Type::I32 => self.test(),
             _ => self.leaf(ty),
         }
     }
@@ -155,6 +159,7 @@ fn binary_ops(ty: Type) -> &'static [&'static str] {
         Type::I64 => &["i64.add", "i64.sub", "i64.mul", "i64.xor", "i64.shr_u", "i64.or"],
         Type::F32 => &["f32.add", "f32.sub", "f32.mul", "f32.min", "f32.copysign"],
         Type::F64 => &["f64.add", "f64.sub", "f64.mul", "f64.max", "f64.div"],
+        Type::Func | Type::Exn => unreachable!("references are made in their own way"),
         Type::V128 => &["i32x4.add", "i8x16.sub", "v128.xor", "i16x8.mul", "f64x2.add"],
     }
 }
@@ -186,6 +191,7 @@ fn unary_ops(ty: Type) -> &'static [(&'static str, Type)] {
             ("f64.promote_f32", Type::F32),
             ("f64.abs", Type::F64),
         ],
+        Type::Func | Type::Exn => unreachable!("references are made in their own way"),
         Type::V128 => &[
             ("i32x4.splat", Type::I32),
             ("i64x2.splat", Type::I64),
