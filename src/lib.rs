@@ -162,25 +162,27 @@ pub struct Output {
 /// As [`analyze()`], [`Error::OnlyCompares`], and every [`Error`] that names what can't be preserved. There is no partial
 /// output.
 pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
-    let bytes = linked(binary(input)?, options)?;
-    let (module, analysis) = analyzed(&bytes, options)?;
-    let report = report(&module, &analysis, options.abi)?;
+    prepared(input, options, instrumented)
+}
+
+fn instrumented(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Output> {
+    let report = report(module, analysis, options.abi)?;
     if !analysis.may_unwind() {
-        return untouched(&module, report, options);
+        return untouched(module, report, options);
     }
     stage("plan");
-    let plan = Plan::make(&module, &analysis, options)?;
-    let summary = Summary::new(&module, &plan);
+    let plan = Plan::make(module, analysis, options)?;
+    let summary = Summary::new(module, &plan);
     let undone = report::undone::warning(&plan);
     let resumes_nothing = report::summary::resumes_nothing(&plan);
     stage("rewrite");
-    let Rewritten { module: rewritten, resume_module } = rewrite::rewrite(&module, plan)?;
+    let Rewritten { module: rewritten, resume_module } = rewrite::rewrite(module, plan)?;
     stage("verify");
     let resumes = resume_module.as_deref();
-    verify::verify(&module, &analysis, options.abi, &rewritten.wasm, resumes)?;
+    verify::verify(module, analysis, options.abi, &rewritten.wasm, resumes)?;
     let summary = summary.with_sizes(&rewritten.wasm, resumes);
     let dropped = emit::left_out(&rewritten.dropped);
-    let memory = plan::memory_remark(&module, &options.frames_in);
+    let memory = plan::memory_remark(module, &options.frames_in);
     let warnings = report.warnings.iter().cloned().chain(memory).chain(undone).chain(dropped);
     let warnings = warnings.chain(resumes_nothing).collect();
     let Emitted { wasm, offsets, .. } = rewritten;
@@ -209,7 +211,10 @@ pub fn analyze(input: &[u8], options: &Options) -> Result<Report> {
     let (module, analysis) = analyzed(&bytes, options)?;
     let report = report(&module, &analysis, options.abi)?;
     stage("plan");
-    let refusals = plan::refusals(&module, &analysis, options)?;
+    let refusals = match with_stand_ins(&module, &analysis, options)? {
+        Some(_) => Refusals::default(),
+        None => plan::refusals(&module, &analysis, options)?,
+    };
     Ok(Report { refusals, ..report })
 }
 
@@ -225,17 +230,17 @@ fn report(module: &Module<'_>, analysis: &Analysis, abi: Abi) -> Result<Report> 
 /// # Errors
 /// As [`instrument`].
 pub fn stats(input: &[u8], options: &Options) -> Result<Stats> {
-    let bytes = linked(binary(input)?, options)?;
-    let (module, analysis) = analyzed(&bytes, options)?;
-    if !analysis.may_unwind() {
-        return Ok(Stats::untouched(&module));
-    }
-    stage("plan");
-    let plan = Plan::make(&module, &analysis, options)?;
-    let planned = Planned::new(&module, &plan);
-    stage("rewrite");
-    let rewritten = rewrite::rewrite(&module, plan)?;
-    Ok(planned.with_sizes(&rewritten.module))
+    prepared(input, options, |module, analysis, options| {
+        if !analysis.may_unwind() {
+            return Ok(Stats::untouched(module));
+        }
+        stage("plan");
+        let plan = Plan::make(module, analysis, options)?;
+        let planned = Planned::new(module, &plan);
+        stage("rewrite");
+        let rewritten = rewrite::rewrite(module, plan)?;
+        Ok(planned.with_sizes(&rewritten.module))
+    })
 }
 
 /// Finds what holds up the closure of a module (binary or text).
@@ -304,13 +309,13 @@ fn verify_with(
     resume_module: Option<&[u8]>,
     options: &Options,
 ) -> Result<()> {
-    let bytes = linked(binary(input)?, options)?;
-    let (module, analysis) = analyzed(&bytes, options)?;
-    stage("verify");
-    let verified = verify::verify(&module, &analysis, options.abi, output, resume_module);
-    verified.map_err(|error| match error {
-        Error::Internal(reason) => Error::Unfaithful { reason },
-        error => error,
+    prepared(input, options, |module, analysis, options| {
+        stage("verify");
+        let verified = verify::verify(module, analysis, options.abi, output, resume_module);
+        verified.map_err(|error| match error {
+            Error::Internal(reason) => Error::Unfaithful { reason },
+            error => error,
+        })
     })
 }
 
@@ -340,16 +345,48 @@ pub fn shim_report(input: &[u8], options: &ShimOptions) -> Result<ShimReport> {
 /// # Errors
 /// As [`instrument`].
 pub fn plan_text(input: &[u8], options: &Options) -> Result<String> {
-    let bytes = linked(binary(input)?, options)?;
-    let (module, analysis) = analyzed(&bytes, options)?;
-    stage("plan");
-    Ok(plan::dump(&module, &Plan::make(&module, &analysis, options)?))
+    prepared(input, options, |module, analysis, options| {
+        stage("plan");
+        Ok(plan::dump(module, &Plan::make(module, analysis, options)?))
+    })
 }
 
 /// The binary form of a module. The stage `read` begins with it.
 fn binary(input: &[u8]) -> Result<Cow<'_, [u8]>> {
     stage("read");
     text_to_binary(input)
+}
+
+/// Does the rest with what is instrumented in the place of `input`: mostly the input itself.
+fn prepared<T>(
+    input: &[u8],
+    options: &Options,
+    rest: impl FnOnce(&Module<'_>, &Analysis, &Options) -> Result<T>,
+) -> Result<T> {
+    let bytes = linked(binary(input)?, options)?;
+    let (module, analysis) = analyzed(&bytes, options)?;
+    let Some(bytes) = with_stand_ins(&module, &analysis, options)? else {
+        return rest(&module, &analysis, options);
+    };
+    let (module, analysis) = analyzed(&bytes, options)?;
+    // Those of this module mean nothing to anybody.
+    rest(&module, &analysis, &options.clone().map_offsets(false))
+}
+
+/// The module with stand-ins for imports, if it would be refused for nothing else than that it has none.
+fn with_stand_ins(
+    module: &Module<'_>,
+    analysis: &Analysis,
+    options: &Options,
+) -> Result<Option<Vec<u8>>> {
+    let Some(wanted) = plan::stand_ins(module, analysis, options)? else {
+        return Ok(None);
+    };
+    let bytes = rewrite::stand_ins(module, options.abi, &wanted)?;
+    let (module, analysis) = analyzed(&bytes, options)?;
+    // What the host puts into tables has no stand-in.
+    let refusals = plan::refusals(&module, &analysis, options)?;
+    Ok(refusals.is_empty().then_some(bytes))
 }
 
 /// A side module imports what it shares with the main module; any other is as it was. Refusals come first, since offsets change.
@@ -360,6 +397,9 @@ fn linked<'a>(bytes: Cow<'a, [u8]>, options: &Options) -> Result<Cow<'a, [u8]>> 
     let (module, analysis) = analyzed(&bytes, options)?;
     if !analysis.may_unwind() {
         return Ok(bytes);
+    }
+    if let Some(bytes) = with_stand_ins(&module, &analysis, options)? {
+        return linked(Cow::Owned(bytes), options);
     }
     let refusals = plan::refusals(&module, &analysis, options)?;
     if !refusals.is_empty() {

@@ -306,7 +306,7 @@ pub struct Options {
     /// Which memory frames go to.
     pub frames_in: FramesIn,
     /// Whether to tell where the code of the input is in the output. For a large module that takes as much memory as the
-    /// module.
+    /// module. Of a module that gets stand-ins for imports (see the guide's chapter on limits) nothing is told.
     pub map_offsets: bool,
     /// Whether added functions may have several results where the module has none such, but tells that it is for engines that
     /// know them: it uses bulk memory, or what came later than multi-value.

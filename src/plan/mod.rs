@@ -127,6 +127,7 @@ mod saved;
 mod scratch;
 mod skeleton;
 mod spilling;
+mod stand_ins;
 mod steps;
 mod suspects;
 mod tails;
@@ -146,6 +147,7 @@ pub use pads::{KnownTag, KnownTags, Pad, PadOrdinal};
 pub use references::{Counts, NUMBER_BYTES, References, is_exception, nullable, table_type};
 pub use refuse::least_bytes;
 pub use regions::Region;
+pub use stand_ins::{StandIns, stand_ins};
 pub use tails::{HandsOn, TailGroup, TailGroupOrdinal, Tails};
 
 use crate::abi::{Abi, Buffer, FrameMemory, Mark, low_bits};
@@ -657,7 +659,7 @@ impl Planner<'_> {
         let names = NamedAt::of(skeleton, has_own_locals);
         let (locals, temps) = (skeleton.locals.len() as u32, steps.temps);
         *buffers = [steps.steps, steps.plain];
-        let (hands_on, results) = (None, module.func_type(func).results());
+        let hands_on = None;
         Ok(FuncPlan {
             func,
             body,
@@ -670,7 +672,11 @@ impl Planner<'_> {
             exits,
             pads,
             undo,
-            holds_unwinds: !results.iter().all(|ty| has_dummy(module, *ty)),
+            holds_unwinds: !module
+                .func_type(func)
+                .results()
+                .iter()
+                .all(|ty| has_dummy(module, *ty)),
             sites,
             bulk_memory: skeleton.bulk_memory,
             hands_on,

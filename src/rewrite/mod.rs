@@ -14,7 +14,10 @@ mod reentry;
 mod references;
 mod runtime;
 mod site;
+mod stand_ins;
 mod tails;
+
+pub use stand_ins::stand_ins;
 
 use crate::abi::{self, Abi};
 use crate::emit::{self, Emitted, ResumeModule};

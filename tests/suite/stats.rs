@@ -11,6 +11,9 @@ fn stats_count_what_is_written() {
 }
 
 fn compare(fixture: &Fixture) -> Result<(), Box<dyn std::error::Error>> {
+    if fixture.directives.stand_ins {
+        return Ok(());
+    }
     let input = fixture.directives.input(&fixture.text)?;
     let input = wat::parse_bytes(&input)?;
     let options = fixture.directives.options();

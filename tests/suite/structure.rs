@@ -81,6 +81,9 @@ fn parts(wasm: &[u8]) -> wasmparser::Result<Parts<'_>> {
 fn each_output(check: impl Fn(&[u8], &Output) -> Result<(), String> + Sync) {
     for group in ["run", "rewrite"] {
         golden::run_group(group, |fixture: &Fixture| {
+            if fixture.directives.stand_ins {
+                return Ok(());
+            }
             let original = wat::parse_str(&fixture.text).map_err(|e| e.to_string())?;
             let options = fixture.directives.options();
             let output = wasm_fork::instrument(&original, &options).map_err(|e| e.to_string())?;
