@@ -138,7 +138,8 @@ fn write_body(out: &mut String, body: &BodyPlan) -> fmt::Result {
     for dead in &body.dead {
         writeln!(out, "  {:#x}..{:#x} dead", dead.start, dead.end)?;
     }
-    for steps in body.steps.chunk_by(|a, b| a.0 == b.0) {
+    let steps: Vec<_> = body.steps.iter().collect();
+    for steps in steps.chunk_by(|a, b| a.0 == b.0) {
         work::count(1);
         let words: Vec<_> = steps.iter().map(|(_, step)| step.to_string()).collect();
         writeln!(out, "  {:#x} {}", steps[0].0, words.join(", "))?;

@@ -84,10 +84,10 @@ fn used(types: Types<'_>, body: &BodyPlan, frame: &Frame) -> BitSet {
     let regions = body.rewind.iter().flat_map(|start: &RewindStart| &start.regions);
     let handlers = regions.flat_map(|region| &region.dispatch.handlers);
     handlers.flat_map(|handler| handler.caught.values()).for_each(|local| add(*local));
-    for (_, step) in &body.steps {
+    for (_, step) in body.steps.iter() {
         work::count(1);
         if let Step::Get(local) | Step::GetNullable(local) | Step::Set(local) = step {
-            add(*local);
+            add(local);
         }
     }
     let mut dead = body.dead.iter().peekable();

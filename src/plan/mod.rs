@@ -116,6 +116,7 @@ mod locals;
 mod memory;
 mod names;
 mod operands;
+mod packed;
 mod pads;
 mod pass;
 mod prune;
@@ -143,6 +144,7 @@ pub use helpers::Helpers;
 pub(crate) use memory::of_frames as memory_of_frames;
 pub use memory::remark as memory_remark;
 pub use names::NamedAt;
+pub use packed::{OffsetsIter, Steps, StepsIter};
 pub use pads::{KnownTag, KnownTags, Pad, PadOrdinal};
 pub use references::{Counts, NUMBER_BYTES, References, is_exception, nullable, table_type};
 pub use refuse::least_bytes;
@@ -271,10 +273,10 @@ pub struct FuncPlan {
 }
 
 /// How one body is written.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct BodyPlan {
-    /// What to emit in place of single operators, in order of their offsets.
-    pub steps: Vec<(u32, Step)>,
+    /// What to emit in place of single operators.
+    pub steps: Steps,
     /// Code that is left out, as ranges of offsets.
     pub dead: Vec<Range<u32>>,
     /// Whether the body's end can be reached.
@@ -693,7 +695,7 @@ impl BodyPlan {
     /// All that control can reach.
     fn whole(skeleton: &Skeleton, steps: &[(u32, Step)], rewind: Option<RewindStart>) -> BodyPlan {
         let (dead, end_reachable) = (skeleton.dead.clone(), skeleton.end_reachable);
-        BodyPlan { steps: steps.to_vec(), dead, end_reachable, declared: None, rewind }
+        BodyPlan { steps: Steps::pack(steps), dead, end_reachable, declared: None, rewind }
     }
 
     /// What a rewind can reach.
@@ -701,7 +703,13 @@ impl BodyPlan {
         let prune::Pruned { steps, dead, end_reachable } =
             prune::prune(skeleton, steps, &mut rewind.regions);
         let rewind = Some(rewind);
-        BodyPlan { steps: shrunk(steps), dead, end_reachable, declared: None, rewind }
+        BodyPlan {
+            steps: Steps::pack(&steps),
+            dead: shrunk(dead),
+            end_reachable,
+            declared: None,
+            rewind,
+        }
     }
 }
 

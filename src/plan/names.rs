@@ -15,6 +15,7 @@
 //! end
 //! ```
 
+use super::packed::Offsets;
 use super::skeleton::{Event, Skeleton};
 use crate::work;
 
@@ -22,24 +23,21 @@ use crate::work;
 #[derive(Debug)]
 pub struct NamedAt {
     /// For a body with the input's locals: those that name labels, or open or close a construct.
-    pub labels: Vec<u32>,
+    pub labels: Offsets,
     /// For a body with others: those that do, name locals, or end a run of code. Without such a body there are none.
-    pub all: Vec<u32>,
+    pub all: Offsets,
 }
 
 impl NamedAt {
     /// Those of a function; `has_own_locals`: whether a body has other locals than the input's.
     pub(super) fn of(skeleton: &Skeleton, has_own_locals: bool) -> NamedAt {
-        let all = if has_own_locals { all(skeleton) } else { Vec::new() };
+        let all = if has_own_locals { all(skeleton) } else { Offsets::default() };
         NamedAt { labels: labels(skeleton), all }
     }
 }
 
-fn all(skeleton: &Skeleton) -> Vec<u32> {
-    work::count(skeleton.events.len());
-    let mut all = skeleton.offsets.clone();
-    all.dedup();
-    all
+fn all(skeleton: &Skeleton) -> Offsets {
+    Offsets::pack(skeleton.offsets.chunk_by(|a, b| a == b).map(|same| same[0]))
 }
 
 /// An open construct.
@@ -55,7 +53,7 @@ struct Enclosing {
 /// Leaves everything around it, as far as is known.
 const FAR: u32 = u32::MAX;
 
-fn labels(skeleton: &Skeleton) -> Vec<u32> {
+fn labels(skeleton: &Skeleton) -> Offsets {
     let mut offsets: Vec<u32> = Vec::new();
     let mut open: Vec<Enclosing> = Vec::new();
     let mut nodes = skeleton.nodes.iter().map(|node| node.start).peekable();
@@ -90,8 +88,7 @@ fn labels(skeleton: &Skeleton) -> Vec<u32> {
             offsets.push(*offset);
         }
     }
-    offsets.shrink_to_fit();
-    offsets
+    Offsets::pack(offsets)
 }
 
 /// A label is named in the innermost construct.
@@ -137,8 +134,8 @@ mod tests {
         let nodes = vec![node(NodeKind::Block, 5), node(NodeKind::Loop, 10), node(kind, 27)];
         let skeleton = Skeleton { nodes, events, offsets, ..Skeleton::default() };
         let names = NamedAt::of(&skeleton, true);
-        assert_eq!(names.labels, [10, 19, 21, 23, 25, 26, 29, 30]);
-        assert_eq!(names.all.len(), 13);
-        assert!(NamedAt::of(&skeleton, false).all.is_empty());
+        assert_eq!(names.labels.iter().collect::<Vec<_>>(), [10, 19, 21, 23, 25, 26, 29, 30]);
+        assert_eq!(names.all.iter().count(), 13);
+        assert_eq!(NamedAt::of(&skeleton, false).all.iter().count(), 0);
     }
 }

@@ -11,9 +11,10 @@ use super::site::ExitLabels;
 use crate::emit::Edited;
 use crate::error::Result;
 use crate::index::{LocalIdx, TypeIdx};
-use crate::plan::{FuncPlan, RegionOrdinal, Step};
+use crate::plan::{self, FuncPlan, OffsetsIter, RegionOrdinal, Step, StepsIter};
 use crate::read::{Located, Module, labels};
 use crate::work;
+use std::iter::Peekable;
 use std::ops::Range;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, Catch, Encode, ValType};
@@ -29,15 +30,15 @@ pub(super) fn rewrite_body(
     write(Output::new(module, plan, &plan.body, runtime, memory), memory)
 }
 
-/// Writes the body of the function's resume function, if it has one.
+/// Writes the body of the function's resume function, which it must have.
 pub(super) fn resume_body(
     module: &Module<'_>,
     plan: &FuncPlan,
     runtime: &Runtime,
     memory: &mut Memory,
-) -> Result<Option<Edited>> {
-    let body = |body| write(Output::new(module, plan, body, runtime, memory), memory);
-    plan.resume.as_deref().map(body).transpose()
+) -> Result<Edited> {
+    let (body, _) = plan.entered();
+    write(Output::new(module, plan, body, runtime, memory), memory)
 }
 
 fn write(mut out: Output<'_, '_>, memory: &mut Memory) -> Result<Edited> {
@@ -63,7 +64,10 @@ fn write(mut out: Output<'_, '_>, memory: &mut Memory) -> Result<Edited> {
     let module = out.module;
     out.dummies(module.func_type(out.plan.func).results());
     out.end();
-    Ok(out.finish(memory))
+    let (is_entered, sites) = (out.body.is_entered(), out.plan.sites as usize);
+    let edited = out.finish(memory);
+    debug_assert!(!is_entered || edited.bytes.len() as u64 >= plan::least_bytes(sites));
+    Ok(edited)
 }
 
 /// The declared locals.
@@ -111,9 +115,9 @@ const NOWHERE: u32 = u32::MAX;
 
 /// What is still to be done of a body: lists of offsets, each in order.
 struct Rest<'m> {
-    steps: &'m [(u32, Step)],
+    steps: Peekable<StepsIter<'m>>,
     dead: &'m [Range<u32>],
-    names: &'m [u32],
+    names: Peekable<OffsetsIter<'m>>,
 }
 
 /// The next place of the input where something may change.
@@ -135,30 +139,29 @@ impl<'m> Rest<'m> {
     fn of(out: &Output<'m, '_>) -> Rest<'m> {
         let names = &out.plan.names;
         let names = if out.has_own_locals() { &names.all } else { &names.labels };
-        Rest { steps: &out.body.steps, dead: &out.body.dead, names }
+        Rest {
+            steps: out.body.steps.iter().peekable(),
+            dead: &out.body.dead,
+            names: names.iter().peekable(),
+        }
     }
 
     /// The next place from the offset `at` on; what lies before it is passed.
     fn next(&mut self, at: u32) -> Option<Next> {
-        let passed = self.names.iter().take_while(|offset| **offset < at).count();
-        work::count(passed);
-        self.names = &self.names[passed..];
+        while self.names.next_if(|offset| *offset < at).is_some() {}
         let passed = self.dead.iter().take_while(|range| range.end <= at).count();
         self.dead = &self.dead[passed..];
-        let with_steps = self.steps.first().map_or(NOWHERE, |(offset, _)| *offset);
-        let operator = self.names.first().map_or(with_steps, |named| with_steps.min(*named));
+        let with_steps = self.steps.peek().map_or(NOWHERE, |(offset, _)| *offset);
+        let operator = self.names.peek().map_or(with_steps, |named| with_steps.min(*named));
         match self.dead.first() {
             Some(dead) if dead.start <= operator => Some(Next::Dead(dead.start.max(at)..dead.end)),
             _ => (operator != NOWHERE).then_some(Next::Operator(operator)),
         }
     }
 
-    /// Takes the steps at `offset`.
-    fn steps_at(&mut self, offset: u32) -> &'m [(u32, Step)] {
-        let count = self.steps.iter().take_while(|(at, _)| *at == offset).count();
-        let (here, rest) = self.steps.split_at(count);
-        self.steps = rest;
-        here
+    /// Takes the next step at `offset`.
+    fn step_at(&mut self, offset: u32) -> Option<Step> {
+        self.steps.next_if(|(at, _)| *at == offset).map(|(_, step)| step)
     }
 }
 
@@ -184,7 +187,7 @@ impl Copier<'_, '_> {
                 Next::Dead(range) => range.end as usize,
                 Next::Operator(offset) => {
                     let located = module.operator_at(func, offset)?;
-                    self.replace(rest.steps_at(offset), &located);
+                    self.replace(&mut rest, &located);
                     located.end as usize
                 }
             };
@@ -194,13 +197,14 @@ impl Copier<'_, '_> {
     }
 
     /// Writes the steps in place of the operator, or the operator where there are none.
-    fn replace(&mut self, steps: &[(u32, Step)], located: &Located<'_>) {
-        if steps.is_empty() {
-            self.operator(located);
+    fn replace(&mut self, rest: &mut Rest<'_>, located: &Located<'_>) {
+        let offset = located.start;
+        match rest.step_at(offset) {
+            Some(step) => self.step(step, located),
+            None => self.operator(located),
         }
-        for (_, step) in steps {
-            work::count(1);
-            self.step(*step, located);
+        while let Some(step) = rest.step_at(offset) {
+            self.step(step, located);
         }
     }
 
