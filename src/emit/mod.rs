@@ -10,6 +10,7 @@
 //! globals, before anything else looks at the module; and `resume_module` writes another module, of what was rewritten.)
 
 mod build_id;
+mod code;
 mod custom;
 mod import_globals;
 mod offsets;
@@ -19,6 +20,7 @@ mod sections;
 mod splice;
 mod types;
 
+pub(crate) use code::Code;
 pub use custom::Dropped;
 pub(crate) use custom::NewNames;
 pub(crate) use custom::left_out;
@@ -129,28 +131,37 @@ impl Additions {
 }
 
 impl Additions {
-    /// Refuses what would make the module larger than engines accept, if `more` functions are still to be added.
+    /// Refuses what would make the module larger than engines accept.
     ///
     /// # Errors
     /// [`Error::Refused`] with the index space or added function that is too large.
-    pub(crate) fn check_limits(&self, module: &Module<'_>, more: usize) -> Result<()> {
-        let more = Sizes { functions: more as u64, ..Sizes::default() };
-        let sizes = module.sizes() + self.sizes() + more;
+    pub(crate) fn check_limits(&self, module: &Module<'_>) -> Result<()> {
+        let sizes = module.sizes() + self.sizes();
         if let Some((limit, number)) = sizes.exceeded() {
             return Err(refused(format!("the output would have {}", limit.exceeded(number))));
         }
-        for (position, body) in self.bodies.iter().enumerate() {
+        for (index, body) in (module.funcs.len() as u32..).zip(&self.bodies) {
             let bytes = body.bytes.len() as u64;
             if Limit::BodyBytes.is_exceeded_by(bytes) {
-                let index = (module.funcs.len() + position) as u32;
-                let mut names = self.names.funcs.iter().rev();
-                let name = names.find(|(func, _)| *func == index);
-                let name = name.map_or("-", |(_, name)| name.as_str());
                 let exceeded = Limit::BodyBytes.exceeded(bytes);
-                return Err(refused(format!("the added function `{name}` would have {exceeded}")));
+                return Err(Error::Refused(self.body_refusal(FuncIdx(index), &exceeded).into()));
             }
         }
         Ok(())
+    }
+
+    /// That the body of a function that is added is too large.
+    fn body_refusal(&self, func: FuncIdx, exceeded: &str) -> Refusal {
+        let mut names = self.names.funcs.iter().rev();
+        let name = names.find(|(index, _)| *index == func.0);
+        let name = name.map_or("-", |(_, name)| name.as_str());
+        let what = format!("the added function `{name}` would have {exceeded}");
+        Refusal::of_module(RefusalKind::Limit, what)
+    }
+
+    /// Moves the bodies of the functions to the end of the code.
+    pub(crate) fn append_to(&mut self, code: &mut Code<'_, '_>) {
+        std::mem::take(&mut self.bodies).iter().for_each(|body| code.append(body));
     }
 
     fn sizes(&self) -> Sizes {
@@ -180,16 +191,31 @@ fn refused(what: String) -> Error {
 /// Writes `module` with `additions`; `bodies` replace those of the input, in index order.
 ///
 /// # Errors
-/// [`Error::Refused`] if the module or a body would be larger than engines accept; [`Error::Internal`] if a
-/// section of the input can't be read once more.
+/// As [`assemble_with`].
 pub(crate) fn assemble(
     module: &Module<'_>,
-    additions: &Additions,
+    additions: &mut Additions,
     bodies: Vec<(FuncIdx, Edited)>,
 ) -> Result<Emitted> {
-    additions.check_limits(module, 0)?;
-    check_bodies(module, &bodies)?;
-    let emitted = sections::assemble(module, additions, bodies)?;
+    let mut code = Code::new(module, additions.maps_offsets)?;
+    bodies.iter().for_each(|(func, body)| code.push(*func, body));
+    assemble_with(module, additions, code)
+}
+
+/// Writes `module` with `additions` and this code, which lacks the bodies of the additions at its end, if any.
+///
+/// # Errors
+/// [`Error::Refused`] if the module or a body would be larger than engines accept; [`Error::Internal`] if a
+/// section of the input can't be read once more.
+pub(crate) fn assemble_with(
+    module: &Module<'_>,
+    additions: &mut Additions,
+    mut code: Code<'_, '_>,
+) -> Result<Emitted> {
+    additions.check_limits(module)?;
+    additions.append_to(&mut code);
+    check_bodies(module, additions, &code)?;
+    let emitted = sections::assemble(module, additions, code)?;
     let bytes = emitted.wasm.len() as u64;
     if Limit::ModuleBytes.is_exceeded_by(bytes) {
         let exceeded = Limit::ModuleBytes.exceeded(bytes);
@@ -199,15 +225,16 @@ pub(crate) fn assemble(
 }
 
 /// Refuses all bodies that are too large, at once.
-fn check_bodies(module: &Module<'_>, bodies: &[(FuncIdx, Edited)]) -> Result<()> {
-    let is_too_large = |body: &Edited| Limit::BodyBytes.is_exceeded_by(body.bytes.len() as u64);
-    let refusal = |(func, body): &(FuncIdx, Edited)| {
-        let start = module.body(*func).map_or(0, |body| body.range().start as usize);
-        let exceeded = Limit::BodyBytes.exceeded(body.bytes.len() as u64);
+fn check_bodies(module: &Module<'_>, additions: &Additions, code: &Code<'_, '_>) -> Result<()> {
+    let refusal = |(func, bytes): &(FuncIdx, u64)| {
+        let exceeded = Limit::BodyBytes.exceeded(*bytes);
+        let Some(body) = module.body(*func) else {
+            return additions.body_refusal(*func, &exceeded);
+        };
         let what = format!("the output would have {exceeded}");
+        let start = body.range().start as usize;
         Refusal::at(module.location(*func, start), RefusalKind::Limit, what)
     };
-    let too_large = bodies.iter().filter(|(_, body)| is_too_large(body));
-    let refusals: Refusals = too_large.map(refusal).collect();
+    let refusals: Refusals = code.too_large().iter().map(refusal).collect();
     if refusals.is_empty() { Ok(()) } else { Err(Error::Refused(refusals)) }
 }

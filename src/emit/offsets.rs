@@ -79,6 +79,14 @@ impl OffsetMap {
         body.again.iter().for_each(|run| push(&mut self.again, run.moved(start)));
     }
 
+    /// The same, of what is written so many bytes further behind.
+    pub(super) fn moved(mut self, bytes: usize) -> OffsetMap {
+        for run in self.runs.iter_mut().chain(&mut self.again) {
+            *run = run.moved(bytes);
+        }
+        self
+    }
+
     /// The same for a body whose code has been written before.
     pub(super) fn append_again(&mut self, body: &OffsetMap, start: usize) {
         let mut runs = [&body.runs[..], &body.again].concat();

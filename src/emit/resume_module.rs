@@ -18,7 +18,7 @@
 //! name one.
 
 use super::custom::{new_producers, write_custom};
-use super::{Additions, Edited, NewTypes, refused};
+use super::{Additions, Code, NewTypes, refused};
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, GlobalIdx, MemoryIdx, TableIdx, TagIdx, TypeIdx};
 use crate::limits::Limit;
@@ -101,15 +101,14 @@ impl Kind {
 pub(crate) fn pair(
     module: &Module<'_>,
     additions: &Additions,
-    bodies: &[(FuncIdx, Edited)],
+    code: &Code<'_, '_>,
     resumes: &[ResumeFunc],
 ) -> String {
     const BYTES: usize = 8;
     let mut digest = Sha256::new();
     digest.update(module.bytes);
     additions.items.values().for_each(|items| digest.update(&items.bytes));
-    let added = additions.bodies.iter().chain(bodies.iter().map(|(_, body)| body));
-    added.for_each(|body| digest.update(&body.bytes));
+    digest.update(code.bytes());
     resumes.iter().for_each(|func| digest.update(&func.body));
     digest.finalize()[..BYTES].iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,12 +1,12 @@
 //! Assembles the new module: sections in their order, copied, extended or left out.
 
+use super::code::{Code, Finished};
 use super::custom::{self, Dropped};
 use super::order::{custom_place, rank};
-use super::{Additions, Edited, Emitted, OffsetMap, build_id};
+use super::{Additions, Emitted, OffsetMap, build_id};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::read::{Module, Section};
-use crate::work;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use wasm_encoder::{Encode, Section as _, SectionId, StartSection};
@@ -16,22 +16,19 @@ use wasmparser::BinaryReader;
 pub(super) fn assemble(
     module: &Module<'_>,
     additions: &Additions,
-    bodies: Vec<(FuncIdx, Edited)>,
+    code: Code<'_, '_>,
 ) -> Result<Emitted> {
-    let added = bodies.iter().map(|(func, body)| {
-        let before = module.body(*func).map_or(0, |body| body.as_bytes().len());
-        (*func, body.bytes.len() as i64 - before as i64)
-    });
-    let added = added.collect();
-    let code: usize = bodies.iter().map(|(_, body)| body.bytes.len()).sum();
+    let extends_code = !code.is_untouched();
+    let mut code = code.finish();
+    let added = std::mem::take(&mut code.added);
     let mut assembler = Assembler {
         module,
         additions,
-        rewritten: bodies.iter().map(|(func, _)| *func).collect(),
-        code_stays: code_stays(module, additions, &bodies)?,
-        bodies,
-        out: Vec::with_capacity(module.bytes.len() + code),
-        offsets: OffsetMap::wanted(additions.maps_offsets),
+        rewritten: added.iter().map(|(func, _)| *func).collect(),
+        code,
+        extends_code,
+        out: Vec::new(),
+        offsets: OffsetMap::default(),
         dropped: Vec::new(),
         build_id: None,
     };
@@ -48,9 +45,9 @@ struct Assembler<'m, 'a> {
     module: &'m Module<'a>,
     additions: &'m Additions,
     rewritten: BTreeSet<FuncIdx>,
-    bodies: Vec<(FuncIdx, Edited)>,
-    /// Whether every body of the input keeps its place in the code section.
-    code_stays: bool,
+    /// What goes into the code section, until it is there.
+    code: Finished,
+    extends_code: bool,
     out: Vec<u8>,
     offsets: OffsetMap,
     dropped: Vec<Dropped>,
@@ -60,27 +57,6 @@ struct Assembler<'m, 'a> {
 
 const CODE: u8 = SectionId::Code as u8;
 const START: u8 = SectionId::Start as u8;
-
-/// The module's code section.
-fn code_section<'s, 'a>(module: &'s Module<'a>) -> Option<&'s Section<'a>> {
-    module.sections.iter().find(|section| section.id == CODE)
-}
-
-/// Whether every body of the input can keep its place in the code section: the number in front does
-/// not get longer, and no body changes its length.
-fn code_stays(
-    module: &Module<'_>,
-    additions: &Additions,
-    bodies: &[(FuncIdx, Edited)],
-) -> Result<bool> {
-    let Some(section) = code_section(module) else { return Ok(false) };
-    let (count, items) = split_vector(module, section)?;
-    let spelled = section.contents.len() - items.len();
-    let same_length = bodies.iter().all(|(func, edited)| {
-        module.funcs[*func].body.as_ref().is_some_and(|body| body.len() == edited.bytes.len())
-    });
-    Ok(same_length && leb_len(count as usize + additions.bodies.len()) <= spelled)
-}
 
 impl Assembler<'_, '_> {
     fn sections(&mut self) -> Result<()> {
@@ -144,7 +120,7 @@ impl Assembler<'_, '_> {
     /// Whether this section gains items, or may have bodies replaced.
     fn extends(&self, id: u8) -> bool {
         if id == CODE {
-            return !self.bodies.is_empty() || !self.additions.bodies.is_empty();
+            return self.extends_code;
         }
         id == START && self.additions.start.is_some() || self.additions.items.contains_key(&id)
     }
@@ -156,7 +132,8 @@ impl Assembler<'_, '_> {
     /// A section whose contents are a vector, with further items behind the present ones.
     fn extend(&mut self, id: u8, section: Option<&Section<'_>>) -> Result<()> {
         if id == CODE {
-            return self.code(section);
+            self.code();
+            return Ok(());
         }
         if let (START, Some(start)) = (id, self.additions.start) {
             StartSection { function_index: start.0 }.append_to(&mut self.out);
@@ -177,93 +154,23 @@ impl Assembler<'_, '_> {
         Ok(())
     }
 
-    fn code(&mut self, section: Option<&Section<'_>>) -> Result<()> {
-        match section {
-            Some(section) if self.code_stays => self.code_in_place(section)?,
-            _ => self.code_anew(),
-        }
-        for body in &self.additions.bodies {
-            work::count(1);
-            body.bytes.len().encode(&mut self.out);
-            self.offsets.append_again(&body.offsets, self.out.len());
-            self.out.extend_from_slice(&body.bytes);
-        }
-        Ok(())
-    }
-
-    /// How many bytes the appended bodies take, with their sizes.
-    fn appended_bytes(&self) -> usize {
-        let bodies = self.additions.bodies.iter().map(|body| body.bytes.len());
-        bodies.map(|bytes| leb_len(bytes) + bytes).sum()
-    }
-
-    /// The code section, but for the appended bodies, with bodies replaced where they are.
-    fn code_in_place(&mut self, section: &Section<'_>) -> Result<()> {
-        let (module, appended) = (self.module, &self.additions.bodies);
-        let (count, items) = split_vector(module, section)?;
-        let spelled = section.contents.len() - items.len();
-        let size = section.contents.len() + self.appended_bytes();
+    /// The code section. What stands before it is put in front of the bodies where these are: a hundred megabytes are never in memory
+    /// twice.
+    fn code(&mut self) {
+        let mut items = std::mem::take(&mut self.code.bytes);
         self.out.push(CODE);
-        size.encode(&mut self.out);
-        padded_leb(count as usize + appended.len(), spelled, &mut self.out);
-        let start = self.out.len();
-        self.out.extend_from_slice(items);
-        let mut kept = section.contents.start + spelled;
-        let new_offset = |old: usize| start + old - section.contents.start - spelled;
-        for (func, edited) in &self.bodies {
-            work::count(1);
-            let Some(body) = &module.funcs[*func].body else { continue };
-            let at = new_offset(body.start);
-            self.out[at..at + body.len()].copy_from_slice(&edited.bytes);
-            self.offsets.push(kept, new_offset(kept), body.start - kept);
-            self.offsets.append(&edited.offsets, at);
-            kept = body.end;
-        }
-        self.offsets.push(kept, new_offset(kept), section.contents.end - kept);
-        Ok(())
-    }
-
-    /// The code section, but for the appended bodies: untouched bodies and replaced ones. Its size is worked
-    /// out first, so that a section of a hundred megabytes is written once and in place.
-    fn code_anew(&mut self) {
-        let module = self.module;
-        let defined = module.funcs.len() - module.imported_funcs;
-        let count = (defined + self.additions.bodies.len()) as u32;
-        let mut replaced = self.bodies.iter().peekable();
-        let mut size = leb_len(count as usize) + self.appended_bytes();
-        for func in module.defined_funcs() {
-            let bytes = match replaced.next_if(|(index, _)| *index == func) {
-                Some((_, edited)) => edited.bytes.len(),
-                None => module.funcs[func].body.as_ref().map_or(0, |body| body.len()),
-            };
-            size += leb_len(bytes) + bytes;
-        }
-        self.out.reserve(size + 16);
-        self.out.push(CODE);
-        size.encode(&mut self.out);
-        count.encode(&mut self.out);
-        let mut replaced = std::mem::take(&mut self.bodies).into_iter().peekable();
-        for func in module.defined_funcs() {
-            if let Some((_, Edited { bytes, offsets })) =
-                replaced.next_if(|(index, _)| *index == func)
-            {
-                bytes.len().encode(&mut self.out);
-                self.offsets.append(&offsets, self.out.len());
-                self.out.extend_from_slice(&bytes);
-            } else {
-                let body = module.funcs[func].body.clone().expect("the function is defined");
-                body.len().encode(&mut self.out);
-                self.offsets.push(body.start, self.out.len(), body.len());
-                self.out.extend_from_slice(&module.bytes[body]);
-            }
-        }
+        (self.code.spelled + items.len()).encode(&mut self.out);
+        padded_leb(self.code.count, self.code.spelled, &mut self.out);
+        self.offsets = std::mem::take(&mut self.code.offsets).moved(self.out.len());
+        items.splice(0..0, std::mem::take(&mut self.out));
+        self.out = items;
     }
 
     fn custom(&mut self, section: &Section<'_>) {
         let (module, names) = (self.module, &self.additions.names);
         let contents = match section.name {
-            name if custom::is_wrong_now(name, self.code_stays) => return self.leave_out(section),
-            "build_id" if !self.code_stays => return self.build_id(section),
+            name if custom::is_wrong_now(name, self.code.stays) => return self.leave_out(section),
+            "build_id" if !self.code.stays => return self.build_id(section),
             "name" => custom::extend_names(module, section, names, &self.rewritten),
             "producers" => custom::extend_producers(module, section),
             _ => None,
@@ -308,7 +215,10 @@ fn padded_leb(mut number: usize, len: usize, out: &mut Vec<u8>) {
 }
 
 /// A vector's count and the bytes of its items.
-fn split_vector<'a>(module: &Module<'a>, section: &Section<'_>) -> Result<(u32, &'a [u8])> {
+pub(super) fn split_vector<'a>(
+    module: &Module<'a>,
+    section: &Section<'_>,
+) -> Result<(u32, &'a [u8])> {
     let contents = &module.bytes[section.contents.clone()];
     let mut reader = BinaryReader::new(contents, section.contents.start as u64);
     let count = reader.read_var_u32().map_err(|error| Error::misread(&error))?;

@@ -20,13 +20,14 @@ mod tails;
 pub use stand_ins::stand_ins;
 
 use crate::abi::{self, Abi};
-use crate::emit::{self, Emitted, ResumeModule};
+use crate::emit::{self, Code, Emitted, ResumeFunc, ResumeModule};
 use crate::error::Result;
 use crate::index::FuncIdx;
-use crate::plan::{self, GuardPlan, Plan};
+use crate::plan::{BodyPlan, FuncPlan, GuardPlan, Plan};
 use crate::read::Module;
 use guard::Guard;
 use rayon::prelude::*;
+use runtime::Runtime;
 
 /// What a guard costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,42 +76,19 @@ pub fn empty_resume_module(module: &Module<'_>) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// [`crate::Error::Refused`] if the module or a function outgrows what engines accept.
-pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Rewritten> {
-    let wants_resume_module = plan.resume_module.is_some();
-    let mut runtime = runtime::Runtime::layout(module, &plan);
+pub fn rewrite(module: &Module<'_>, mut plan: Plan) -> Result<Rewritten> {
+    let mut runtime = Runtime::layout(module, &plan);
     let mut additions = runtime.take_additions(module);
     // Before the bodies are written, which is the work.
-    additions.check_limits(module, runtime.resume_count())?;
-    let written: Vec<_> = plan
-        .funcs
-        .into_par_iter()
-        .map_init(output::Memory::default, |memory, func| {
-            let body = body::rewrite_body(module, &func, &runtime, memory)?;
-            let resume = body::resume_body(module, &func, &runtime, memory)?;
-            let entered = resume.as_ref().unwrap_or(&body).bytes.len() as u64;
-            debug_assert!(entered >= plan::least_bytes(func.sites as usize), "{entered} bytes");
-            Ok((func.func, body, resume))
-        })
-        .collect();
-    let (mut bodies, mut resume_bodies) = (Vec::with_capacity(written.len()), Vec::new());
-    for written in written {
-        let (func, body, resume) = written?;
-        bodies.push((func, body));
-        resume_bodies.extend(resume);
-    }
-    let guard = Guard::new(module, plan.abi, plan.maps_offsets);
-    let guarded: Result<Vec<_>> =
-        plan.guards.par_iter().map(|plan| Ok((plan.func, guard.rewrite(module, plan)?))).collect();
-    bodies.extend(guarded?);
-    let frameless = plan.tails.frameless.par_iter();
-    let frameless: Result<Vec<_>> = frameless
-        .map(|hands_on| Ok((hands_on.func, tails::rewrite(module, *hands_on, &runtime)?)))
-        .collect();
-    bodies.extend(frameless?);
-    bodies.sort_unstable_by_key(|(func, _)| *func);
-    let elsewhere = runtime.add_resumes(module, resume_bodies, &mut additions);
-    let resumes = wants_resume_module.then(|| {
-        let pair = emit::pair(module, &additions, &bodies, &elsewhere);
+    additions.check_limits(module)?;
+    let mut code = Code::new(module, plan.maps_offsets)?;
+    code.reserve(module.bytes.len());
+    let funcs = std::mem::take(&mut plan.funcs);
+    let with_resume = write_bodies(module, &plan, &runtime, funcs, &mut code)?;
+    additions.append_to(&mut code);
+    let elsewhere = write_resumes(module, &runtime, with_resume, &mut code)?;
+    let resumes = plan.resume_module.is_some().then(|| {
+        let pair = emit::pair(module, &additions, &code, &elsewhere);
         let table = runtime.export_resume_table(&pair, &mut additions);
         ResumeModule::new(elsewhere, table)
     });
@@ -119,7 +97,7 @@ pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Rewritten> {
         additions
             .export_for(module, resumes, |kind, index| plan.abi.for_resume_module(kind, index));
     }
-    let rewritten = emit::assemble(module, &additions, bodies)?;
+    let rewritten = emit::assemble_with(module, &mut additions, code)?;
     let resume_module = resumes.map(|resumes| {
         let wasm = resumes.assemble(&rewritten.wasm, abi::RESUME_IMPORTS)?;
         tracing::info!(bytes = wasm.len(), "wrote the resume module");
@@ -131,4 +109,83 @@ pub fn rewrite(module: &Module<'_>, plan: Plan) -> Result<Rewritten> {
         "wrote the module"
     );
     Ok(Rewritten { module: rewritten, resume_module: resume_module.transpose()? })
+}
+
+/// Writes all bodies of the input's functions; the plans of those are returned whose resume functions are still to be written.
+fn write_bodies(
+    module: &Module<'_>,
+    plan: &Plan,
+    runtime: &Runtime,
+    funcs: Vec<FuncPlan>,
+    code: &mut Code<'_, '_>,
+) -> Result<Vec<FuncPlan>> {
+    let guard = Guard::new(module, plan.abi, plan.maps_offsets);
+    let guarded = plan.guards.par_iter();
+    let guarded = guarded.map(|plan| Ok((plan.func, guard.rewrite(module, plan)?)));
+    let mut others = guarded.collect::<Result<Vec<_>>>()?;
+    let frameless = plan.tails.frameless.par_iter();
+    let frameless = frameless.map(|plan| Ok((plan.func, tails::rewrite(module, *plan, runtime)?)));
+    others.extend(frameless.collect::<Result<Vec<_>>>()?);
+    others.sort_unstable_by_key(|(func, _)| *func);
+    let mut others = others.into_iter().peekable();
+    let mut with_resume = Vec::new();
+    let write = |memory: &mut output::Memory, mut func: FuncPlan| {
+        let body = body::rewrite_body(module, &func, runtime, memory)?;
+        func.body = BodyPlan::default();
+        Ok((func.func, body, func.resume.is_some().then_some(func)))
+    };
+    in_batches(module, funcs, write, |(func, body, apart)| {
+        while let Some((other, body)) = others.next_if(|(other, _)| *other < func) {
+            code.push(other, &body);
+        }
+        code.push(func, &body);
+        with_resume.extend(apart);
+    })?;
+    others.for_each(|(func, body)| code.push(func, &body));
+    Ok(with_resume)
+}
+
+/// Writes the bodies of resume functions; those for the resume module are returned, in the order of their slots.
+fn write_resumes(
+    module: &Module<'_>,
+    runtime: &Runtime,
+    funcs: Vec<FuncPlan>,
+    code: &mut Code<'_, '_>,
+) -> Result<Vec<ResumeFunc>> {
+    let mut elsewhere = Vec::new();
+    let write = |memory: &mut output::Memory, func: FuncPlan| {
+        Ok((func.func, body::resume_body(module, &func, runtime, memory)?))
+    };
+    in_batches(module, funcs, write, |(func, body)| {
+        runtime.add_resume(module, func, body, code, &mut elsewhere);
+    })?;
+    Ok(elsewhere)
+}
+
+/// How much of the input's code a thread rewrites before what was written is taken over.
+const BATCH_BYTES: usize = 1 << 21;
+
+/// Writes functions by `write`, and gives what it writes to `take`, in their order; so many at a time that neither all plans nor all
+/// bodies are in memory beside the output.
+fn in_batches<T: Send>(
+    module: &Module<'_>,
+    funcs: Vec<FuncPlan>,
+    write: impl Fn(&mut output::Memory, FuncPlan) -> Result<T> + Sync + Send,
+    mut take: impl FnMut(T),
+) -> Result<()> {
+    let limit = BATCH_BYTES * rayon::current_num_threads();
+    let mut funcs = funcs.into_iter().peekable();
+    while funcs.peek().is_some() {
+        let mut bytes = 0;
+        let batch = std::iter::from_fn(|| {
+            let func = funcs.next_if(|_| bytes < limit)?;
+            bytes += module.funcs[func.func].body.as_ref().map_or(0, |body| body.len());
+            Some(func)
+        });
+        let batch: Vec<_> = batch.collect();
+        let batch = batch.into_par_iter().map_init(output::Memory::default, &write);
+        let written: Vec<_> = batch.collect();
+        written.into_iter().try_for_each(|written| written.map(&mut take))?;
+    }
+    Ok(())
 }

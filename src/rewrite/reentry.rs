@@ -27,8 +27,8 @@ pub(super) fn begin(out: &mut Output<'_, '_>) {
     } else if !out.body.is_entered() {
         let state = out.runtime.state.0;
         out.sink().global_get(state).if_(BlockType::Empty);
-        call_resume(out);
-        out.sink().return_().end();
+        return_resumed(out);
+        out.sink().end();
     }
     if out.plan.undo == Undo::Loop {
         out.sink().loop_(BlockType::Empty);
@@ -73,19 +73,19 @@ pub(super) fn undo(out: &mut Output<'_, '_>) {
     }
     out.sink().if_(BlockType::Empty);
     if out.plan.resume.is_some() {
-        call_resume(out);
+        return_resumed(out);
     } else {
         let (func, module) = (out.plan.func, out.module);
         out.dummies(module.func_type(func).params());
-        out.sink().call(func.0);
+        out.sink().call(func.0).return_();
     }
-    out.sink().return_().end();
+    out.sink().end();
 }
 
-/// Calls the function's resume function.
-fn call_resume(out: &mut Output<'_, '_>) {
-    let (runtime, from_itself) = (out.runtime, out.is_resume_function());
-    runtime.call_resume(out.plan.func, from_itself, &mut out.sink());
+/// Returns what the function's resume function does.
+fn return_resumed(out: &mut Output<'_, '_>) {
+    let (runtime, module, from_itself) = (out.runtime, out.module, out.is_resume_function());
+    runtime.return_resumed(module, out.plan.func, from_itself, &mut out.sink());
 }
 
 /// The rewind has arrived at its site.

@@ -47,7 +47,7 @@ pub fn stand_ins(module: &Module<'_>, abi: Abi, wanted: &StandIns) -> Result<Vec
         section.declared(Elements::Functions(funcs.values().copied().collect()));
         additions.section(&section);
     }
-    let with = assemble(module, &additions, Vec::new())?;
+    let with = assemble(module, &mut additions, Vec::new())?;
     let calls = wanted.calls.iter().filter_map(|call| with.offsets.new_offset(*call)).collect();
     let mut mapper = Mapper { funcs, calls, references: wanted.references, maps: false };
     let mut output = wasm_encoder::Module::new();

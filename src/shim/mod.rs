@@ -173,7 +173,7 @@ fn emit(module: &Module<'_>, plan: &Plan, tail_calls: bool, maps_offsets: bool) 
         plan.funcs.keys().any(|func| !matches!(func, ShimFunc::Adapter(_)));
     additions.start = plan.funcs.get(&ShimFunc::Start).copied();
     additions.types(&types);
-    assemble(module, &additions, bodies)
+    assemble(module, &mut additions, bodies)
 }
 
 fn sync_exports(plan: &Plan) -> Vec<String> {

@@ -89,7 +89,7 @@ impl Passes {
             additions.bodies.iter().map(|body| body.bytes.len()).sum();
         additions.start = plan.funcs.get(&ShimFunc::Start).copied();
         additions.types(types);
-        let wasm = assemble(module, &additions, bodies)?.wasm;
+        let wasm = assemble(module, &mut additions, bodies)?.wasm;
         let checked = || check::check(module, indirect, &plan, &wasm, bit_casts);
         self.of("check", checked, |_| wasm.len())
     }

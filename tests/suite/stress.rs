@@ -135,6 +135,48 @@ fn blocks_1000_nested_with_a_site_each() {
 
 const TYPES: [&str; 4] = ["i32", "i64", "f32", "f64"];
 
+/// Functions that call each other, with each kind of results: as many as resume functions are called by way of a forwarder for.
+fn functions_of_each_type(count: usize) -> Vec<u8> {
+    let kinds = [
+        ("", "", "(i32.const 7)"),
+        ("(result i32)", "(i32.const -3)", ""),
+        ("(result i64)", "(i64.const -0x123456789)", "i32.wrap_i64"),
+        ("(result f32)", "(f32.const -1.5)", "i32.reinterpret_f32"),
+        ("(result f64)", "(f64.const 1e300)", "i64.reinterpret_f64 i32.wrap_i64"),
+        ("(result i32 i64)", "(i32.const 5) (i64.const 6)", "i32.wrap_i64 i32.add"),
+    ];
+    let func = |i: usize| {
+        let (results, values, _) = kinds[i % kinds.len()];
+        let call = match i.checked_sub(1) {
+            Some(inner) => {
+                let to_i32 = kinds[inner % kinds.len()].2;
+                format!(
+                    "(call $f{inner} (i32.add (local.get 0) (i32.const {i}))) {to_i32} call $add"
+                )
+            }
+            None => String::new(),
+        };
+        let site = "(call $add (call $fork (local.get 0)))";
+        format!(
+            "(func $f{i} (param i32) {results} {site} {call} (call $add (local.get 0)) {values})"
+        )
+    };
+    let last = count - 1;
+    let to_i32 = kinds[last % kinds.len()].2;
+    let run = format!("(call $f{last} (local.get $x)) {to_i32} call $add");
+    let text =
+        format!("{HEAD}{}(func (export \"run\") (param $x i32) {run}))", repeat(count, func));
+    wat::parse_str(&text).expect("the text parses")
+}
+
+#[test]
+fn functions_of_each_type_100() {
+    let wasm = functions_of_each_type(100);
+    let text = wasmprinter::print_bytes(instrument(&wasm, Optimize::Speed)).unwrap();
+    assert!(text.contains("call $wpk_fork_forward_0"), "it is about forwarders");
+    check_runs(&wasm, 1);
+}
+
 /// Many locals that all live across a site.
 fn many_locals(count: usize) -> Vec<u8> {
     let ty = |i: usize| TYPES[i % TYPES.len()];

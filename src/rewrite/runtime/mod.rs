@@ -18,7 +18,7 @@
 //! | `undo`, `throw`, where there are pads | `pads` |
 //! | `dummy…`, for results of types without null | `dummies` |
 //! | `top`, `other`, `tails_…`, where there are tail calls | `tails` |
-//! | `resume_module_missing…`, where there is a resume module; the numbers of resume functions | `resumes` |
+//! | `resume_module_missing…`, where there is a resume module; `forward_…`; the numbers of resume functions | `resumes` |
 //! | `unprepared`, which traps, where there are guards | here |
 //!
 //! What is where in the buffer is said in [`abi`](crate::abi). `pos` and `end` are read from memory each
@@ -237,6 +237,7 @@ impl Runtime {
         self.append_dummies(module, plan);
         self.number_resumes(module, plan);
         self.append_tails(module, plan);
+        self.append_forwarders(module);
     }
 
     /// For each import that sites call directly, a function that calls it, and calls it again where the unwind that it
@@ -344,6 +345,7 @@ impl Runtime {
             additions.func(func.ty, func.body.into_raw_body());
             additions.names.funcs.push((index, func.name));
         }
+        self.declare_resumes(module, &mut additions);
         if self.added_memory == Some(AddedMemory::Own) {
             let name = self.abi.memory_export();
             additions.export(name, ExternalKind::Memory, self.memory.index.0);

@@ -12,19 +12,35 @@
 //!   …)
 //! ```
 //!
+//! Where there are many that stay, they are called by way of a *forwarder*. An engine that inlines by size alone, as V8's optimising compiler
+//! does where it has no counts of calls, puts a resume function, which runs only when something is rewound, into its function, and then has no
+//! room left for what runs always: measured, that costs a shell or an SQL engine a tenth of its speed. A forwarder is too large for that.
+//!
+//! ```wat
+//! (func $forward (param i32) (result i64)
+//!   block block … local.get 0 br_table 0 1 … end
+//!     call $f.resume i64.extend_i32_u return
+//!   end …)
+//! (func $f (param i32) (result i32)
+//!   (if (global.get $state) (then (return (i32.wrap_i64 (call $forward (i32.const 0))))))
+//!   …)
+//! ```
+//!
 //! Bodies for the resume module are written as if its functions were this module's, behind all others; `emit` gives everything the numbers
 //! that it has there.
 
 use super::Runtime;
-use crate::emit::{Additions, Edited, ResumeFunc, Signature};
+use crate::emit::{Additions, Code, Edited, ResumeFunc, Signature};
 use crate::index::{FuncIdx, TableIdx};
 use crate::plan::Plan;
 use crate::read::Module;
+use crate::work;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use wasm_encoder::{
-    ConstExpr, ElementSection, Elements, Encode, Function, InstructionSink, RefType, SectionId,
-    TableType,
+    BlockType, ConstExpr, ElementSection, Elements, Encode, Function, InstructionSink, RefType,
+    SectionId, TableType, ValType,
 };
 use wasmparser::ExternalKind;
 
@@ -36,6 +52,8 @@ pub(super) struct Resumes {
     table: Option<TableIdx>,
     /// What is in its slots until then.
     missing: Vec<FuncIdx>,
+    /// The forwarders.
+    forwarders: Range<u32>,
 }
 
 /// A resume function.
@@ -46,7 +64,21 @@ struct Resume {
     ty: u32,
     /// Its slot of the table, if it is in the resume module.
     slot: Option<u32>,
+    /// Its number among those that are called by way of forwarders, if it is one of them.
+    forwarded: Option<u32>,
 }
+
+/// A function of this size is not inlined. (V8 takes up to 500 bytes, `--wasm-inlining-max-size`.)
+const NEVER_INLINED_BYTES: usize = 512;
+
+/// What a function adds to its forwarder, at least.
+const ARM_BYTES: usize = 9;
+
+/// A forwarder that would be smaller is filled up, but by no more than this part of the module.
+const MOST_FILLING: usize = 100;
+
+/// How many functions a forwarder leads to at most: engines bound the targets of a `br_table`. (V8 has them at 65,520.)
+const MOST_FORWARDED: u32 = 1 << 15;
 
 impl Runtime {
     /// Resume functions come last, behind those for tail calls, which call them; their bodies are written with all others.
@@ -62,18 +94,39 @@ impl Runtime {
             self.resumes.table = Some(TableIdx(tables as u32));
             self.append_missing(&types);
         }
-        let mut next = self.first.0 + self.funcs.len() as u32 + Runtime::tail_funcs(plan);
-        let mut add = |runtime: &mut Runtime, func, ty, slot| {
-            let resume = Resume { index: FuncIdx(next), ty, slot };
+        let forwarded = here.iter().filter(|func| is_forwarded(module, **func)).count();
+        let filling = NEVER_INLINED_BYTES.saturating_sub(forwarded * ARM_BYTES);
+        let has_forwarders = filling <= module.bytes.len() / MOST_FILLING;
+        let forwarded = if has_forwarders { forwarded as u32 } else { 0 };
+        let first = self.first.0 + self.funcs.len() as u32 + Runtime::tail_funcs(plan);
+        self.resumes.forwarders = first..first + forwarded.div_ceil(MOST_FORWARDED);
+        let mut next = self.resumes.forwarders.end;
+        let mut add = |runtime: &mut Runtime, func, ty, slot, forwarded| {
+            let resume = Resume { index: FuncIdx(next), ty, slot, forwarded };
             runtime.resumes.by_func.insert(func, resume);
             next += 1;
         };
+        let mut numbers = 0..forwarded;
         for func in here {
             let ty = self.resume_type(module, func);
-            add(self, func, ty, None);
+            let forwarded = is_forwarded(module, func).then(|| numbers.next()).flatten();
+            add(self, func, ty, None, forwarded);
         }
         for ((func, ty), slot) in elsewhere.into_iter().zip(types).zip(0..) {
-            add(self, func, ty, Some(slot));
+            add(self, func, ty, Some(slot), None);
+        }
+    }
+
+    /// Appends the forwarders, which have their numbers.
+    pub(super) fn append_forwarders(&mut self, module: &Module<'_>) {
+        let forwarded =
+            self.resumes.by_func.iter().filter(|(_, resume)| resume.forwarded.is_some());
+        let forwarded: Vec<_> = forwarded.map(|(func, resume)| (*func, resume.index)).collect();
+        for (ordinal, group) in forwarded.chunks(MOST_FORWARDED as usize).enumerate() {
+            let name = format!("forward_{ordinal}");
+            let body = forwarder_body(module, group);
+            let index = self.add_private(&name, vec![ValType::I32], vec![ValType::I64], body);
+            assert_eq!(index.0, self.resumes.forwarders.start + ordinal as u32);
         }
     }
 
@@ -104,31 +157,38 @@ impl Runtime {
         self.resumes.by_func.contains_key(&func)
     }
 
-    /// Calls the resume function of `func`: from a function of this module, or from itself.
-    pub fn call_resume(&self, func: FuncIdx, from_itself: bool, sink: &mut InstructionSink<'_>) {
-        let Resume { index, ty, slot } = self.resumes.by_func[&func];
-        match (slot, self.resumes.table) {
-            (Some(slot), Some(table)) if !from_itself => {
+    /// Returns what the resume function of `func` does, from that function, or from the resume function itself.
+    pub fn return_resumed(
+        &self,
+        module: &Module<'_>,
+        func: FuncIdx,
+        from_itself: bool,
+        sink: &mut InstructionSink<'_>,
+    ) {
+        let Resume { index, ty, slot, forwarded } = self.resumes.by_func[&func];
+        match (slot, self.resumes.table, forwarded) {
+            (Some(slot), Some(table), _) if !from_itself => {
                 sink.i32_const(slot as i32).call_indirect(table.0, ty);
+            }
+            (_, _, Some(number)) if !from_itself => {
+                let forwarder = self.resumes.forwarders.start + number / MOST_FORWARDED;
+                sink.i32_const((number % MOST_FORWARDED) as i32).call(forwarder);
+                unpack(module.func_type(func).results(), sink);
             }
             _ => _ = sink.call(index.0),
         }
+        sink.return_();
     }
 
     /// The same as a tail call, from a function of this module.
     pub fn return_call_resume(&self, func: FuncIdx, sink: &mut InstructionSink<'_>) {
-        let Resume { index, ty, slot } = self.resumes.by_func[&func];
+        let Resume { index, ty, slot, .. } = self.resumes.by_func[&func];
         match (slot, self.resumes.table) {
             (Some(slot), Some(table)) => {
                 sink.i32_const(slot as i32).return_call_indirect(table.0, ty);
             }
             _ => _ = sink.return_call(index.0),
         }
-    }
-
-    /// How many resume functions the module itself has.
-    pub fn resume_count(&self) -> usize {
-        self.resumes.by_func.values().filter(|resume| resume.slot.is_none()).count()
     }
 
     /// The table for the resume module, and what is in it before that is instantiated.
@@ -152,28 +212,34 @@ impl Runtime {
         additions.section(&section);
     }
 
-    /// Appends the resume functions that stay here; those of the resume module are returned, in the order of their slots. The bodies are
-    /// given in the order of the functions that they belong to.
-    pub fn add_resumes(
-        &self,
-        module: &Module<'_>,
-        bodies: Vec<Edited>,
-        additions: &mut Additions,
-    ) -> Vec<ResumeFunc> {
-        let mut elsewhere = Vec::new();
-        for ((func, resume), body) in self.resumes.by_func.iter().zip(bodies) {
-            let name = module.names.func(*func).map(|name| format!("{name} [resume]"));
-            if resume.slot.is_some() {
-                let Resume { index, ty, .. } = *resume;
-                elsewhere.push(ResumeFunc { index, ty, name, body: body.bytes });
-                continue;
-            }
-            additions.func(resume.ty, body);
-            if let Some(name) = name {
+    /// Appends the resume functions that stay here, but for their bodies.
+    pub(super) fn declare_resumes(&self, module: &Module<'_>, additions: &mut Additions) {
+        let here = self.resumes.by_func.iter().filter(|(_, resume)| resume.slot.is_none());
+        for (func, resume) in here {
+            additions.item(SectionId::Function, |out| resume.ty.encode(out));
+            if let Some(name) = resume_name(module, *func) {
                 additions.names.funcs.push((resume.index.0, name));
             }
         }
-        elsewhere
+    }
+
+    /// Puts the body of a resume function where it belongs: behind all others, or into the resume module. They come in index order.
+    pub fn add_resume(
+        &self,
+        module: &Module<'_>,
+        func: FuncIdx,
+        body: Edited,
+        code: &mut Code<'_, '_>,
+        elsewhere: &mut Vec<ResumeFunc>,
+    ) {
+        let Resume { index, ty, slot, .. } = self.resumes.by_func[&func];
+        match slot {
+            None => code.append(&body),
+            Some(_) => {
+                let name = resume_name(module, func);
+                elsewhere.push(ResumeFunc { index, ty, name, body: body.bytes });
+            }
+        }
     }
 
     /// Exports the table, by a name that this module shares with its resume module alone: `pair`.
@@ -182,4 +248,58 @@ impl Runtime {
         additions.export(&self.abi.resume_table(pair), ExternalKind::Table, table.0);
         Some(table)
     }
+}
+
+fn resume_name(module: &Module<'_>, func: FuncIdx) -> Option<String> {
+    module.names.func(func).map(|name| format!("{name} [resume]"))
+}
+
+/// Whether a resume function may be called by way of a forwarder: what it returns fits into an i64.
+fn is_forwarded(module: &Module<'_>, func: FuncIdx) -> bool {
+    use wasmparser::ValType::{F32, F64, I32, I64};
+    matches!(module.func_type(func).results(), [] | [I32 | I64 | F32 | F64])
+}
+
+/// Calls the resume function of its argument's number, and returns what that does as an i64.
+fn forwarder_body(module: &Module<'_>, forwarded: &[(FuncIdx, FuncIdx)]) -> Function {
+    let mut body = Function::new([]);
+    let mut sink = body.instructions();
+    forwarded.iter().for_each(|_| _ = sink.block(BlockType::Empty));
+    let last = forwarded.len() as u32 - 1;
+    sink.local_get(0).br_table(0..last, last);
+    for (func, resume) in forwarded {
+        work::count(1);
+        sink.end().call(resume.0);
+        pack(module.func_type(*func).results(), &mut sink);
+        sink.return_();
+    }
+    sink.unreachable();
+    let filling = NEVER_INLINED_BYTES.saturating_sub(body.byte_len());
+    let mut sink = body.instructions();
+    (0..filling).for_each(|_| _ = sink.nop());
+    sink.end();
+    body
+}
+
+/// Makes an i64 of what a function returns.
+fn pack(results: &[wasmparser::ValType], sink: &mut InstructionSink<'_>) {
+    use wasmparser::ValType::{F32, F64, I32};
+    match results {
+        [] => sink.i64_const(0),
+        [I32] => sink.i64_extend_i32_u(),
+        [F32] => sink.i32_reinterpret_f32().i64_extend_i32_u(),
+        [F64] => sink.i64_reinterpret_f64(),
+        _ => sink,
+    };
+}
+
+/// Makes of that i64 what the function returns, for a `return`: which doesn't mind that something lies below.
+fn unpack(results: &[wasmparser::ValType], sink: &mut InstructionSink<'_>) {
+    use wasmparser::ValType::{F32, F64, I32};
+    match results {
+        [I32] => sink.i32_wrap_i64(),
+        [F32] => sink.i32_wrap_i64().f32_reinterpret_i32(),
+        [F64] => sink.f64_reinterpret_i64(),
+        _ => sink,
+    };
 }
