@@ -86,8 +86,10 @@ async function wasi(file, { args, dirs, env = {}, forks }) {
 /** sql.js; `input` is an SQL script, `glue` its JavaScript. */
 async function sqljs(file, { input, glue, require }) {
   const module = new WebAssembly.Module(fs.readFileSync(file));
-  const init = require(glue);
   return async () => {
+    // It keeps the first instance that it makes, whatever module another one is asked of.
+    delete require.cache[require.resolve(glue)];
+    const init = require(glue);
     const instantiateWasm = (imports, receive) => receive(new WebAssembly.Instance(module, imports), module) ?? {};
     const sql = await init({ instantiateWasm });
     const results = new sql.Database().exec(input);
