@@ -38,14 +38,18 @@ pub fn program(seed: u64) -> Program {
 
 /// The program of a seed with so many functions.
 pub fn program_of(seed: u64, count: usize) -> Program {
-    let mut rng = Rng::new(seed);
+    program_by(Rng::new(seed), count, seed % 4 == 1, seed % 3 == 2)
+}
+
+/// A program of so many functions, by what `rng` draws; with a memory of 64-bit addresses, and tail calls, if asked for.
+pub fn program_by(mut rng: Rng, count: usize, wide: bool, tail_calls: bool) -> Program {
     let types = |rng: &mut Rng, most: usize| -> Vec<Type> {
         (0..rng.below(most + 1)).map(|_| *rng.pick(&TYPES)).collect()
     };
     let signatures: Vec<_> = (0..count).map(|_| (types(&mut rng, 3), types(&mut rng, 2))).collect();
     let mut table: Vec<_> = (0..count).map(|i| format!("$f{i}")).collect();
     table.push("$fork".into());
-    let (globals, wide, tail_calls) = (types(&mut rng, 4), seed % 4 == 1, seed % 3 == 2);
+    let globals = types(&mut rng, 4);
     let shape = Shape { signatures, globals, table, wide, tail_calls };
     let funcs = (0..count).map(|i| func(&shape, i, &mut rng)).collect();
     let Shape { globals, table, wide, .. } = shape;
