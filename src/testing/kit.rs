@@ -379,11 +379,12 @@ impl Call<'_> {
     fn perform<T: 'static>(&self, caller: &mut Caller<'_, T>, results: &mut [Val]) -> Result<()> {
         let done = self.call(caller, results);
         if self.kit.state(&mut *caller)? == NORMAL {
-            let came = match &done {
-                Ok(()) => format!("({})", value::show_all(results)),
-                Err(_) => "an error".to_owned(),
+            let call = self.shown();
+            let event = match &done {
+                Ok(()) => format!("{call} = ({})", value::show_all(results)),
+                Err(_) => format!("{call} doesn't return"),
             };
-            self.kit.lock().events.push(format!("{} = {came}", self.shown()));
+            self.kit.lock().events.push(event);
         }
         done
     }
