@@ -79,7 +79,8 @@
 //!
 //! # Features
 //!
-//! `cli`, on by default, is what the command `wasm-fork` needs, and nothing that the library does.
+//! `cli`, on by default, is what the command `wasm-fork` needs, and nothing that the library does. `testing` adds the module of that
+//! name, a kit that runs programs under an embedded Wasmtime: for [tests of your own](guide::testing).
 
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
@@ -104,6 +105,8 @@ mod rewrite;
 #[cfg(test)]
 mod scale;
 pub mod shim;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod text;
 mod verify;
 mod work;

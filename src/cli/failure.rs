@@ -46,6 +46,9 @@ pub(super) enum Failure {
         /// How many bytes are.
         valid_up_to: usize,
     },
+    /// A storm found a difference, or can't be made.
+    #[error("{0}")]
+    Storm(String),
     /// The threads can't be started.
     #[error("the threads can't be started: {0}; name fewer with --threads")]
     Threads(String),

@@ -1,5 +1,6 @@
 //! The command line as the user types it: raw flags and their help, nothing resolved.
 
+use super::storm::Storm;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use wasm_fork::Optimize;
@@ -28,6 +29,9 @@ Examples:
 
   wasm-fork explain app.wasm main --format dot | dot -Tsvg > path.svg
       Why is main in the closure? Drawn by Graphviz.
+
+  wasm-fork storm app.wasm --entry wasi_snapshot_preview1.fd_write --dir . -- --version
+      Does it print the same, however its stack is unwound and rewound?
 
   wasm-opt -O2 app.wasm -o - | wasm-fork instrument - -o - > app-fork.wasm
       As a filter, after the optimizer: what optimizes later may break the saved state's layout.
@@ -64,6 +68,9 @@ pub(super) enum Command {
     #[command(override_usage = "wasm-fork shim [OPTIONS] <IN> -o <OUT>\n       \
                           wasm-fork shim [OPTIONS] <IN> --report")]
     Shim(Shim),
+    /// Run a WASI command, unwound and rewound at every call of an entry, and compare it with the original
+    #[command(override_usage = "wasm-fork storm [OPTIONS] <IN> [-- <ARG>...]")]
+    Storm(Storm),
     /// List the functions that a module imports: which can be its entry?
     Imports(Imports),
     /// Print what `instrument` would do to each function; the format is for people and may change

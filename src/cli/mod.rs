@@ -2,7 +2,7 @@
 //!
 //! [`flags`] is what the user types, [`usage`] finds what makes no sense in it, and [`resolve`] makes the
 //! library's options of it; [`files`], [`replace`] and [`signals`] read and write; [`shim`] is the
-//! second job, [`profiles`] is what does without a module; [`console`] and [`progress`] are what the user
+//! second job, [`storm`] runs what others make, [`profiles`] is what does without a module; [`console`] and [`progress`] are what the user
 //! sees, and [`advice`] says which flag helps. stdout gets what was asked for and nothing else; the
 //! rest goes to stderr, errors and warnings as one line each. What the library decides is never
 //! decided here again.
@@ -18,6 +18,8 @@ mod replace;
 mod resolve;
 mod shim;
 mod signals;
+#[cfg_attr(not(feature = "testing"), path = "no_storm.rs")]
+mod storm;
 mod usage;
 
 use clap::Parser;
@@ -88,6 +90,7 @@ fn execute(flags: &Flags) -> Result<()> {
         }
         Command::Imports(args) => imports(args, console),
         Command::Shim(args) => shim::shim(args, console),
+        Command::Storm(args) => storm::storm(args, console),
         Command::Profile(flags::Profile::Merge(args)) => profiles::merge(args, console),
     }
 }

@@ -92,6 +92,15 @@ fn stdin_is_read_once(command: &Command) {
             users.shim(args);
             &["shim"]
         }
+        #[cfg(feature = "testing")]
+        Command::Storm(args) => {
+            users.module(&args.module);
+            users.forms(&args.forms);
+            args.stdin.iter().for_each(|path| users.file("--stdin", path));
+            &["storm"]
+        }
+        #[cfg(not(feature = "testing"))]
+        Command::Storm(_) => return,
         Command::Profile(Profile::Merge(Merge { inputs, .. })) => {
             users.files("IN", inputs);
             &["profile", "merge"]

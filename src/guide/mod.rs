@@ -28,6 +28,7 @@ chapters! {
     shims
     limits
     library
+    testing
     figures
     architecture
     contributing

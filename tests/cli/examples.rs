@@ -43,8 +43,21 @@ const DEMO: &str = "scripts/demo/fork.wat";
 
 const PROFILE: &str = r#"{"version": 1, "functions": [{"name": "run"}]}"#;
 
+/// A WASI command that prints three times.
+const HELLO: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\08\00\00\00\06\00\00\00hello\n")
+    (func $print (param i32)
+        (if (i32.eqz (local.get 0)) (then (return)))
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))
+        (call $print (i32.sub (local.get 0) (i32.const 1))))
+    (func (export "_start") (call $print (i32.const 3)) (call $exit (i32.const 0))))"#;
+
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
+    fs::write(sandbox.path("hello.wasm"), HELLO).unwrap();
     for module in ["app.wasm", "app-opt.wasm", "dash.wasm", "shell.wasm"] {
         fs::write(sandbox.path(module), APP).unwrap();
     }
@@ -118,13 +131,14 @@ fn every_command_shown_runs() {
     assert!(run > 10);
 }
 
-/// What is shown of the demo is what it gives.
+/// What is shown of the demo, and of the command that prints, is what they give.
 #[test]
 fn what_is_shown_of_the_demo_is_what_is_printed() {
     let mut compared = 0;
     for (page, contents) in pages() {
         let of_the_demo = |(line, output): &(&str, String)| {
-            line.starts_with("wasm-fork ") && line.contains(DEMO) && !output.is_empty()
+            let is_ours = line.contains(DEMO) || line.contains("hello.wasm");
+            line.starts_with("wasm-fork ") && is_ours && !output.is_empty()
         };
         for (line, expected) in shown(&contents).into_iter().filter(of_the_demo) {
             let words = words(line.strip_prefix("wasm-fork ").unwrap());

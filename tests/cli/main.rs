@@ -15,6 +15,7 @@ mod readme;
 mod refusals;
 mod resume_module;
 mod shim;
+mod storm;
 mod streams;
 #[cfg(unix)]
 mod unix;

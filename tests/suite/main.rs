@@ -16,5 +16,6 @@ mod offsets;
 mod random;
 mod shims;
 mod stats;
+mod storm;
 mod stress;
 mod structure;

@@ -2,8 +2,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-
-#[path = "../../suite/random/total.rs"]
-mod total;
+use wasm_fork_fuzz::total;
 
 fuzz_target!(|input: &[u8]| total::check(input));

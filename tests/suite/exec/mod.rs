@@ -15,7 +15,7 @@ mod memory;
 mod misuse;
 mod no_room;
 pub mod program;
-mod self_test;
+pub mod self_test;
 mod session;
 mod shared;
 pub mod value;

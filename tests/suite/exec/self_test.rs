@@ -3,7 +3,7 @@
 use super::differential;
 use super::program::{Invoke, Spec};
 
-const ORIGINAL: &str = r#"
+pub const ORIGINAL: &str = r#"
 (module
   (import "env" "fork" (func $fork (param i32) (result i32)))
   (memory (export "memory") 1)
@@ -16,7 +16,7 @@ const ORIGINAL: &str = r#"
     (i32.add (global.get $g))))
 "#;
 
-const BY_HAND: &str = r#"
+pub const BY_HAND: &str = r#"
 (module
   (import "env" "fork" (func $fork (param i32) (result i32)))
   (memory (export "memory") 1)

@@ -89,6 +89,10 @@ impl Host {
             0
         };
         linker.func_wrap("env", "fork", fork).unwrap();
+        let log = |mut caller: Caller<'_, i32>| {
+            FOUND.lock().unwrap().push(caller.get_export("memory").is_some());
+        };
+        linker.func_wrap("env", "log", log).unwrap();
         let module = Module::new(engine(), &output.wasm).unwrap();
         let instance = linker.instantiate(&mut store, &module).unwrap();
         Host { store, instance }
@@ -196,3 +200,26 @@ fn the_main_file_is_without_the_resume_functions() {
     let whole = bodies(&whole.unwrap().wasm);
     assert!(bodies(&output.wasm) < whole, "{} of {whole}", bodies(&output.wasm));
 }
+
+/// As the guide's chapter on hosts says: a host that looks for memory in the caller of an import finds none there.
+#[test]
+fn an_import_that_a_resume_function_calls_has_the_resume_module_as_its_caller() {
+    let text = r#"(module
+        (import "env" "fork" (func $fork (param i32) (result i32)))
+        (import "env" "log" (func $log))
+        (memory (export "memory") 2)
+        (func (export "run") (param $x i32) (result i32)
+            (call $log)
+            (i32.add (call $fork (local.get $x)) (local.get $x))
+            (call $log)))"#;
+    let output = instrumented(text);
+    let mut host = Host::new(&output, ROOMY);
+    host.unwind();
+    host.resumes(&output).unwrap();
+    host.rewind_begin();
+    host.run(-1).unwrap();
+    assert_eq!(*FOUND.lock().unwrap(), [true, false]);
+}
+
+/// Whether `log` found a memory, call by call.
+static FOUND: std::sync::Mutex<Vec<bool>> = std::sync::Mutex::new(Vec::new());

@@ -1,6 +1,7 @@
 //! Random tests. A failure prints its seed; `SEED=n` runs that seed alone, `SEEDS=n` so many.
 
 mod generate;
+mod kit;
 mod program;
 mod rng;
 mod shrink;

@@ -2,16 +2,30 @@
 //! the same numbers on every machine and with every version of every dependency.
 
 /// The generator's state.
-pub struct Rng(u64);
+pub struct Rng {
+    seed: u64,
+    /// What a fuzzer chose, the next number last: taken before any number is made, so that a small change makes another choice at
+    /// one place.
+    chosen: Vec<u16>,
+}
 
 impl Rng {
     pub fn new(seed: u64) -> Self {
-        Rng(seed)
+        Rng { seed, chosen: Vec::new() }
+    }
+
+    /// First the numbers that are in `bytes`, of two bytes each, then some that follow from how many these are.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        let chosen = bytes.chunks_exact(2).map(|two| u16::from_le_bytes([two[0], two[1]]));
+        Rng { seed: bytes.len() as u64, chosen: chosen.rev().collect() }
     }
 
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
+        if let Some(chosen) = self.chosen.pop() {
+            return chosen.into();
+        }
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.seed;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)

@@ -1,7 +1,7 @@
-//! A smoke run of the fuzz target: fixtures that were cut and mutated, and random bytes.
+//! A smoke run of the fuzz targets: fixtures that were cut and mutated, and random bytes.
 
 use super::rng::Rng;
-use super::total;
+use super::{kit, total};
 use crate::fixtures::golden;
 use rayon::prelude::*;
 
@@ -78,4 +78,26 @@ fn random_bytes_are_handled() {
         }
         check(&format!("random bytes with seed {seed}"), &bytes);
     }
+}
+
+/// What fuzzers hand over, for so many seeds.
+fn inputs(count: u64) -> Vec<Vec<u8>> {
+    (0..count).map(|seed| Rng::new(seed).bytes(100 + 20 * seed as usize)).collect()
+}
+
+#[test]
+fn programs_of_any_bytes_pass_the_kit() {
+    let unwinds: usize = inputs(16).par_iter().map(|bytes| kit::program(bytes)).sum();
+    assert!(unwinds > 40, "only {unwinds} unwinds");
+}
+
+#[test]
+fn modules_of_wasm_smith_pass_the_kit() {
+    let unwinds: usize = inputs(60).par_iter().map(|bytes| kit::smith(bytes)).sum();
+    assert!(unwinds > 10, "only {unwinds} unwinds");
+}
+
+#[test]
+fn mutated_outputs_are_handled() {
+    inputs(200).par_iter().for_each(|bytes| kit::mutant(bytes));
 }

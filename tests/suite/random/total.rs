@@ -1,5 +1,5 @@
 //! `instrument` and `shim` are total: whatever the bytes, they return an output that validates, or an
-//! error of the caller's making. The fuzz target in `tests/fuzz/` and the smoke run below share this file.
+//! error of the caller's making. The fuzz target `instrument` in `tests/fuzz/` and the smoke run share this file.
 
 use wasm_fork::shim::{Mechanism, ShimOptions};
 use wasm_fork::{EntryPattern, Error, Optimize, Options};

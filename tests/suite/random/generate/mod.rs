@@ -45,15 +45,32 @@ pub fn program(seed: u64) -> Program {
 
 /// The program of a seed with so many functions.
 pub fn program_of(seed: u64, count: usize) -> Program {
-    let mut rng = Rng::new(seed);
+    let traits =
+        Traits { wide: seed % 4 == 1, tail_calls: seed % 3 == 2, keeps_references: seed % 5 == 3 };
+    program_by(Rng::new(seed), count, traits)
+}
+
+/// What a program has that not all have.
+#[derive(Clone, Copy, Default)]
+pub struct Traits {
+    /// A memory of 64-bit addresses.
+    pub wide: bool,
+    /// Tail calls.
+    pub tail_calls: bool,
+    /// References that only the same instance can keep.
+    pub keeps_references: bool,
+}
+
+/// A program of so many functions, by what `rng` draws.
+pub fn program_by(mut rng: Rng, count: usize, traits: Traits) -> Program {
+    let Traits { wide, tail_calls, keeps_references } = traits;
     let types = |rng: &mut Rng, most: usize| -> Vec<Type> {
         (0..rng.below(most + 1)).map(|_| *rng.pick(&TYPES)).collect()
     };
     let signatures: Vec<_> = (0..count).map(|_| (types(&mut rng, 3), types(&mut rng, 2))).collect();
     let mut table: Vec<_> = (0..count).map(|i| format!("$f{i}")).collect();
     table.push("$fork".into());
-    let (globals, wide, tail_calls) = (types(&mut rng, 4), seed % 4 == 1, seed % 3 == 2);
-    let keeps_references = seed % 5 == 3;
+    let globals = types(&mut rng, 4);
     let references = if keeps_references { REFERENCES } else { &REFERENCES[..1] };
     let shape = Shape { signatures, globals, table, wide, tail_calls, references };
     let funcs = (0..count).map(|i| func(&shape, i, &mut rng)).collect();

@@ -1,0 +1,162 @@
+//! A compiled module, and what of it the kit has to know.
+
+use super::Failure;
+use super::adapter::Adapter;
+use crate::abi::RESUME_IMPORTS;
+use crate::error::Result as Read;
+use crate::index::{IndexType, MemoryIdx};
+use crate::options::FramesIn;
+use crate::plan;
+use crate::read;
+use std::collections::BTreeSet;
+use wasmparser::ExternalKind;
+use wasmparser::{Validator, WasmFeatures};
+use wasmtime::{Config, Engine, Module, OptLevel, Result, Store, format_err};
+
+/// How deep the stack of a guest may get, in bytes. A thread of a test has twice as much.
+const STACK_BYTES: usize = 1 << 20;
+
+/// A module that can be run.
+pub(super) struct Program {
+    pub(super) module: Module,
+    /// Its resume functions, if they are apart.
+    pub(super) resume_module: Option<Module>,
+    pub(super) adapter: Adapter,
+}
+
+impl Program {
+    pub(super) fn new(
+        engine: &Engine,
+        wasm: &[u8],
+        resume_module: Option<&[u8]>,
+    ) -> Result<Program> {
+        let module = Module::from_binary(engine, wasm)?;
+        let resume_module = resume_module.map(|wasm| Module::from_binary(engine, wasm));
+        let adapter = Adapter::new(engine, &module)?;
+        Ok(Program { module, resume_module: resume_module.transpose()?, adapter })
+    }
+
+    /// Gives an instance of the program its resume functions.
+    pub(super) fn add_resumes<T: 'static>(
+        &self,
+        instance: wasmtime::Instance,
+        store: &mut Store<T>,
+    ) -> Result<()> {
+        let Some(resumes) = &self.resume_module else { return Ok(()) };
+        let mut imports = Vec::new();
+        for import in resumes.imports() {
+            let export = instance.get_export(&mut *store, import.name());
+            let export = export.filter(|_| import.module() == RESUME_IMPORTS);
+            imports
+                .push(export.ok_or_else(|| format_err!("the resume module belongs to another"))?);
+        }
+        wasmtime::Instance::new(store, resumes, &imports).map(drop)
+    }
+}
+
+/// Every proposal that takes no second thread; one bit pattern for each NaN, so that results can be compared by their bits; and
+/// fuel, so that a program which no longer ends is a difference.
+pub(super) fn engine() -> Result<Engine> {
+    let mut config = Config::new();
+    config
+        .wasm_tail_call(true)
+        .wasm_function_references(true)
+        .wasm_gc(true)
+        .wasm_exceptions(true)
+        .wasm_simd(true)
+        .wasm_relaxed_simd(true)
+        .relaxed_simd_deterministic(true)
+        .wasm_multi_memory(true)
+        .wasm_memory64(true)
+        .wasm_wide_arithmetic(true)
+        .wasm_custom_page_sizes(true)
+        .wasm_extended_const(true)
+        .wasm_backtrace_max_frames(None)
+        .consume_fuel(true)
+        .max_wasm_stack(STACK_BYTES)
+        .cranelift_opt_level(OptLevel::None)
+        .cranelift_nan_canonicalization(true);
+    Engine::new(&config)
+}
+
+/// Where the frames of a program go, as its host finds that memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Frames {
+    /// What is exported under this name by original and instrumented module.
+    Exported(String),
+    /// The memory import with this ordinal among the memory imports.
+    Imported(usize),
+    /// The memory that was added.
+    Own,
+}
+
+/// What the original tells of itself that an engine doesn't.
+pub(super) struct Outline {
+    /// Functions that it exports and imports: what a host calls there is its own.
+    pub(super) exported_imports: BTreeSet<String>,
+    pub(super) frames: Frames,
+    /// The first that no host sees, and so can't be copied.
+    pub(super) hidden: Option<String>,
+}
+
+impl Outline {
+    pub(super) fn of(original: &[u8], wanted: &FramesIn) -> Result<Outline, Failure> {
+        let module = read::Module::read(original).map_err(Failure::Refused)?;
+        let index = of_frames(&module, wanted).map_err(Failure::Refused)?;
+        let described = |index: MemoryIdx| module.described(ExternalKind::Memory, index.0);
+        let mut all = module.memories.iter_enumerated();
+        if let Some((index, _)) = all.find(|(_, memory)| memory.ty.shared) {
+            let memory = described(index);
+            return Err(Failure::Setup(format!(
+                "memory {memory} is shared, and the kit runs one thread; build without threads"
+            )));
+        }
+        let all = module.memories.indices();
+        let mut hidden = all.filter(|memory| place(&module, *memory).is_none());
+        let hidden = hidden.next();
+        let frames = match index {
+            None => Frames::Own,
+            Some(index) => place(&module, index).ok_or_else(|| {
+                Failure::Setup(format!(
+                    "frames go to memory {}, which is neither exported nor imported, so no host can put a buffer there; export it, or let \
+                     frames go to a memory of their own",
+                    described(index)
+                ))
+            })?,
+        };
+        let exported_imports = module.exports.iter().filter(|export| {
+            export.kind == ExternalKind::Func && (export.index as usize) < module.imported_funcs
+        });
+        let exported_imports = exported_imports.map(|export| export.name.to_owned()).collect();
+        Ok(Outline { exported_imports, frames, hidden: hidden.map(described) })
+    }
+}
+
+/// The memory that frames go to, unless it is one that is added.
+fn of_frames(module: &read::Module<'_>, wanted: &FramesIn) -> Read<Option<MemoryIdx>> {
+    let (memory, added) = plan::memory_of_frames(module, wanted)?;
+    Ok(added.is_none().then_some(memory.index))
+}
+
+fn place(module: &read::Module<'_>, index: MemoryIdx) -> Option<Frames> {
+    let is_it = |export: &&wasmparser::Export<'_>| {
+        export.kind == ExternalKind::Memory && export.index == index.0
+    };
+    if let Some(export) = module.exports.iter().find(is_it) {
+        return Some(Frames::Exported(export.name.to_owned()));
+    }
+    module.memories[index].import.map(|_| Frames::Imported(index.as_usize()))
+}
+
+/// Why the engine doesn't take a module, with what to do.
+pub(super) fn refused(which: &str, wasm: &[u8], error: &wasmtime::Error) -> Failure {
+    let is_valid = |features| Validator::new_with_features(features).validate_all(wasm).is_ok();
+    let all = WasmFeatures::all();
+    if is_valid(all) && !is_valid(all.difference(WasmFeatures::LEGACY_EXCEPTIONS)) {
+        return Failure::Setup(format!(
+            "{which} uses legacy exceptions, which Wasmtime doesn't run; compile it with the new encoding \
+             (clang: -mllvm -wasm-use-legacy-eh=false), or translate it (wasm-opt: --translate-to-exnref) before the storm"
+        ));
+    }
+    Failure::Setup(format!("Wasmtime doesn't take {which}: {error:#}"))
+}

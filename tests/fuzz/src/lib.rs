@@ -1,0 +1,15 @@
+//! What the targets check: the modules of the suite that have it, whose smoke runs are ordinary tests.
+
+#[path = "../../support/engine.rs"]
+mod engine;
+
+#[path = "../../suite/random"]
+mod random {
+    mod generate;
+    pub mod kit;
+    mod program;
+    mod rng;
+    pub mod total;
+}
+
+pub use random::{kit, total};
