@@ -125,6 +125,7 @@ pub use report::explain::{Answer, Explanation, Question, dot};
 pub use report::imports::Imports;
 pub use report::shims::ShimReport;
 pub use report::stats::Stats;
+pub use report::verified::Verified;
 pub use report::{Report, Summary};
 
 use analyze::Analysis;
@@ -135,6 +136,7 @@ use report::stats::Planned;
 use rewrite::Rewritten;
 use shim::{ShimOptions, ShimOutput};
 use std::borrow::Cow;
+use verify::Extent;
 
 /// What [`instrument`] made.
 #[derive(Debug)]
@@ -176,8 +178,11 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
     stage("rewrite");
     let Rewritten { module: rewritten, resume_module } = rewrite::rewrite(&module, plan)?;
     stage("verify");
+    let is_asked = options.verify || cfg!(debug_assertions);
+    let extent = if is_asked { Extent::Functions } else { Extent::Module };
     let resumes = resume_module.as_deref();
-    verify::verify(&module, &analysis, options.abi, &rewritten.wasm, resumes)?;
+    let written = (&rewritten.wasm[..], resumes);
+    verify::verify(&module, &analysis, options.abi, written, extent)?;
     let summary = summary.with_sizes(&rewritten.wasm, resumes);
     let dropped = emit::left_out(&rewritten.dropped);
     let memory = plan::memory_remark(&module, &options.frames_in);
@@ -275,13 +280,14 @@ pub fn imports(input: &[u8]) -> Result<Imports> {
     Imports::of(&Module::read(&bytes)?)
 }
 
-/// Checks that `output` is what instrumenting `input` (binary or text) with these options may give: that it is valid, has the
-/// input's imports, exports and functions, and differs from it in functions of the closure and guards alone. That functions
-/// of the closure mean what they meant is not checked. [`instrument`] does this by itself.
+/// Checks that `output` is what instrumenting `input` (binary or text) with these options may give: that it is valid, that every
+/// section is the input's but for what is appended, that it differs in functions of the closure and guards alone, and that each
+/// rewritten function does what its original does. [`instrument`] does this by itself, the last part of it if
+/// [`Options::verify`] says so. What that proves, and what it assumes, is in the [`guide`]; [`Verified::unchecked`] names the rewritten functions of which nothing is known.
 ///
 /// # Errors
 /// As [`analyze()`]; [`Error::Unfaithful`] if it is something else.
-pub fn verify(input: &[u8], output: &[u8], options: &Options) -> Result<()> {
+pub fn verify(input: &[u8], output: &[u8], options: &Options) -> Result<Verified> {
     verify_with(input, output, None, options)
 }
 
@@ -294,7 +300,7 @@ pub fn verify_pair(
     output: &[u8],
     resume_module: &[u8],
     options: &Options,
-) -> Result<()> {
+) -> Result<Verified> {
     verify_with(input, output, Some(resume_module), options)
 }
 
@@ -303,15 +309,17 @@ fn verify_with(
     output: &[u8],
     resume_module: Option<&[u8]>,
     options: &Options,
-) -> Result<()> {
+) -> Result<Verified> {
     let bytes = linked(binary(input)?, options)?;
     let (module, analysis) = analyzed(&bytes, options)?;
     stage("verify");
-    let verified = verify::verify(&module, &analysis, options.abi, output, resume_module);
-    verified.map_err(|error| match error {
+    let written = (output, resume_module);
+    let verified = verify::verify(&module, &analysis, options.abi, written, Extent::Functions);
+    let verified = verified.map_err(|error| match error {
         Error::Internal(reason) => Error::Unfaithful { reason },
         error => error,
-    })
+    })?;
+    Ok(Verified::new(&module, verified))
 }
 
 /// Repairs the chosen indirect calls of a module (binary or text).

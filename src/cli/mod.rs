@@ -25,7 +25,8 @@ use console::Console;
 use failure::Result;
 use files::{Destination, Input};
 use flags::{
-    Analyze, Command, Explain, ExplainFormat, Flags, Format, Imports, Instrument, ListFormat,
+    AbiFlag, Analyze, Command, Explain, ExplainFormat, Flags, Format, Imports, Instrument,
+    ListFormat, Verify,
 };
 use std::path::Path;
 use std::process::ExitCode;
@@ -56,7 +57,7 @@ fn execute(flags: &Flags) -> Result<()> {
             let options = resolve::options(&args.module, "instrument", &mut console)?;
             let abi = resolve::protocol(args.abi, args.shared_state);
             let options = resolve::with_memory(&args.memory, options.abi(abi));
-            let options = resolve::with_forms(&args.forms, options)?;
+            let options = resolve::with_forms(&args.forms, options)?.verify(args.verify);
             let options = options.resume_module(args.resume_module.is_some());
             match &args.output {
                 Some(output) => instrument(args, output, &options, console),
@@ -85,6 +86,12 @@ fn execute(flags: &Flags) -> Result<()> {
             let input = files::read(&args.module.input)?;
             let options = resolve::with_forms(&args.forms, options)?;
             console.print(&wasm_fork::plan_text(&input.bytes, &options)?)
+        }
+        Command::Verify(args) => {
+            let options = resolve::options(&args.module, "verify", &mut console)?;
+            let abi = resolve::protocol(AbiFlag::default(), args.shared_state);
+            let options = resolve::with_memory(&args.memory, options.abi(abi));
+            verify(args, &options, console)
         }
         Command::Imports(args) => imports(args, console),
         Command::Shim(args) => shim::shim(args, console),
@@ -181,6 +188,19 @@ fn imports(args: &Imports, mut console: Console) -> Result<()> {
             console.print(&imports)
         }
         ListFormat::Json => console.print_json(&imports),
+    }
+}
+
+fn verify(args: &Verify, options: &Options, mut console: Console) -> Result<()> {
+    let input = files::read(&args.module.input)?;
+    let output = files::read(&args.instrumented)?;
+    let verified = wasm_fork::verify(&input.bytes, &output.bytes, options)?;
+    if !verified.is_complete() {
+        console.warning("of some functions nothing is known");
+    }
+    match args.format {
+        ListFormat::Text => console.print(&verified),
+        ListFormat::Json => console.print_json(&verified),
     }
 }
 

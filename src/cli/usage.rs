@@ -87,6 +87,11 @@ fn stdin_is_read_once(command: &Command) {
             users.forms(&args.forms);
             &["plan"]
         }
+        Command::Verify(args) => {
+            users.module(&args.module);
+            users.file("INSTRUMENTED", &args.instrumented);
+            &["verify"]
+        }
         Command::Imports(_) => return,
         Command::Shim(args) => {
             users.shim(args);

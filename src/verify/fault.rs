@@ -1,0 +1,102 @@
+//! What is wrong with an output, and where.
+
+use crate::error::Error;
+use crate::index::FuncIdx;
+use std::fmt;
+use wasmparser::Operator;
+
+/// Where something is wrong: offsets in bytes from the start of either file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    pub original: Option<usize>,
+    pub output: Option<usize>,
+}
+
+impl Place {
+    pub fn of_original(offset: usize) -> Place {
+        Place { original: Some(offset), output: None }
+    }
+
+    pub fn of_output(offset: usize) -> Place {
+        Place { original: None, output: Some(offset) }
+    }
+}
+
+/// An obligation that the output fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    what: String,
+    func: Option<FuncIdx>,
+    place: Place,
+    is_gap: bool,
+}
+
+/// The name of an operator, as the parser has it.
+pub(super) fn operator_name(operator: &Operator<'_>) -> String {
+    let shown = format!("{operator:?}");
+    shown.split([' ', '{', '(']).next().unwrap_or_default().to_owned()
+}
+
+impl Fault {
+    pub fn new(what: impl Into<String>) -> Fault {
+        Fault { what: what.into(), func: None, place: Place::default(), is_gap: false }
+    }
+
+    /// For an operator that is not understood.
+    pub fn unknown(operator: &Operator<'_>) -> Fault {
+        Fault::new(format!("the instruction {} is not understood", operator_name(operator)))
+    }
+
+    /// For what is not checked: not a fault of the output, but nothing is known of it.
+    pub fn not_covered(what: &str) -> Fault {
+        Fault { is_gap: true, ..Fault::new(what) }
+    }
+
+    /// What isn't checked, if that is all that is wrong.
+    pub fn gap(&self) -> Option<&str> {
+        self.is_gap.then_some(&self.what)
+    }
+
+    /// With a place, unless it has one.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Fault {
+        self.place.original = self.place.original.or(place.original);
+        self.place.output = self.place.output.or(place.output);
+        self
+    }
+
+    /// What does not hold is a mistake of this tool, unless someone else wrote the output: then the caller says so.
+    pub fn error(&self) -> Error {
+        Error::Internal(self.to_string())
+    }
+
+    /// In this function.
+    #[must_use]
+    pub fn in_func(self, func: FuncIdx) -> Fault {
+        Fault { func: Some(func), ..self }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(func) = self.func {
+            write!(f, "function {func}: ")?;
+        }
+        f.write_str(&self.what)?;
+        match (self.place.original, self.place.output) {
+            (Some(original), Some(output)) => {
+                write!(f, ", at {original:#x} of the original and {output:#x} of the output")
+            }
+            (Some(original), None) => write!(f, ", at {original:#x} of the original"),
+            (None, Some(output)) => write!(f, ", at {output:#x} of the output"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// A body that was validated and yet can't be read.
+impl From<Error> for Fault {
+    fn from(error: Error) -> Fault {
+        Fault::new(error.to_string())
+    }
+}

@@ -1,0 +1,343 @@
+//! Names for the values that an activation holds: two places hold the same value if they hold the same name.
+//!
+//! An operator that only computes has a *term* for its result, the operator with the names of its operands, and equal terms have one
+//! name: so what a rewind computes again is known to be what the original had computed. What anything else gives is *opaque*, with a
+//! name of its own each time. Constants are folded, so that tests of the rewriter's own are decided.
+//!
+//! A name means something only within one state of a function: where states join, what differs is named anew (`join`).
+//!
+//! Assumed: an operator on floats gives the same NaN for the same operands.
+
+use crate::work;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use wasmparser::{Operator, ValType};
+
+/// A name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Value(u32);
+
+impl Value {
+    /// What must not be looked at.
+    pub const UNDEFINED: Value = Value(0);
+    /// The state, which is not that of a running program.
+    pub const NOT_NORMAL: Value = Value(1);
+    /// What `seal` says: whether the frame is in the reserve.
+    pub const SEALED: Value = Value(2);
+    /// What `probe` says: whether there is no room.
+    pub const PROBED: Value = Value(3);
+
+    pub fn position(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What is known of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Term {
+    /// Nothing.
+    Opaque,
+    /// One of the constants of [`Value`].
+    Special,
+    /// A number or vector, by its bits.
+    Const(ValType, u128),
+    /// The address of a frame's cell at this offset.
+    Cursor(u64),
+    /// What an operator gives that only computes: its code, and what tells it from others of the same code.
+    Computed { code: u16, immediate: u32, operands: [Value; 3] },
+}
+
+/// How deep terms are that joins look into.
+const MOST_DEPTH: u8 = 32;
+
+/// A hash that is quick for small keys.
+#[derive(Default)]
+pub(super) struct QuickHasher(u64);
+
+impl Hasher for QuickHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u8(&mut self, number: u8) {
+        self.write_u64(number.into());
+    }
+
+    fn write_u16(&mut self, number: u16) {
+        self.write_u64(number.into());
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(number.into());
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+}
+
+pub(super) type QuickMap<K, V> = HashMap<K, V, BuildHasherDefault<QuickHasher>>;
+
+/// All values of a function, as they were named so far.
+#[derive(Default)]
+pub(super) struct Values {
+    terms: Vec<Term>,
+    depths: Vec<u8>,
+    /// The references that are not null, by how they were made.
+    not_null: QuickMap<Value, ()>,
+    known: QuickMap<Term, Value>,
+}
+
+impl Values {
+    pub fn new() -> Values {
+        Values { terms: vec![Term::Special; 4], depths: vec![0; 4], ..Values::default() }
+    }
+
+    pub fn term(&self, value: Value) -> Term {
+        self.terms[value.position()]
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.terms.len()
+    }
+
+    /// A value that is like no other.
+    pub fn opaque(&mut self) -> Value {
+        self.push(Term::Opaque, 0)
+    }
+
+    /// A value of a type.
+    pub fn opaque_of(&mut self, ty: ValType) -> Value {
+        let value = self.opaque();
+        if matches!(ty, ValType::Ref(ty) if !ty.is_nullable()) {
+            self.not_null.insert(value, ());
+        }
+        value
+    }
+
+    /// Whether a value is a reference that is not null. What narrows a type gives a value of its own, so that this holds wherever it
+    /// is held.
+    pub fn is_not_null(&self, value: Value) -> bool {
+        let names_function = matches!(self.term(value), Term::Computed { code: REF_FUNC, .. });
+        names_function || self.not_null.contains_key(&value)
+    }
+
+    fn push(&mut self, term: Term, depth: u8) -> Value {
+        work::count(1);
+        self.terms.push(term);
+        self.depths.push(depth);
+        Value(self.terms.len() as u32 - 1)
+    }
+
+    fn named(&mut self, term: Term, depth: u8) -> Value {
+        if let Some(value) = self.known.get(&term) {
+            return *value;
+        }
+        let value = self.push(term, depth);
+        self.known.insert(term, value);
+        value
+    }
+
+    pub fn constant(&mut self, ty: ValType, bits: u128) -> Value {
+        self.named(Term::Const(ty, bits), 0)
+    }
+
+    pub fn i32(&mut self, number: i32) -> Value {
+        self.constant(ValType::I32, u128::from(number as u32))
+    }
+
+    pub fn cursor(&mut self, offset: u64) -> Value {
+        self.named(Term::Cursor(offset), 0)
+    }
+
+    /// Null, whatever its type: no two nulls can be told apart.
+    pub fn null(&mut self) -> Value {
+        self.named(Term::Const(ValType::FUNCREF, 0), 0)
+    }
+
+    /// What a local holds that was declared and never set.
+    pub fn zero(&mut self, ty: ValType) -> Value {
+        match ty {
+            ValType::Ref(_) => self.null(),
+            ty => self.constant(ty, 0),
+        }
+    }
+
+    /// What a global holds that never changes.
+    pub fn global(&mut self, global: u32) -> Value {
+        self.computed(GLOBAL_GET, global, &[])
+    }
+
+    /// An exception with this tag that carries these values.
+    pub fn exception(&mut self, tag: u32, payload: &[Value]) -> Value {
+        let empty = self.computed(EXCEPTION, tag, &[]);
+        payload
+            .iter()
+            .fold(empty, |carries, value| self.computed(EXCEPTION, tag, &[carries, *value]))
+    }
+
+    /// The number that a value is known to be, as an unsigned one.
+    pub fn number(&self, value: Value) -> Option<u64> {
+        match self.term(value) {
+            Term::Const(ValType::I32 | ValType::I64, bits) => Some(bits as u64),
+            _ => None,
+        }
+    }
+
+    /// The number that an i32 is known to be.
+    pub fn i32_of(&self, value: Value) -> Option<u32> {
+        match self.term(value) {
+            Term::Const(ValType::I32, bits) => Some(bits as u32),
+            _ => None,
+        }
+    }
+
+    /// Whether a condition is known to hold.
+    pub fn truth(&self, value: Value) -> Option<bool> {
+        match value {
+            Value::NOT_NORMAL => Some(true),
+            value => self.i32_of(value).map(|number| number != 0),
+        }
+    }
+
+    /// The condition that is true whenever this one is, or whenever it is not; and which of the two.
+    pub fn condition(&self, mut value: Value) -> (Value, bool) {
+        let mut holds = true;
+        while let Term::Computed { code: I32_EQZ, operands, .. } = self.term(value) {
+            (value, holds) = (operands[0], !holds);
+        }
+        (value, holds)
+    }
+
+    /// What an operator gives that only computes.
+    pub fn computed(&mut self, code: u16, immediate: u32, operands: &[Value]) -> Value {
+        if operands.contains(&Value::UNDEFINED) {
+            return Value::UNDEFINED;
+        }
+        if let Some(folded) = self.fold(code, operands) {
+            return folded;
+        }
+        let mut all = [Value::UNDEFINED; 3];
+        all[..operands.len()].copy_from_slice(operands);
+        let deepest = operands.iter().map(|operand| self.depths[operand.position()]).max();
+        let depth = deepest.unwrap_or(0).saturating_add(1);
+        self.named(Term::Computed { code, immediate, operands: all }, depth)
+    }
+
+    /// Whether joins look into a term.
+    pub fn is_shallow(&self, value: Value) -> bool {
+        self.depths[value.position()] <= MOST_DEPTH
+    }
+
+    /// Those operators that tests of the rewriter's own are made of.
+    fn fold(&mut self, code: u16, operands: &[Value]) -> Option<Value> {
+        match (code, operands) {
+            (I32_EQZ, [Value::NOT_NORMAL]) => Some(self.i32(0)),
+            (I32_EQZ, [value]) => {
+                let number = self.i32_of(*value)?;
+                Some(self.i32(i32::from(number == 0)))
+            }
+            (I32_ADD | I64_ADD, [left, right]) if matches!(self.term(*left), Term::Cursor(_)) => {
+                let Term::Cursor(offset) = self.term(*left) else { return None };
+                let bytes = self.number(*right)?;
+                Some(self.cursor(offset.checked_add(bytes)?))
+            }
+            (_, [left, right]) => {
+                let (left, right) = (self.i32_of(*left)?, self.i32_of(*right)?);
+                let number = match code {
+                    I32_ADD => left.wrapping_add(right),
+                    I32_SUB => left.wrapping_sub(right),
+                    I32_OR => left | right,
+                    I32_LT_U => u32::from(left < right),
+                    I32_GE_U => u32::from(left >= right),
+                    _ => return None,
+                };
+                Some(self.i32(number as i32))
+            }
+            _ => None,
+        }
+    }
+}
+
+const I32_EQZ: u16 = 0x45;
+const I32_LT_U: u16 = 0x49;
+const I32_GE_U: u16 = 0x4f;
+const I32_ADD: u16 = 0x6a;
+const I32_SUB: u16 = 0x6b;
+const I32_OR: u16 = 0x72;
+const I64_ADD: u16 = 0x7c;
+/// `select`, with or without a type.
+pub(super) const SELECT: u16 = 0x1b;
+/// An exception, with its tag as immediate: one that carries nothing, or one more value than another. Two are one that carry the
+/// same.
+const EXCEPTION: u16 = 0xffff;
+const REF_FUNC: u16 = 0xd2;
+const GLOBAL_GET: u16 = 0x23;
+const REF_IS_NULL: u16 = 0xd1;
+
+/// An operator that gives the same whenever it runs.
+pub(super) enum Maker {
+    /// A constant.
+    Const(ValType, u128),
+    Null,
+    /// Anything else, as [`Term::Computed`] has it, and how many operands it takes.
+    Computes {
+        code: u16,
+        immediate: u32,
+        operands: usize,
+    },
+}
+
+/// What an operator makes that can't trap, has no effect, and depends on its operands alone.
+/// What isn't listed is none of these.
+pub(super) fn maker(operator: &Operator<'_>, encoded: &[u8]) -> Option<Maker> {
+    let computes = |code, immediate, operands| Some(Maker::Computes { code, immediate, operands });
+    match *operator {
+        Operator::I32Const { value } => Some(Maker::Const(ValType::I32, u128::from(value as u32))),
+        Operator::I64Const { value } => Some(Maker::Const(ValType::I64, u128::from(value as u64))),
+        Operator::F32Const { value } => Some(Maker::Const(ValType::F32, value.bits().into())),
+        Operator::F64Const { value } => Some(Maker::Const(ValType::F64, value.bits().into())),
+        Operator::V128Const { value } => Some(Maker::Const(ValType::V128, value.i128() as u128)),
+        Operator::RefNull { .. } => Some(Maker::Null),
+        Operator::RefFunc { function_index } => computes(REF_FUNC, function_index, 0),
+        Operator::RefIsNull => computes(REF_IS_NULL, 0, 1),
+        _ => {
+            let (code, operands) = arithmetic(encoded)?;
+            computes(code, 0, operands)
+        }
+    }
+}
+
+/// The code of an operator that computes a number from numbers and never traps, and how many it takes: by the binary format's
+/// table of instructions.
+fn arithmetic(encoded: &[u8]) -> Option<(u16, usize)> {
+    let code = *encoded.first()?;
+    let operands = match code {
+        // Tests, and what counts bits.
+        0x45 | 0x50 | 0x67..=0x69 | 0x79..=0x7b => 1,
+        0x46..=0x4f | 0x51..=0x66 => 2,
+        // Integers, but for division.
+        0x6a..=0x6c | 0x71..=0x78 | 0x7c..=0x7e | 0x83..=0x8a => 2,
+        // Floats.
+        0x8b..=0x91 | 0x99..=0x9f => 1,
+        0x92..=0x98 | 0xa0..=0xa6 => 2,
+        // Conversions, but for those that trap.
+        0xa7 | 0xac | 0xad | 0xb2..=0xc4 => 1,
+        // Those that saturate instead.
+        0xfc => {
+            let sub = encoded.get(1).filter(|sub| **sub <= 7)?;
+            return Some((0xfc00 | u16::from(*sub), 1));
+        }
+        _ => return None,
+    };
+    Some((code.into(), operands))
+}
