@@ -235,7 +235,7 @@ impl Activation {
                     self.stack.push(value);
                 }
                 operator => {
-                    let encoded = &code.module.bytes[located.range()];
+                    let encoded = &code.body.bytes[located.range()];
                     let Some(maker) = maker(operator, encoded) else {
                         return Ok(Stop::Operator);
                     };

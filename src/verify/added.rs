@@ -1,23 +1,29 @@
 //! What is appended must be harmless by itself: nothing of it runs or can be seen but by the protocol's own exports.
 //!
-//! - An export has a name of the protocol, and is of something that was appended.
-//! - A global holds 0, a table null; a segment only declares functions.
+//! - An export has a name of the protocol, and is of something that was appended. Where resume functions are in a module of their own,
+//!   that imports from this one what they need, by names that say what it is.
+//! - A global holds 0, a table null; a segment only declares functions, or fills the table for resume functions with functions that trap.
 
 use super::fault::{Fault, Place};
 use crate::abi::{Abi, Operation, SHARED_GLOBALS};
-use crate::index::IndexType;
+use crate::index::{FuncIdx, IndexType};
 use crate::read::Module;
 use crate::work;
-use wasmparser::{ElementKind, Export, ExternalKind, Operator};
+use wasmparser::{Element, ElementItems, ElementKind, Export, ExternalKind, Operator};
 
 /// Checks what `output` has more than `module`.
 ///
 /// # Errors
 /// The first item that may do harm.
 pub(super) fn check(module: &Module<'_>, output: &Module<'_>, abi: Abi) -> Result<(), Fault> {
+    let pairs = output.exports.iter().any(|export| is_resume_table(abi, export));
     for export in output.exports.iter().skip(module.exports.len()) {
         work::count(1);
-        if !is_of_protocol(abi, export) {
+        let is_shared = pairs && export.name == abi.for_resume_module(export.kind, export.index);
+        if is_shared {
+            continue;
+        }
+        if !is_of_protocol(abi, export) && !is_resume_table(abi, export) {
             return Err(Fault::new(format!("an export `{}` was added", export.name)));
         }
         if (export.index as usize) < count(module, export.kind) {
@@ -49,12 +55,41 @@ pub(super) fn check(module: &Module<'_>, output: &Module<'_>, abi: Abi) -> Resul
         }
     }
     for element in output.elements.iter().skip(module.elements.len()) {
-        if !matches!(element.kind, ElementKind::Declared) {
+        let traps = pairs && fills_with_traps(module, output, abi, element);
+        if !matches!(element.kind, ElementKind::Declared) && !traps {
             return Err(Fault::new("an element segment was added")
                 .at(Place::of_output(element.range.start as usize)));
         }
     }
     Ok(())
+}
+
+fn is_resume_table(abi: Abi, export: &Export<'_>) -> bool {
+    export.kind == ExternalKind::Table && export.name.starts_with(&abi.resume_table(""))
+}
+
+/// Whether a segment puts functions that trap into the table that a resume module fills.
+fn fills_with_traps(
+    module: &Module<'_>,
+    output: &Module<'_>,
+    abi: Abi,
+    element: &Element<'_>,
+) -> bool {
+    let ElementKind::Active { table_index, offset_expr } = &element.kind else { return false };
+    let ElementItems::Functions(items) = &element.items else { return false };
+    let table = table_index.unwrap_or(0);
+    let mut exports = output.exports.iter();
+    let is_table = exports.any(|export| is_resume_table(abi, export) && export.index == table);
+    let starts_at_0 =
+        matches!(offset_expr.get_operators_reader().read(), Ok(Operator::I32Const { value: 0 }));
+    let traps = |func: u32| {
+        let operators = output.operators(FuncIdx(func)).ok();
+        let operators = operators.into_iter().flatten();
+        let operators: Vec<_> = operators.map_while(|op| Some(op.ok()?.operator)).take(3).collect();
+        func as usize >= module.funcs.len() && operators == [Operator::Unreachable, Operator::End]
+    };
+    let mut items = items.clone().into_iter();
+    is_table && starts_at_0 && items.all(|item| item.is_ok_and(traps))
 }
 
 /// How many things of a kind a module has.

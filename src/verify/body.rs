@@ -51,6 +51,10 @@ impl Label {
 
 /// A body.
 pub(super) struct Body<'a> {
+    /// The file that it is in.
+    pub bytes: &'a [u8],
+    /// Whether that is a resume module.
+    pub is_elsewhere: bool,
     pub operators: Vec<Located<'a>>,
     pub labels: Vec<Label>,
     /// For each operator that opens, divides or ends a construct its label; for a branch the one it goes to; for a `br_table` its
@@ -92,15 +96,34 @@ pub(super) enum HandlerStart {
 
 impl<'a> Body<'a> {
     pub fn read(module: &Module<'a>, func: FuncIdx) -> Result<Body<'a>, Fault> {
-        let ty = module.func_type(func);
+        let operators: Vec<_> = module.operators(func)?.collect::<Result<_, _>>()?;
+        Body::new(module, (module, func), operators)
+    }
+
+    /// A body of another module, whose operators were put in this one's numbers.
+    pub fn of_other(
+        module: &Module<'a>,
+        other: (&Module<'a>, FuncIdx),
+        operators: Vec<Located<'a>>,
+    ) -> Result<Body<'a>, Fault> {
+        Ok(Body { is_elsewhere: true, ..Body::new(module, other, operators)? })
+    }
+
+    fn new(
+        module: &Module<'a>,
+        (file, func): (&Module<'a>, FuncIdx),
+        operators: Vec<Located<'a>>,
+    ) -> Result<Body<'a>, Fault> {
+        let ty = file.func_type(func);
         let mut locals = ty.params().to_vec();
-        for (count, ty) in module.declared_locals(func)? {
+        for (count, ty) in file.declared_locals(func)? {
             work::count(count as usize);
             locals.extend(std::iter::repeat_n(ty, count as usize));
         }
         let results = ty.results().len();
-        let operators: Vec<_> = module.operators(func)?.collect::<Result<_, _>>()?;
         let mut body = Body {
+            bytes: file.bytes,
+            is_elsewhere: false,
             of_operator: vec![0; operators.len()],
             operators,
             labels: Vec::new(),
@@ -364,6 +387,10 @@ impl Walk<'_, '_, '_> {
                 self.body.named.entry(label).or_insert(next);
                 self.body.of_operator[at as usize] = label;
                 self.die();
+            }
+            // A function of a resume module calls itself.
+            O::Call { function_index } if *function_index as usize >= self.module.funcs.len() => {
+                self.height += self.body.results as u32;
             }
             other if self.is_live => {
                 let arity = other.operator_arity(&Arity(self.module));

@@ -53,7 +53,8 @@ pub(super) fn check(module: &Module<'_>, output: &Module<'_>) -> Result<(), Faul
 }
 
 fn places(section: &Section<'_>, copy: &Section<'_>) -> Place {
-    Place { original: Some(section.range.start), output: Some(copy.range.start) }
+    let (original, output) = (Some(section.range.start), Some(copy.range.start));
+    Place { original, output, ..Place::default() }
 }
 
 /// The custom sections, each with the id of the last section before it that is known to the original; 0 for none.

@@ -10,15 +10,17 @@ use wasmparser::Operator;
 pub(super) struct Place {
     pub original: Option<usize>,
     pub output: Option<usize>,
+    /// Whether that is in the resume module.
+    pub is_elsewhere: bool,
 }
 
 impl Place {
     pub fn of_original(offset: usize) -> Place {
-        Place { original: Some(offset), output: None }
+        Place { original: Some(offset), ..Place::default() }
     }
 
     pub fn of_output(offset: usize) -> Place {
-        Place { original: None, output: Some(offset) }
+        Place { output: Some(offset), ..Place::default() }
     }
 }
 
@@ -61,7 +63,10 @@ impl Fault {
     #[must_use]
     pub fn at(mut self, place: Place) -> Fault {
         self.place.original = self.place.original.or(place.original);
-        self.place.output = self.place.output.or(place.output);
+        if self.place.output.is_none() {
+            self.place.is_elsewhere = place.is_elsewhere;
+            self.place.output = place.output;
+        }
         self
     }
 
@@ -83,12 +88,13 @@ impl fmt::Display for Fault {
             write!(f, "function {func}: ")?;
         }
         f.write_str(&self.what)?;
+        let file = if self.place.is_elsewhere { "resume module" } else { "output" };
         match (self.place.original, self.place.output) {
             (Some(original), Some(output)) => {
-                write!(f, ", at {original:#x} of the original and {output:#x} of the output")
+                write!(f, ", at {original:#x} of the original and {output:#x} of the {file}")
             }
             (Some(original), None) => write!(f, ", at {original:#x} of the original"),
-            (None, Some(output)) => write!(f, ", at {output:#x} of the output"),
+            (None, Some(output)) => write!(f, ", at {output:#x} of the {file}"),
             (None, None) => Ok(()),
         }
     }

@@ -31,6 +31,7 @@ mod customs;
 mod fault;
 mod frame;
 mod guards;
+mod pair;
 mod resume_module;
 mod rewind;
 mod runtime;
@@ -48,6 +49,7 @@ use crate::index::FuncIdx;
 use crate::read::Module;
 use crate::work;
 use fault::{Fault, Place};
+use pair::Pair;
 use rayon::prelude::*;
 use runtime::Runtime;
 use simulate::{Checked, Modules};
@@ -91,7 +93,8 @@ pub fn verify(
 ) -> Result<Verified> {
     let output = Module::read(wasm)
         .map_err(|error| Error::Internal(format!("the output is refused: {error}")))?;
-    resume_module.map_or(Ok(()), |resumes| resume_module::check(&output, resumes))?;
+    let resumes = resume_module.map(|resumes| resume_module::check(&output, resumes));
+    let resumes = resumes.transpose()?;
     if !analysis.may_unwind() {
         let same = module.bytes == wasm;
         let copied = module.funcs.len() - module.imported_funcs;
@@ -103,7 +106,8 @@ pub fn verify(
     verified.added = added.iter().map(|added| (added.section, added.items)).collect();
     functions(module, analysis, abi, &output, &mut verified)?;
     if extent == Extent::Functions {
-        rewritten(module, analysis, abi, &output, &mut verified).map_err(|fault| fault.error())?;
+        let checked = rewritten(module, analysis, abi, (&output, resumes), &mut verified);
+        checked.map_err(|fault| fault.error())?;
     }
     Ok(verified)
 }
@@ -149,11 +153,11 @@ fn functions(
 }
 
 /// The functions in which something may unwind.
-fn rewritten(
-    module: &Module<'_>,
+fn rewritten<'a>(
+    module: &Module<'a>,
     analysis: &Analysis,
     abi: Abi,
-    output: &Module<'_>,
+    (output, resumes): (&Module<'a>, Option<Module<'a>>),
     verified: &mut Verified,
 ) -> result::Result<(), Fault> {
     let funcs = module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty());
@@ -164,7 +168,8 @@ fn rewritten(
         return Ok(());
     }
     let runtime = Runtime::find(module, output, abi)?;
-    let modules = Modules { original: module, output, runtime: &runtime };
+    let pair = resumes.map(|resumes| Pair::find(output, resumes)).transpose()?;
+    let modules = Modules { original: module, output, runtime: &runtime, pair: pair.as_ref() };
     let check = |func: &FuncIdx| {
         let checked = simulate::check(&modules, *func, &analysis.sites[*func]);
         (*func, checked)
@@ -208,7 +213,8 @@ fn same_body(
     }
     let at = old.iter().zip(new).position(|(old, new)| old != new);
     let at = at.unwrap_or(old.len().min(new.len()));
-    let place = Place { original: Some(before + at), output: Some(after + at) };
+    let (original, output) = (Some(before + at), Some(after + at));
+    let place = Place { original, output, ..Place::default() };
     Err(Fault::new("no call in it may unwind, yet it changed").in_func(func).at(place))
 }
 

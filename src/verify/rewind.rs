@@ -8,7 +8,7 @@
 
 use super::activation::{Activation, Mode, Stop};
 use super::body::{Body, Handler, arity};
-use super::fault::{Fault, Place};
+use super::fault::Fault;
 use super::frame::{Cell, Frame};
 use super::runtime::Helper;
 use super::simulate::{Simulation, Which};
@@ -37,20 +37,29 @@ impl Simulation<'_, '_> {
         let mut copy = Activation::enter(&self.own, &mut values, |_, _| Value::UNDEFINED);
         self.values = values;
         self.run_copy(Which::Own, &mut copy, Mode::Rewinding)?;
-        let Operator::Call { function_index } = *self.own.operator(copy.at) else {
-            return Ok(());
+        let operator = self.own.operator(copy.at).clone();
+        let func = match operator {
+            Operator::Call { .. } => self.called(&operator, &mut copy)?,
+            // Calls of the original come behind the frame.
+            Operator::CallIndirect { table_index, .. } if self.is_new_table(table_index) => {
+                self.called(&operator, &mut copy)?
+            }
+            _ => return Ok(()),
         };
-        let func = FuncIdx(function_index);
         let output = self.modules.output;
         let is_new = func.0 as usize >= self.modules.original.funcs.len();
         if !is_new || self.modules.runtime.helpers.contains_key(&func) {
             return Ok(());
         }
-        let (ty, own) = (output.func_type(func), output.func_type(self.func));
-        if !ty.params().is_empty() || ty.results() != own.results() {
+        let body = match self.modules.pair.map(|pair| pair.body(output, func)) {
+            Some(Ok(Some(body))) => body,
+            Some(Err(fault)) => return Err(fault),
+            _ => Body::read(output, func)?,
+        };
+        if body.params > 0 || body.results != self.own.results {
             return Err(self.calls(func, "while it is rewound"));
         }
-        let results: Vec<_> = ty.results().iter().map(|_| self.values.opaque()).collect();
+        let results: Vec<_> = (0..body.results).map(|_| self.values.opaque()).collect();
         copy.stack.extend(&results);
         copy.at += 1;
         self.run_copy(Which::Own, &mut copy, Mode::Any)?;
@@ -58,8 +67,12 @@ impl Simulation<'_, '_> {
         if !returns || !copy.stack.ends_with(&results) {
             return Err(Fault::new("what its resume function gives is not returned"));
         }
-        self.resume = Some((func, Body::read(output, func)?));
+        self.resume = Some((func, body));
         Ok(())
+    }
+
+    fn is_new_table(&self, table: u32) -> bool {
+        table as usize >= self.modules.original.tables.len()
     }
 
     /// Follows a rewind from the call of the function on, to the site that its frame is of.
@@ -81,8 +94,7 @@ impl Simulation<'_, '_> {
     ) -> Result<(), Fault> {
         let mut taken = Taken { frame, cursor: None };
         let arrived = self.follow_rewind(which, &mut copy, &mut taken, frozen);
-        let output = Some(self.body(which).offset(copy.at));
-        let place = Place { original: Some(self.original.offset(frozen.0.at)), output };
+        let place = self.place_of(which, frozen.0.at, copy.at);
         arrived.map_err(|fault| fault.at(place))?;
         if taken.frame.is_some() && taken.cursor.is_none() {
             return Err(Fault::new("the frame is not taken").at(place));

@@ -147,8 +147,11 @@ fn same(
         Some(item) => format!("item {item} of the {} section changed", name(id)),
         None => format!("the {} section changed", name(id)),
     };
-    Err(Fault::new(what)
-        .at(Place { original: Some(before.start + at), output: Some(after.start + at) }))
+    Err(Fault::new(what).at(Place {
+        original: Some(before.start + at),
+        output: Some(after.start + at),
+        is_elsewhere: false,
+    }))
 }
 
 /// Which item of a section of the original is at an offset.

@@ -25,6 +25,7 @@
 use super::activation::{Activation, Code, Mode, Stop};
 use super::body::Body;
 use super::fault::{Fault, Place};
+use super::pair::Pair;
 use super::runtime::Runtime;
 use super::state::State;
 use super::values::Values;
@@ -42,6 +43,8 @@ pub(super) struct Modules<'c, 'a> {
     pub original: &'c Module<'a>,
     pub output: &'c Module<'a>,
     pub runtime: &'c Runtime,
+    /// The resume module, if there is one.
+    pub pair: Option<&'c Pair<'a>>,
 }
 
 /// What is known of a function that was checked.
@@ -206,8 +209,20 @@ impl<'c, 'a> Simulation<'c, 'a> {
 
     /// Where both are.
     pub fn place(&self, which: Which, state: &State) -> Place {
-        let original = self.original.offset(state.original.at);
-        Place { original: Some(original), output: Some(self.body(which).offset(state.copy.at)) }
+        self.place_of(which, state.original.at, state.copy.at)
+    }
+
+    /// The positions of both.
+    pub fn place_of(&self, which: Which, original: u32, copy: u32) -> Place {
+        let original = Some(self.original.offset(original));
+        Place { original, ..self.place_in(which, copy) }
+    }
+
+    /// A position of a rewritten body.
+    pub fn place_in(&self, which: Which, copy: u32) -> Place {
+        let body = self.body(which);
+        let is_elsewhere = body.is_elsewhere;
+        Place { original: None, output: Some(body.offset(copy)), is_elsewhere }
     }
 
     /// The site at a position of the original.

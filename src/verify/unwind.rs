@@ -5,7 +5,7 @@
 //! or from here.
 
 use super::activation::{Activation, Mode, Stop};
-use super::fault::{Fault, Place};
+use super::fault::Fault;
 use super::frame::{Cell, Frame, Seal};
 use super::runtime::Helper;
 use super::simulate::{Simulation, Which};
@@ -16,6 +16,9 @@ use crate::analyze::Target;
 use crate::index::{FuncIdx, GlobalIdx};
 use crate::read::Arity;
 use wasmparser::{ModuleArity, Operator, ValType};
+
+/// Where the resume module was not given.
+const ELSEWHERE: &str = "a resume function in another module";
 
 /// The original, which stands still before a call; and what it did just before.
 pub(super) type Frozen = (Activation, Vec<Performed>);
@@ -77,7 +80,7 @@ impl Simulation<'_, '_> {
         let mut ways = vec![way];
         while let Some(mut way) = ways.pop() {
             let done = self.follow_unwind(which, &mut way, &mut ways);
-            let place = Place::of_output(self.body(which).offset(way.activation.at));
+            let place = self.place_in(which, way.activation.at);
             if done.map_err(|fault| fault.at(place))? {
                 self.rewind(&way.frame, &way.frozen)?;
             }
@@ -111,8 +114,9 @@ impl Simulation<'_, '_> {
                     self.find_out(which, way, ways)?;
                     return Ok(false);
                 }
-                Operator::Call { function_index } => {
-                    self.call_unwinding(way, FuncIdx(function_index))?;
+                Operator::Call { .. } | Operator::CallIndirect { .. } => {
+                    let func = self.called(&operator, &mut way.activation)?;
+                    self.call_unwinding(way, func)?;
                     way.activation.at += 1;
                     if way.is_undone {
                         self.returns_as_given(which, way)?;
@@ -206,10 +210,9 @@ impl Simulation<'_, '_> {
             if func != self.func && Some(func) != resume {
                 return Err(Fault::new("something else is called than what takes the frame"));
             }
-            let ty = self.modules.output.func_type(func);
-            activation.pop_many(ty.params().len())?;
-            let results = ty.results().len();
-            activation.stack.extend((0..results).map(|_| self.values.opaque()));
+            let params = if func == self.func { self.original.params } else { 0 };
+            activation.pop_many(params)?;
+            activation.stack.extend((0..self.original.results).map(|_| self.values.opaque()));
             return Ok(());
         }
         let helper = runtime.helpers.get(&func);
@@ -329,14 +332,35 @@ impl Simulation<'_, '_> {
         number.ok_or_else(|| Fault::new("a helper is called with a number that is not known"))
     }
 
+    /// What a call of the rewriter's own calls: a function by its index, or one of the resume module through its slot, which is taken.
+    pub fn called(
+        &self,
+        operator: &Operator<'_>,
+        activation: &mut Activation,
+    ) -> Result<FuncIdx, Fault> {
+        let (table, ty) = match *operator {
+            Operator::Call { function_index } => return Ok(FuncIdx(function_index)),
+            Operator::CallIndirect { type_index, table_index } => (table_index, type_index),
+            _ => return Err(self.does(operator, "where a function is called")),
+        };
+        let slot = self.known_number(activation.pop()?)?;
+        let Some(pair) = self.modules.pair else {
+            return Err(Fault::not_covered(ELSEWHERE));
+        };
+        let func = pair.called(table, slot).filter(|func| pair.type_of(*func) == Some(ty));
+        func.ok_or_else(|| Fault::new("a call through a table reaches no resume function"))
+    }
+
     /// The fault of calling what has no business there.
     pub fn calls(&self, func: FuncIdx, when: &str) -> Fault {
         let output = self.modules.output;
-        let ty = output.func_type(func);
-        let mut types = ty.params().iter().chain(ty.results());
         let is_new = func.0 as usize >= self.modules.original.funcs.len();
-        if is_new && types.any(|ty| matches!(ty, ValType::Ref(_))) {
-            return Fault::not_covered("references that are saved");
+        if is_new && (func.0 as usize) < output.funcs.len() {
+            let ty = output.func_type(func);
+            let mut types = ty.params().iter().chain(ty.results());
+            if types.any(|ty| matches!(ty, ValType::Ref(_))) {
+                return Fault::not_covered("references that are saved");
+            }
         }
         Fault::new(format!("it calls function {func} {when}"))
     }
