@@ -227,7 +227,9 @@ impl Activation {
                 }
                 Operator::Select | Operator::TypedSelect { .. } => {
                     let picked = self.pop_many(3)?;
-                    let value = match values.truth(picked[2]) {
+                    // What the program selects is named in one way, whatever is known of it.
+                    let known = values.truth(picked[2]).filter(|_| code.mode != Mode::Normal);
+                    let value = match known {
                         Some(true) => picked[0],
                         Some(false) => picked[1],
                         None => values.computed(SELECT, 0, &picked),

@@ -31,6 +31,8 @@ pub(super) struct Fault {
     func: Option<FuncIdx>,
     place: Place,
     is_gap: bool,
+    /// What is said behind the places.
+    more: String,
 }
 
 /// The name of an operator, as the parser has it.
@@ -41,7 +43,13 @@ pub(super) fn operator_name(operator: &Operator<'_>) -> String {
 
 impl Fault {
     pub fn new(what: impl Into<String>) -> Fault {
-        Fault { what: what.into(), func: None, place: Place::default(), is_gap: false }
+        Fault {
+            what: what.into(),
+            func: None,
+            place: Place::default(),
+            is_gap: false,
+            more: String::new(),
+        }
     }
 
     /// For an operator that is not understood.
@@ -75,6 +83,22 @@ impl Fault {
         Error::Internal(self.to_string())
     }
 
+    /// Where it is.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// The function that it is in.
+    pub fn func(&self) -> Option<FuncIdx> {
+        self.func
+    }
+
+    /// With more to say.
+    #[must_use]
+    pub fn with(self, more: &str) -> Fault {
+        Fault { more: more.trim_end().to_owned(), ..self }
+    }
+
     /// In this function.
     #[must_use]
     pub fn in_func(self, func: FuncIdx) -> Fault {
@@ -91,12 +115,13 @@ impl fmt::Display for Fault {
         let file = if self.place.is_elsewhere { "resume module" } else { "output" };
         match (self.place.original, self.place.output) {
             (Some(original), Some(output)) => {
-                write!(f, ", at {original:#x} of the original and {output:#x} of the {file}")
+                write!(f, ", at {original:#x} of the original and {output:#x} of the {file}")?;
             }
-            (Some(original), None) => write!(f, ", at {original:#x} of the original"),
-            (None, Some(output)) => write!(f, ", at {output:#x} of the {file}"),
-            (None, None) => Ok(()),
+            (Some(original), None) => write!(f, ", at {original:#x} of the original")?,
+            (None, Some(output)) => write!(f, ", at {output:#x} of the {file}")?,
+            (None, None) => {}
         }
+        f.write_str(&self.more)
     }
 }
 

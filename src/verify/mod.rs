@@ -39,6 +39,7 @@ mod sections;
 mod simulate;
 mod state;
 mod step;
+mod streams;
 mod unwind;
 mod values;
 
@@ -175,18 +176,51 @@ fn rewritten<'a>(
         (*func, checked)
     };
     let checked: Vec<_> = funcs.par_iter().map(check).collect();
-    let mut proved = Vec::new();
+    let (mut proved, mut faults) = (Vec::new(), Vec::new());
     for (func, checked) in checked {
         match checked {
             Ok(checked) => proved.push((func, checked)),
             Err(fault) => match fault.gap() {
                 Some(gap) => verified.unchecked.push((func, gap.to_owned())),
-                None => return Err(fault.in_func(func)),
+                None => faults.push(fault.in_func(func)),
             },
         }
     }
+    if let Some(first) = faults.first().cloned() {
+        let resumes = pair.as_ref().map(Pair::module);
+        return Err(shown(first, &faults[1..], module, output, resumes));
+    }
     verified.proved = proved.len();
     belong_to_one(&proved)
+}
+
+/// A function's fault with the instructions around it, and the other functions that have one.
+fn shown(
+    fault: Fault,
+    others: &[Fault],
+    module: &Module<'_>,
+    output: &Module<'_>,
+    resumes: Option<&Module<'_>>,
+) -> Fault {
+    let place = fault.place();
+    let mut text = String::new();
+    if let Some(offset) = place.original {
+        let func = streams::func_at(module, offset);
+        let around = func.map(|func| streams::around(module, func, offset)).unwrap_or_default();
+        text += &format!("\nin the original\n{around}");
+    }
+    let file = if place.is_elsewhere { resumes } else { Some(output) };
+    if let (Some(offset), Some(file)) = (place.output, file) {
+        let func = streams::func_at(file, offset);
+        let around = func.map(|func| streams::around(file, func, offset)).unwrap_or_default();
+        text += &format!("in what was written\n{around}");
+    }
+    let others: Vec<_> =
+        others.iter().filter_map(Fault::func).map(|func| func.to_string()).collect();
+    if !others.is_empty() {
+        text += &format!("functions with faults besides: {}\n", others.join(", "));
+    }
+    fault.with(&text)
 }
 
 /// No two functions have a resume function together. Whose a frame is says its mark, by the function's index.

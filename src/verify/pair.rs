@@ -80,6 +80,11 @@ impl<'a> Pair<'a> {
         Ok(Pair { resumes, table, slots, first: FuncIdx(first), numbers })
     }
 
+    /// The resume module.
+    pub fn module(&self) -> &Module<'a> {
+        &self.resumes
+    }
+
     /// The function that a call through a slot of a table reaches, in the numbers of the output; none if that is not the table.
     pub fn called(&self, table: u32, slot: u64) -> Option<FuncIdx> {
         let func = self.slots.get(usize::try_from(slot).ok()?).filter(|_| table == self.table)?;

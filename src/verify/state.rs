@@ -89,13 +89,12 @@ impl State {
         if self.shape() != other.shape() {
             return None;
         }
-        let same =
-            self.performed.iter().map(|one| one.at).eq(other.performed.iter().map(|one| one.at));
-        let less = !same && !self.performed.is_empty();
-        if !same {
-            self.performed.clear();
-            other.performed.clear();
-        }
+        // What was done last on both ways.
+        let both = self.performed.iter().rev().zip(other.performed.iter().rev());
+        let same = both.take_while(|(one, other)| one.at == other.at).count();
+        let less = same < self.performed.len();
+        self.performed.drain(..self.performed.len() - same);
+        other.performed.drain(..other.performed.len() - same);
         if !less {
             let mut renaming = Renaming { values, names: QuickMap::default() };
             let mut pairs = self.places().zip(other.places());

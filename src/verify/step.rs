@@ -109,8 +109,7 @@ impl Simulation<'_, '_> {
         let (Some(first), Some(first_of_copy)) = (top(original), top(copy)) else {
             return Err(Fault::new("there are fewer values than results"));
         };
-        let mut pairs = original[first..].iter().zip(&copy[first_of_copy..]);
-        require(pairs.all(|(original, copy)| same(*original, *copy)), "a result differs")
+        self.require_all_same("a result", &original[first..], &copy[first_of_copy..])
     }
 
     fn conditional(
@@ -125,7 +124,7 @@ impl Simulation<'_, '_> {
         let (of_copy, mut copy) = state.copy.split(self.code(which, Mode::Normal))?;
         let (condition, holds) = self.values.condition(condition);
         let (of_copy, holds_too) = self.values.condition(of_copy);
-        require(same(condition, of_copy), "they branch on different values")?;
+        self.require_same("what they branch on", condition, of_copy)?;
         if holds != holds_too {
             copy.swap(0, 1);
         }
@@ -144,7 +143,7 @@ impl Simulation<'_, '_> {
     ) -> Result<Option<State>, Fault> {
         require(matches!(copy, Operator::BrTable { .. }), "only the original branches by a table")?;
         let index = state.original.pop()?;
-        require(same(index, state.copy.pop()?), "they branch by different indices")?;
+        self.require_same("what they branch by", index, state.copy.pop()?)?;
         let labels = self.original.table(state.original.at).copied();
         let of_copy = self.body(which).table(state.copy.at).copied();
         require(labels.len() == of_copy.len(), "the tables of a branch differ in length")?;
@@ -177,8 +176,7 @@ impl Simulation<'_, '_> {
         let (pops, pushes) = arity(self.modules.original, operator)?;
         let operands = state.original.pop_many(pops as usize)?;
         let of_copy = state.copy.pop_many(pops as usize)?;
-        let all = operands.iter().zip(&of_copy).all(|(original, copy)| same(*original, *copy));
-        require(all, "an operand differs")?;
+        self.require_all_same("an operand", &operands, &of_copy)?;
         match Callee::of(operator) {
             Some((_, true)) => return Ok(None),
             Some(_) => self.throws(which, &state)?,
@@ -274,7 +272,7 @@ impl Simulation<'_, '_> {
             }
         };
         let reference = state.original.pop()?;
-        require(same(reference, state.copy.pop()?), "they branch on different references")?;
+        self.require_same("the reference that they branch on", reference, state.copy.pop()?)?;
         let mut narrowed = |is_there: Option<bool>| {
             is_there.map(|not_null| match not_null {
                 true => self.values.opaque_of(SOME_REFERENCE),
@@ -358,8 +356,25 @@ impl Simulation<'_, '_> {
         let (Some(first), Some(first_of_copy)) = (top(original), top(copy)) else {
             return Err(Fault::new("a call takes more than there is"));
         };
-        let mut pairs = original[first..].iter().zip(&copy[first_of_copy..]);
-        require(pairs.all(|(original, copy)| same(*original, *copy)), "an argument differs")
+        self.require_all_same("an argument", &original[first..], &copy[first_of_copy..])
+    }
+
+    fn require_same(&self, what: &str, original: Value, copy: Value) -> Result<(), Fault> {
+        if same(original, copy) {
+            return Ok(());
+        }
+        let [original, copy] = [original, copy].map(|value| self.values.describe(value));
+        Err(Fault::new(format!("{what} differs: {original} became {copy}")))
+    }
+
+    fn require_all_same(
+        &self,
+        what: &str,
+        originals: &[Value],
+        copies: &[Value],
+    ) -> Result<(), Fault> {
+        let mut pairs = originals.iter().zip(copies);
+        pairs.try_for_each(|(original, copy)| self.require_same(what, *original, *copy))
     }
 
     /// A call that may unwind: what it leaves behind when it does, and the state in which it has returned.

@@ -2,7 +2,8 @@
 //!
 //! An operator that only computes has a *term* for its result, the operator with the names of its operands, and equal terms have one
 //! name: so what a rewind computes again is known to be what the original had computed. What anything else gives is *opaque*, with a
-//! name of its own each time. Constants are folded, so that tests of the rewriter's own are decided.
+//! name of its own each time. What is computed from constants keeps its term, beside which stands its number: tests of the rewriter's own
+//! are decided by that, and joins still see how it was computed.
 //!
 //! A name means something only within one state of a function: where states join, what differs is named anew (`join`).
 //!
@@ -91,6 +92,8 @@ pub(super) type QuickMap<K, V> = HashMap<K, V, BuildHasherDefault<QuickHasher>>;
 pub(super) struct Values {
     terms: Vec<Term>,
     depths: Vec<u8>,
+    /// The i32s that are computed from constants.
+    numbers: QuickMap<Value, u32>,
     /// The references that are not null, by how they were made.
     not_null: QuickMap<Value, ()>,
     known: QuickMap<Term, Value>,
@@ -185,11 +188,31 @@ impl Values {
             .fold(empty, |carries, value| self.computed(EXCEPTION, tag, &[carries, *value]))
     }
 
+    /// What is known of a value, for people: its operator by its code, to a depth of three.
+    pub fn describe(&self, value: Value) -> String {
+        self.describe_to(3, value)
+    }
+
+    fn describe_to(&self, depth: u8, value: Value) -> String {
+        match (value, self.term(value)) {
+            (Value::UNDEFINED, _) => "nothing".to_owned(),
+            (_, Term::Const(ty, bits)) => format!("{ty} {bits:#x}"),
+            (_, Term::Cursor(offset)) => format!("cell {offset}"),
+            (_, Term::Computed { code, immediate, operands }) if depth > 0 => {
+                let operands = operands.iter().take_while(|value| **value != Value::UNDEFINED);
+                let operands = operands.map(|value| self.describe_to(depth - 1, *value));
+                let operands: Vec<_> = operands.collect();
+                format!("{code:#x}.{immediate}({})", operands.join(", "))
+            }
+            _ => format!("value {}", value.0),
+        }
+    }
+
     /// The number that a value is known to be, as an unsigned one.
     pub fn number(&self, value: Value) -> Option<u64> {
         match self.term(value) {
             Term::Const(ValType::I32 | ValType::I64, bits) => Some(bits as u64),
-            _ => None,
+            _ => self.numbers.get(&value).copied().map(u64::from),
         }
     }
 
@@ -197,7 +220,7 @@ impl Values {
     pub fn i32_of(&self, value: Value) -> Option<u32> {
         match self.term(value) {
             Term::Const(ValType::I32, bits) => Some(bits as u32),
-            _ => None,
+            _ => self.numbers.get(&value).copied(),
         }
     }
 
@@ -223,14 +246,21 @@ impl Values {
         if operands.contains(&Value::UNDEFINED) {
             return Value::UNDEFINED;
         }
-        if let Some(folded) = self.fold(code, operands) {
-            return folded;
+        if let (I32_ADD | I64_ADD, [left, right]) = (code, operands)
+            && let Term::Cursor(offset) = self.term(*left)
+            && let Some(moved) = self.number(*right).and_then(|bytes| offset.checked_add(bytes))
+        {
+            return self.cursor(moved);
         }
         let mut all = [Value::UNDEFINED; 3];
         all[..operands.len()].copy_from_slice(operands);
         let deepest = operands.iter().map(|operand| self.depths[operand.position()]).max();
         let depth = deepest.unwrap_or(0).saturating_add(1);
-        self.named(Term::Computed { code, immediate, operands: all }, depth)
+        let value = self.named(Term::Computed { code, immediate, operands: all }, depth);
+        if let Some(number) = self.evaluate(code, operands) {
+            self.numbers.insert(value, number);
+        }
+        value
     }
 
     /// Whether joins look into a term.
@@ -238,30 +268,21 @@ impl Values {
         self.depths[value.position()] <= MOST_DEPTH
     }
 
-    /// Those operators that tests of the rewriter's own are made of.
-    fn fold(&mut self, code: u16, operands: &[Value]) -> Option<Value> {
+    /// What those operators give for known numbers that tests of the rewriter's own are made of.
+    fn evaluate(&self, code: u16, operands: &[Value]) -> Option<u32> {
         match (code, operands) {
-            (I32_EQZ, [Value::NOT_NORMAL]) => Some(self.i32(0)),
-            (I32_EQZ, [value]) => {
-                let number = self.i32_of(*value)?;
-                Some(self.i32(i32::from(number == 0)))
-            }
-            (I32_ADD | I64_ADD, [left, right]) if matches!(self.term(*left), Term::Cursor(_)) => {
-                let Term::Cursor(offset) = self.term(*left) else { return None };
-                let bytes = self.number(*right)?;
-                Some(self.cursor(offset.checked_add(bytes)?))
-            }
+            (I32_EQZ, [Value::NOT_NORMAL]) => Some(0),
+            (I32_EQZ, [value]) => Some(u32::from(self.i32_of(*value)? == 0)),
             (_, [left, right]) => {
                 let (left, right) = (self.i32_of(*left)?, self.i32_of(*right)?);
-                let number = match code {
-                    I32_ADD => left.wrapping_add(right),
-                    I32_SUB => left.wrapping_sub(right),
-                    I32_OR => left | right,
-                    I32_LT_U => u32::from(left < right),
-                    I32_GE_U => u32::from(left >= right),
-                    _ => return None,
-                };
-                Some(self.i32(number as i32))
+                match code {
+                    I32_ADD => Some(left.wrapping_add(right)),
+                    I32_SUB => Some(left.wrapping_sub(right)),
+                    I32_OR => Some(left | right),
+                    I32_LT_U => Some(u32::from(left < right)),
+                    I32_GE_U => Some(u32::from(left >= right)),
+                    _ => None,
+                }
             }
             _ => None,
         }
