@@ -156,6 +156,8 @@ pub struct Output {
     /// Where the code of the input is in the output, if [`Options::map_offsets`] asks for it. Otherwise it has nothing, unless
     /// the output is the input.
     pub offsets: OffsetMap,
+    /// What was proved of it, if [`Options::verify`] asks for that.
+    pub verified: Option<Verified>,
 }
 
 /// Rewrites a module (binary or text) so that its stack can be unwound at any call of an entry.
@@ -182,14 +184,16 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
     let extent = if is_asked { Extent::Functions } else { Extent::Module };
     let resumes = resume_module.as_deref();
     let written = (&rewritten.wasm[..], resumes);
-    verify::verify(&module, &analysis, options.abi, written, extent)?;
+    let verified = verify::verify(&module, &analysis, options.abi, written, extent);
+    let verified = verified.map_err(|fault| fault.internal())?;
+    let verified = is_asked.then(|| Verified::new(&module, verified));
     let summary = summary.with_sizes(&rewritten.wasm, resumes);
     let dropped = emit::left_out(&rewritten.dropped);
     let memory = plan::memory_remark(&module, &options.frames_in);
     let warnings = report.warnings.iter().cloned().chain(memory).chain(undone).chain(dropped);
     let warnings = warnings.chain(resumes_nothing).collect();
     let Emitted { wasm, offsets, .. } = rewritten;
-    Ok(Output { wasm, resume_module, report, summary, warnings, offsets })
+    Ok(Output { wasm, resume_module, report, summary, warnings, offsets, verified })
 }
 
 /// The output for a module in which nothing unwinds: the input.
@@ -199,7 +203,9 @@ fn untouched(module: &Module<'_>, report: Report, options: &Options) -> Result<O
     let resume_module = resume_module.transpose()?;
     let summary = Summary::untouched(module).with_sizes(&wasm, resume_module.as_deref());
     let (warnings, offsets) = (report.warnings.clone(), OffsetMap::identity(wasm.len()));
-    Ok(Output { wasm, resume_module, report, summary, warnings, offsets })
+    let copied = module.defined_funcs().len();
+    let verified = options.verify.then(|| Verified { copied, ..Verified::default() });
+    Ok(Output { wasm, resume_module, report, summary, warnings, offsets, verified })
 }
 
 /// Finds which functions of a module (binary or text) can be on the stack when an entry is called, and what
@@ -315,10 +321,7 @@ fn verify_with(
     stage("verify");
     let written = (output, resume_module);
     let verified = verify::verify(&module, &analysis, options.abi, written, Extent::Functions);
-    let verified = verified.map_err(|error| match error {
-        Error::Internal(reason) => Error::Unfaithful { reason },
-        error => error,
-    })?;
+    let verified = verified.map_err(verify::Fault::unfaithful)?;
     Ok(Verified::new(&module, verified))
 }
 

@@ -70,6 +70,14 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// What there is to say besides, a line each.
+    pub(super) fn details(&self) -> Vec<String> {
+        let Failure::Library(Error::Unfaithful { around, .. }) = self else { return Vec::new() };
+        around.iter().map(|line| escape(line).into_owned()).collect()
+    }
+}
+
 /// The line that says that there is no memory for frames, if one does.
 fn no_memory(refusals: &Refusals) -> Option<String> {
     let mut refusals = refusals.iter();

@@ -43,6 +43,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error.lines().iter().for_each(|line| eprintln!("error: {line}"));
+            error.details().iter().for_each(|line| eprintln!("{line}"));
             ExitCode::FAILURE
         }
     }

@@ -76,7 +76,7 @@ fn verify_module(
     analysis: &Analysis,
     abi: Abi,
     wasm: (&[u8], Option<&[u8]>),
-) -> crate::Result<verify::Verified> {
+) -> Result<verify::Verified, verify::Fault> {
     verify::verify(module, analysis, abi, wasm, verify::Extent::Module)
 }
 

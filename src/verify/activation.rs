@@ -227,8 +227,9 @@ impl Activation {
                 }
                 Operator::Select | Operator::TypedSelect { .. } => {
                     let picked = self.pop_many(3)?;
-                    // What the program selects is named in one way, whatever is known of it.
-                    let known = values.truth(picked[2]).filter(|_| code.mode != Mode::Normal);
+                    // What the program selects is named in one way, whatever is known of it, also where a rewind selects again.
+                    let decides = code.mode == Mode::Unwinding;
+                    let known = values.truth(picked[2]).filter(|_| decides);
                     let value = match known {
                         Some(true) => picked[0],
                         Some(false) => picked[1],

@@ -7,7 +7,7 @@ use wasmparser::Operator;
 
 /// Where something is wrong: offsets in bytes from the start of either file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub struct Place {
     pub original: Option<usize>,
     pub output: Option<usize>,
     /// Whether that is in the resume module.
@@ -26,13 +26,13 @@ impl Place {
 
 /// An obligation that the output fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub struct Fault {
     what: String,
     func: Option<FuncIdx>,
     place: Place,
     is_gap: bool,
-    /// What is said behind the places.
-    more: String,
+    /// The instructions around, a line each; and what else there is to say.
+    around: Vec<String>,
 }
 
 /// The name of an operator, as the parser has it.
@@ -48,7 +48,7 @@ impl Fault {
             func: None,
             place: Place::default(),
             is_gap: false,
-            more: String::new(),
+            around: Vec::new(),
         }
     }
 
@@ -78,9 +78,14 @@ impl Fault {
         self
     }
 
-    /// What does not hold is a mistake of this tool, unless someone else wrote the output: then the caller says so.
-    pub fn error(&self) -> Error {
+    /// What does not hold of an output of this tool is a mistake of this tool.
+    pub fn internal(&self) -> Error {
         Error::Internal(self.to_string())
+    }
+
+    /// What does not hold of an output that someone gave.
+    pub fn unfaithful(self) -> Error {
+        Error::Unfaithful { reason: self.to_string(), around: self.around }
     }
 
     /// Where it is.
@@ -93,10 +98,10 @@ impl Fault {
         self.func
     }
 
-    /// With more to say.
+    /// With the instructions around.
     #[must_use]
-    pub fn with(self, more: &str) -> Fault {
-        Fault { more: more.trim_end().to_owned(), ..self }
+    pub fn with(self, around: Vec<String>) -> Fault {
+        Fault { around, ..self }
     }
 
     /// In this function.
@@ -115,19 +120,21 @@ impl fmt::Display for Fault {
         let file = if self.place.is_elsewhere { "resume module" } else { "output" };
         match (self.place.original, self.place.output) {
             (Some(original), Some(output)) => {
-                write!(f, ", at {original:#x} of the original and {output:#x} of the {file}")?;
+                write!(f, ", at {original:#x} of the original and {output:#x} of the {file}")
             }
-            (Some(original), None) => write!(f, ", at {original:#x} of the original")?,
-            (None, Some(output)) => write!(f, ", at {output:#x} of the {file}")?,
-            (None, None) => {}
+            (Some(original), None) => write!(f, ", at {original:#x} of the original"),
+            (None, Some(output)) => write!(f, ", at {output:#x} of the {file}"),
+            (None, None) => Ok(()),
         }
-        f.write_str(&self.more)
     }
 }
 
 /// A body that was validated and yet can't be read.
 impl From<Error> for Fault {
     fn from(error: Error) -> Fault {
-        Fault::new(error.to_string())
+        match error {
+            Error::Internal(reason) => Fault::new(reason),
+            error => Fault::new(error.to_string()),
+        }
     }
 }

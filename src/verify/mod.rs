@@ -45,17 +45,17 @@ mod values;
 
 use crate::abi::Abi;
 use crate::analyze::Analysis;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::index::FuncIdx;
 use crate::read::Module;
 use crate::work;
-use fault::{Fault, Place};
+pub use fault::Fault;
+use fault::Place;
 use pair::Pair;
 use rayon::prelude::*;
 use runtime::Runtime;
 use simulate::{Checked, Modules};
 use std::collections::BTreeSet;
-use std::result;
 
 /// What was found out of an output.
 #[derive(Clone, Debug, Default)]
@@ -84,31 +84,34 @@ pub enum Extent {
 /// Checks `wasm`, which was made from `module`, and the resume module that belongs to it, if there is one.
 ///
 /// # Errors
-/// [`Error::Internal`] with what is wrong.
+/// The first fault, and which functions have others.
 pub fn verify(
     module: &Module<'_>,
     analysis: &Analysis,
     abi: Abi,
     (wasm, resume_module): (&[u8], Option<&[u8]>),
     extent: Extent,
-) -> Result<Verified> {
+) -> Result<Verified, Fault> {
     let output = Module::read(wasm)
-        .map_err(|error| Error::Internal(format!("the output is refused: {error}")))?;
+        .map_err(|error| Fault::new(format!("the output is refused: {error}")))?;
     let resumes = resume_module.map(|resumes| resume_module::check(&output, resumes));
     let resumes = resumes.transpose()?;
     if !analysis.may_unwind() {
         let same = module.bytes == wasm;
         let copied = module.funcs.len() - module.imported_funcs;
         let verified = Verified { copied, ..Verified::default() };
-        return if same { Ok(verified) } else { Err(internal("nothing unwinds, yet it changed")) };
+        return if same {
+            Ok(verified)
+        } else {
+            Err(Fault::new("nothing unwinds, yet it changed"))
+        };
     }
     let mut verified = Verified::default();
-    let added = whole_module(module, &output, abi).map_err(|fault| fault.error())?;
+    let added = whole_module(module, &output, abi)?;
     verified.added = added.iter().map(|added| (added.section, added.items)).collect();
     functions(module, analysis, abi, &output, &mut verified)?;
     if extent == Extent::Functions {
-        let checked = rewritten(module, analysis, abi, (&output, resumes), &mut verified);
-        checked.map_err(|fault| fault.error())?;
+        rewritten(module, analysis, abi, (&output, resumes), &mut verified)?;
     }
     Ok(verified)
 }
@@ -118,7 +121,7 @@ fn whole_module(
     module: &Module<'_>,
     output: &Module<'_>,
     abi: Abi,
-) -> result::Result<Vec<sections::Added>, Fault> {
+) -> Result<Vec<sections::Added>, Fault> {
     let added = sections::check(module, output)?;
     customs::check(module, output)?;
     added::check(module, output, abi)?;
@@ -133,11 +136,11 @@ fn functions(
     abi: Abi,
     output: &Module<'_>,
     verified: &mut Verified,
-) -> Result<()> {
+) -> Result<(), Fault> {
     for (index, func) in module.funcs.iter_enumerated() {
         work::count(1);
         let Some(copy) = output.funcs.get(index) else {
-            return Err(internal("functions are missing"));
+            return Err(Fault::new("functions are missing"));
         };
         let (Some(body), Some(copied)) = (&func.body, &copy.body) else { continue };
         let guards = analysis.guards.get(index).filter(|guards| !guards.is_empty());
@@ -145,8 +148,7 @@ fn functions(
             guards::check(module, abi, output, index, guards)?;
             verified.guarded += 1;
         } else if analysis.sites[index].is_empty() {
-            same_body(module, output, index, (body.start, copied.start))
-                .map_err(|fault| fault.error())?;
+            same_body(module, output, index, (body.start, copied.start))?;
             verified.copied += 1;
         }
     }
@@ -160,7 +162,7 @@ fn rewritten<'a>(
     abi: Abi,
     (output, resumes): (&Module<'a>, Option<Module<'a>>),
     verified: &mut Verified,
-) -> result::Result<(), Fault> {
+) -> Result<(), Fault> {
     let funcs = module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty());
     let funcs: Vec<_> = funcs.collect();
     if !runtime::is_specified(abi) {
@@ -203,28 +205,26 @@ fn shown(
     resumes: Option<&Module<'_>>,
 ) -> Fault {
     let place = fault.place();
-    let mut text = String::new();
-    if let Some(offset) = place.original {
-        let func = streams::func_at(module, offset);
-        let around = func.map(|func| streams::around(module, func, offset)).unwrap_or_default();
-        text += &format!("\nin the original\n{around}");
-    }
+    let mut lines = Vec::new();
+    let mut show = |title: &str, file: Option<&Module<'_>>, offset: Option<usize>| {
+        if let Some((file, offset)) = file.zip(offset) {
+            lines.push(title.to_owned());
+            lines.extend(streams::around(file, offset));
+        }
+    };
+    show("in the original:", Some(module), place.original);
     let file = if place.is_elsewhere { resumes } else { Some(output) };
-    if let (Some(offset), Some(file)) = (place.output, file) {
-        let func = streams::func_at(file, offset);
-        let around = func.map(|func| streams::around(file, func, offset)).unwrap_or_default();
-        text += &format!("in what was written\n{around}");
-    }
+    show("in what was written:", file, place.output);
     let others: Vec<_> =
         others.iter().filter_map(Fault::func).map(|func| func.to_string()).collect();
     if !others.is_empty() {
-        text += &format!("functions with faults besides: {}\n", others.join(", "));
+        lines.push(format!("functions with faults besides: {}", others.join(", ")));
     }
-    fault.with(&text)
+    fault.with(lines)
 }
 
 /// No two functions have a resume function together. Whose a frame is says its mark, by the function's index.
-fn belong_to_one(proved: &[(FuncIdx, Checked)]) -> result::Result<(), Fault> {
+fn belong_to_one(proved: &[(FuncIdx, Checked)]) -> Result<(), Fault> {
     let mut resumes = BTreeSet::new();
     let mut all = proved.iter().filter_map(|(func, checked)| Some((*func, checked.resume?)));
     match all.find(|(_, resume)| !resumes.insert(*resume)) {
@@ -239,7 +239,7 @@ fn same_body(
     output: &Module<'_>,
     func: FuncIdx,
     (before, after): (usize, usize),
-) -> result::Result<(), Fault> {
+) -> Result<(), Fault> {
     let body = |module: &Module<'_>| module.funcs[func].body.clone().unwrap_or_default();
     let (old, new) = (&module.bytes[body(module)], &output.bytes[body(output)]);
     if old == new {

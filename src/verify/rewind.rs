@@ -13,7 +13,7 @@ use super::frame::{Cell, Frame};
 use super::runtime::Helper;
 use super::simulate::{Simulation, Which};
 use super::state::State;
-use super::step::{Callee, always_gives_the_same, may_run_again};
+use super::step::{Callee, always_gives_the_same, is_called_again, may_run_again};
 use super::unwind::Frozen;
 use super::values::{Term, Value};
 use crate::abi::slot_bytes;
@@ -291,7 +291,9 @@ impl Simulation<'_, '_> {
             return Ok(true);
         }
         let types = original.locals.iter().zip(&self.original.locals);
-        let mut types = types.filter(|(held, _)| **held == value).map(|(_, ty)| *ty);
+        let known = self.values.type_of(value).map(ValType::Ref);
+        let types = types.filter(|(held, _)| **held == value).map(|(_, ty)| *ty);
+        let mut types = types.chain(known);
         let is_such = |ty: ValType| match (ty, to) {
             (ValType::Ref(from), None) => !from.is_nullable(),
             (ValType::Ref(from), Some(to)) => {
@@ -322,6 +324,9 @@ impl Simulation<'_, '_> {
                 return Err(self.calls(FuncIdx(*function_index), "on its way to the site"));
             }
             return Err(Fault::new("another function is called than at the site"));
+        }
+        if let Some(callee) = callee {
+            is_called_again(site, operator, callee)?;
         }
         let (pops, _) = arity(self.modules.original, called)?;
         let needed = needed(site, pops as usize);

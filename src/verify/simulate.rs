@@ -34,6 +34,7 @@ use crate::index::FuncIdx;
 use crate::read::Module;
 use crate::work;
 use std::collections::{BTreeMap, BTreeSet};
+use wasmparser::{Operator, ValType};
 
 /// A function is followed from each of its sites with all of its locals: for a function with more of both nothing is said.
 const MOST_WORK: usize = 1 << 26;
@@ -120,9 +121,6 @@ pub(super) fn check<'a>(
 impl<'c, 'a> Simulation<'c, 'a> {
     /// What is refused by name, since it isn't understood yet.
     fn is_covered(&self) -> Result<(), Fault> {
-        if self.original.named_exceptions() > 0 {
-            return Err(Fault::not_covered("handlers that throw again what they caught"));
-        }
         if self.sites.iter().any(|site| site.leaves_no_frame() || site.in_tail_loop) {
             return Err(Fault::not_covered("tail calls"));
         }
@@ -179,7 +177,11 @@ impl<'c, 'a> Simulation<'c, 'a> {
         loop {
             work::count(1);
             let place = self.place(which, &state);
-            let (original, copy) = self.advance(which, &mut state).map_err(|f| f.at(place))?;
+            let mut stops = self.advance(which, &mut state).map_err(|f| f.at(place))?;
+            if self.casts(which, &state) {
+                stops = self.advance(which, &mut state).map_err(|f| f.at(place))?;
+            }
+            let (original, copy) = stops;
             let place = self.place(which, &state);
             if original != copy {
                 return Err(Fault::new("one loops where the other does not").at(place));
@@ -205,6 +207,22 @@ impl<'c, 'a> Simulation<'c, 'a> {
         let copy = state.copy.advance(self.code(which, Mode::Normal), &mut values);
         self.values = values;
         Ok((original?, copy?))
+    }
+
+    /// Whether the copy casts a reference that is not null, since a local of the original holds it that can't hold null.
+    fn casts(&mut self, which: Which, state: &State) -> bool {
+        let Some(top) = state.copy.stack.last() else { return false };
+        if *self.body(which).operator(state.copy.at) != Operator::RefAsNonNull {
+            return false;
+        }
+        let null = self.values.null();
+        let locals = state.original.locals.iter().zip(&self.original.locals);
+        let mut locals = locals.filter(|(held, _)| *held == top && **held != null);
+        let is_there = |ty: &ValType| matches!(ty, ValType::Ref(ty) if !ty.is_nullable());
+        if locals.any(|(_, ty)| is_there(ty)) {
+            self.values.note_not_null(*top);
+        }
+        self.values.is_not_null(*top)
     }
 
     /// Where both are.

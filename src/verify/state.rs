@@ -11,9 +11,9 @@
 //! ```
 
 use super::activation::Activation;
-use super::values::{QuickMap, Term, Value, Values};
+use super::values::{QuickMap, SOME_REFERENCE, Term, Value, Values};
 use crate::work;
-use wasmparser::{RefType, ValType};
+use wasmparser::ValType;
 
 /// An operator of the original that was run since control last came together, and that a rewind may run again.
 #[derive(Clone, Debug)]
@@ -74,6 +74,10 @@ impl State {
             work::count(1);
             one.operands.iter().chain([&one.result]).for_each(|v| held[v.position()] = true);
         }
+        // What is thrown again needs what it carries.
+        for exception in caught.iter().chain(stack).chain(locals) {
+            values.carried(*exception, |carried| held[carried.position()] = true);
+        }
         let copy = &mut self.copy;
         let places = copy.locals.iter_mut().chain(&mut copy.stack).chain(&mut copy.caught);
         for value in places {
@@ -126,8 +130,14 @@ impl Renaming<'_> {
         }
         match self.values.term(old) {
             Term::Opaque => {
-                let is_null = self.values.is_not_null(old) && !self.values.is_not_null(new);
-                !is_null && *self.names.entry(old).or_insert(new) == new
+                let ty = self.values.type_of(old);
+                let same = ty.is_none_or(|ty| {
+                    let some = ty == SOME_REFERENCE;
+                    self.values.type_of(new) == Some(ty) || some && self.values.is_not_null(new)
+                });
+                let excluded = self.values.excluded(old).iter();
+                let same = same && excluded.copied().all(|tag| self.values.excludes(new, tag));
+                same && *self.names.entry(old).or_insert(new) == new
             }
             Term::Special | Term::Const(..) | Term::Cursor(_) => old == new,
             Term::Computed { code, immediate, operands } => {
@@ -180,13 +190,20 @@ impl Join<'_> {
                 }
                 self.values.computed(code, immediate, &joined)
             }
+            _ if [left, right].iter().any(|side| !self.values.excluded(*side).is_empty()) => {
+                let tags = self.values.excluded_by_both(left, right);
+                self.values.opaque_exception(tags)
+            }
+            _ if self.values.type_of(left).is_some()
+                && self.values.type_of(left) == self.values.type_of(right) =>
+            {
+                let ty = self.values.type_of(left).map(ValType::Ref);
+                self.values.opaque_of(ty.unwrap_or(ValType::Ref(SOME_REFERENCE)))
+            }
             _ if self.values.is_not_null(left) && self.values.is_not_null(right) => {
-                self.values.opaque_of(SOME_REFERENCE)
+                self.values.opaque_of(ValType::Ref(SOME_REFERENCE))
             }
             _ => self.values.opaque(),
         }
     }
 }
-
-/// A type without null: which one is no matter.
-pub(super) const SOME_REFERENCE: ValType = ValType::Ref(RefType::FUNC);

@@ -5,14 +5,17 @@ use super::body::{Handler, arity};
 use super::fault::{Fault, operator_name};
 use super::runtime::Helper;
 use super::simulate::{Simulation, Which};
-use super::state::{Performed, SOME_REFERENCE, State};
-use super::values::Value;
+use super::state::{Performed, State};
+use super::values::{SOME_REFERENCE, Value};
 use crate::analyze::{Site, Target};
 use crate::index::{FuncIdx, GlobalIdx, TableIdx, TypeIdx};
-use crate::read::Arity;
+use crate::read::{Arity, Module};
 use std::collections::BTreeSet;
 use wasmparser::Operator as O;
-use wasmparser::{ModuleArity, Operator, RefType, ValType};
+use wasmparser::{
+    CompositeInnerType, HeapType, ModuleArity, Operator, RefType, StorageType, UnpackedIndex,
+    ValType,
+};
 
 /// Of how many operators it is noted that they were performed.
 const MOST_PERFORMED: usize = 64;
@@ -209,35 +212,14 @@ impl Simulation<'_, '_> {
     /// What an operator gives: values of their own.
     fn results(&mut self, operator: &Operator<'_>, count: u32) -> Vec<Value> {
         let module = self.modules.original;
-        let types = match (Callee::of(operator), operator) {
-            (Some((Callee::Direct(func), _)), _) => module.func_type(func).results(),
-            (Some((Callee::Indirect { ty, .. } | Callee::Ref { ty }, _)), _) => {
-                module.func_type_at(TypeIdx(ty)).results()
+        let types = match Callee::of(operator) {
+            Some((Callee::Direct(func), _)) => module.func_type(func).results().to_vec(),
+            Some((Callee::Indirect { ty, .. } | Callee::Ref { ty }, _)) => {
+                module.func_type_at(TypeIdx(ty)).results().to_vec()
             }
-            (None, O::TableGet { table }) => {
-                let ty = module.tables.get(TableIdx(*table)).map(|table| table.ty.element_type);
-                &[ValType::Ref(ty.unwrap_or(RefType::FUNCREF))]
-            }
-            (None, O::GlobalGet { global_index }) => {
-                let global = module.globals.get(GlobalIdx(*global_index));
-                &[global.map_or(ValType::I32, |global| global.ty.content_type)]
-            }
-            (
-                None,
-                O::RefAsNonNull
-                | O::RefCastNonNull { .. }
-                | O::RefI31
-                | O::StructNew { .. }
-                | O::StructNewDefault { .. }
-                | O::ArrayNew { .. }
-                | O::ArrayNewDefault { .. }
-                | O::ArrayNewFixed { .. }
-                | O::ArrayNewData { .. }
-                | O::ArrayNewElem { .. },
-            ) => &[SOME_REFERENCE],
-            _ => &[],
+            None => reference(module, operator).map(ValType::Ref).into_iter().collect(),
         };
-        let types = types.iter().copied().chain(std::iter::repeat(ValType::I32));
+        let types = types.into_iter().chain(std::iter::repeat(ValType::I32));
         types.take(count as usize).map(|ty| self.values.opaque_of(ty)).collect()
     }
 
@@ -275,7 +257,7 @@ impl Simulation<'_, '_> {
         self.require_same("the reference that they branch on", reference, state.copy.pop()?)?;
         let mut narrowed = |is_there: Option<bool>| {
             is_there.map(|not_null| match not_null {
-                true => self.values.opaque_of(SOME_REFERENCE),
+                true => self.values.opaque_of(ValType::Ref(SOME_REFERENCE)),
                 false => self.values.opaque(),
             })
         };
@@ -302,6 +284,7 @@ impl Simulation<'_, '_> {
         let describe = |handler: &Handler| (handler.tag, handler.gives_reference);
         let same = handlers.iter().map(describe).eq(of_copy.iter().map(describe));
         require(same, "an exception meets other handlers")?;
+        let mut met = Vec::new();
         for (handler, of_copy) in handlers.iter().zip(&of_copy) {
             let count = match handler.tag {
                 Some(tag) => {
@@ -313,8 +296,9 @@ impl Simulation<'_, '_> {
             let payload: Vec<_> = (0..count).map(|_| self.values.opaque()).collect();
             let exception = match handler.tag {
                 Some(tag) => self.values.exception(tag, &payload),
-                None => self.values.opaque(),
+                None => self.values.opaque_exception(met.clone()),
             };
+            met.extend(handler.tag);
             let mut caught = State { performed: Vec::new(), ..state.clone() };
             caught.original.catch(&self.original, handler, &payload, exception)?;
             caught.copy.catch(self.body(which), of_copy, &payload, exception)?;
@@ -345,11 +329,7 @@ impl Simulation<'_, '_> {
             return Err(Fault::not_covered(CAST));
         }
         require(self.callee(copy) == Some((callee, false)), "they call different functions")?;
-        if let Target::Import(_) = site.target {
-            let direct = Callee::of(copy).map(|(callee, _)| callee);
-            let again = direct != Some(callee);
-            require(again, "an import is not called again where its unwind has no room")?;
-        }
+        is_called_again(site, copy, callee)?;
         let (pops, _) = arity(self.modules.original, operator)?;
         let top = |stack: &[Value]| stack.len().checked_sub(pops as usize);
         let (original, copy) = (&state.original.stack, &state.copy.stack);
@@ -402,6 +382,17 @@ impl Simulation<'_, '_> {
     }
 }
 
+/// An import is called by a helper, which calls it again where its unwind has no room to begin.
+pub(super) fn is_called_again(
+    site: Site,
+    copy: &Operator<'_>,
+    callee: Callee,
+) -> Result<(), Fault> {
+    let directly = Callee::of(copy).map(|(callee, _)| callee) == Some(callee);
+    let is_import = matches!(site.target, Target::Import(_));
+    require(!(is_import && directly), "an import is not called again where its unwind has no room")
+}
+
 /// Rejects an operator that is not the original's.
 fn differs(operator: &Operator<'_>, copy: &Operator<'_>) -> Result<(), Fault> {
     if operator == copy {
@@ -409,6 +400,55 @@ fn differs(operator: &Operator<'_>, copy: &Operator<'_>) -> Result<(), Fault> {
     }
     let [operator, copy] = [operator, copy].map(operator_name);
     Err(Fault::new(format!("the original does {operator}, and the copy {copy}")))
+}
+
+/// The type of the reference that an operator gives, if it gives one whose type is of interest.
+fn reference(module: &Module<'_>, operator: &Operator<'_>) -> Option<RefType> {
+    let concrete = |ty: u32| RefType::new(false, HeapType::Concrete(UnpackedIndex::Module(ty)));
+    match *operator {
+        O::TableGet { table } => Some(module.tables.get(TableIdx(table))?.ty.element_type),
+        O::GlobalGet { global_index } => {
+            let ty = module.globals.get(GlobalIdx(global_index))?.ty.content_type;
+            ty.as_reference_type()
+        }
+        O::RefI31 => Some(RefType::I31),
+        O::RefCastNonNull { hty } => RefType::new(false, hty),
+        O::RefCastNullable { hty } => RefType::new(true, hty),
+        O::RefAsNonNull => Some(SOME_REFERENCE),
+        O::StructNew { struct_type_index } | O::StructNewDefault { struct_type_index } => {
+            concrete(struct_type_index)
+        }
+        O::ArrayNew { array_type_index }
+        | O::ArrayNewDefault { array_type_index }
+        | O::ArrayNewFixed { array_type_index, .. }
+        | O::ArrayNewData { array_type_index, .. }
+        | O::ArrayNewElem { array_type_index, .. } => concrete(array_type_index),
+        O::StructGet { struct_type_index, field_index } => {
+            match composite(module, struct_type_index) {
+                CompositeInnerType::Struct(ty) => {
+                    held(ty.fields.get(field_index as usize)?.element_type)
+                }
+                _ => None,
+            }
+        }
+        O::ArrayGet { array_type_index } => match composite(module, array_type_index) {
+            CompositeInnerType::Array(ty) => held(ty.0.element_type),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn composite(module: &Module<'_>, ty: u32) -> CompositeInnerType {
+    let types = module.types();
+    types[types.core_type_at_in_module(ty)].composite_type.inner.clone()
+}
+
+fn held(ty: StorageType) -> Option<RefType> {
+    match ty {
+        StorageType::Val(ty) => ty.as_reference_type(),
+        StorageType::I8 | StorageType::I16 => None,
+    }
 }
 
 /// Whether an operator reads, or traps, and does nothing else: a rewind may run it again on the same operands, where it does not

@@ -12,7 +12,7 @@
 use crate::work;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use wasmparser::{Operator, ValType};
+use wasmparser::{Operator, RefType, ValType};
 
 /// A name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,6 +47,9 @@ pub(super) enum Term {
     /// What an operator gives that only computes: its code, and what tells it from others of the same code.
     Computed { code: u16, immediate: u32, operands: [Value; 3] },
 }
+
+/// A type without null, of references of which nothing else is known: one that no cast asks for.
+pub(super) const SOME_REFERENCE: RefType = RefType::EXN;
 
 /// How deep terms are that joins look into.
 const MOST_DEPTH: u8 = 32;
@@ -94,8 +97,10 @@ pub(super) struct Values {
     depths: Vec<u8>,
     /// The i32s that are computed from constants.
     numbers: QuickMap<Value, u32>,
-    /// The references that are not null, by how they were made.
-    not_null: QuickMap<Value, ()>,
+    /// The types of references, by how they were made.
+    types: QuickMap<Value, RefType>,
+    /// Of exceptions of which no tag is known, the tags that they don't have.
+    excluded: QuickMap<Value, Vec<u32>>,
     known: QuickMap<Term, Value>,
 }
 
@@ -121,17 +126,63 @@ impl Values {
     /// A value of a type.
     pub fn opaque_of(&mut self, ty: ValType) -> Value {
         let value = self.opaque();
-        if matches!(ty, ValType::Ref(ty) if !ty.is_nullable()) {
-            self.not_null.insert(value, ());
+        if let ValType::Ref(ty) = ty {
+            self.types.insert(value, ty);
         }
         value
+    }
+
+    /// An exception that has none of these tags.
+    pub fn opaque_exception(&mut self, excluded: Vec<u32>) -> Value {
+        let value = self.opaque_of(ValType::Ref(SOME_REFERENCE));
+        if !excluded.is_empty() {
+            self.excluded.insert(value, excluded);
+        }
+        value
+    }
+
+    /// Whether an exception is known not to have a tag.
+    pub fn excludes(&self, exception: Value, tag: u32) -> bool {
+        match self.term(exception) {
+            Term::Computed { code: EXCEPTION, immediate, .. } => immediate != tag,
+            _ => self.excluded.get(&exception).is_some_and(|tags| tags.contains(&tag)),
+        }
+    }
+
+    /// The tags that an exception is listed not to have.
+    pub fn excluded(&self, exception: Value) -> &[u32] {
+        self.excluded.get(&exception).map_or(&[], Vec::as_slice)
+    }
+
+    /// Those that neither of two has.
+    pub fn excluded_by_both(&self, left: Value, right: Value) -> Vec<u32> {
+        let mut tags = Vec::new();
+        for (one, other) in [(left, right), (right, left)] {
+            let listed = self.excluded(one).iter().copied();
+            tags.extend(listed.filter(|tag| self.excludes(other, *tag)));
+        }
+        tags.sort_unstable();
+        tags.dedup();
+        tags
+    }
+
+    /// The type that a reference is known to have.
+    pub fn type_of(&self, value: Value) -> Option<RefType> {
+        self.types.get(&value).copied()
+    }
+
+    /// Notes that a reference can't be null, since something holds it that holds no null.
+    pub fn note_not_null(&mut self, value: Value) {
+        if self.term(value) == Term::Opaque {
+            self.types.entry(value).or_insert(SOME_REFERENCE);
+        }
     }
 
     /// Whether a value is a reference that is not null. What narrows a type gives a value of its own, so that this holds wherever it
     /// is held.
     pub fn is_not_null(&self, value: Value) -> bool {
-        let names_function = matches!(self.term(value), Term::Computed { code: REF_FUNC, .. });
-        names_function || self.not_null.contains_key(&value)
+        let is_made = matches!(self.term(value), Term::Computed { code: REF_FUNC | EXCEPTION, .. });
+        is_made || self.type_of(value).is_some_and(|ty| !ty.is_nullable())
     }
 
     fn push(&mut self, term: Term, depth: u8) -> Value {
@@ -205,6 +256,17 @@ impl Values {
                 format!("{code:#x}.{immediate}({})", operands.join(", "))
             }
             _ => format!("value {}", value.0),
+        }
+    }
+
+    /// Tells of each value that an exception carries, if its tag is known.
+    pub fn carried(&self, mut exception: Value, mut found: impl FnMut(Value)) {
+        while let Term::Computed { code: EXCEPTION, operands: [rest, value, _], .. } =
+            self.term(exception)
+        {
+            work::count(1);
+            found(value);
+            exception = rest;
         }
     }
 

@@ -4,6 +4,7 @@
 //!
 //! Where the specifications differ from what the rewriter writes, one of the two is wrong; they are written down apart for that.
 
+mod exceptions;
 mod frames;
 mod pattern;
 mod protocol;
@@ -16,6 +17,7 @@ use crate::abi::{Abi, AddressType, MARK_BYTES, Operation};
 use crate::index::{FuncIdx, GlobalIdx, IndexType, MemoryIdx};
 use crate::read::Module;
 use crate::work;
+use exceptions::Exceptions;
 use pattern::{Matcher, Memory, spelled};
 use references::Kept;
 use std::collections::BTreeMap;
@@ -108,7 +110,11 @@ impl Runtime {
             Operation::EndRewind,
         ] {
             let func = exported(operation)?;
-            if !finder.is(func, &protocol::candidates(&finder, operation)) {
+            let address = if memory.is_wide { AddressType::I64 } else { AddressType::I32 };
+            let (params, results) = abi.signature(operation, address);
+            let ty = output.func_type(func);
+            let fits = (ty.params(), ty.results()) == (&params[..], &results[..]);
+            if !fits || !finder.is(func, &protocol::candidates(&finder, operation)) {
                 return Err(Fault::new("the host's function is not as specified").in_func(func));
             }
         }
@@ -217,18 +223,25 @@ impl Finder<'_, '_> {
     fn private(&mut self, helpers: &mut BTreeMap<FuncIdx, Helper>) -> Result<(), Fault> {
         let appended = (self.module.funcs.len()..self.output.funcs.len()).map(FuncIdx::from_usize);
         let mut rest: Vec<_> = appended.collect();
+        let (i32, i64) = (ValType::I32, ValType::I64);
+        let at = if self.memory.is_wide { i64 } else { i32 };
         let known = [
-            ("limit", Helper::Inner, frames::limit(self)),
-            ("room", Helper::Inner, frames::room(self)),
-            ("end_frame", Helper::Inner, frames::end_frame(self)),
-            ("pop", Helper::Pop, frames::pop(self)),
-            ("seal", Helper::Seal, frames::seal(self)),
-            ("probe", Helper::Probe, frames::probe(self)),
+            ("limit", Helper::Inner, frames::limit(self), (vec![], at)),
+            ("room", Helper::Inner, frames::room(self), (vec![at], at)),
+            ("end_frame", Helper::Inner, frames::end_frame(self), (vec![i32, i64], at)),
+            ("pop", Helper::Pop, frames::pop(self), (vec![i32], i32)),
+            ("seal", Helper::Seal, frames::seal(self), (vec![i32, i64], i32)),
+            ("probe", Helper::Probe, frames::probe(self), (vec![at], i32)),
         ];
-        for (name, helper, specifications) in known {
+        for (name, helper, specifications, (params, result)) in known {
             let named = self.names.funcs.get(name).copied();
             let mut found = rest.iter().filter(|func| named.is_none_or(|named| named == **func));
-            let found = found.find(|func| self.is(**func, &specifications)).copied();
+            let found = found.find(|func| {
+                let ty = self.output.func_type(**func);
+                let fits = (ty.params(), ty.results()) == (&params[..], &[result][..]);
+                fits && self.is(**func, &specifications)
+            });
+            let found = found.copied();
             let Some(func) = found else {
                 let what = format!("the helper `{name}` is missing, or not as specified");
                 return Err(named.map_or(Fault::new(&what), |func| Fault::new(&what).in_func(func)));
@@ -243,37 +256,66 @@ impl Finder<'_, '_> {
                 helpers.insert(*func, helper);
             }
         }
-        self.references(&rest, helpers);
-        Ok(())
+        let kept = self.references(&rest, helpers);
+        self.release(&kept)
+    }
+
+    /// The function by which the host lets go of references.
+    fn release(&mut self, kept: &[Kept]) -> Result<(), Fault> {
+        let name = self.abi.release();
+        let Some((_, func)) = self.output.exported_funcs().find(|(export, _)| *export == name)
+        else {
+            return Ok(());
+        };
+        let unlinked = self.unlinked();
+        let ty = self.output.func_type(func);
+        let fits = ty.results().is_empty() && ty.params().len() == 1;
+        match fits && self.is(func, &[protocol::release(self, kept, &unlinked)]) {
+            true => Ok(()),
+            false => Err(Fault::new("the host's function is not as specified").in_func(func)),
+        }
+    }
+
+    /// No cell is linked any more.
+    fn unlinked(&self) -> String {
+        let lists = self.names.numbers.keys().filter(|name| name.starts_with("list")).count();
+        protocol::unlinked(lists)
     }
 
     /// The helpers for references, and what makes results that nobody looks at.
-    fn references(&mut self, funcs: &[FuncIdx], helpers: &mut BTreeMap<FuncIdx, Helper>) {
+    fn references(
+        &mut self,
+        funcs: &[FuncIdx],
+        helpers: &mut BTreeMap<FuncIdx, Helper>,
+    ) -> Vec<Kept> {
+        let mut all = Vec::new();
         let tables = self.module.tables.len() as u32..self.output.tables.len() as u32;
-        let lists = self.names.numbers.keys().filter(|name| name.starts_with("list")).count();
-        let (unlinked, narrow) =
-            (protocol::unlinked(lists), if self.memory.is_wide { "i32.wrap_i64" } else { "" });
+        let unlinked = self.unlinked();
+        let narrow = if self.memory.is_wide { "i32.wrap_i64" } else { "" };
         for (table, ordinal) in tables.zip(0..) {
             let ways = || Kept::ways(table, ordinal);
             let keep = funcs.iter().find(|func| self.is(**func, &[Kept::keep(first(ways()))]));
             let Some(keep) = keep else { continue };
             self.names.funcs.insert(format!("keep{ordinal}"), *keep);
             helpers.insert(*keep, Helper::Inner);
+            self.exceptions(first(ways()), funcs, helpers);
             for kept in ways() {
                 let cell_bytes = kept.cell_bytes();
                 let [save, load, check] = [kept.save(narrow), kept.load(&unlinked), kept.check()];
                 let Some(save) = funcs.iter().find(|func| self.is(**func, &[save.clone()])) else {
                     continue;
                 };
+                all.push(kept);
                 helpers
                     .insert(*save, Helper::SaveReference { table, cell_bytes, stays: kept.stays });
                 if let Some(load) = funcs.iter().find(|func| self.is(**func, &[load.clone()])) {
                     helpers.insert(*load, Helper::LoadReference { table, cell_bytes });
                 }
+                let checks = [check];
                 for func in funcs {
                     let is_known = helpers.contains_key(func);
                     let takes_one = self.output.func_type(*func).params().len() == 1;
-                    if !is_known && !kept.stays && takes_one && self.is(*func, &[check.clone()]) {
+                    if !is_known && !kept.stays && takes_one && self.is(*func, &checks) {
                         helpers.insert(*func, Helper::Check);
                     }
                 }
@@ -283,6 +325,41 @@ impl Finder<'_, '_> {
         for func in funcs.iter().chain(funcs) {
             if !helpers.contains_key(func) && self.makes_a_dummy(*func, helpers) {
                 helpers.insert(*func, Helper::Dummy);
+            }
+        }
+        all
+    }
+
+    /// The helpers for exceptions, if a table is one for them.
+    fn exceptions(
+        &mut self,
+        kept: Kept,
+        funcs: &[FuncIdx],
+        helpers: &mut BTreeMap<FuncIdx, Helper>,
+    ) {
+        let table = kept.table;
+        for load in funcs {
+            let ty = self.output.func_type(*load);
+            if !ty.params().is_empty() || ty.results().len() != 1 {
+                continue;
+            }
+            let Ok(operators) = operators(self.output, *load) else { continue };
+            let Some(exceptions) = Exceptions::read_off(kept, &operators) else { continue };
+            if !self.is(*load, &[exceptions.load()]) {
+                continue;
+            }
+            let cell_bytes = exceptions.cell_bytes();
+            helpers.insert(*load, Helper::LoadReference { table, cell_bytes });
+            let (saves, checks) = (exceptions.save(), exceptions.check());
+            for func in funcs.iter().filter(|func| *func != load) {
+                match self.output.func_type(*func).params().len() {
+                    2 if self.is(*func, &saves) => {
+                        let save = Helper::SaveReference { table, cell_bytes, stays: false };
+                        helpers.insert(*func, save);
+                    }
+                    1 if self.is(*func, &checks) => _ = helpers.insert(*func, Helper::Check),
+                    _ => {}
+                }
             }
         }
     }

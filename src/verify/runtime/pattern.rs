@@ -11,7 +11,9 @@
 
 use crate::index::{FuncIdx, GlobalIdx, MemoryIdx};
 use std::collections::BTreeMap;
-use wasmparser::{AbstractHeapType, BlockType, HeapType, MemArg, MemArgTarget, Operator, ValType};
+use wasmparser::{
+    AbstractHeapType, BlockType, Catch, HeapType, MemArg, MemArgTarget, Operator, ValType,
+};
 
 /// What names stand for, as far as it is known.
 #[derive(Clone, Default)]
@@ -99,6 +101,10 @@ impl Matcher<'_> {
             ("if.at", false) => Operator::If { blockty: BlockType::Type(ValType::I32) },
             ("if.at", true) => Operator::If { blockty: BlockType::Type(ValType::I64) },
             ("drop", _) => Operator::Drop,
+            // What it leaves is what the branches to it bring.
+            ("block.any", _) => return matches!(operator, Operator::Block { .. }),
+            ("throw_ref", _) => Operator::ThrowRef,
+            ("i32.lt_s", _) => Operator::I32LtS,
             ("block", _) => Operator::Block { blockty: BlockType::Empty },
             ("loop", _) => Operator::Loop { blockty: BlockType::Empty },
             ("else", _) => Operator::Else,
@@ -136,6 +142,14 @@ impl Matcher<'_> {
             ("memory.size", Operator::MemorySize { mem }) => *mem == self.memory.index.0,
             ("i32.const", Operator::I32Const { value }) => {
                 self.number(argument, u64::from(*value as u32), 32)
+            }
+            ("throw", Operator::Throw { tag_index }) => number() == Some(*tag_index),
+            ("try_table", Operator::TryTable { try_table }) => {
+                try_table.ty == BlockType::Empty && catches(argument, &try_table.catches)
+            }
+            ("br_table", Operator::BrTable { targets }) => {
+                let labels = targets.targets().flatten().chain([targets.default()]);
+                argument.split(',').map(str::parse).eq(labels.map(Ok))
             }
             ("i64.const", Operator::I64Const { value }) => self.number(argument, *value as u64, 64),
             ("at.const", Operator::I32Const { value }) if !self.memory.is_wide => {
@@ -192,6 +206,17 @@ impl Matcher<'_> {
             None => name.parse() == Ok(number),
         }
     }
+}
+
+/// Whether these are the handlers `TAG:LABEL,…`, where `all` and `allref` stand for those that catch all.
+fn catches(specification: &str, catches: &[Catch]) -> bool {
+    let spelled = catches.iter().map(|catch| match catch {
+        Catch::One { tag, label } => format!("{tag}:{label}"),
+        Catch::OneRef { tag, label } => format!("{tag}ref:{label}"),
+        Catch::All { label } => format!("all:{label}"),
+        Catch::AllRef { label } => format!("allref:{label}"),
+    });
+    specification.split(',').eq(spelled)
 }
 
 const I31: HeapType = HeapType::Abstract { shared: false, ty: AbstractHeapType::I31 };

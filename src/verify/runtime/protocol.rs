@@ -3,6 +3,7 @@
 //! Which globals are saved, and where, is worked out from the original and the protocol's description alone.
 
 use super::frames::{TRAP_IF, first_frame, set_state};
+use super::references::Kept;
 use super::{Finder, spelled};
 use crate::abi::{Abi, Operation, slot_bytes};
 use crate::index::GlobalIdx;
@@ -28,15 +29,31 @@ pub(super) fn globals(
     (saved, end)
 }
 
+/// What the function is like by which the host lets go of the references in a buffer.
+pub(super) fn release(finder: &Finder<'_, '_>, kept: &[Kept], unlinked: &str) -> String {
+    let (only_normal, bottom) = (format!("global.get $state {TRAP_IF}"), bottom(finder));
+    let widen = if finder.memory.is_wide { "i64.extend_i32_u" } else { "" };
+    let each: String = kept.iter().map(|kept| kept.release(widen)).collect();
+    format!(
+        "{only_normal} local.get 0 global.set $buffer {bottom}
+         {each} {unlinked} local.get 0 at.const 0 at.store 0"
+    )
+}
+
+/// Where the first frame goes is noted where modules share a stack.
+fn bottom(finder: &Finder<'_, '_>) -> &'static str {
+    match finder.abi {
+        Abi::WpkForkMain => "global.get $buffer at.const #frames at.add global.set $bottom",
+        _ => "",
+    }
+}
+
 /// What the function for an operation may be like.
 pub(super) fn candidates(finder: &Finder<'_, '_>, operation: Operation) -> Vec<String> {
     let (saved, _) = globals(finder.module, finder.address_bytes());
     let only_normal = format!("global.get $state {TRAP_IF}");
     let first = first_frame(finder);
-    let bottom = match finder.abi {
-        Abi::WpkForkMain => "global.get $buffer at.const #frames at.add global.set $bottom",
-        _ => "",
-    };
+    let bottom = bottom(finder);
     let too_small = "call %limit local.tee 1 local.get 0 at.lt
                      local.get 1 local.get 0 at.sub at.const #frames at.lt i32.or";
     let [normal, unwinding, rewinding, undoing] = [0, 1, 2, 3].map(set_state);

@@ -120,6 +120,23 @@ impl Kept {
         )
     }
 
+    /// The part of `(buffer)`, which empties the slots of all cells that are linked there, for one table. `widen` makes 32 bits an address.
+    pub fn release(self, widen: &str) -> String {
+        let Kept { table, ordinal, .. } = self;
+        let shift = if self.has_i31 { "i32.const 1 i32.shr_u" } else { "" };
+        format!(
+            "global.get $buffer i32.load #list{ordinal} {widen} local.set 1
+             block loop
+               local.get 1 at.const 0 at.ne i32.eqz br_if 1
+               global.get $buffer local.get 1 at.add local.tee 1 i32.load 0 {shift}
+               local.tee 2 table.get {table} ref.is_null {TRAP_IF}
+               local.get 2 ref.null table.set {table}
+               global.get $live{ordinal} i32.const 1 i32.sub global.set $live{ordinal}
+               local.get 1 i32.load 4 {widen} local.set 1 br 0
+             end end "
+        )
+    }
+
     /// `(reference)`: notes whether it can't be saved.
     pub fn check(self) -> String {
         let note = self.note(0);

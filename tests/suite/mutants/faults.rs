@@ -1,367 +1,352 @@
-//! The faults: each changes one thing in a written module, and must change what it means.
+//! The faults: each changes one thing in a written module, and must change what it means. What would change nothing is not made.
 
 use super::edit::{At, Body, Edit, Written, indexed, signed};
-use std::collections::BTreeMap;
-use wasmparser::{ExternalKind, Operator, Parser, Payload};
+use super::exits::Exits;
+use super::facts::Facts;
+use wasmparser::Operator as O;
 
-const DROP: u8 = 0x1a;
+const UNREACHABLE: u8 = 0x00;
 const NOP: u8 = 0x01;
 const CALL: u8 = 0x10;
+const BR_IF: u8 = 0x0d;
+const BR_TABLE: u8 = 0x0e;
+const THROW: u8 = 0x08;
+const DROP: u8 = 0x1a;
 const LOCAL_GET: u8 = 0x20;
 const LOCAL_SET: u8 = 0x21;
 const I32_CONST: u8 = 0x41;
+const I64_CONST: u8 = 0x42;
 const I32_EQZ: u8 = 0x45;
-const BR_IF: u8 = 0x0d;
-
-/// What the mutants are made of.
-pub struct Facts {
-    /// How many functions the original has.
-    pub originals: u32,
-    /// How many locals each of its functions has.
-    pub locals: BTreeMap<u32, u32>,
-    /// The global that holds the state.
-    pub state: u32,
-    /// The helpers, by name.
-    pub helpers: BTreeMap<&'static str, u32>,
-    /// How many parameters each function has, and their and the results' types as text.
-    pub params: BTreeMap<u32, (usize, String)>,
-}
-
-impl Facts {
-    pub fn read(original: &[u8], output: &[u8]) -> Facts {
-        let originals = Written::read(original).funcs;
-        let module = Written::read(output);
-        let mut exports = BTreeMap::new();
-        let (mut types, mut of_funcs) = (Vec::new(), Vec::new());
-        for payload in Parser::new(0).parse_all(output) {
-            match payload.unwrap() {
-                Payload::TypeSection(section) => {
-                    for ty in section.into_iter_err_on_gc_types() {
-                        types.push(ty.ok());
-                    }
-                }
-                Payload::ImportSection(imports) => {
-                    for import in imports.into_imports() {
-                        if let wasmparser::TypeRef::Func(ty) = import.unwrap().ty {
-                            of_funcs.push(ty);
-                        }
-                    }
-                }
-                Payload::FunctionSection(section) => {
-                    of_funcs.extend(section.into_iter().map(Result::unwrap));
-                }
-                Payload::ExportSection(section) => {
-                    for export in section {
-                        let export = export.unwrap();
-                        if export.kind == ExternalKind::Func {
-                            exports.insert(export.name.to_owned(), export.index);
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        let params = (0..).zip(&of_funcs).filter_map(|(func, ty)| {
-            let ty = types.get(*ty as usize)?.as_ref()?;
-            Some((func, (ty.params().len(), format!("{:?}{:?}", ty.params(), ty.results()))))
-        });
-        let getter = exports.get("wpk_fork_state").copied();
-        let getter = module.bodies.iter().find(|body| Some(body.func) == getter);
-        let state = getter.and_then(|body| match body.operators[0].operator {
-            Operator::GlobalGet { global_index } => Some(global_index),
-            _ => None,
-        });
-        // The protocol's six come first.
-        let private = ["limit", "room", "seal", "probe", "pop"];
-        let helpers = private.into_iter().zip(originals + 6..).collect();
-        let counted = module.bodies.iter().map(|body| (body.func, 0));
-        let mut locals: BTreeMap<u32, u32> = counted.collect();
-        for (func, count) in locals_of(original) {
-            locals.insert(func, count);
-        }
-        let state = state.unwrap_or(u32::MAX);
-        Facts { originals, locals, state, helpers, params: params.collect() }
-    }
-
-    fn helper(&self, name: &str) -> Option<u32> {
-        self.helpers.get(name).copied()
-    }
-
-    fn is_new(&self, func: u32) -> bool {
-        func >= self.originals
-    }
-}
-
-/// How many locals each function has, parameters included.
-fn locals_of(wasm: &[u8]) -> BTreeMap<u32, u32> {
-    let mut params: Vec<u32> = Vec::new();
-    let (mut types, mut next, mut found) = (Vec::new(), 0, BTreeMap::new());
-    for payload in Parser::new(0).parse_all(wasm) {
-        match payload.unwrap() {
-            Payload::TypeSection(section) => {
-                for ty in section.into_iter_err_on_gc_types() {
-                    types.push(ty.map_or(0, |ty| ty.params().len() as u32));
-                }
-            }
-            Payload::ImportSection(imports) => {
-                for import in imports.into_imports() {
-                    if let wasmparser::TypeRef::Func(_) = import.unwrap().ty {
-                        next += 1;
-                    }
-                }
-            }
-            Payload::FunctionSection(section) => {
-                let of = |ty: u32| types.get(ty as usize).copied().unwrap_or(0);
-                params = section.into_iter().map(|ty| of(ty.unwrap())).collect();
-            }
-            Payload::CodeSectionEntry(body) => {
-                let declared = body.get_locals_reader().unwrap().into_iter();
-                let declared: u32 = declared.map(|run| run.unwrap().0).sum();
-                let own = params.get(found.len()).copied().unwrap_or(0);
-                found.insert(next, own + declared);
-                next += 1;
-            }
-            _ => {}
-        }
-    }
-    found
-}
 
 /// A fault: its name, the body that it is in, and the bytes that it changes.
 pub type Fault<'b, 'a> = (&'static str, &'b Body<'a>, Vec<Edit>);
 
-/// All faults in bodies.
+/// All faults in bodies: of functions for which `is_checked`, and of what was appended.
 pub fn in_bodies<'b, 'a>(
     module: &'b Written<'a>,
     facts: &Facts,
-    rewritten: &[u32],
+    is_checked: impl Fn(u32) -> bool,
 ) -> Vec<Fault<'b, 'a>> {
     let mut faults = Vec::new();
-    for body in &module.bodies {
-        let is_original = !facts.is_new(body.func);
-        if is_original && !rewritten.contains(&body.func) {
-            continue;
-        }
+    for body in module.bodies.iter().filter(|body| is_checked(body.func)) {
+        let exits = Exits::of(facts, body);
+        let (ordinals, holds) = (ordinals(facts, body), facts.holds_unwinds(body));
         for at in 0..body.operators.len() {
-            let rest = &body.operators[at..];
+            let here = Here { facts, body, at, exits: &exits, ordinals: &ordinals };
             let mut add = |name, edits| faults.push((name, body, edits));
-            if is_original {
-                in_function(facts, body, rest, &mut add);
+            if facts.helper(body.func).is_some() {
+                if facts.is_called(body.func) {
+                    here.in_helper(&mut add);
+                }
+            } else {
+                here.of_site(&mut add);
+                if !holds {
+                    here.of_frame(&mut add);
+                }
+                here.of_rewind(&mut add);
+                here.of_program(&mut add);
             }
-            in_any(facts, body, rest, &mut add);
         }
     }
     faults
+}
+
+/// The ordinals of the sites in a body.
+fn ordinals(facts: &Facts, body: &Body<'_>) -> Vec<i32> {
+    let tests = body.operators.windows(4).filter_map(|four| match four {
+        [ordinal, state, test, drop] if is_test(facts, [state, test, drop]) => {
+            match ordinal.operator {
+                O::I32Const { value } => Some(value),
+                _ => None,
+            }
+        }
+        _ => None,
+    });
+    tests.collect()
+}
+
+fn is_state(facts: &Facts, at: &At<'_>) -> bool {
+    at.operator == O::GlobalGet { global_index: facts.state }
+}
+
+fn is_test(facts: &Facts, [state, test, drop]: [&At<'_>; 3]) -> bool {
+    is_state(facts, state) && matches!(test.operator, O::BrIf { .. }) && drop.operator == O::Drop
 }
 
 fn replaced(at: &At<'_>, bytes: Vec<u8>) -> Edit {
     (at.range.clone(), bytes)
 }
 
-fn is_state(facts: &Facts, at: &At<'_>) -> bool {
-    matches!(at.operator, Operator::GlobalGet { global_index } if global_index == facts.state)
+fn i32_const(value: i32) -> Vec<u8> {
+    [vec![I32_CONST], signed(value.into())].concat()
 }
 
-/// Faults of functions of the original.
-fn in_function(
-    facts: &Facts,
-    body: &Body<'_>,
-    rest: &[At<'_>],
-    add: &mut impl FnMut(&'static str, Vec<Edit>),
-) {
-    use Operator as O;
-    if let [ordinal, state, branch, drop, ..] = rest
-        && let O::I32Const { value } = ordinal.operator
-        && is_state(facts, state)
-        && let O::BrIf { relative_depth } = branch.operator
-        && drop.operator == O::Drop
-    {
-        add("a test is missing", vec![replaced(branch, vec![DROP])]);
-        add(
-            "a site has another's number",
-            vec![replaced(ordinal, [vec![I32_CONST], signed(i64::from(value) + 1)].concat())],
-        );
-        add(
-            "an exit is entered in the wrong place",
-            vec![replaced(branch, indexed(BR_IF, relative_depth + 1))],
-        );
-        if relative_depth > 0 {
-            add(
-                "an exit is entered in the wrong place",
-                vec![replaced(branch, indexed(BR_IF, relative_depth - 1))],
-            );
-        }
-    }
-    if let O::Call { function_index } = rest[0].operator
-        && facts.params.get(&function_index).is_some_and(|(_, ty)| ty == "[][]")
-        && !facts.is_new(function_index)
-    {
-        let twice = indexed(CALL, function_index).repeat(2);
-        add("an instruction runs twice", vec![replaced(&rest[0], twice)]);
-    }
-    let store = |operator: &Operator<'_>| match operator {
-        O::I32Store { memarg } | O::I64Store { memarg } => Some(memarg.offset),
+fn i64_const(value: i64) -> Vec<u8> {
+    [vec![I64_CONST], signed(value)].concat()
+}
+
+/// A constant with another value, of whichever type.
+fn moved(at: &At<'_>, by: i64) -> Option<Vec<u8>> {
+    match at.operator {
+        O::I32Const { value } => Some(i32_const(value.wrapping_add(by as i32))),
+        O::I64Const { value } => Some(i64_const(value.wrapping_add(by))),
         _ => None,
-    };
-    if store(&rest[0].operator).is_some() {
-        add("an instruction is left out", vec![replaced(&rest[0], vec![DROP, DROP])]);
-    }
-    let own = facts.locals.get(&body.func).copied().unwrap_or(0);
-    if let [first, second, ..] = rest
-        && let (O::LocalSet { local_index: a }, O::LocalSet { local_index: b }) =
-            (&first.operator, &second.operator)
-        && a != b
-        && *a >= own
-        && *b >= own
-    {
-        add(
-            "spills are in the wrong order",
-            vec![replaced(first, indexed(LOCAL_SET, *b)), replaced(second, indexed(LOCAL_SET, *a))],
-        );
-    }
-    if let [test, then, ..] = rest
-        && is_state(facts, test)
-        && matches!(then.operator, O::If { .. })
-    {
-        let end = test.range.end;
-        add("the state is asked the wrong way round", vec![(end..end, vec![I32_EQZ])]);
     }
 }
 
-/// Faults of any rewritten body and of helpers.
-fn in_any(
-    facts: &Facts,
-    body: &Body<'_>,
-    rest: &[At<'_>],
-    add: &mut impl FnMut(&'static str, Vec<Edit>),
-) {
-    use Operator as O;
-    let called = |at: &At<'_>| match at.operator {
+fn called(at: &At<'_>) -> Option<u32> {
+    match at.operator {
         O::Call { function_index } => Some(function_index),
         _ => None,
-    };
-    let private = |name| facts.helper(name);
-    let first = called(&rest[0]);
-    if first.is_some() && first == private("room") {
-        add("no limit is checked", vec![replaced(&rest[0], vec![NOP])]);
     }
-    if let [bytes, before, sites, pop, ..] = rest
-        && called(pop).is_some()
-        && called(pop) == private("pop")
-    {
-        let encode = |at: &At<'_>| match at.operator {
-            O::I32Const { value } => [vec![I32_CONST], signed(value.into())].concat(),
-            O::I64Const { value } => [vec![0x42], signed(value)].concat(),
-            _ => Vec::new(),
+}
+
+/// An operator of a body, with those behind it.
+struct Here<'h, 'b, 'a> {
+    facts: &'h Facts,
+    body: &'b Body<'a>,
+    at: usize,
+    exits: &'h Exits,
+    ordinals: &'h [i32],
+}
+
+impl<'b, 'a> Here<'_, 'b, 'a> {
+    fn rest(&self) -> &'b [At<'a>] {
+        &self.body.operators[self.at..]
+    }
+
+    /// Whether an operator calls a helper whose name begins so.
+    fn calls(&self, at: &At<'_>, prefix: &str) -> bool {
+        called(at).is_some_and(|func| self.facts.is_helper(func, prefix))
+    }
+
+    /// Faults of the test behind a site.
+    fn of_site(&self, add: &mut impl FnMut(&'static str, Vec<Edit>)) {
+        let [ordinal, state, test, drop, ..] = self.rest() else { return };
+        let (O::I32Const { value }, O::BrIf { relative_depth }) =
+            (&ordinal.operator, &test.operator)
+        else {
+            return;
         };
-        let calls = indexed(CALL, called(pop).unwrap_or(0));
-        let twice =
-            [vec![DROP], encode(bytes), encode(before), encode(sites), calls.clone()].concat();
-        let end = pop.range.end;
-        add("a frame is taken twice", vec![(end..end, twice)]);
-        if let O::I32Const { value } = before.operator {
-            let other = [vec![I32_CONST], signed(i64::from(value) + 1)].concat();
-            add("a frame is taken for another's", vec![replaced(before, other)]);
+        if !is_test(self.facts, [state, test, drop]) {
+            return;
         }
-        let wider = match bytes.operator {
-            O::I32Const { value } => [vec![I32_CONST], signed(i64::from(value) + 4)].concat(),
-            O::I64Const { value } => [vec![0x42], signed(value + 4)].concat(),
-            _ => Vec::new(),
-        };
-        add("a frame is taken with another size", vec![replaced(bytes, wider)]);
-    }
-    if let [before, bytes, seal, ..] = rest
-        && called(seal).is_some()
-        && called(seal) == private("seal")
-    {
-        if let O::I32Const { value } = before.operator {
-            let other = [vec![I32_CONST], signed(i64::from(value) + 1)].concat();
-            add("a frame has another's number", vec![replaced(before, other)]);
+        add("a test is missing", vec![replaced(test, vec![DROP])]);
+        if let Some(other) = self.ordinals.iter().find(|other| *other != value) {
+            let edits = vec![replaced(ordinal, i32_const(*other))];
+            add("a site has another's number", edits);
         }
-        let narrower = match bytes.operator {
-            O::I32Const { value } => [vec![I32_CONST], signed(i64::from(value) - 4)].concat(),
-            O::I64Const { value } => [vec![0x42], signed(value - 4)].concat(),
-            _ => Vec::new(),
-        };
-        add("a frame is too small", vec![replaced(bytes, narrower)]);
-    }
-    saves(facts, rest, add);
-    if let O::BrTable { targets } = &rest[0].operator
-        && facts.is_new(body.func)
-    {
-        let mut depths: Vec<u32> = targets.targets().map(Result::unwrap).collect();
-        depths.push(targets.default());
-        let mut other = depths.clone();
-        other.rotate_left(1);
-        if other != depths {
-            let mut bytes = indexed(0x0e, targets.len());
-            other.iter().for_each(|depth| bytes.extend(super::edit::leb(*depth as usize)));
-            add("another site's landing", vec![replaced(&rest[0], bytes)]);
+        for other in [relative_depth + 1, relative_depth.wrapping_sub(1)] {
+            if self.exits.loses(self.at + 2, *relative_depth, other) {
+                let edits = vec![replaced(test, indexed(BR_IF, other))];
+                add("a chain is entered in the wrong place", edits);
+            }
         }
     }
-    if let [O::I32Store { .. } | O::I64Store { .. } | O::F64Store { .. }, ..] =
-        rest.iter().map(|at| &at.operator).take(1).collect::<Vec<_>>()[..]
-        && facts.is_new(body.func)
-    {
-        add("a helper's store is left out", vec![replaced(&rest[0], vec![DROP, DROP])]);
+
+    /// Faults of saving: `const offset, local.get…, call save`, and the same with a mark where the frame ends.
+    fn of_frame(&self, add: &mut impl FnMut(&'static str, Vec<Edit>)) {
+        let rest = self.rest();
+        let is_get = |at: &&At<'_>| matches!(at.operator, O::LocalGet { .. });
+        let values: Vec<_> = rest[1..].iter().take_while(is_get).collect();
+        let Some(call) = rest.get(1 + values.len()) else { return };
+        let ends = self.calls(call, "seal") || self.calls(call, "save_last_");
+        if let (O::I64Const { value }, true) = (&rest[0].operator, ends) {
+            let (func, size) = (value ^ 1, value - (1 << 20));
+            add("a frame names another function", vec![replaced(&rest[0], i64_const(func))]);
+            add("a frame is too small", vec![replaced(&rest[0], i64_const(size))]);
+            let next = rest.get(2 + values.len());
+            if let Some(next) = next.filter(|next| matches!(next.operator, O::If { .. })) {
+                let never = [vec![DROP], i32_const(0)].concat();
+                let start = next.range.start;
+                add("an undone unwind goes on", vec![(start..start, never)]);
+            }
+        }
+        let saves = self.calls(call, "save_") && !self.calls(call, "save_last_");
+        if saves && !values.is_empty() && moved(&rest[0], 4).is_some() {
+            add("a store is dropped", vec![replaced(call, vec![DROP; 1 + values.len()])]);
+            let other = moved(&rest[0], 4).unwrap_or_default();
+            add("a slot has another offset", vec![replaced(&rest[0], other)]);
+        }
+        if (!ends && !saves) || moved(&rest[0], 0).is_none() {
+            return;
+        }
+        let local = |at: &At<'_>| match at.operator {
+            O::LocalGet { local_index } => local_index,
+            _ => 0,
+        };
+        for pair in values.windows(2) {
+            let (first, second) = (local(pair[0]), local(pair[1]));
+            let other = replaced(pair[0], indexed(LOCAL_GET, second));
+            let swapped = vec![other.clone(), replaced(pair[1], indexed(LOCAL_GET, first))];
+            add("two slots are swapped", swapped);
+            add("another value is saved", vec![other]);
+        }
     }
-    if let O::GlobalSet { .. } = rest[0].operator
-        && facts.is_new(body.func)
-    {
-        add("a global is forgotten", vec![replaced(&rest[0], vec![DROP])]);
+
+    /// Faults of rewinding.
+    fn of_rewind(&self, add: &mut impl FnMut(&'static str, Vec<Edit>)) {
+        let rest = self.rest();
+        if let [func, take, ..] = rest
+            && let O::I32Const { value } = func.operator
+            && let Some(helper) = called(take)
+            && (self.calls(take, "pop") || self.calls(take, "load_first_"))
+        {
+            let results = self.facts.types.get(&helper).map_or(1, |(_, results)| results.len());
+            let end = take.range.end;
+            let again = [vec![DROP; results], i32_const(value), indexed(CALL, helper)].concat();
+            add("a frame is taken twice", vec![(end..end, again)]);
+            let other = vec![replaced(func, i32_const(value ^ 1))];
+            add("a frame is taken for another's", other);
+            if results == 1 {
+                let not = [vec![DROP], i32_const(1)].concat();
+                add("a frame is not taken", vec![replaced(take, not)]);
+            }
+        }
+        if let [load, first, second, ..] = rest
+            && self.calls(load, "load_")
+            && let (O::LocalSet { local_index: a }, O::LocalSet { local_index: b }) =
+                (&first.operator, &second.operator)
+            && a != b
+        {
+            let first = replaced(first, indexed(LOCAL_SET, *b));
+            let swapped = vec![first, replaced(second, indexed(LOCAL_SET, *a))];
+            add("two slots are restored in the wrong order", swapped);
+        }
+        if let O::BrTable { targets } = &rest[0].operator {
+            let mut depths: Vec<u32> = targets.targets().map(Result::unwrap).collect();
+            depths.push(targets.default());
+            let leads = |depth: &u32| self.exits.leads(self.at, *depth);
+            let before: Vec<_> = depths.iter().map(leads).collect();
+            depths.rotate_left(1);
+            let after: Vec<_> = depths.iter().map(leads).collect();
+            if before != after {
+                let mut bytes = indexed(BR_TABLE, targets.len());
+                depths.iter().for_each(|depth| bytes.extend(super::edit::leb(*depth as usize)));
+                add("another site's landing", vec![replaced(&rest[0], bytes)]);
+            }
+        }
+        if let [state, test, ..] = rest
+            && is_state(self.facts, state)
+            && matches!(test.operator, O::If { .. })
+        {
+            let end = state.range.end;
+            add("the state is asked the wrong way round", vec![(end..end, vec![I32_EQZ])]);
+        }
+        if let [state, test, guard, ..] = rest
+            && is_state(self.facts, state)
+            && matches!(test.operator, O::If { .. })
+            && self.calls(guard, "unprepared")
+        {
+            add("a guard is removed", vec![replaced(guard, vec![NOP])]);
+        }
+        if let Some(resume) = called(&rest[0]).filter(|func| self.facts.resumes.contains(func)) {
+            let ty = self.facts.types.get(&resume);
+            let mut others = self.facts.resumes.iter();
+            let is_such = |other: &&u32| **other != resume && self.facts.types.get(other) == ty;
+            if let Some(other) = others.find(is_such) {
+                let edits = vec![replaced(&rest[0], indexed(CALL, *other))];
+                add("a resume function of another function", edits);
+            }
+        }
     }
-    if facts.is_new(body.func) {
-        let other = match rest[0].operator {
+
+    /// Faults of what the program does.
+    fn of_program(&self, add: &mut impl FnMut(&'static str, Vec<Edit>)) {
+        let (rest, facts) = (self.rest(), self.facts);
+        if let O::I32Store { .. } | O::I64Store { .. } = rest[0].operator {
+            add("an instruction is left out", vec![replaced(&rest[0], vec![DROP, DROP])]);
+        }
+        let of_program = |func: u32| !facts.is_new(func) || facts.is_helper(func, "call ");
+        if let Some(func) = called(&rest[0]).filter(|func| of_program(*func)) {
+            let ty = facts.types.get(&func);
+            if ty.is_some_and(|(params, results)| params.is_empty() && results.is_empty()) {
+                let twice = indexed(CALL, func).repeat(2);
+                add("an instruction runs twice", vec![replaced(&rest[0], twice)]);
+            }
+            let is_such =
+                |other: &u32| *other != func && facts.types.get(other) == ty && of_program(*other);
+            if let Some(other) = (0..facts.originals).find(is_such) {
+                let edits = vec![replaced(&rest[0], indexed(CALL, other))];
+                add("another function is called", edits);
+            }
+        }
+        if let [
+            O::I32Const { .. } | O::I64Const { .. },
+            O::I32Store { .. } | O::I64Store { .. },
+            ..,
+        ] = rest.iter().take(2).map(|at| &at.operator).collect::<Vec<_>>()[..]
+        {
+            let other = moved(&rest[0], 1).unwrap_or_default();
+            add("another value is stored", vec![replaced(&rest[0], other)]);
+        }
+        if let O::Throw { tag_index } = rest[0].operator {
+            self.other_tag(tag_index, add);
+        }
+        let own = facts.locals.get(&self.body.func).copied();
+        if let [first, second, ..] = rest
+            && let (O::LocalSet { local_index: a }, O::LocalSet { local_index: b }) =
+                (&first.operator, &second.operator)
+            && a != b
+            && own.is_some_and(|own| *a >= own && *b >= own)
+        {
+            let edits = vec![
+                replaced(first, indexed(LOCAL_SET, *b)),
+                replaced(second, indexed(LOCAL_SET, *a)),
+            ];
+            add("spills are in the wrong order", edits);
+        }
+    }
+
+    fn other_tag(&self, tag: u32, add: &mut impl FnMut(&'static str, Vec<Edit>)) {
+        let tags = &self.facts.tags;
+        let is_such = |other: &u32| *other != tag && tags[*other as usize] == tags[tag as usize];
+        if let Some(other) = (0..tags.len() as u32).find(is_such) {
+            let edits = vec![replaced(&self.rest()[0], indexed(THROW, other))];
+            add("an exception with another tag", edits);
+        }
+    }
+
+    /// Faults of what functions share.
+    fn in_helper(&self, add: &mut impl FnMut(&'static str, Vec<Edit>)) {
+        let here = &self.rest()[0];
+        match here.operator {
+            O::I32Store { .. }
+            | O::I64Store { .. }
+            | O::F32Store { .. }
+            | O::F64Store { .. }
+            | O::V128Store { .. } => {
+                add("a helper's store is left out", vec![replaced(here, vec![DROP, DROP])]);
+            }
+            O::GlobalSet { .. } => add("a global is forgotten", vec![replaced(here, vec![DROP])]),
+            O::Call { .. } if self.calls(here, "room") => {
+                add("no limit is checked", vec![replaced(here, vec![NOP])]);
+            }
+            O::Unreachable if self.at > 0 => {
+                add("a helper's trap is gone", vec![replaced(here, vec![NOP])]);
+            }
+            O::Throw { tag_index } => self.other_tag(tag_index, add),
+            _ => {}
+        }
+        let other = match here.operator {
             O::I32LtU => Some(0x4d),
             O::I32GtU => Some(0x4f),
             O::I32GeU => Some(0x4b),
             O::I64LtU => Some(0x58),
+            O::I64GtU => Some(0x5a),
             _ => None,
         };
         if let Some(other) = other {
-            add("a limit is off by one", vec![replaced(&rest[0], vec![other])]);
+            add("a limit is off by one", vec![replaced(here, vec![other])]);
         }
-    }
-}
-
-/// Faults where locals are saved: `i32.const offset, local.get…, call save`.
-fn saves(facts: &Facts, rest: &[At<'_>], add: &mut impl FnMut(&'static str, Vec<Edit>)) {
-    use Operator as O;
-    let offset = match rest[0].operator {
-        O::I32Const { value } => [vec![I32_CONST], signed(i64::from(value) + 4)].concat(),
-        O::I64Const { value } => [vec![0x42], signed(value + 4)].concat(),
-        _ => return,
-    };
-    let is_get = |at: &&At<'_>| matches!(at.operator, O::LocalGet { .. });
-    let values: Vec<_> = rest[1..].iter().take_while(is_get).collect();
-    let Some(O::Call { function_index }) = rest.get(1 + values.len()).map(|at| &at.operator) else {
-        return;
-    };
-    let save = facts.params.get(function_index);
-    let is_save =
-        save.is_some_and(|(params, ty)| *params == 1 + values.len() && ty.ends_with("[]"));
-    if values.is_empty() || !is_save || !facts.is_new(*function_index) {
-        return;
-    }
-    let call = &rest[1 + values.len()];
-    add("what is live is not saved", vec![replaced(call, vec![DROP; 1 + values.len()])]);
-    add("a slot has another offset", vec![replaced(&rest[0], offset)]);
-    let locals: Vec<u32> = values
-        .iter()
-        .filter_map(|at| match at.operator {
-            O::LocalGet { local_index } => Some(local_index),
-            _ => None,
-        })
-        .collect();
-    for pair in 0..values.len().saturating_sub(1) {
-        let (first, second) = (values[pair], values[pair + 1]);
-        add(
-            "two slots are swapped",
-            vec![
-                replaced(first, indexed(LOCAL_GET, locals[pair + 1])),
-                replaced(second, indexed(LOCAL_GET, locals[pair])),
-            ],
-        );
-        add("another value is saved", vec![replaced(first, indexed(LOCAL_GET, locals[pair + 1]))]);
+        if matches!(here.operator, O::If { .. }) {
+            add(
+                "a helper never asks",
+                vec![(here.range.start..here.range.start, { [vec![DROP], i32_const(0)].concat() })],
+            );
+        }
+        if self.at == 0 {
+            add("a helper traps", vec![(here.range.start..here.range.start, vec![UNREACHABLE])]);
+        }
     }
 }

@@ -1,14 +1,15 @@
 //! Faults outside of bodies: one byte of one item is another.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use wasmparser::{Parser, Payload};
 
 /// A fault: its name, where it is, and the module with it.
 pub type Fault = (&'static str, usize, Vec<u8>);
 
-/// For every section but code and custom ones, each byte of its items changed in turn.
-pub fn faults(wasm: &[u8]) -> Vec<Fault> {
-    let mut faults = Vec::new();
+/// The sections that are no code, by what a fault in them is called.
+fn sections(wasm: &[u8]) -> BTreeMap<&'static str, Range<usize>> {
+    let mut found = BTreeMap::new();
     for payload in Parser::new(0).parse_all(wasm) {
         let payload = payload.unwrap();
         let kind = match payload {
@@ -25,9 +26,28 @@ pub fn faults(wasm: &[u8]) -> Vec<Fault> {
             Payload::TagSection(_) => "a tag changed",
             _ => continue,
         };
-        let Some((_, range)) = payload.as_section() else { continue };
-        let range: Range<usize> = range.start as usize + 1..range.end as usize;
-        for at in range {
+        if let Some((_, range)) = payload.as_section() {
+            found.insert(kind, range.start as usize..range.end as usize);
+        }
+    }
+    found
+}
+
+/// Each byte of each section's items changed in turn. Of what is appended only globals, exports and functions: how large tables and
+/// memories for frames are at first, and which types there are besides, makes no difference.
+pub fn faults(original: &[u8], wasm: &[u8]) -> Vec<Fault> {
+    let before = sections(original);
+    let mut faults = Vec::new();
+    for (kind, range) in sections(wasm) {
+        let may_differ =
+            ["a type changed", "a table changed", "a memory changed", "an element changed"];
+        let mut end = range.end;
+        if may_differ.contains(&kind) {
+            // The number of items in front may be longer than it was.
+            let items = before.get(kind).map_or(0, Range::len);
+            end = end.min(range.start + items);
+        }
+        for at in range.start + 1..end {
             let mut mutant = wasm.to_vec();
             mutant[at] ^= 1;
             faults.push((kind, at, mutant));
