@@ -46,6 +46,14 @@ pub(super) enum Failure {
         /// How many bytes are.
         valid_up_to: usize,
     },
+    /// Of rewritten functions nothing is known.
+    #[error(
+        "rewritten functions that were not checked: {functions}; --allow-unchecked ends with status 0 all the same"
+    )]
+    Unchecked {
+        /// How many.
+        functions: usize,
+    },
     /// The threads can't be started.
     #[error("the threads can't be started: {0}; name fewer with --threads")]
     Threads(String),

@@ -337,6 +337,14 @@ pub(super) struct Verify {
     #[arg(value_name = "INSTRUMENTED")]
     pub(super) instrumented: PathBuf,
 
+    /// The resume module of INSTRUMENTED, if it has one
+    #[arg(long, value_name = "OUT2")]
+    pub(super) resume_module: Option<PathBuf>,
+
+    /// End with status 0 where nothing is wrong, though of some rewritten functions nothing is known
+    #[arg(long)]
+    pub(super) allow_unchecked: bool,
+
     /// How the module shares its state with others, if it does
     #[arg(long, value_enum)]
     pub(super) shared_state: Option<SharedState>,

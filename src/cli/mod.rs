@@ -22,7 +22,7 @@ mod usage;
 
 use clap::Parser;
 use console::Console;
-use failure::Result;
+use failure::{Failure, Result};
 use files::{Destination, Input};
 use flags::{
     AbiFlag, Analyze, Command, Explain, ExplainFormat, Flags, Format, Imports, Instrument,
@@ -195,13 +195,21 @@ fn imports(args: &Imports, mut console: Console) -> Result<()> {
 fn verify(args: &Verify, options: &Options, mut console: Console) -> Result<()> {
     let input = files::read(&args.module.input)?;
     let output = files::read(&args.instrumented)?;
-    let verified = wasm_fork::verify(&input.bytes, &output.bytes, options)?;
-    if !verified.is_complete() {
-        console.warning("of some functions nothing is known");
-    }
+    let resumes = args.resume_module.as_deref().map(files::read).transpose()?;
+    let verified = match &resumes {
+        Some(resumes) => {
+            wasm_fork::verify_pair(&input.bytes, &output.bytes, &resumes.bytes, options)?
+        }
+        None => wasm_fork::verify(&input.bytes, &output.bytes, options)?,
+    };
     match args.format {
-        ListFormat::Text => console.print(&verified),
-        ListFormat::Json => console.print_json(&verified),
+        ListFormat::Text => console.print(&verified)?,
+        ListFormat::Json => console.print_json(&verified)?,
+    }
+    match verified.unchecked.len() {
+        0 => Ok(()),
+        _ if args.allow_unchecked => Ok(()),
+        functions => Err(Failure::Unchecked { functions }),
     }
 }
 
@@ -233,6 +241,13 @@ fn instrument(
         tracing::info!("{}", escape(&remark));
     }
     output.warnings.iter().for_each(|warning| console.warning(warning));
+    if let Some(verified) = output.verified.as_ref().filter(|_| args.verify) {
+        for (reason, functions) in verified.reasons() {
+            console.warning(&format!(
+                "rewritten functions that were not checked: {functions}, for {reason}"
+            ));
+        }
+    }
     match of_resumes.as_ref().zip(output.resume_module.as_deref()) {
         Some(resumes) => files::write_both([resumes, (&destination, &output.wasm)], &input)?,
         None => destination.write(&output.wasm, &input)?,

@@ -40,6 +40,7 @@ mod simulate;
 mod state;
 mod step;
 mod streams;
+mod tails;
 mod unwind;
 mod values;
 
@@ -55,7 +56,8 @@ use pair::Pair;
 use rayon::prelude::*;
 use runtime::Runtime;
 use simulate::{Checked, Modules};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use tails::Tails;
 
 /// What was found out of an output.
 #[derive(Clone, Debug, Default)]
@@ -172,7 +174,9 @@ fn rewritten<'a>(
     }
     let runtime = Runtime::find(module, output, abi)?;
     let pair = resumes.map(|resumes| Pair::find(output, resumes)).transpose()?;
-    let modules = Modules { original: module, output, runtime: &runtime, pair: pair.as_ref() };
+    let tails = Tails::find(module, analysis)?;
+    let (original, pair) = (module, pair.as_ref());
+    let modules = Modules { original, output, runtime: &runtime, pair, tails: &tails };
     let check = |func: &FuncIdx| {
         let checked = simulate::check(&modules, *func, &analysis.sites[*func]);
         (*func, checked)
@@ -189,7 +193,7 @@ fn rewritten<'a>(
         }
     }
     if let Some(first) = faults.first().cloned() {
-        let resumes = pair.as_ref().map(Pair::module);
+        let resumes = pair.map(Pair::module);
         return Err(shown(first, &faults[1..], module, output, resumes));
     }
     verified.proved = proved.len();
@@ -227,10 +231,22 @@ fn shown(
 fn belong_to_one(proved: &[(FuncIdx, Checked)]) -> Result<(), Fault> {
     let mut resumes = BTreeSet::new();
     let mut all = proved.iter().filter_map(|(func, checked)| Some((*func, checked.resume?)));
-    match all.find(|(_, resume)| !resumes.insert(*resume)) {
-        Some((func, _)) => Err(Fault::new("its resume function is another's").in_func(func)),
-        None => Ok(()),
+    if let Some((func, _)) = all.find(|(_, resume)| !resumes.insert(*resume)) {
+        return Err(Fault::new("its resume function is another's").in_func(func));
     }
+    let resumes: BTreeMap<_, _> =
+        proved.iter().map(|(func, checked)| (*func, checked.resume)).collect();
+    for (func, checked) in proved {
+        let mut goes_on = checked.goes_on.iter();
+        let is_right = |(owner, entered): &&(FuncIdx, FuncIdx)| {
+            resumes.get(owner).is_none_or(|resume| resume.unwrap_or(*owner) == *entered)
+        };
+        if let Some((owner, _)) = goes_on.find(|pair| !is_right(pair)) {
+            let what = format!("for a frame of function {owner} another is entered");
+            return Err(Fault::new(what).in_func(*func));
+        }
+    }
+    Ok(())
 }
 
 /// A function in which nothing may have changed.

@@ -18,7 +18,7 @@ use super::unwind::Frozen;
 use super::values::{Term, Value};
 use crate::abi::slot_bytes;
 use crate::analyze::{Site, Target};
-use crate::index::{FuncIdx, GlobalIdx};
+use crate::index::{FuncIdx, GlobalIdx, IndexType};
 use crate::read::{Arity, Module};
 use wasmparser::{HeapType, ModuleArity, Operator, RefType, UnpackedIndex, ValType};
 
@@ -30,7 +30,7 @@ struct Taken<'f> {
     cursor: Option<u64>,
 }
 
-impl Simulation<'_, '_> {
+impl<'a> Simulation<'_, 'a> {
     /// Finds the resume function: what the function calls, and nothing else, when it is rewound.
     pub fn find_resume(&mut self) -> Result<(), Fault> {
         let mut values = std::mem::take(&mut self.values);
@@ -44,21 +44,13 @@ impl Simulation<'_, '_> {
             Operator::CallIndirect { table_index, .. } if self.is_new_table(table_index) => {
                 self.called(&operator, &mut copy)?
             }
+            Operator::ReturnCall { .. } => return self.find_looked_up(copy.at),
             _ => return Ok(()),
         };
-        let output = self.modules.output;
-        let is_new = func.0 as usize >= self.modules.original.funcs.len();
-        if !is_new || self.modules.runtime.helpers.contains_key(&func) {
+        if !self.is_new(func) || self.modules.runtime.helpers.contains_key(&func) {
             return Ok(());
         }
-        let body = match self.modules.pair.map(|pair| pair.body(output, func)) {
-            Some(Ok(Some(body))) => body,
-            Some(Err(fault)) => return Err(fault),
-            _ => Body::read(output, func)?,
-        };
-        if body.params > 0 || body.results != self.own.results {
-            return Err(self.calls(func, "while it is rewound"));
-        }
+        let body = self.resume_body(func)?;
         let results: Vec<_> = (0..body.results).map(|_| self.values.opaque()).collect();
         copy.stack.extend(&results);
         copy.at += 1;
@@ -69,6 +61,37 @@ impl Simulation<'_, '_> {
         }
         self.resume = Some((func, body));
         Ok(())
+    }
+
+    /// The body of a function that is to be the resume function.
+    fn resume_body(&self, func: FuncIdx) -> Result<Body<'a>, Fault> {
+        let output = self.modules.output;
+        let body = match self.modules.pair.map(|pair| pair.body(output, func)) {
+            Some(Ok(Some(body))) => body,
+            Some(Err(fault)) => return Err(fault),
+            _ => Body::read(output, func)?,
+        };
+        if body.params > 0 || body.results != self.own.results {
+            return Err(self.calls(func, "while it is rewound"));
+        }
+        Ok(body)
+    }
+
+    /// The same where its frames are looked up with those of others.
+    fn find_looked_up(&mut self, at: u32) -> Result<(), Fault> {
+        let has_frames = self.sites.iter().any(|site| !site.leaves_no_frame());
+        if let Some(lookup) = self.lookup(at).filter(|_| has_frames) {
+            let func = self.looked_up(lookup, self.func)?;
+            if func == self.func || !self.is_new(func) {
+                return Err(Fault::new("a rewind finds its frame, and enters another function"));
+            }
+            self.resume = Some((func, self.resume_body(func)?));
+        }
+        Ok(())
+    }
+
+    fn is_new(&self, func: FuncIdx) -> bool {
+        func.as_usize() >= self.modules.original.funcs.len()
     }
 
     fn is_new_table(&self, table: u32) -> bool {
@@ -214,6 +237,7 @@ impl Simulation<'_, '_> {
     ) -> Result<bool, Fault> {
         match self.modules.runtime.helpers.get(&func).copied() {
             Some(Helper::Pop) => self.takes(copy, taken)?,
+            Some(Helper::Other) => self.asks_whose(copy, 0)?,
             Some(Helper::LoadFirst(ty, count)) => {
                 self.takes(copy, taken)?;
                 load(copy, taken, ty, count)?;

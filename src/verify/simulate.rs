@@ -28,6 +28,7 @@ use super::fault::{Fault, Place};
 use super::pair::Pair;
 use super::runtime::Runtime;
 use super::state::State;
+use super::tails::Tails;
 use super::values::Values;
 use crate::analyze::Site;
 use crate::index::FuncIdx;
@@ -46,6 +47,8 @@ pub(super) struct Modules<'c, 'a> {
     pub runtime: &'c Runtime,
     /// The resume module, if there is one.
     pub pair: Option<&'c Pair<'a>>,
+    /// The functions that tail calls may enter.
+    pub tails: &'c Tails,
 }
 
 /// What is known of a function that was checked.
@@ -53,6 +56,8 @@ pub(super) struct Modules<'c, 'a> {
 pub(super) struct Checked {
     /// Its resume function.
     pub resume: Option<FuncIdx>,
+    /// Where a rewind of it goes on that finds a frame of another function: that one, and what is entered for it.
+    pub goes_on: Vec<(FuncIdx, FuncIdx)>,
 }
 
 /// Which of a function's bodies.
@@ -113,17 +118,15 @@ pub(super) fn check<'a>(
     };
     simulation.is_covered()?;
     simulation.find_resume()?;
+    let goes_on = simulation.goes_on()?;
     simulation.run()?;
     let resume = simulation.resume.as_ref().map(|(func, _)| *func);
-    Ok(Checked { resume })
+    Ok(Checked { resume, goes_on })
 }
 
 impl<'c, 'a> Simulation<'c, 'a> {
     /// What is refused by name, since it isn't understood yet.
     fn is_covered(&self) -> Result<(), Fault> {
-        if self.sites.iter().any(|site| site.leaves_no_frame() || site.in_tail_loop) {
-            return Err(Fault::not_covered("tail calls"));
-        }
         let places = 2 * self.original.locals.len() + 1;
         if self.sites.len().saturating_mul(places) > MOST_WORK {
             return Err(Fault::not_covered("its size"));

@@ -82,7 +82,9 @@ impl State {
         let places = copy.locals.iter_mut().chain(&mut copy.stack).chain(&mut copy.caught);
         for value in places {
             work::count(1);
-            if !held[value.position()] && values.term(*value) == Term::Opaque {
+            // A rewind may cast a reference that nobody looks at: that it is not null counts.
+            let counts = held[value.position()] || values.is_not_null(*value);
+            if !counts && values.term(*value) == Term::Opaque {
                 *value = Value::UNDEFINED;
             }
         }

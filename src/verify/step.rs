@@ -366,7 +366,11 @@ impl Simulation<'_, '_> {
         let frozen = (state.original.clone(), state.performed.clone());
         state.original.pop_many(pops as usize)?;
         state.copy.pop_many(pops as usize)?;
-        self.throws(which, &state)?;
+        if site.tail && !self.body(which).handlers_at(state.copy.at).is_empty() {
+            return Err(Fault::new("a tail call leaves its handlers, and the copy does not"));
+        } else if !site.tail {
+            self.throws(which, &state)?;
+        }
         state.copy.at += 1;
         let mut unwound = state.copy.clone();
         unwound.stack.extend((0..pushes).map(|_| Value::UNDEFINED));

@@ -18,7 +18,7 @@ use crate::read::Arity;
 use wasmparser::{ModuleArity, Operator};
 
 /// Where the resume module was not given.
-const ELSEWHERE: &str = "a resume function in another module";
+pub(super) const ELSEWHERE: &str = "a resume function in another module";
 
 /// The original, which stands still before a call; and what it did just before.
 pub(super) type Frozen = (Activation, Vec<Performed>);
@@ -212,6 +212,9 @@ impl Simulation<'_, '_> {
             let resume = self.resume.as_ref().map(|(func, _)| *func);
             if func != self.func && Some(func) != resume {
                 return Err(Fault::new("something else is called than what takes the frame"));
+            }
+            if func == self.func && resume.is_some() && self.hands_on() {
+                return Err(Fault::new("what is called looks for the frame where it is not"));
             }
             let params = if func == self.func { self.original.params } else { 0 };
             activation.pop_many(params)?;

@@ -239,6 +239,18 @@ fn last_mark(finder: &Finder<'_, '_>, pos: u32, scratch: u32) -> String {
     )
 }
 
+/// `() -> func`: whose the frame on top is.
+pub(super) fn top(finder: &Finder<'_, '_>) -> Vec<String> {
+    let (unwinding, last, owner) = (is_in(1), last_mark(finder, 0, 2), owner(1));
+    vec![format!("{unwinding} {TRAP_IF} {last} {owner}")]
+}
+
+/// `(func) -> bool`: whether the frame on top is another function's; one in the reserve is of the function that is called.
+pub(super) fn other() -> Vec<String> {
+    let reserved = is_in(4);
+    vec![format!("{reserved} if i32.const 0 return end call %top local.get 0 i32.ne")]
+}
+
 /// `(func) -> ordinal`.
 pub(super) fn pop(finder: &Finder<'_, '_>) -> Vec<String> {
     vec![pop_in(finder, 0, 1)]

@@ -54,6 +54,10 @@ pub(super) enum Helper {
     Dummy,
     /// `()`: the unwind is undone.
     Undo,
+    /// `(func) -> bool`: whether the frame on top is another function's.
+    Other,
+    /// `() -> results`: goes on in the function whose frame is on top.
+    Lookup,
     /// A part of others: nothing else calls it.
     Inner,
 }
@@ -250,6 +254,7 @@ impl Finder<'_, '_> {
             helpers.insert(func, helper);
             rest.retain(|other| *other != func);
         }
+        self.tails(&mut rest, helpers);
         for func in &rest {
             work::count(1);
             if let Some(helper) = self.by_signature(*func) {
@@ -258,6 +263,28 @@ impl Finder<'_, '_> {
         }
         let kept = self.references(&rest, helpers);
         self.release(&kept)
+    }
+
+    /// What finds out whose the frame on top is.
+    fn tails(&mut self, rest: &mut Vec<FuncIdx>, helpers: &mut BTreeMap<FuncIdx, Helper>) {
+        let top = frames::top(self);
+        let Some(top) = rest.iter().copied().find(|func| self.is(*func, &top)) else { return };
+        self.names.funcs.insert("top".into(), top);
+        helpers.insert(top, Helper::Inner);
+        for func in rest.iter() {
+            let begins = self.output.operators(*func).ok().into_iter().flatten().take(2);
+            let begins: Vec<_> =
+                begins.filter_map(|located| Some(located.ok()?.operator)).collect();
+            let calls =
+                [Operator::Call { function_index: top.0 }, Operator::LocalSet { local_index: 0 }];
+            let has_params = !self.output.func_type(*func).params().is_empty();
+            if !has_params && begins == calls {
+                helpers.insert(*func, Helper::Lookup);
+            } else if has_params && self.is(*func, &frames::other()) {
+                helpers.insert(*func, Helper::Other);
+            }
+        }
+        rest.retain(|func| !helpers.contains_key(func));
     }
 
     /// The function by which the host lets go of references.

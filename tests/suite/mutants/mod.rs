@@ -1,10 +1,11 @@
 //! The prover is proved: written modules with one fault each, all of which `verify` must reject; and none that has none.
 //!
-//! Every fault is put everywhere it can be in the outputs of the `run` fixtures, in each form, and in every part of what is not
-//! code. `MUTANTS=all` tries them all, which takes minutes; else every so many, by a fixed stride. A mutant that isn't valid
-//! is rejected by any reader, and is not counted.
+//! Every fault is put everywhere it can be in the outputs of the `run` and `legacy` fixtures, in each form and with a resume module, and
+//! in every part of what is not code. Every so many are tried, by a fixed stride, or by that in `MUTANTS`; 1 tries them all, which takes
+//! minutes. `scripts/check/mutants` does that, and the same for real modules. A mutant that isn't valid is rejected by any reader, and is not
+//! counted; what would be no fault is not made.
 //!
-//! Not made: mutants of functions that `verify` says it has not checked, and of what only they call.
+//! Not made: mutants of functions that `verify` says it has not checked, and of what is appended to modules that have some.
 
 mod edit;
 mod exits;
@@ -12,14 +13,14 @@ mod facts;
 mod faults;
 mod sections;
 
-use crate::fixtures::golden::{self, Fixture};
+use crate::fixtures::golden;
 use crate::forms;
 use edit::Written;
 use facts::Facts;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
-use wasm_fork::{Error, Options, Verified};
+use wasm_fork::{EntryPattern, Error, Options, Verified};
 
 /// How many mutants there were of each kind, and those that were accepted.
 #[derive(Default)]
@@ -27,106 +28,107 @@ struct Tally {
     rejected: BTreeMap<&'static str, usize>,
     accepted: Vec<String>,
     outputs: usize,
+    proved: usize,
+    unchecked: BTreeMap<String, usize>,
 }
 
-/// Without `MUTANTS=all` every so many mutants are tried.
-const STRIDE: usize = 41;
+impl Tally {
+    fn add(mut self, other: Tally) -> Tally {
+        self.outputs += other.outputs;
+        self.proved += other.proved;
+        self.accepted.extend(other.accepted);
+        other
+            .rejected
+            .into_iter()
+            .for_each(|(kind, n)| *self.rejected.entry(kind).or_default() += n);
+        for (reason, functions) in other.unchecked {
+            *self.unchecked.entry(reason).or_default() += functions;
+        }
+        self
+    }
 
-/// The fixtures that are rewritten.
-fn fixtures() -> Vec<Fixture> {
-    golden::load("run").0
+    fn print(&self) {
+        let total: usize = self.rejected.values().sum();
+        println!("{} outputs accepted, {} functions proved", self.outputs, self.proved);
+        self.unchecked.iter().for_each(|(reason, n)| println!("{n} not checked: {reason}"));
+        println!("{total} mutants rejected");
+        self.rejected.iter().for_each(|(kind, count)| println!("{count:6} {kind}"));
+    }
+
+    fn assert_all_rejected(&self) {
+        let survivors = &self.accepted;
+        assert!(survivors.is_empty(), "{} survive:\n{}", survivors.len(), survivors.join("\n"));
+    }
 }
 
-/// The legacy fixtures, which have no directives.
-fn legacy() -> Vec<(String, String)> {
+/// Every how many mutants are tried.
+const STRIDE: usize = 101;
+
+/// How many kinds of faults there are at least in the fixtures.
+const KINDS: usize = 36;
+
+fn stride() -> usize {
+    let asked = env::var("MUTANTS").ok();
+    asked.map_or(STRIDE, |stride| stride.parse().expect("MUTANTS is a number"))
+}
+
+/// The fixtures that are rewritten, by name, as modules.
+fn fixtures() -> Vec<(String, Vec<u8>, Options)> {
+    let run = golden::load("run").0.into_iter();
+    let run = run.map(|fixture| (fixture.name, fixture.text, fixture.directives.options()));
     let files = std::fs::read_dir(golden::root().join("legacy")).expect("the folder can be read");
-    let mut paths: Vec<_> =
+    let mut legacy: Vec<_> =
         files.map(|file| file.expect("the folder can be read").path()).collect();
-    paths.sort();
-    let read = |path: std::path::PathBuf| {
+    legacy.sort();
+    let legacy = legacy.into_iter().map(|path| {
+        let name = path.file_stem().unwrap_or_default().display().to_string();
         let text = std::fs::read_to_string(&path).expect("the file can be read");
-        (path.file_stem().unwrap_or_default().display().to_string(), text)
-    };
-    paths.into_iter().map(read).collect()
-}
-
-#[test]
-fn every_output_is_accepted() {
-    let run = fixtures();
-    let run = run.iter().map(|f| (f.name.clone(), f.text.clone(), f.directives.options()));
-    let legacy = legacy().into_iter().map(|(name, text)| {
-        let entries = [wasm_fork::EntryPattern::exact("env", "fork")];
+        // They have no directives.
+        let entries = [EntryPattern::exact("env", "fork")];
         (name, text, Options::default().entries(entries))
     });
-    let all: Vec<_> = run.chain(legacy).collect();
-    let found = all.into_par_iter().flat_map_iter(|(name, text, options)| {
-        let input = wat::parse_str(&text);
-        let ways = input.map_or(vec![], |_| forms::ways(&options, 1));
-        ways.into_iter().map(move |(way, options)| {
-            let input = wat::parse_str(&text).unwrap();
-            let verified = wasm_fork::instrument(&input, &options).and_then(|output| match &output
-                .resume_module
-            {
-                Some(resumes) => wasm_fork::verify_pair(&input, &output.wasm, resumes, &options),
-                None => wasm_fork::verify(&input, &output.wasm, &options),
-            });
-            (format!("{name} {way}"), verified)
-        })
-    });
-    let found: Vec<_> = found.collect();
-    let (mut proved, mut reasons) = (0, BTreeMap::<String, Vec<String>>::new());
-    for (name, verified) in found {
-        match verified {
-            Err(error) => reasons.entry(format!("{error}")).or_default().push(name),
-            Ok(verified) => {
-                proved += verified.proved;
-                for unchecked in verified.unchecked {
-                    reasons
-                        .entry(format!("UNCHECKED {}", unchecked.reason))
-                        .or_default()
-                        .push(format!("{name} {}", unchecked.index));
-                }
-            }
-        }
-    }
-    println!("{proved} functions proved");
-    for (reason, names) in reasons {
-        println!("{:5} {reason}\n", names.len());
-        names.iter().take(6).for_each(|name| println!("       {name}"));
-    }
+    let all = run.chain(legacy);
+    all.filter_map(|(name, text, options)| Some((name, wat::parse_str(text).ok()?, options)))
+        .collect()
 }
 
 #[test]
 fn every_mutant_is_rejected() {
-    let stride = if env::var("MUTANTS").is_ok_and(|all| all == "all") { 1 } else { STRIDE };
-    let tallies = fixtures().into_par_iter().map(|fixture| of_fixture(&fixture, stride));
-    let tallies: Vec<_> = tallies.collect();
-    let mut all = Tally::default();
-    for tally in tallies {
-        all.outputs += tally.outputs;
-        all.accepted.extend(tally.accepted);
-        for (kind, count) in tally.rejected {
-            *all.rejected.entry(kind).or_default() += count;
-        }
-    }
-    let total: usize = all.rejected.values().sum();
-    println!("{} outputs accepted; {total} mutants rejected", all.outputs);
-    all.rejected.iter().for_each(|(kind, count)| println!("{count:6} {kind}"));
-    assert!(all.accepted.is_empty(), "accepted:\n{}", all.accepted.join("\n"));
-    assert!(all.rejected.len() >= 14, "only {} kinds", all.rejected.len());
+    let (fixtures, stride) = (fixtures(), stride());
+    let tallies = fixtures.into_par_iter().map(|(name, original, options)| {
+        let ways = forms::ways(&options, 1).into_iter();
+        let tallies = ways.map(|(way, options)| {
+            let place = format!("{name} {way}");
+            Case { place, original: &original, options: &options, stride }.tally()
+        });
+        tallies.reduce(Tally::add).unwrap_or_default()
+    });
+    let tally = tallies.reduce(Tally::default, Tally::add);
+    tally.print();
+    tally.assert_all_rejected();
+    assert!(tally.rejected.len() >= KINDS, "only {} kinds", tally.rejected.len());
 }
 
-fn of_fixture(fixture: &Fixture, stride: usize) -> Tally {
-    let mut tally = Tally::default();
-    let Ok(original) = wat::parse_str(&fixture.text) else { return tally };
-    for (way, options) in forms::ways(&fixture.directives.options(), 1) {
-        let output = wasm_fork::instrument(&original, &options);
-        let output = output.unwrap_or_else(|error| panic!("{}: {error}", fixture.name));
-        let place = format!("{} {way}", fixture.name);
-        let case = Case { place, original: &original, options: &options, stride };
-        case.tell(&mut tally, &output.wasm, output.resume_module.as_deref());
+/// `MUTANTS_OF` names them: `FILE=ENTRY`, separated by spaces.
+#[test]
+#[ignore = "scripts/check/mutants runs it"]
+fn every_mutant_of_real_modules_is_rejected() {
+    let modules = env::var("MUTANTS_OF").expect("MUTANTS_OF names modules");
+    for module in modules.split_whitespace() {
+        let (file, entry) = module.split_once('=').expect("MUTANTS_OF has entries");
+        let original = std::fs::read(file).expect("the module can be read");
+        let entry = EntryPattern::parse(entry).expect("MUTANTS_OF has entries");
+        let options = Options::default().entries([entry]);
+        let ways: Vec<_> = forms::ways(&options, 1).into_iter().take(3).collect();
+        let tallies = ways.par_iter().map(|(way, options)| {
+            let place = format!("{file} {way}");
+            Case { place, original: &original, options, stride: stride() }.tally()
+        });
+        let tally = tallies.reduce(Tally::default, Tally::add);
+        println!("{file}:");
+        tally.print();
+        tally.assert_all_rejected();
     }
-    tally
 }
 
 /// A module that is rewritten in one way.
@@ -138,18 +140,27 @@ struct Case<'c> {
 }
 
 impl Case<'_> {
-    /// Verifies an output, and then each of its mutants.
-    fn tell(&self, tally: &mut Tally, output: &[u8], resumes: Option<&[u8]>) {
+    /// Verifies the output, and then each of its mutants.
+    fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        let output = wasm_fork::instrument(self.original, self.options);
+        let output = output.unwrap_or_else(|error| panic!("{}: {error}", self.place));
+        let (output, resumes) = (&output.wasm[..], output.resume_module.as_deref());
         let verified = self.verify(output, resumes);
         let verified = verified.unwrap_or_else(|error| panic!("{}: {error}", self.place));
         tally.outputs += 1;
+        tally.proved += verified.proved;
+        for (reason, functions) in verified.reasons() {
+            *tally.unchecked.entry(reason.to_owned()).or_default() += functions;
+        }
         let unchecked: BTreeSet<u32> = verified.unchecked.iter().map(|func| func.index).collect();
-        self.mutate(tally, (output, resumes), &unchecked, |mutant| self.verify(mutant, resumes));
+        self.mutate(&mut tally, output, &unchecked, |mutant| self.verify(mutant, resumes));
         if let Some(resumes) = resumes.filter(|_| unchecked.is_empty()) {
-            self.mutate(tally, (resumes, None), &unchecked, |mutant| {
+            self.mutate(&mut tally, resumes, &unchecked, |mutant| {
                 self.verify(output, Some(mutant))
             });
         }
+        tally
     }
 
     fn verify(&self, output: &[u8], resumes: Option<&[u8]>) -> Result<Verified, Error> {
@@ -163,7 +174,7 @@ impl Case<'_> {
     fn mutate(
         &self,
         tally: &mut Tally,
-        (output, _resumes): (&[u8], Option<&[u8]>),
+        output: &[u8],
         unchecked: &BTreeSet<u32>,
         verify: impl Fn(&[u8]) -> Result<Verified, Error>,
     ) {
