@@ -1,13 +1,14 @@
 //! **verify**: never trusts the emitter.
 //!
-//! Input: the original [`Module`], its [`Analysis`], and the bytes that were written. Output: what was found, [`Verified`],
-//! or the internal error that keeps them from being handed out. Everything is read again from the
+//! Input: the original [`Module`], its [`Analysis`], and the bytes that were written, with those of the resume module, if there is one.
+//! Output: what was found, [`Verified`], or the [`Fault`] that keeps them from being handed out. Everything is read again from the
 //! bytes; no plan, layout, number or name is believed.
 //!
 //! | checked | where |
 //! |---|---|
 //! | every section is the original's, byte for byte, or begins with it where items may be appended | `sections`, `customs` |
-//! | what is appended can't be seen but by the protocol's exports | `added` |
+//! | what is appended can't be seen but by the protocol's exports, and by the resume module | `added` |
+//! | the resume module belongs to the output, and defines resume functions alone | `resume_module` |
 //! | a function in which nothing may unwind is a copy, or differs by its guards alone | here, `guards` |
 //! | what the host calls, and the helpers that frames are written and read by, are as specified | `runtime` |
 //! | each rewritten function does what its original does: normally, unwinding and rewinding | `simulate` and below it |
@@ -22,6 +23,8 @@
 //! step        one operator, in the normal state        activation   where one function is, what it holds
 //! unwind      from a call to the frame                 values       names for values
 //! rewind      from the frame to the call               body, frame  operators and labels; cells
+//! tails       to another function's frame              pair         bodies of the resume module
+//! fault       what is wrong, and where                 streams      the instructions around
 //! ```
 
 mod activation;
@@ -167,11 +170,6 @@ fn rewritten<'a>(
 ) -> Result<(), Fault> {
     let funcs = module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty());
     let funcs: Vec<_> = funcs.collect();
-    if !runtime::is_specified(abi) {
-        let reason = "side modules".to_owned();
-        verified.unchecked = funcs.into_iter().map(|func| (func, reason.clone())).collect();
-        return Ok(());
-    }
     let runtime = Runtime::find(module, output, abi)?;
     let pair = resumes.map(|resumes| Pair::find(output, resumes)).transpose()?;
     let tails = Tails::find(module, analysis)?;

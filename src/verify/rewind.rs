@@ -311,6 +311,9 @@ impl<'a> Simulation<'_, 'a> {
             Operator::RefCastNullable { hty } => (RefType::new(true, hty), Some(hty)),
             _ => return Ok(false),
         };
+        if value == Value::UNDEFINED {
+            return Err(Fault::new("a reference is cast that was not restored"));
+        }
         if heap_type.is_some() && value == self.values.null() {
             return Ok(true);
         }

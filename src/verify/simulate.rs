@@ -89,6 +89,8 @@ pub(super) struct Simulation<'c, 'a> {
     /// The states where control comes together, and those of them that are still to be looked at.
     known: BTreeMap<Key, State>,
     changed: BTreeSet<Key>,
+    /// Those at sites that are still to be followed while they are unwound: when all else is known, since that is the work.
+    unwinds: BTreeSet<Key>,
     /// What is to be followed next.
     pub pending: Vec<(Which, State)>,
 }
@@ -114,6 +116,7 @@ pub(super) fn check<'a>(
         values: Values::new(),
         known: BTreeMap::new(),
         changed: BTreeSet::new(),
+        unwinds: BTreeSet::new(),
         pending: Vec::new(),
     };
     simulation.is_covered()?;
@@ -140,9 +143,16 @@ impl<'c, 'a> Simulation<'c, 'a> {
             while let Some((which, state)) = self.pending.pop() {
                 self.follow(which, state)?;
             }
-            let Some(key) = self.changed.pop_first() else { return Ok(()) };
-            let state = self.known[&key].clone();
-            self.resumed(key, state)?;
+            if let Some(key) = self.changed.pop_first() {
+                let state = self.known[&key].clone();
+                self.resumed(key, state)?;
+            } else if let Some(key) = self.unwinds.pop_first() {
+                let state = self.known[&key].clone();
+                let place = self.place(key.which, &state);
+                self.leaves(key.which, state).map_err(|fault| fault.at(place))?;
+            } else {
+                return Ok(());
+            }
         }
     }
 
@@ -284,7 +294,10 @@ impl<'c, 'a> Simulation<'c, 'a> {
             return Ok(());
         }
         let next = match self.site(key.original) {
-            Some(site) => self.call(key.which, state, site).map(Some),
+            Some(site) => {
+                self.unwinds.insert(key);
+                self.call(key.which, state, site).map(Some)
+            }
             None => self.step(key.which, state),
         };
         if let Some(next) = next.map_err(|fault| fault.at(place))? {

@@ -67,23 +67,23 @@ impl State {
                 *place = *shallow.entry(*place).or_insert_with(|| values.opaque());
             }
         }
+        values.clear_marks();
         let Activation { locals, stack, caught, .. } = &self.original;
-        let mut held = vec![false; values.count()];
-        locals.iter().chain(stack).chain(caught).for_each(|value| held[value.position()] = true);
+        for value in locals.iter().chain(stack).chain(caught) {
+            values.mark(*value);
+            // What is thrown again needs what it carries.
+            values.mark_carried(*value);
+        }
         for one in &self.performed {
             work::count(1);
-            one.operands.iter().chain([&one.result]).for_each(|v| held[v.position()] = true);
-        }
-        // What is thrown again needs what it carries.
-        for exception in caught.iter().chain(stack).chain(locals) {
-            values.carried(*exception, |carried| held[carried.position()] = true);
+            one.operands.iter().chain([&one.result]).for_each(|value| values.mark(*value));
         }
         let copy = &mut self.copy;
         let places = copy.locals.iter_mut().chain(&mut copy.stack).chain(&mut copy.caught);
         for value in places {
             work::count(1);
             // A rewind may cast a reference that nobody looks at: that it is not null counts.
-            let counts = held[value.position()] || values.is_not_null(*value);
+            let counts = values.is_marked(*value) || values.is_not_null(*value);
             if !counts && values.term(*value) == Term::Opaque {
                 *value = Value::UNDEFINED;
             }

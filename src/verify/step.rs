@@ -70,7 +70,7 @@ impl Simulation<'_, '_> {
         let operator = self.original.operator(state.original.at).clone();
         let copy = self.body(which).operator(state.copy.at).clone();
         if copy == Operator::RefAsNonNull && operator != copy {
-            return Err(Fault::not_covered(CAST));
+            return Err(cast(&state));
         }
         match operator {
             Operator::BrIf { .. } | Operator::If { .. } => self.conditional(which, state, &copy),
@@ -326,7 +326,7 @@ impl Simulation<'_, '_> {
             return Err(Fault::new("a site is no call"));
         };
         if *copy == Operator::RefAsNonNull {
-            return Err(Fault::not_covered(CAST));
+            return Err(cast(state));
         }
         require(self.callee(copy) == Some((callee, false)), "they call different functions")?;
         is_called_again(site, copy, callee)?;
@@ -357,32 +357,48 @@ impl Simulation<'_, '_> {
         pairs.try_for_each(|(original, copy)| self.require_same(what, *original, *copy))
     }
 
-    /// A call that may unwind: what it leaves behind when it does, and the state in which it has returned.
+    /// A call that may unwind: the state in which it has returned.
     pub fn call(&mut self, which: Which, mut state: State, site: Site) -> Result<State, Fault> {
         state.original.joined = false;
         let operator = self.original.operator(state.original.at).clone();
-        let (pops, pushes) = arity(self.modules.original, &operator)?;
-        let pushes = if site.tail { self.original.results as u32 } else { pushes };
-        let frozen = (state.original.clone(), state.performed.clone());
-        state.original.pop_many(pops as usize)?;
-        state.copy.pop_many(pops as usize)?;
+        let (pops, pushes) = self.effect(&operator, site)?;
+        state.original.pop_many(pops)?;
+        state.copy.pop_many(pops)?;
         if site.tail && !self.body(which).handlers_at(state.copy.at).is_empty() {
             return Err(Fault::new("a tail call leaves its handlers, and the copy does not"));
         } else if !site.tail {
             self.throws(which, &state)?;
         }
-        state.copy.at += 1;
-        let mut unwound = state.copy.clone();
-        unwound.stack.extend((0..pushes).map(|_| Value::UNDEFINED));
-        self.unwind(which, unwound, &frozen)?;
-        let results = self.results(&operator, pushes);
+        let results = self.results(&operator, pushes as u32);
         state.original.stack.extend(&results);
         state.copy.stack.extend(&results);
         state.performed.clear();
+        state.copy.at += 1;
         // A tail call returns what it was given.
         let end = self.original.operators.len() as u32 - 1;
         state.original.at = if site.tail { end } else { state.original.at + 1 };
         Ok(state)
+    }
+
+    /// The same call, when it unwinds: what it leaves behind.
+    pub fn leaves(&mut self, which: Which, mut state: State) -> Result<(), Fault> {
+        state.original.joined = false;
+        let at = state.original.at;
+        let site = self.site(at).ok_or_else(|| Fault::new("a site is none"))?;
+        let operator = self.original.operator(at).clone();
+        let (pops, pushes) = self.effect(&operator, site)?;
+        let State { original, mut copy, performed } = state;
+        copy.pop_many(pops)?;
+        copy.at += 1;
+        copy.stack.extend((0..pushes).map(|_| Value::UNDEFINED));
+        self.unwind(which, copy, &(original, performed))
+    }
+
+    /// How many operands a call at a site takes, and how many results it leaves: those of the function, if it is a tail call.
+    fn effect(&self, operator: &Operator<'_>, site: Site) -> Result<(usize, usize), Fault> {
+        let (pops, pushes) = arity(self.modules.original, operator)?;
+        let pushes = if site.tail { self.original.results } else { pushes as usize };
+        Ok((pops as usize, pushes))
     }
 }
 
@@ -395,6 +411,14 @@ pub(super) fn is_called_again(
     let directly = Callee::of(copy).map(|(callee, _)| callee) == Some(callee);
     let is_import = matches!(site.target, Target::Import(_));
     require(!(is_import && directly), "an import is not called again where its unwind has no room")
+}
+
+/// A reference is cast of which it isn't known that it is not null.
+fn cast(state: &State) -> Fault {
+    match state.copy.stack.last() {
+        Some(top) if *top != Value::UNDEFINED => Fault::not_covered(CAST),
+        _ => Fault::new("a reference is cast that may be anything"),
+    }
 }
 
 /// Rejects an operator that is not the original's.

@@ -102,6 +102,9 @@ pub(super) struct Values {
     /// Of exceptions of which no tag is known, the tags that they don't have.
     excluded: QuickMap<Value, Vec<u32>>,
     known: QuickMap<Term, Value>,
+    /// For each value the round in which it was marked last, and which round it is.
+    marks: Vec<u32>,
+    round: u32,
 }
 
 impl Values {
@@ -111,11 +114,6 @@ impl Values {
 
     pub fn term(&self, value: Value) -> Term {
         self.terms[value.position()]
-    }
-
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.terms.len()
     }
 
     /// A value that is like no other.
@@ -259,15 +257,31 @@ impl Values {
         }
     }
 
-    /// Tells of each value that an exception carries, if its tag is known.
-    pub fn carried(&self, mut exception: Value, mut found: impl FnMut(Value)) {
+    /// From now on nothing is marked.
+    pub fn clear_marks(&mut self) {
+        self.marks.resize(self.terms.len(), 0);
+        self.round += 1;
+    }
+
+    /// Marks a value.
+    pub fn mark(&mut self, value: Value) {
+        self.marks[value.position()] = self.round;
+    }
+
+    /// Marks what an exception carries, if its tag is known.
+    pub fn mark_carried(&mut self, mut exception: Value) {
         while let Term::Computed { code: EXCEPTION, operands: [rest, value, _], .. } =
             self.term(exception)
         {
             work::count(1);
-            found(value);
+            self.mark(value);
             exception = rest;
         }
+    }
+
+    /// Whether a value is marked.
+    pub fn is_marked(&self, value: Value) -> bool {
+        self.marks[value.position()] == self.round
     }
 
     /// The number that a value is known to be, as an unsigned one.

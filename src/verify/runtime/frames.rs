@@ -1,7 +1,7 @@
 //! Specifications of the helpers that give room for frames, write and read them, in the words of `pattern`.
 
 use super::{Finder, Kind, spelled};
-use crate::abi::slot_bytes;
+use crate::abi::{Abi, slot_bytes};
 use wasmparser::{BlockType, Operator, ValType};
 
 pub(super) const TRAP_IF: &str = "if unreachable end";
@@ -36,14 +36,14 @@ pub(super) fn limit(finder: &Finder<'_, '_>) -> Vec<String> {
 /// Where the first frame goes.
 pub(super) fn first_frame(finder: &Finder<'_, '_>) -> &'static str {
     match finder.abi {
-        crate::abi::Abi::WpkForkMain => "global.get $bottom",
-        _ => "global.get $buffer at.const #frames at.add",
+        Abi::WpkForkMain | Abi::WpkForkSide => "global.get $bottom",
+        Abi::WpkFork => "global.get $buffer at.const #frames at.add",
     }
 }
 
 /// Where the slots of a frame lie in the reserve, behind its mark.
-const SLOTS: &str = "global.get $buffer at.const #slots at.add";
-const MARK: &str = "global.get $buffer at.const #reserve at.add";
+const SLOTS: &str = "global.get $part at.const #slots at.add";
+const MARK: &str = "global.get $part at.const #reserve at.add";
 /// The bits of a mark that name the module.
 const MODULE: u64 = 0x7f << 57;
 
@@ -139,9 +139,17 @@ fn end_frame_in(finder: &Finder<'_, '_>, (ordinal, mark): (u32, u32), slots: u32
     let (base, scratch) = (slots + 1, slots + 2);
     let (reserved, bytes) = (is_in(4), bytes_of(finder, mark));
     let unsaved = hold_unsaved((base, slots), scratch);
+    // A side module that has not joined the unwind has no part of the buffer.
+    let joined = match finder.abi {
+        Abi::WpkForkSide => format!(
+            "global.get $home global.get $buffer at.lt
+             global.get $home global.get $bottom at.gt i32.or {TRAP_IF}"
+        ),
+        _ => String::new(),
+    };
     let with = |room: &str, unsaved: &str| {
         format!(
-            "{bytes} at.const 8 at.sub local.tee {slots} local.set {scratch}
+            "{joined} {bytes} at.const 8 at.sub local.tee {slots} local.set {scratch}
              {room} local.set {base} {unsaved}
              local.get {mark} local.get {ordinal} i64.extend_i32_u i64.const 38 i64.shl i64.or
              local.set {mark}

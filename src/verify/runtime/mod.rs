@@ -13,7 +13,7 @@ mod references;
 pub(super) use pattern::Names;
 
 use super::fault::Fault;
-use crate::abi::{Abi, AddressType, MARK_BYTES, Operation};
+use crate::abi::{Abi, AddressType, MARK_BYTES, Operation, SHARED_GLOBALS, SHARED_MODULE};
 use crate::index::{FuncIdx, GlobalIdx, IndexType, MemoryIdx};
 use crate::read::Module;
 use crate::work;
@@ -90,11 +90,6 @@ pub(super) struct Kind {
     pub places: Vec<u32>,
 }
 
-/// Where modules share their state with others, only the exported functions differ; those of side modules are not specified.
-pub(super) fn is_specified(abi: Abi) -> bool {
-    abi != Abi::WpkForkSide
-}
-
 impl Runtime {
     /// Recognises what `output` has more than `module`.
     ///
@@ -103,7 +98,7 @@ impl Runtime {
     pub fn find(module: &Module<'_>, output: &Module<'_>, abi: Abi) -> Result<Runtime, Fault> {
         let exported = |operation| exported(output, abi, operation);
         let begin = exported(Operation::BeginUnwind)?;
-        let memory = memory(output, begin)?;
+        let memory = memory(output, abi, begin)?;
         let mut finder = Finder { module, output, abi, memory, names: Names::default() };
         for operation in [
             Operation::GetState,
@@ -113,6 +108,9 @@ impl Runtime {
             Operation::BeginRewind,
             Operation::EndRewind,
         ] {
+            if abi.export(operation).is_none() {
+                continue;
+            }
             let func = exported(operation)?;
             let address = if memory.is_wide { AddressType::I64 } else { AddressType::I32 };
             let (params, results) = abi.signature(operation, address);
@@ -131,7 +129,7 @@ impl Runtime {
         if reserve.map(|reserve| reserve + u64::from(MARK_BYTES)) != number("slots") {
             return Err(Fault::new("the reserve's parts overlap"));
         }
-        let behind = protocol::globals(module, finder.address_bytes()).1;
+        let behind = protocol::globals(module, abi, finder.address_bytes()).1;
         let reserve_bytes = match (frames, reserve) {
             (Some(frames), Some(reserve)) if reserve >= behind => frames.checked_sub(reserve),
             _ => None,
@@ -171,7 +169,7 @@ fn exported(output: &Module<'_>, abi: Abi, operation: Operation) -> Result<FuncI
 }
 
 /// The memory that frames go to: the one that the unwind's begin writes to.
-fn memory(output: &Module<'_>, begin: FuncIdx) -> Result<Memory, Fault> {
+fn memory(output: &Module<'_>, abi: Abi, begin: FuncIdx) -> Result<Memory, Fault> {
     let stores = operators(output, begin)?.into_iter().find_map(|operator| match operator {
         Operator::I32Store { memarg } | Operator::I64Store { memarg } => Some(memarg.target),
         _ => None,
@@ -184,7 +182,8 @@ fn memory(output: &Module<'_>, begin: FuncIdx) -> Result<Memory, Fault> {
         return Err(Fault::new("frames go to no memory"));
     };
     let is_wide = AddressType::of(&memory.ty) == AddressType::I64;
-    Ok(Memory { index, is_wide, page_log2: memory.ty.page_size_log2.unwrap_or(16) })
+    let (page_log2, is_apart) = (memory.ty.page_size_log2.unwrap_or(16), abi == Abi::WpkForkSide);
+    Ok(Memory { index, is_wide, is_apart, page_log2 })
 }
 
 fn operators<'a>(module: &Module<'a>, func: FuncIdx) -> Result<Vec<Operator<'a>>, Fault> {
@@ -296,7 +295,8 @@ impl Finder<'_, '_> {
         };
         let unlinked = self.unlinked();
         let ty = self.output.func_type(func);
-        let fits = ty.results().is_empty() && ty.params().len() == 1;
+        let params = usize::from(self.abi != Abi::WpkForkSide);
+        let fits = ty.results().is_empty() && ty.params().len() == params;
         match fits && self.is(func, &[protocol::release(self, kept, &unlinked)]) {
             true => Ok(()),
             false => Err(Fault::new("the host's function is not as specified").in_func(func)),
@@ -492,8 +492,18 @@ impl Finder<'_, '_> {
     fn are_new(&self) -> Result<(), Fault> {
         let Names { globals, funcs, .. } = &self.names;
         let first = GlobalIdx::from_usize(self.module.globals.len());
-        let old = globals.iter().find(|(_, global)| **global < first);
-        if let Some((name, global)) = old {
+        let is_shared = |name: &str, global: GlobalIdx| {
+            let position = ["state", "buffer", "bottom"].iter().position(|shared| *shared == name);
+            let import = self.module.globals.get(global).and_then(|global| global.import);
+            position.zip(import).is_some_and(|(position, import)| {
+                (import.module, import.name) == (SHARED_MODULE, SHARED_GLOBALS[position])
+            })
+        };
+        let is_side = self.abi == Abi::WpkForkSide;
+        let mut old = globals.iter().filter(|(_, global)| **global < first);
+        if let Some((name, global)) =
+            old.find(|(name, global)| !is_side || !is_shared(name, **global))
+        {
             return Err(Fault::new(format!(
                 "global {} of the original is `{name}`",
                 global.as_usize()

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `global.get $name`, `call %name` | that global or function, whichever it is: all that bear the name are one |
 //! | `i32.const 4`, `at.const #name` | a number; or whichever it is, likewise |
+//! | `global.get $part` | the address of the module's own part of the buffer |
 //! | `at.…` | the instruction for the type of addresses |
 //! | `i32.load 4` | an access of the frames' memory, at this offset |
 //!
@@ -28,6 +29,8 @@ pub(in crate::verify) struct Names {
 pub(in crate::verify) struct Memory {
     pub index: MemoryIdx,
     pub is_wide: bool,
+    /// Whether the module's own part of the buffer begins elsewhere than that.
+    pub is_apart: bool,
     pub page_log2: u32,
 }
 
@@ -187,6 +190,8 @@ impl Matcher<'_> {
 
     fn global(&mut self, name: &str, global: GlobalIdx) -> bool {
         match name.strip_prefix('$') {
+            Some("part") if self.memory.is_apart => self.global("$home", global),
+            Some("part") => self.global("$buffer", global),
             Some(name) => *self.names.globals.entry(name.into()).or_insert(global) == global,
             None => name.parse() == Ok(global.0),
         }

@@ -74,8 +74,8 @@ impl Kept {
         let link = match self.stays {
             true => format!(
                 "local.get 3 if
-                   local.get 2 global.get $buffer i32.load #list{ordinal} i32.store 4
-                   global.get $buffer local.get 2 global.get $buffer at.sub {narrow}
+                   local.get 2 global.get $part i32.load #list{ordinal} i32.store 4
+                   global.get $part local.get 2 global.get $part at.sub {narrow}
                    i32.store #list{ordinal}
                  end"
             ),
@@ -120,19 +120,21 @@ impl Kept {
         )
     }
 
-    /// The part of `(buffer)`, which empties the slots of all cells that are linked there, for one table. `widen` makes 32 bits an address.
-    pub fn release(self, widen: &str) -> String {
+    /// What lets go of references does for one table: it empties the slots of all cells that are linked, with two locals from `at` on.
+    /// `widen` makes 32 bits an address.
+    pub fn release(self, widen: &str, at: u32) -> String {
         let Kept { table, ordinal, .. } = self;
+        let slot = at + 1;
         let shift = if self.has_i31 { "i32.const 1 i32.shr_u" } else { "" };
         format!(
-            "global.get $buffer i32.load #list{ordinal} {widen} local.set 1
+            "global.get $part i32.load #list{ordinal} {widen} local.set {at}
              block loop
-               local.get 1 at.const 0 at.ne i32.eqz br_if 1
-               global.get $buffer local.get 1 at.add local.tee 1 i32.load 0 {shift}
-               local.tee 2 table.get {table} ref.is_null {TRAP_IF}
-               local.get 2 ref.null table.set {table}
+               local.get {at} at.const 0 at.ne i32.eqz br_if 1
+               global.get $part local.get {at} at.add local.tee {at} i32.load 0 {shift}
+               local.tee {slot} table.get {table} ref.is_null {TRAP_IF}
+               local.get {slot} ref.null table.set {table}
                global.get $live{ordinal} i32.const 1 i32.sub global.set $live{ordinal}
-               local.get 1 i32.load 4 {widen} local.set 1 br 0
+               local.get {at} i32.load 4 {widen} local.set {at} br 0
              end end "
         )
     }

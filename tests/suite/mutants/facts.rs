@@ -21,6 +21,8 @@ pub struct Facts {
     names: BTreeMap<u32, String>,
     /// The globals that were appended, by name.
     globals: BTreeMap<u32, String>,
+    /// The tags that are caught by handlers in front of others.
+    caught_before: BTreeSet<u32>,
     /// The functions that are called or exported.
     called: BTreeSet<u32>,
     /// The functions that functions call first when they are rewound.
@@ -29,8 +31,10 @@ pub struct Facts {
 
 impl Facts {
     pub fn read(original: &[u8], output: &[u8], module: &Written<'_>) -> Facts {
+        let before = Written::read(original);
         let mut facts = Facts {
-            originals: Written::read(original).funcs,
+            originals: before.funcs,
+            caught_before: before.bodies.iter().flat_map(caught_before).collect(),
             locals: locals_of(original),
             state: u32::MAX,
             ..Facts::default()
@@ -79,8 +83,9 @@ impl Facts {
             facts.state = *global_index;
         }
         for at in module.bodies.iter().flat_map(|body| &body.operators) {
-            if let Operator::Call { function_index } = at.operator {
-                facts.called.insert(function_index);
+            match at.operator {
+                Operator::Call { function_index } => _ = facts.called.insert(function_index),
+                _ => {}
             }
         }
         facts.resumes = module.bodies.iter().filter_map(|body| facts.resume_of(body)).collect();
@@ -103,9 +108,14 @@ impl Facts {
         }
     }
 
-    /// Whether all functions of another module have the same types, by whatever indices.
+    /// Whether all functions of another module have the same types, by whatever indices; but for those that trap until there is a
+    /// resume module.
     pub fn same_types(&self, other: &[u8]) -> bool {
-        Facts::read(other, other, &Written::read(other)).types == self.types
+        let other = Facts::read(other, other, &Written::read(other)).types;
+        let same = |(func, ty): (&u32, _)| {
+            self.is_helper(*func, "resume_module_missing") || other.get(func) == Some(ty)
+        };
+        self.types.iter().all(same)
     }
 
     /// Whether a function was appended.
@@ -121,6 +131,11 @@ impl Facts {
     /// Whether a function is a helper whose name begins so.
     pub fn is_helper(&self, func: u32, prefix: &str) -> bool {
         self.helper(func).is_some_and(|name| name.starts_with(prefix))
+    }
+
+    /// Whether some handler of a tag stands before one of all exceptions.
+    pub fn is_caught_before(&self, tag: u32) -> bool {
+        self.caught_before.contains(&tag)
     }
 
     /// Whether anything calls a function.
@@ -152,6 +167,15 @@ impl Facts {
             _ => None,
         }
     }
+}
+
+/// The tags of a body's handlers that stand in front of others.
+fn caught_before(body: &super::edit::Body<'_>) -> Vec<u32> {
+    let caught = body.operators.iter().filter_map(|at| match at.operator {
+        Operator::Catch { tag_index } => Some(tag_index),
+        _ => None,
+    });
+    caught.collect()
 }
 
 type Types = Vec<Option<(Vec<ValType>, Vec<ValType>)>>;

@@ -1,7 +1,7 @@
 //! The faults: each changes one thing in a written module, and must change what it means. What would change nothing is not made.
 
 use super::edit::{At, Body, Edit, Written, indexed, signed};
-use super::exits::Exits;
+use super::exits::{AT_END, Exits};
 use super::facts::Facts;
 use wasmparser::Operator as O;
 
@@ -42,6 +42,7 @@ pub fn in_bodies<'b, 'a>(
                 here.of_site(&mut add);
                 if !holds {
                     here.of_frame(&mut add);
+                    here.of_taking(&mut add);
                 }
                 here.of_rewind(&mut add);
                 here.of_program(&mut add);
@@ -137,7 +138,7 @@ impl<'b, 'a> Here<'_, 'b, 'a> {
             add("a site has another's number", edits);
         }
         for other in [relative_depth + 1, relative_depth.wrapping_sub(1)] {
-            if self.exits.loses(self.at + 2, *relative_depth, other) {
+            if self.exits.loses(self.body, self.at + 2, *relative_depth, other) {
                 let edits = vec![replaced(test, indexed(BR_IF, other))];
                 add("a chain is entered in the wrong place", edits);
             }
@@ -163,7 +164,20 @@ impl<'b, 'a> Here<'_, 'b, 'a> {
             }
         }
         let saves = self.calls(call, "save_") && !self.calls(call, "save_last_");
-        if saves && !values.is_empty() && moved(&rest[0], 4).is_some() {
+        let local = |at: &At<'_>| match at.operator {
+            O::LocalGet { local_index } => local_index,
+            _ => 0,
+        };
+        let first = match rest[0].operator {
+            O::I32Const { value } if !ends => i64::from(value),
+            O::I64Const { value } if !ends => value,
+            _ => AT_END,
+        };
+        let needed: Vec<_> = (first..)
+            .zip(&values)
+            .map(|(offset, at)| self.exits.is_needed(offset, local(at)))
+            .collect();
+        if saves && needed.contains(&true) && moved(&rest[0], 4).is_some() {
             add("a store is dropped", vec![replaced(call, vec![DROP; 1 + values.len()])]);
             let other = moved(&rest[0], 4).unwrap_or_default();
             add("a slot has another offset", vec![replaced(&rest[0], other)]);
@@ -171,21 +185,21 @@ impl<'b, 'a> Here<'_, 'b, 'a> {
         if (!ends && !saves) || moved(&rest[0], 0).is_none() {
             return;
         }
-        let local = |at: &At<'_>| match at.operator {
-            O::LocalGet { local_index } => local_index,
-            _ => 0,
-        };
-        for pair in values.windows(2) {
+        for (pair, needed) in values.windows(2).zip(needed.windows(2)) {
             let (first, second) = (local(pair[0]), local(pair[1]));
             let other = replaced(pair[0], indexed(LOCAL_GET, second));
             let swapped = vec![other.clone(), replaced(pair[1], indexed(LOCAL_GET, first))];
-            add("two slots are swapped", swapped);
-            add("another value is saved", vec![other]);
+            if needed.contains(&true) {
+                add("two slots are swapped", swapped);
+            }
+            if needed[0] {
+                add("another value is saved", vec![other]);
+            }
         }
     }
 
-    /// Faults of rewinding.
-    fn of_rewind(&self, add: &mut impl FnMut(&'static str, Vec<Edit>)) {
+    /// Faults of taking a frame.
+    fn of_taking(&self, add: &mut impl FnMut(&'static str, Vec<Edit>)) {
         let rest = self.rest();
         if let [func, take, ..] = rest
             && let O::I32Const { value } = func.operator
@@ -208,11 +222,17 @@ impl<'b, 'a> Here<'_, 'b, 'a> {
             && let (O::LocalSet { local_index: a }, O::LocalSet { local_index: b }) =
                 (&first.operator, &second.operator)
             && a != b
+            && [a, b].iter().any(|local| self.exits.is_local_needed(**local))
         {
             let first = replaced(first, indexed(LOCAL_SET, *b));
             let swapped = vec![first, replaced(second, indexed(LOCAL_SET, *a))];
             add("two slots are restored in the wrong order", swapped);
         }
+    }
+
+    /// Faults of rewinding.
+    fn of_rewind(&self, add: &mut impl FnMut(&'static str, Vec<Edit>)) {
+        let rest = self.rest();
         if let O::BrTable { targets } = &rest[0].operator {
             let mut depths: Vec<u32> = targets.targets().map(Result::unwrap).collect();
             depths.push(targets.default());
@@ -325,7 +345,10 @@ impl<'b, 'a> Here<'_, 'b, 'a> {
             O::Unreachable if self.at > 0 => {
                 add("a helper's trap is gone", vec![replaced(here, vec![NOP])]);
             }
-            O::Throw { tag_index } => self.other_tag(tag_index, add),
+            // Handlers in front of a pad may leave it none of them.
+            O::Throw { tag_index } if !self.facts.is_caught_before(tag_index) => {
+                self.other_tag(tag_index, add);
+            }
             _ => {}
         }
         let other = match here.operator {

@@ -15,7 +15,7 @@ mod sections;
 
 use crate::fixtures::golden;
 use crate::forms;
-use edit::Written;
+use edit::{Body, Edit, Written};
 use facts::Facts;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,12 +64,15 @@ impl Tally {
 /// Every how many mutants are tried.
 const STRIDE: usize = 101;
 
+/// Of fewer mutants of a kind one is tried in so many outputs.
+const SPARSE: usize = 8;
+
 /// How many kinds of faults there are at least in the fixtures.
 const KINDS: usize = 36;
 
 fn stride() -> usize {
     let asked = env::var("MUTANTS").ok();
-    asked.map_or(STRIDE, |stride| stride.parse().expect("MUTANTS is a number"))
+    asked.map_or(STRIDE, |stride| stride.parse().expect("MUTANTS is a number from 1 on"))
 }
 
 /// The fixtures that are rewritten, by name, as modules.
@@ -189,30 +192,75 @@ impl Case<'_> {
             true => unchecked.is_empty(),
             false => (closure.contains(&func) || guarded) && !unchecked.contains(&func),
         };
-        let bodies = faults::in_bodies(&module, &facts, is_checked).into_iter();
-        let bodies = bodies.map(|(kind, body, edits)| {
-            let at = edits.first().map_or(0, |(range, _)| range.start);
-            (kind, format!("function {} at {at:#x}", body.func), module.with(body, &edits))
-        });
-        let sections = sections::faults(self.original, output).into_iter();
-        let sections = sections.map(|(kind, at, bytes)| (kind, format!("at {at:#x}"), bytes));
-        let start = self.place.bytes().map(usize::from).sum::<usize>();
-        for (number, (kind, at, mutant)) in (start..).zip(bodies.chain(sections)) {
-            if number % self.stride != 0 || mutant == output {
-                continue;
+        let mut all: BTreeMap<_, Vec<Mutant<'_, '_>>> = BTreeMap::new();
+        for (kind, body, edits) in faults::in_bodies(&module, &facts, is_checked) {
+            all.entry(kind).or_default().push(Mutant::Body(body, edits));
+        }
+        for (kind, at) in sections::faults(self.original, output) {
+            all.entry(kind).or_default().push(Mutant::Byte(at));
+        }
+        for (kind, mutants) in all {
+            for number in self.tried(kind, mutants.len()) {
+                let (at, mutant) = mutants[number].make(&module);
+                self.try_one(tally, (kind, &at), (&facts, &mutant), unchecked, &verify);
             }
-            if wasmparser::Validator::new_with_features(features()).validate_all(&mutant).is_err() {
-                continue;
+        }
+    }
+
+    /// Which of so many mutants of a kind are tried: every so many, but some of every kind.
+    fn tried(&self, kind: &str, count: usize) -> impl Iterator<Item = usize> + use<> {
+        let letters = self.place.bytes().chain(kind.bytes()).map(usize::from);
+        let draw =
+            letters.fold(0, |draw: usize, letter| draw.wrapping_mul(31).wrapping_add(letter));
+        let is_sparse = count < self.stride && draw % SPARSE > 0;
+        let first = if is_sparse { count } else { (draw / SPARSE) % count.min(self.stride) };
+        (first..count).step_by(self.stride)
+    }
+
+    fn try_one(
+        &self,
+        tally: &mut Tally,
+        (kind, at): (&'static str, &str),
+        (facts, mutant): (&Facts, &[u8]),
+        unchecked: &BTreeSet<u32>,
+        verify: impl Fn(&[u8]) -> Result<Verified, Error>,
+    ) {
+        if wasmparser::Validator::new_with_features(features()).validate_all(mutant).is_err() {
+            return;
+        }
+        let place = &self.place;
+        match verify(mutant) {
+            Err(Error::Unfaithful { .. }) => *tally.rejected.entry(kind).or_default() += 1,
+            Err(error) => panic!("{place}: {kind}: {at}: {error}"),
+            Ok(found) if found.unchecked.len() > unchecked.len() => {
+                tally.accepted.push(format!("{place}: {kind}: {at}: not checked any more"));
             }
-            let place = &self.place;
-            match verify(&mutant) {
-                Err(Error::Unfaithful { .. }) => *tally.rejected.entry(kind).or_default() += 1,
-                Err(error) => panic!("{place}: {kind}: {at}: {error}"),
-                Ok(found) if found.unchecked.len() > unchecked.len() => {
-                    tally.accepted.push(format!("{place}: {kind}: {at}: not checked any more"));
-                }
-                Ok(_) if kind == "a function's type changed" && facts.same_types(&mutant) => {}
-                Ok(_) => tally.accepted.push(format!("{place}: {kind}: {at}")),
+            Ok(_) if kind == "a function's type changed" && facts.same_types(mutant) => {}
+            Ok(_) => tally.accepted.push(format!("{place}: {kind}: {at}")),
+        }
+    }
+}
+
+/// A fault that is still to be made.
+enum Mutant<'b, 'a> {
+    /// Other bytes in a body.
+    Body(&'b Body<'a>, Vec<Edit>),
+    /// One bit of a byte elsewhere.
+    Byte(usize),
+}
+
+impl Mutant<'_, '_> {
+    /// Where it is, and the module with it.
+    fn make(&self, module: &Written<'_>) -> (String, Vec<u8>) {
+        match self {
+            Mutant::Body(body, edits) => {
+                let at = edits.first().map_or(0, |(range, _)| range.start);
+                (format!("function {} at {at:#x}", body.func), module.with(body, edits))
+            }
+            Mutant::Byte(at) => {
+                let mut mutant = module.bytes.to_vec();
+                mutant[*at] ^= 1;
+                (format!("at {at:#x}"), mutant)
             }
         }
     }
