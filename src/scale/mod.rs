@@ -12,6 +12,7 @@ mod bodies;
 mod draft;
 mod modules;
 
+use crate::abi::Abi;
 use crate::analyze::{self, Analysis};
 use crate::options::{Assumption, EntryPattern, FuncPattern, Optimize, Options};
 use crate::plan::{self, Plan};

@@ -157,9 +157,9 @@ impl Activation {
                     self.locals[*local_index as usize] = self.pop()?;
                 }
                 Operator::LocalTee { local_index } => {
-                    let top = self.stack.last().copied();
-                    self.locals[*local_index as usize] =
-                        top.ok_or_else(|| Fault::new("the operand stack is empty"))?;
+                    let top = self.pop()?;
+                    self.locals[*local_index as usize] = top;
+                    self.stack.push(top);
                 }
                 Operator::Drop => {
                     if self.pop()? == Value::SEALED {
@@ -206,12 +206,7 @@ impl Activation {
                     let Some(index) = self.stack.last().and_then(|top| values.i32_of(*top)) else {
                         return Ok(Stop::Operator);
                     };
-                    self.pop()?;
-                    let mut labels = body.table(self.at);
-                    let last = labels.len() - 1;
-                    let label = labels.nth((index as usize).min(last));
-                    let label = *label.ok_or_else(|| Fault::new("a table has no labels"))?;
-                    if self.branch(&label)? {
+                    if self.decided_by(body, index as usize)? {
                         return Ok(Stop::Back);
                     }
                     continue;
@@ -226,28 +221,37 @@ impl Activation {
                     }
                 }
                 Operator::Select | Operator::TypedSelect { .. } => {
-                    let picked = self.pop_many(3)?;
-                    // What the program selects is named in one way, whatever is known of it, also where a rewind selects again.
-                    let decides = code.mode == Mode::Unwinding;
-                    let known = values.truth(picked[2]).filter(|_| decides);
-                    let value = match known {
-                        Some(true) => picked[0],
-                        Some(false) => picked[1],
-                        None => values.computed(SELECT, 0, &picked),
-                    };
+                    let value = self.selected(code.mode, values)?;
                     self.stack.push(value);
                 }
-                operator => {
-                    let encoded = &code.body.bytes[located.range()];
-                    let Some(maker) = maker(operator, encoded) else {
-                        return Ok(Stop::Operator);
-                    };
-                    let value = self.made(maker, values)?;
-                    self.stack.push(value);
-                }
+                operator => match maker(operator, &code.body.bytes[located.range()]) {
+                    Some(maker) => self.make(maker, values)?,
+                    None => return Ok(Stop::Operator),
+                },
             }
             self.at += 1;
         }
+    }
+
+    /// What a `select` gives. What the program selects is named in one way, whatever is known of it, also where a rewind selects again.
+    fn selected(&mut self, mode: Mode, values: &mut Values) -> Result<Value, Fault> {
+        let picked = self.pop_many(3)?;
+        let known = values.truth(picked[2]).filter(|_| mode == Mode::Unwinding);
+        Ok(match known {
+            Some(true) => picked[0],
+            Some(false) => picked[1],
+            None => values.computed(SELECT, 0, &picked),
+        })
+    }
+
+    /// A branch by a table of which it is known where it goes. Says whether that is backwards.
+    fn decided_by(&mut self, body: &Body<'_>, index: usize) -> Result<bool, Fault> {
+        self.pop()?;
+        let mut labels = body.table(self.at);
+        let last = labels.len() - 1;
+        let label = labels.nth(index.min(last));
+        let label = *label.ok_or_else(|| Fault::new("a table has no labels"))?;
+        self.branch(&label)
     }
 
     /// A conditional branch of which it is known where it goes. Says whether that is backwards.
@@ -266,8 +270,8 @@ impl Activation {
         Ok(false)
     }
 
-    fn made(&mut self, maker: Maker, values: &mut Values) -> Result<Value, Fault> {
-        Ok(match maker {
+    fn make(&mut self, maker: Maker, values: &mut Values) -> Result<(), Fault> {
+        let value = match maker {
             Maker::Const(ty, bits) => values.constant(ty, bits),
             Maker::Null => values.null(),
             Maker::Computes { code, immediate, operands } => {
@@ -277,7 +281,9 @@ impl Activation {
                 self.stack.truncate(first);
                 value
             }
-        })
+        };
+        self.stack.push(value);
+        Ok(())
     }
 
     /// A global of which it is known what it holds.

@@ -297,6 +297,34 @@ impl Walk<'_, '_, '_> {
         }
     }
 
+    /// Another part of a construct begins.
+    fn divide(&mut self, operator: &Operator<'_>, at: u32) -> Result<(), Fault> {
+        let label = self.innermost()?;
+        let described = &mut self.body.labels[label as usize];
+        described.otherwise.get_or_insert(at);
+        if let Operator::Catch { .. } | Operator::CatchAll = operator {
+            let tag = match operator {
+                Operator::Catch { tag_index } => Some(*tag_index),
+                _ => None,
+            };
+            let start = HandlerStart::Catch { at, label };
+            let handler = Handler { tag, gives_reference: false, start };
+            self.body.handlers.entry(label).or_default().push(handler);
+        }
+        let described = &self.body.labels[label as usize];
+        let found = match operator {
+            Operator::Catch { tag_index } => {
+                Arity(self.module).tag_type_arity(*tag_index).map_or(0, |arity| arity.0)
+            }
+            Operator::CatchAll => 0,
+            _ => described.params,
+        };
+        self.height = described.height + found;
+        self.body.of_operator[at as usize] = label;
+        self.is_live = true;
+        Ok(())
+    }
+
     fn operator(&mut self, operator: &Operator<'_>, at: u32) -> Result<(), Fault> {
         use Operator as O;
         let position = at as usize;
@@ -309,31 +337,7 @@ impl Walk<'_, '_, '_> {
             }
             O::Try { blockty } => self.open_label(at, Opener::Try, self.block(*blockty)),
             O::TryTable { try_table } => self.try_table(at, try_table)?,
-            O::Else | O::Catch { .. } | O::CatchAll => {
-                let label = self.innermost()?;
-                let described = &mut self.body.labels[label as usize];
-                described.otherwise.get_or_insert(at);
-                if let O::Catch { .. } | O::CatchAll = operator {
-                    let tag = match operator {
-                        O::Catch { tag_index } => Some(*tag_index),
-                        _ => None,
-                    };
-                    let start = HandlerStart::Catch { at, label };
-                    let handler = Handler { tag, gives_reference: false, start };
-                    self.body.handlers.entry(label).or_default().push(handler);
-                }
-                let described = &self.body.labels[label as usize];
-                let found = match operator {
-                    O::Catch { tag_index } => {
-                        Arity(self.module).tag_type_arity(*tag_index).map_or(0, |arity| arity.0)
-                    }
-                    O::CatchAll => 0,
-                    _ => described.params,
-                };
-                self.height = described.height + found;
-                self.body.of_operator[position] = label;
-                self.is_live = true;
-            }
+            O::Else | O::Catch { .. } | O::CatchAll => self.divide(operator, at)?,
             O::End | O::Delegate { .. } => {
                 let label = self.innermost()?;
                 self.open.pop();

@@ -142,10 +142,10 @@ impl Numbers {
             (map $arg:ident dst_mem) => (in_space(&self.memories, $arg)?);
             (map $arg:ident memarg) => (self.access($arg)?);
             (map $arg:ident try_table) => (self.catches($arg)?);
-            (map $arg:ident data_index) => (_ = segment($arg)?);
-            (map $arg:ident elem_index) => (_ = segment($arg)?);
-            (map $arg:ident array_data_index) => (_ = segment($arg)?);
-            (map $arg:ident array_elem_index) => (_ = segment($arg)?);
+            (map $arg:ident data_index) => (segment(*$arg)?);
+            (map $arg:ident elem_index) => (segment(*$arg)?);
+            (map $arg:ident array_data_index) => (segment(*$arg)?);
+            (map $arg:ident array_elem_index) => (segment(*$arg)?);
             (map $arg:ident resume_table) => (stacks($arg)?);
             // Types are the same in both, and the rest names nothing.
             (map $arg:ident type_index) => (_ = $arg);
@@ -204,6 +204,6 @@ fn stacks(_: &ResumeTable) -> Result<(), Fault> {
 }
 
 /// Segments are not imported: the resume module has none of the original's.
-fn segment(_: &u32) -> Result<(), Fault> {
+fn segment(_: u32) -> Result<(), Fault> {
     Err(Fault::new("the resume module names a segment"))
 }

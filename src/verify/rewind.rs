@@ -399,7 +399,7 @@ fn needed(site: Site, all: usize) -> usize {
 /// A type as the validator names it, which is by identity; `None` for one that is named in another way.
 fn named(module: &Module<'_>, ty: RefType) -> Option<RefType> {
     match ty.heap_type() {
-        HeapType::Abstract { .. } => Some(ty),
+        HeapType::Abstract { .. } | HeapType::Concrete(UnpackedIndex::Id(_)) => Some(ty),
         HeapType::Concrete(UnpackedIndex::Module(index))
             if index < module.types().core_type_count_in_module() =>
         {

@@ -328,17 +328,17 @@ impl Finder<'_, '_> {
             self.exceptions(first(ways()), funcs, helpers);
             for kept in ways() {
                 let cell_bytes = kept.cell_bytes();
-                let [save, load, check] = [kept.save(narrow), kept.load(&unlinked), kept.check()];
-                let Some(save) = funcs.iter().find(|func| self.is(**func, &[save.clone()])) else {
+                let (saves, loads) = ([kept.save(narrow)], [kept.load(&unlinked)]);
+                let Some(save) = funcs.iter().find(|func| self.is(**func, &saves)) else {
                     continue;
                 };
                 all.push(kept);
                 helpers
                     .insert(*save, Helper::SaveReference { table, cell_bytes, stays: kept.stays });
-                if let Some(load) = funcs.iter().find(|func| self.is(**func, &[load.clone()])) {
+                if let Some(load) = funcs.iter().find(|func| self.is(**func, &loads)) {
                     helpers.insert(*load, Helper::LoadReference { table, cell_bytes });
                 }
-                let checks = [check];
+                let checks = [kept.check()];
                 for func in funcs {
                     let is_known = helpers.contains_key(func);
                     let takes_one = self.output.func_type(*func).params().len() == 1;

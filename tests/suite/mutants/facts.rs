@@ -21,7 +21,7 @@ pub struct Facts {
     names: BTreeMap<u32, String>,
     /// The globals that were appended, by name.
     globals: BTreeMap<u32, String>,
-    /// The tags that are caught by handlers in front of others.
+    /// The tags that handlers name.
     caught_before: BTreeSet<u32>,
     /// The functions that are called or exported.
     called: BTreeSet<u32>,
@@ -83,9 +83,8 @@ impl Facts {
             facts.state = *global_index;
         }
         for at in module.bodies.iter().flat_map(|body| &body.operators) {
-            match at.operator {
-                Operator::Call { function_index } => _ = facts.called.insert(function_index),
-                _ => {}
+            if let Operator::Call { function_index } = at.operator {
+                facts.called.insert(function_index);
             }
         }
         facts.resumes = module.bodies.iter().filter_map(|body| facts.resume_of(body)).collect();
@@ -133,7 +132,7 @@ impl Facts {
         self.helper(func).is_some_and(|name| name.starts_with(prefix))
     }
 
-    /// Whether some handler of a tag stands before one of all exceptions.
+    /// Whether some handler catches exceptions with a tag, before one of all does.
     pub fn is_caught_before(&self, tag: u32) -> bool {
         self.caught_before.contains(&tag)
     }
@@ -169,7 +168,7 @@ impl Facts {
     }
 }
 
-/// The tags of a body's handlers that stand in front of others.
+/// The tags that a body's handlers name: those of all exceptions stand behind them.
 fn caught_before(body: &super::edit::Body<'_>) -> Vec<u32> {
     let caught = body.operators.iter().filter_map(|at| match at.operator {
         Operator::Catch { tag_index } => Some(tag_index),
