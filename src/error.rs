@@ -237,6 +237,8 @@ pub enum Error {
     Unfaithful {
         /// In what they differ.
         reason: String,
+        /// The instructions around, of both modules, a line each; and what else there is to say.
+        around: Vec<String>,
     },
     /// A mistake of this tool. Nothing was written.
     #[error("internal error, please report it: {0}")]

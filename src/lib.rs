@@ -128,6 +128,7 @@ pub use report::explain::{Answer, Explanation, Question, dot};
 pub use report::imports::Imports;
 pub use report::shims::ShimReport;
 pub use report::stats::Stats;
+pub use report::verified::Verified;
 pub use report::{Report, Summary};
 
 use analyze::Analysis;
@@ -138,6 +139,7 @@ use report::stats::Planned;
 use rewrite::Rewritten;
 use shim::{ShimOptions, ShimOutput};
 use std::borrow::Cow;
+use verify::Extent;
 
 /// What [`instrument`] made.
 #[derive(Debug)]
@@ -157,6 +159,8 @@ pub struct Output {
     /// Where the code of the input is in the output, if [`Options::map_offsets`] asks for it. Otherwise it has nothing, unless
     /// the output is the input.
     pub offsets: OffsetMap,
+    /// What was proved of it, if [`Options::verify`] asks for that.
+    pub verified: Option<Verified>,
 }
 
 /// Rewrites a module (binary or text) so that its stack can be unwound at any call of an entry.
@@ -181,15 +185,20 @@ fn instrumented(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
     stage("rewrite");
     let Rewritten { module: rewritten, resume_module } = rewrite::rewrite(module, plan)?;
     stage("verify");
+    let is_asked = options.verify || cfg!(debug_assertions);
+    let extent = if is_asked { Extent::Functions } else { Extent::Module };
     let resumes = resume_module.as_deref();
-    verify::verify(module, analysis, options.abi, &rewritten.wasm, resumes)?;
+    let written = (&rewritten.wasm[..], resumes);
+    let verified = verify::verify(module, analysis, options.abi, written, extent);
+    let verified = verified.map_err(|fault| fault.internal())?;
+    let verified = is_asked.then(|| Verified::new(module, verified));
     let summary = summary.with_sizes(&rewritten.wasm, resumes);
     let dropped = emit::left_out(&rewritten.dropped);
     let memory = plan::memory_remark(module, &options.frames_in);
     let warnings = report.warnings.iter().cloned().chain(memory).chain(undone).chain(dropped);
     let warnings = warnings.chain(resumes_nothing).collect();
     let Emitted { wasm, offsets, .. } = rewritten;
-    Ok(Output { wasm, resume_module, report, summary, warnings, offsets })
+    Ok(Output { wasm, resume_module, report, summary, warnings, offsets, verified })
 }
 
 /// The output for a module in which nothing unwinds: the input.
@@ -199,7 +208,9 @@ fn untouched(module: &Module<'_>, report: Report, options: &Options) -> Result<O
     let resume_module = resume_module.transpose()?;
     let summary = Summary::untouched(module).with_sizes(&wasm, resume_module.as_deref());
     let (warnings, offsets) = (report.warnings.clone(), OffsetMap::identity(wasm.len()));
-    Ok(Output { wasm, resume_module, report, summary, warnings, offsets })
+    let copied = module.defined_funcs().len();
+    let verified = options.verify.then(|| Verified { copied, ..Verified::default() });
+    Ok(Output { wasm, resume_module, report, summary, warnings, offsets, verified })
 }
 
 /// Finds which functions of a module (binary or text) can be on the stack when an entry is called, and what
@@ -283,13 +294,14 @@ pub fn imports(input: &[u8]) -> Result<Imports> {
     Imports::of(&Module::read(&bytes)?)
 }
 
-/// Checks that `output` is what instrumenting `input` (binary or text) with these options may give: that it is valid, has the
-/// input's imports, exports and functions, and differs from it in functions of the closure and guards alone. That functions
-/// of the closure mean what they meant is not checked. [`instrument`] does this by itself.
+/// Checks that `output` is what instrumenting `input` (binary or text) with these options may give: that it is valid, that every
+/// section is the input's but for what is appended, that it differs in functions of the closure and guards alone, and that each
+/// rewritten function does what its original does. [`instrument`] does this by itself, the last part of it if
+/// [`Options::verify`] says so. What that proves, and what it assumes, is in the [`guide`]; [`Verified::unchecked`] names the rewritten functions of which nothing is known.
 ///
 /// # Errors
 /// As [`analyze()`]; [`Error::Unfaithful`] if it is something else.
-pub fn verify(input: &[u8], output: &[u8], options: &Options) -> Result<()> {
+pub fn verify(input: &[u8], output: &[u8], options: &Options) -> Result<Verified> {
     verify_with(input, output, None, options)
 }
 
@@ -302,7 +314,7 @@ pub fn verify_pair(
     output: &[u8],
     resume_module: &[u8],
     options: &Options,
-) -> Result<()> {
+) -> Result<Verified> {
     verify_with(input, output, Some(resume_module), options)
 }
 
@@ -311,14 +323,13 @@ fn verify_with(
     output: &[u8],
     resume_module: Option<&[u8]>,
     options: &Options,
-) -> Result<()> {
+) -> Result<Verified> {
     prepared(input, options, |module, analysis, options| {
         stage("verify");
-        let verified = verify::verify(module, analysis, options.abi, output, resume_module);
-        verified.map_err(|error| match error {
-            Error::Internal(reason) => Error::Unfaithful { reason },
-            error => error,
-        })
+        let written = (output, resume_module);
+        let verified = verify::verify(module, analysis, options.abi, written, Extent::Functions);
+        let verified = verified.map_err(verify::Fault::unfaithful)?;
+        Ok(Verified::new(module, verified))
     })
 }
 

@@ -311,6 +311,9 @@ pub struct Options {
     /// Whether added functions may have several results where the module has none such, but tells that it is for engines that
     /// know them: it uses bulk memory, or what came later than multi-value.
     pub multi_value: bool,
+    /// Whether `instrument` proves that each rewritten function does what its original does, as `verify` does. Builds with debug
+    /// assertions always do.
+    pub verify: bool,
     /// No stack is ever rewound in another instance than it was unwound in. Then all references that a rewind needs are
     /// kept; otherwise an unwind is undone that would need one which another instance can't make again.
     pub same_instance: bool,
@@ -338,6 +341,7 @@ impl Default for Options {
             frames_in: FramesIn::default(),
             map_offsets: false,
             multi_value: true,
+            verify: false,
             same_instance: false,
             carry_references: false,
             allow_missing_entry: false,
@@ -447,6 +451,13 @@ impl Options {
     #[must_use]
     pub fn multi_value(mut self, multi_value: bool) -> Options {
         self.multi_value = multi_value;
+        self
+    }
+
+    /// Sets whether `instrument` proves what it writes, function by function.
+    #[must_use]
+    pub fn verify(mut self, verify: bool) -> Options {
+        self.verify = verify;
         self
     }
 

@@ -49,6 +49,14 @@ pub(super) enum Failure {
     /// A storm found a difference, or can't be made.
     #[error("{0}")]
     Storm(String),
+    /// Of rewritten functions nothing is known.
+    #[error(
+        "rewritten functions that were not checked: {functions}; --allow-unchecked ends with status 0 all the same"
+    )]
+    Unchecked {
+        /// How many.
+        functions: usize,
+    },
     /// The threads can't be started.
     #[error("the threads can't be started: {0}; name fewer with --threads")]
     Threads(String),
@@ -70,6 +78,14 @@ impl Failure {
             failure => vec![failure.to_string()],
         };
         lines.iter().map(|line| escape(line).into_owned()).collect()
+    }
+}
+
+impl Failure {
+    /// What there is to say besides, a line each.
+    pub(super) fn details(&self) -> Vec<String> {
+        let Failure::Library(Error::Unfaithful { around, .. }) = self else { return Vec::new() };
+        around.iter().map(|line| escape(line).into_owned()).collect()
     }
 }
 

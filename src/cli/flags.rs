@@ -73,6 +73,9 @@ pub(super) enum Command {
     Storm(Storm),
     /// List the functions that a module imports: which can be its entry?
     Imports(Imports),
+    /// Check that a module is what `instrument` made of another: nothing that is emitted is trusted
+    #[command(override_usage = "wasm-fork verify [OPTIONS] <IN> <INSTRUMENTED>")]
+    Verify(Verify),
     /// Print what `instrument` would do to each function; the format is for people and may change
     Plan(Plan),
     /// Work on profiles: records of the functions that were on the stack when an entry was called
@@ -140,6 +143,10 @@ pub(super) struct Instrument {
     /// wpk_fork, and must be there before a rewind begins; and before an unwind that may be undone.
     #[arg(long, value_name = "OUT2")]
     pub(super) resume_module: Option<PathBuf>,
+
+    /// Prove that each rewritten function does what its original does, as the command `verify` does
+    #[arg(long, conflicts_with = "discover_only")]
+    pub(super) verify: bool,
 
     /// Print the closure as `analyze` does, and write nothing
     #[arg(long, conflicts_with_all = ["output", "resume_module"])]
@@ -326,6 +333,35 @@ pub(super) struct Plan {
 
     #[command(flatten)]
     pub(super) forms: Forms,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Verify {
+    #[command(flatten)]
+    pub(super) module: ModuleFlags,
+
+    /// What was made of IN with the same options; `-` is stdin
+    #[arg(value_name = "INSTRUMENTED")]
+    pub(super) instrumented: PathBuf,
+
+    /// The resume module of INSTRUMENTED, if it has one
+    #[arg(long, value_name = "OUT2")]
+    pub(super) resume_module: Option<PathBuf>,
+
+    /// End with status 0 where nothing is wrong, though of some rewritten functions nothing is known
+    #[arg(long)]
+    pub(super) allow_unchecked: bool,
+
+    /// How the module shares its state with others, if it does
+    #[arg(long, value_enum)]
+    pub(super) shared_state: Option<SharedState>,
+
+    #[command(flatten)]
+    pub(super) memory: MemoryFlags,
+
+    /// How to print what was found
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: ListFormat,
 }
 
 /// Which memory frames go to.

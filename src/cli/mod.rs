@@ -24,10 +24,11 @@ mod usage;
 
 use clap::Parser;
 use console::Console;
-use failure::Result;
+use failure::{Failure, Result};
 use files::{Destination, Input};
 use flags::{
-    Analyze, Command, Explain, ExplainFormat, Flags, Format, Imports, Instrument, ListFormat,
+    AbiFlag, Analyze, Command, Explain, ExplainFormat, Flags, Format, Imports, Instrument,
+    ListFormat, Verify,
 };
 use std::path::Path;
 use std::process::ExitCode;
@@ -44,6 +45,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error.lines().iter().for_each(|line| eprintln!("error: {line}"));
+            error.details().iter().for_each(|line| eprintln!("{line}"));
             ExitCode::FAILURE
         }
     }
@@ -58,7 +60,7 @@ fn execute(flags: &Flags) -> Result<()> {
             let options = resolve::options(&args.module, "instrument", &mut console)?;
             let abi = resolve::protocol(args.abi, args.shared_state);
             let options = resolve::with_memory(&args.memory, options.abi(abi));
-            let options = resolve::with_forms(&args.forms, options)?;
+            let options = resolve::with_forms(&args.forms, options)?.verify(args.verify);
             let options = options.resume_module(args.resume_module.is_some());
             match &args.output {
                 Some(output) => instrument(args, output, &options, console),
@@ -87,6 +89,12 @@ fn execute(flags: &Flags) -> Result<()> {
             let input = files::read(&args.module.input)?;
             let options = resolve::with_forms(&args.forms, options)?;
             console.print(&wasm_fork::plan_text(&input.bytes, &options)?)
+        }
+        Command::Verify(args) => {
+            let options = resolve::options(&args.module, "verify", &mut console)?;
+            let abi = resolve::protocol(AbiFlag::default(), args.shared_state);
+            let options = resolve::with_memory(&args.memory, options.abi(abi));
+            verify(args, &options, console)
         }
         Command::Imports(args) => imports(args, console),
         Command::Shim(args) => shim::shim(args, console),
@@ -187,6 +195,27 @@ fn imports(args: &Imports, mut console: Console) -> Result<()> {
     }
 }
 
+fn verify(args: &Verify, options: &Options, mut console: Console) -> Result<()> {
+    let input = files::read(&args.module.input)?;
+    let output = files::read(&args.instrumented)?;
+    let resumes = args.resume_module.as_deref().map(files::read).transpose()?;
+    let verified = match &resumes {
+        Some(resumes) => {
+            wasm_fork::verify_pair(&input.bytes, &output.bytes, &resumes.bytes, options)?
+        }
+        None => wasm_fork::verify(&input.bytes, &output.bytes, options)?,
+    };
+    match args.format {
+        ListFormat::Text => console.print(&verified)?,
+        ListFormat::Json => console.print_json(&verified)?,
+    }
+    match verified.unchecked.len() {
+        0 => Ok(()),
+        _ if args.allow_unchecked => Ok(()),
+        functions => Err(Failure::Unchecked { functions }),
+    }
+}
+
 /// What a reader of the closure should know, a line each.
 fn remarks(report: &Report) -> impl Iterator<Item = String> {
     let assumptions = report.assumptions.iter().map(|text| format!("assuming: {text}"));
@@ -215,6 +244,13 @@ fn instrument(
         tracing::info!("{}", escape(&remark));
     }
     output.warnings.iter().for_each(|warning| console.warning(warning));
+    if let Some(verified) = output.verified.as_ref().filter(|_| args.verify) {
+        for (reason, functions) in verified.reasons() {
+            console.warning(&format!(
+                "rewritten functions that were not checked: {functions}, for {reason}"
+            ));
+        }
+    }
     match of_resumes.as_ref().zip(output.resume_module.as_deref()) {
         Some(resumes) => files::write_both([resumes, (&destination, &output.wasm)], &input)?,
         None => destination.write(&output.wasm, &input)?,

@@ -87,6 +87,12 @@ fn stdin_is_read_once(command: &Command) {
             users.forms(&args.forms);
             &["plan"]
         }
+        Command::Verify(args) => {
+            users.module(&args.module);
+            users.file("INSTRUMENTED", &args.instrumented);
+            args.resume_module.iter().for_each(|file| users.file("--resume-module", file));
+            &["verify"]
+        }
         Command::Imports(_) => return,
         Command::Shim(args) => {
             users.shim(args);

@@ -27,6 +27,7 @@ chapters! {
     assumptions
     shims
     limits
+    verify
     library
     testing
     figures

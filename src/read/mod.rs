@@ -6,6 +6,7 @@
 //! Everything later relies on the module being valid, so every body is validated here, in parallel.
 //! This stage never interprets a body beyond that, and knows nothing of entries or closures.
 
+mod arity;
 mod detect;
 mod diagnose;
 pub mod labels;
@@ -18,6 +19,7 @@ mod reader;
 mod sections;
 pub mod segments;
 
+pub(crate) use arity::Arity;
 pub use detect::text_to_binary;
 pub use names::{Names, demangled};
 pub use operators::{Located, Operators};

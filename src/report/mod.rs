@@ -11,6 +11,7 @@
 //! | [`summary`] | what was done, in one line |
 //! | [`stats`] | what instrumenting costs, function by function |
 //! | [`imports`] | what a module imports: where to look for its entry |
+//! | [`verified`] | what was found out of an output that was held against its original |
 //! | [`shims`] | which indirect calls can meet a function of another type |
 //!
 //! Invariants: nothing is decided here, and nothing here is read by a stage; the order of everything is that of
@@ -24,6 +25,7 @@ pub mod shims;
 pub mod stats;
 pub mod summary;
 pub(crate) mod undone;
+pub mod verified;
 
 pub use closure::{AssumptionCost, ClosureFunction, Counts, Guards, Report};
 pub use summary::Summary;

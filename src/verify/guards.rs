@@ -125,7 +125,7 @@ mod tests {
     use crate::analyze::Analysis;
     use crate::options::{Assumption, EntryPattern, FuncPattern, Options};
     use crate::read::Module;
-    use crate::verify::verify;
+    use crate::verify::{Extent, verify};
 
     const WAT: &str = r#"(module
         (import "k" "fork" (func $fork))
@@ -152,7 +152,7 @@ mod tests {
         let text = wasmprinter::print_bytes(&output).unwrap();
         let changed = change(text.clone());
         let changed = wat::parse_str(&changed).unwrap();
-        verify(&module, &analysis, options.abi, &changed, None).is_ok()
+        verify(&module, &analysis, options.abi, (&changed, None), Extent::Functions).is_ok()
     }
 
     /// Whether it passes with a part of the guarded function replaced, once.

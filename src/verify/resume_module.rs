@@ -16,7 +16,7 @@ use wasmparser::{ElementItems, ElementKind, ExternalKind, Operator};
 ///
 /// # Errors
 /// [`Error::Internal`] with what is wrong.
-pub(super) fn check(main: &Module<'_>, wasm: &[u8]) -> Result<()> {
+pub(super) fn check<'w>(main: &Module<'_>, wasm: &'w [u8]) -> Result<Module<'w>> {
     let resumes = Module::read(wasm)
         .map_err(|error| Error::Internal(format!("the resume module is refused: {error}")))?;
     if resumes.funcs.len() > 0 && types(&resumes) != types(main) {
@@ -26,7 +26,8 @@ pub(super) fn check(main: &Module<'_>, wasm: &[u8]) -> Result<()> {
         return Err(internal("the resume module has more than resume functions"));
     }
     imports(main, &resumes)?;
-    fills_the_table(&resumes)
+    fills_the_table(&resumes)?;
+    Ok(resumes)
 }
 
 /// The bytes of the type section.

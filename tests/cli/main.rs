@@ -20,6 +20,7 @@ mod streams;
 #[cfg(unix)]
 mod unix;
 mod usage;
+mod verify;
 mod views;
 
 use std::fs;

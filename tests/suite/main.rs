@@ -12,6 +12,7 @@ mod forms;
 mod guards;
 mod hosts;
 mod limits;
+mod mutants;
 mod offsets;
 mod random;
 mod shims;

@@ -12,14 +12,13 @@
 //!
 //! Never: follow memory that can change, mutable globals, or the contents of heap objects.
 
-use super::arity::Arity;
 use super::state::{ControlFrame, ControlKind, FlowState};
 use super::summary::{BodySummary, Origin, Origins, Write};
 use super::value::{Cause, Known, Set, Symbol, Value, Values};
 use crate::analyze::constants::Constants;
 use crate::analyze::memories::Memories;
 use crate::index::{FuncIdx, IndexType, TypeIdx};
-use crate::read::{Located, Module};
+use crate::read::{Arity, Located, Module};
 use std::collections::BTreeMap;
 use wasmparser::{BlockType, Catch, ModuleArity, Operator, ValType};
 

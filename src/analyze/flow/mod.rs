@@ -13,7 +13,6 @@
 //! What is not found out within the bounds is anything.
 
 mod arithmetic;
-mod arity;
 mod body;
 mod hash;
 mod operators;

@@ -2,13 +2,13 @@
 //! nor opens a construct.
 
 use super::arithmetic::{apply_binary, apply_unary, ints};
-use super::arity::Arity;
 use super::body::{GiveUp, Interpreted, Interpreter};
 use super::summary::{Write, Written};
 use super::value::{Cause, Known, Symbol, Value, Values};
 use crate::analyze::constants::Constant;
 use crate::analyze::memories::Memories;
 use crate::index::{ElemIdx, FuncIdx, GlobalIdx, TableIdx, TypeIdx};
+use crate::read::Arity;
 use wasmparser::{FuncType, Operator};
 
 impl Interpreter<'_> {

@@ -161,7 +161,7 @@ pub fn mutant(bytes: &[u8]) {
         None => wasm_fork::verify(&wasm, &output, &options),
     };
     match verified {
-        Ok(()) => {
+        Ok(_) => {
             wasmparser::Validator::new_with_features(super::total::features())
                 .validate_all(&output)
                 .expect("what is accepted is valid");

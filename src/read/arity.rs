@@ -1,14 +1,14 @@
 //! How many operands an operator takes and makes, from the parser's own table of instructions.
 
+use super::Module;
 use crate::index::FuncIdx;
-use crate::read::Module;
 use wasmparser::{BlockType, FrameKind, FuncType, ModuleArity, SubType};
 
 /// The module's types, for the number of operands of an operator. Labels are not asked for: what
 /// branches is interpreted apart.
-pub(super) struct Arity<'m>(pub(super) &'m Module<'m>);
+pub(crate) struct Arity<'m, 'a>(pub(crate) &'m Module<'a>);
 
-impl ModuleArity for Arity<'_> {
+impl ModuleArity for Arity<'_, '_> {
     fn sub_type_at(&self, index: u32) -> Option<&SubType> {
         let types = self.0.types();
         (index < types.core_type_count_in_module())

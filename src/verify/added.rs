@@ -1,0 +1,139 @@
+//! What is appended must be harmless by itself: nothing of it runs or can be seen but by the protocol's own exports.
+//!
+//! - An export has a name of the protocol, and is of something that was appended. Where resume functions are in a module of their own,
+//!   that imports from this one what they need, by names that say what it is.
+//! - A global holds 0, a table null; a segment only declares functions, or fills the table for resume functions with functions that trap.
+
+use super::fault::{Fault, Place};
+use crate::abi::{Abi, Operation, SHARED_GLOBALS};
+use crate::index::{FuncIdx, IndexType};
+use crate::read::Module;
+use crate::work;
+use wasmparser::{Element, ElementItems, ElementKind, Export, ExternalKind, Operator};
+
+/// Checks what `output` has more than `module`.
+///
+/// # Errors
+/// The first item that may do harm.
+pub(super) fn check(module: &Module<'_>, output: &Module<'_>, abi: Abi) -> Result<(), Fault> {
+    let pairs = output.exports.iter().any(|export| is_resume_table(abi, export));
+    for export in output.exports.iter().skip(module.exports.len()) {
+        work::count(1);
+        let is_shared = pairs && export.name == abi.for_resume_module(export.kind, export.index);
+        if is_shared {
+            continue;
+        }
+        if !is_of_protocol(abi, export) && !is_resume_table(abi, export) {
+            return Err(Fault::new(format!("an export `{}` was added", export.name)));
+        }
+        if (export.index as usize) < count(module, export.kind) {
+            return Err(Fault::new(format!("`{}` exports a part of the original", export.name)));
+        }
+    }
+    for (index, global) in output.globals.iter_enumerated().skip(module.globals.len()) {
+        let init = global.init.as_ref().map(|init| {
+            let operators = init.get_operators_reader().into_iter();
+            operators.map_while(Result::ok).collect::<Vec<_>>()
+        });
+        let is_zero = matches!(
+            init.as_deref(),
+            Some([
+                Operator::I32Const { value: 0 } | Operator::I64Const { value: 0 },
+                Operator::End
+            ])
+        );
+        if !is_zero || !global.ty.mutable || global.ty.shared {
+            return Err(Fault::new(format!(
+                "the added global {} is not 0 at first",
+                index.as_usize()
+            )));
+        }
+    }
+    for (index, table) in output.tables.iter_enumerated().skip(module.tables.len()) {
+        if table.init.is_some() {
+            return Err(Fault::new(format!("the added table {} is not empty", index.as_usize())));
+        }
+    }
+    for element in output.elements.iter().skip(module.elements.len()) {
+        let traps = pairs && fills_with_traps(module, output, abi, element);
+        if !matches!(element.kind, ElementKind::Declared) && !traps {
+            return Err(Fault::new("an element segment was added")
+                .at(Place::of_output(element.range.start as usize)));
+        }
+    }
+    Ok(())
+}
+
+fn is_resume_table(abi: Abi, export: &Export<'_>) -> bool {
+    export.kind == ExternalKind::Table && export.name.starts_with(&abi.resume_table(""))
+}
+
+/// Whether a segment puts functions that trap into the table that a resume module fills.
+fn fills_with_traps(
+    module: &Module<'_>,
+    output: &Module<'_>,
+    abi: Abi,
+    element: &Element<'_>,
+) -> bool {
+    let ElementKind::Active { table_index, offset_expr } = &element.kind else { return false };
+    let ElementItems::Functions(items) = &element.items else { return false };
+    let table = table_index.unwrap_or(0);
+    let mut exports = output.exports.iter();
+    let is_table = exports.any(|export| is_resume_table(abi, export) && export.index == table);
+    let starts_at_0 =
+        matches!(offset_expr.get_operators_reader().read(), Ok(Operator::I32Const { value: 0 }));
+    let traps = |func: u32| {
+        let operators = output.operators(FuncIdx(func)).ok();
+        let operators = operators.into_iter().flatten();
+        let operators: Vec<_> = operators.map_while(|op| Some(op.ok()?.operator)).take(3).collect();
+        func as usize >= module.funcs.len() && operators == [Operator::Unreachable, Operator::End]
+    };
+    let mut items = items.clone().into_iter();
+    is_table && starts_at_0 && items.all(|item| item.is_ok_and(traps))
+}
+
+/// How many things of a kind a module has.
+fn count(module: &Module<'_>, kind: ExternalKind) -> usize {
+    match kind {
+        ExternalKind::Func | ExternalKind::FuncExact => module.funcs.len(),
+        ExternalKind::Table => module.tables.len(),
+        ExternalKind::Memory => module.memories.len(),
+        ExternalKind::Global => module.globals.len(),
+        ExternalKind::Tag => module.tags.len(),
+    }
+}
+
+fn is_of_protocol(abi: Abi, export: &Export<'_>) -> bool {
+    let operation = abi.exports().iter().any(|known| known.name == export.name);
+    match export.kind {
+        ExternalKind::Func => operation || export.name == abi.release(),
+        ExternalKind::Memory => export.name == abi.memory_export(),
+        ExternalKind::Table => carried(abi, export.name),
+        ExternalKind::Global => {
+            let shared = abi == Abi::WpkForkMain && SHARED_GLOBALS.contains(&export.name);
+            shared || carried(abi, export.name)
+        }
+        ExternalKind::FuncExact | ExternalKind::Tag => false,
+    }
+}
+
+/// Whether a name is that of a table for references, or of a global beside it.
+fn carried(abi: Abi, name: &str) -> bool {
+    let name = name.strip_suffix("_live").or(name.strip_suffix("_last")).unwrap_or(name);
+    let ordinal = name.trim_start_matches(|c: char| !c.is_ascii_digit());
+    ordinal.parse().is_ok_and(|ordinal| abi.references(ordinal) == name)
+}
+
+/// Checks that the output speaks the protocol.
+///
+/// # Errors
+/// The first operation that it lacks.
+pub(super) fn speaks(output: &Module<'_>, abi: Abi) -> Result<(), Fault> {
+    let exported = |name: &str| output.exported_funcs().any(|(export, _)| export == name);
+    let operations = [Operation::BeginUnwind, Operation::BeginRewind, Operation::GetState];
+    let missing = operations.iter().filter_map(|operation| abi.export(*operation));
+    match missing.into_iter().find(|name| !exported(name)) {
+        Some(name) => Err(Fault::new(format!("the export `{name}` is missing"))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,140 @@
+//! What is wrong with an output, and where.
+
+use crate::error::Error;
+use crate::index::FuncIdx;
+use std::fmt;
+use wasmparser::Operator;
+
+/// Where something is wrong: offsets in bytes from the start of either file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    pub original: Option<usize>,
+    pub output: Option<usize>,
+    /// Whether that is in the resume module.
+    pub is_elsewhere: bool,
+}
+
+impl Place {
+    pub fn of_original(offset: usize) -> Place {
+        Place { original: Some(offset), ..Place::default() }
+    }
+
+    pub fn of_output(offset: usize) -> Place {
+        Place { output: Some(offset), ..Place::default() }
+    }
+}
+
+/// An obligation that the output fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    what: String,
+    func: Option<FuncIdx>,
+    place: Place,
+    is_gap: bool,
+    /// The instructions around, a line each; and what else there is to say.
+    around: Vec<String>,
+}
+
+/// The name of an operator, as the parser has it.
+pub(super) fn operator_name(operator: &Operator<'_>) -> String {
+    let shown = format!("{operator:?}");
+    shown.split([' ', '{', '(']).next().unwrap_or_default().to_owned()
+}
+
+impl Fault {
+    pub fn new(what: impl Into<String>) -> Fault {
+        Fault {
+            what: what.into(),
+            func: None,
+            place: Place::default(),
+            is_gap: false,
+            around: Vec::new(),
+        }
+    }
+
+    /// For an operator that is not understood.
+    pub fn unknown(operator: &Operator<'_>) -> Fault {
+        Fault::new(format!("the instruction {} is not understood", operator_name(operator)))
+    }
+
+    /// For what is not checked: not a fault of the output, but nothing is known of it.
+    pub fn not_covered(what: &str) -> Fault {
+        Fault { is_gap: true, ..Fault::new(what) }
+    }
+
+    /// What isn't checked, if that is all that is wrong.
+    pub fn gap(&self) -> Option<&str> {
+        self.is_gap.then_some(&self.what)
+    }
+
+    /// With a place, unless it has one.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Fault {
+        self.place.original = self.place.original.or(place.original);
+        if self.place.output.is_none() {
+            self.place.is_elsewhere = place.is_elsewhere;
+            self.place.output = place.output;
+        }
+        self
+    }
+
+    /// What does not hold of an output of this tool is a mistake of this tool.
+    pub fn internal(&self) -> Error {
+        Error::Internal(self.to_string())
+    }
+
+    /// What does not hold of an output that someone gave.
+    pub fn unfaithful(self) -> Error {
+        Error::Unfaithful { reason: self.to_string(), around: self.around }
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// The function that it is in.
+    pub fn func(&self) -> Option<FuncIdx> {
+        self.func
+    }
+
+    /// With the instructions around.
+    #[must_use]
+    pub fn with(self, around: Vec<String>) -> Fault {
+        Fault { around, ..self }
+    }
+
+    /// In this function.
+    #[must_use]
+    pub fn in_func(self, func: FuncIdx) -> Fault {
+        Fault { func: Some(func), ..self }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(func) = self.func {
+            write!(f, "function {func}: ")?;
+        }
+        f.write_str(&self.what)?;
+        let file = if self.place.is_elsewhere { "resume module" } else { "output" };
+        match (self.place.original, self.place.output) {
+            (Some(original), Some(output)) => {
+                write!(f, ", at {original:#x} of the original and {output:#x} of the {file}")
+            }
+            (Some(original), None) => write!(f, ", at {original:#x} of the original"),
+            (None, Some(output)) => write!(f, ", at {output:#x} of the {file}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// A body that was validated and yet can't be read.
+impl From<Error> for Fault {
+    fn from(error: Error) -> Fault {
+        match error {
+            Error::Internal(reason) => Fault::new(reason),
+            error => Fault::new(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Faults outside of bodies: one byte of one item is another.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use wasmparser::{Parser, Payload};
+
+/// The sections that are no code, by what a fault in them is called.
+fn sections(wasm: &[u8]) -> BTreeMap<&'static str, Range<usize>> {
+    let mut found = BTreeMap::new();
+    for payload in Parser::new(0).parse_all(wasm) {
+        let payload = payload.unwrap();
+        let kind = match payload {
+            Payload::TypeSection(_) => "a type changed",
+            Payload::ImportSection(_) => "an import changed",
+            Payload::FunctionSection(_) => "a function's type changed",
+            Payload::TableSection(_) => "a table changed",
+            Payload::MemorySection(_) => "a memory changed",
+            Payload::GlobalSection(_) => "a global's initial value changed",
+            Payload::ExportSection(_) => "an export changed",
+            Payload::StartSection { .. } => "the start changed",
+            Payload::ElementSection(_) => "an element changed",
+            Payload::DataSection(_) => "data changed",
+            Payload::TagSection(_) => "a tag changed",
+            _ => continue,
+        };
+        if let Some((_, range)) = payload.as_section() {
+            found.insert(kind, range.start as usize..range.end as usize);
+        }
+    }
+    found
+}
+
+/// Each byte of each section's items, in which a bit may be another. Of what is appended only globals, exports and functions: how large tables and
+/// memories for frames are at first, and which types there are besides, makes no difference.
+pub fn faults(original: &[u8], wasm: &[u8]) -> Vec<(&'static str, usize)> {
+    let before = sections(original);
+    let mut faults = Vec::new();
+    for (kind, range) in sections(wasm) {
+        let may_differ =
+            ["a type changed", "a table changed", "a memory changed", "an element changed"];
+        let mut end = range.end;
+        if may_differ.contains(&kind) {
+            // The number of items in front may be longer than it was.
+            let items = before.get(kind).map_or(0, Range::len);
+            end = end.min(range.start + items);
+        }
+        for at in range.start + 1..end {
+            faults.push((kind, at));
+        }
+    }
+    faults
+}
