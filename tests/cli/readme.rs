@@ -39,6 +39,7 @@ fn only_flags_that_exist_are_named() {
         &["imports"],
         &["plan"],
         &["shim"],
+        &["verify"],
         &["profile", "merge"],
     ] {
         help += &text(&sandbox.run(&[command, &["--help"]].concat()).stdout);
