@@ -297,7 +297,8 @@ pub fn imports(input: &[u8]) -> Result<Imports> {
 /// Checks that `output` is what instrumenting `input` (binary or text) with these options may give: that it is valid, that every
 /// section is the input's but for what is appended, that it differs in functions of the closure and guards alone, and that each
 /// rewritten function does what its original does. [`instrument`] does this by itself, the last part of it if
-/// [`Options::verify`] says so. What that proves, and what it assumes, is in the [`guide`]; [`Verified::unchecked`] names the rewritten functions of which nothing is known.
+/// [`Options::verify`] says so. What that proves, and what it assumes, is in the [`guide`]; [`Verified::unchecked`] names the
+/// rewritten functions of which nothing is known.
 ///
 /// # Errors
 /// As [`analyze()`]; [`Error::Unfaithful`] if it is something else.

@@ -69,6 +69,12 @@ fn sandbox() -> Sandbox {
     for profile in ["app.json", "a.json", "b.json"] {
         fs::write(sandbox.path(profile), PROFILE).unwrap();
     }
+    for command in [
+        &["instrument", "app.wasm", "-o", "app-fork.wasm"][..],
+        &["instrument", "app.wasm", "-o", "app-main.wasm", "--resume-module", "app-resume.wasm"],
+    ] {
+        assert_done(&sandbox.run(command));
+    }
     let report = sandbox.run(&["shim", "app.wasm", "--report", "--site", "getset_get"]);
     let report = text(&report.stdout);
     let offset = report.split_once("getset_get").unwrap().1.split_once("0x").unwrap().1;

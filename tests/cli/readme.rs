@@ -40,6 +40,7 @@ fn only_flags_that_exist_are_named() {
         &["plan"],
         &["shim"],
         &["storm"],
+        &["verify"],
         &["profile", "merge"],
     ] {
         help += &text(&sandbox.run(&[command, &["--help"]].concat()).stdout);

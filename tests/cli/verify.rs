@@ -27,7 +27,7 @@ fn an_output_is_accepted_and_what_was_found_is_counted() {
 fn a_fault_is_told_with_the_instructions_around() {
     let sandbox = instrumented(FORKS, &[]);
     let output = wasmprinter::print_bytes(sandbox.read("out")).unwrap();
-    let test = "br_if 0 (;@2;)";
+    let test = "br_if 0 (;@1;)";
     assert!(output.contains(test), "{output}");
     let without = wat::parse_str(output.replacen(test, "drop", 1)).unwrap();
     fs::write(sandbox.path("out"), without).unwrap();

@@ -137,7 +137,12 @@ impl Exits {
                     let ends = ends.iter().any(|name| facts.is_helper(*function_index, name));
                     let first = if ends { AT_END } else { offset };
                     let locals = std::mem::take(&mut locals);
-                    saved.extend((first..).zip(locals));
+                    saved.extend(
+                        locals
+                            .into_iter()
+                            .zip(0..)
+                            .map(|(local, n)| (first.wrapping_add(n), local)),
+                    );
                     if ends {
                         return Some(saved);
                     }

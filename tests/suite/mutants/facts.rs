@@ -23,6 +23,10 @@ pub struct Facts {
     globals: BTreeMap<u32, String>,
     /// The tags that handlers name.
     caught_before: BTreeSet<u32>,
+    /// The names of imports.
+    imports: Vec<(String, String)>,
+    /// The functions that are exported.
+    exported: BTreeSet<u32>,
     /// The functions that are called or exported.
     called: BTreeSet<u32>,
     /// The functions that functions call first when they are rewound.
@@ -46,7 +50,9 @@ impl Facts {
                 Payload::TypeSection(section) => types = all_types(section),
                 Payload::ImportSection(imports) => {
                     for import in imports.into_imports() {
-                        match import.unwrap().ty {
+                        let import = import.unwrap();
+                        facts.imports.push((import.module.to_owned(), import.name.to_owned()));
+                        match import.ty {
                             TypeRef::Func(ty) => of_funcs.push(ty),
                             TypeRef::Tag(tag) => of_tags.push(tag.func_type_idx),
                             _ => {}
@@ -64,6 +70,7 @@ impl Facts {
                     let funcs = funcs.filter(|export| export.kind == ExternalKind::Func);
                     for export in funcs {
                         facts.called.insert(export.index);
+                        facts.exported.insert(export.index);
                         if export.name == "wpk_fork_state" {
                             getter = Some(export.index);
                         }
@@ -107,29 +114,15 @@ impl Facts {
         }
     }
 
-    /// Whether all functions of another module have the same types, by whatever indices; but for those that trap until there is a
-    /// resume module.
-    pub fn same_types(&self, other: &[u8]) -> bool {
-        let other = Facts::read(other, other, &Written::read(other)).types;
+    /// Whether another module has the same imports, and functions of the same types, by whatever indices: those of the original, and those
+    /// that the host calls. What other types functions have that were appended shows nowhere, as long as the module is valid.
+    pub fn is_typed_as(&self, other: &[u8]) -> bool {
+        let other = Facts::read(other, other, &Written::read(other));
         let same = |(func, ty): (&u32, _)| {
-            self.is_helper(*func, "resume_module_missing") || other.get(func) == Some(ty)
+            let is_seen = !self.is_new(*func) || self.exported.contains(func);
+            !is_seen || other.types.get(func) == Some(ty)
         };
-        self.types.iter().all(same)
-    }
-
-    /// Whether a function was appended.
-    pub fn is_new(&self, func: u32) -> bool {
-        func >= self.originals
-    }
-
-    /// The name of a helper.
-    pub fn helper(&self, func: u32) -> Option<&str> {
-        self.names.get(&func).filter(|_| self.is_new(func)).map(String::as_str)
-    }
-
-    /// Whether a function is a helper whose name begins so.
-    pub fn is_helper(&self, func: u32, prefix: &str) -> bool {
-        self.helper(func).is_some_and(|name| name.starts_with(prefix))
+        self.imports == other.imports && self.types.iter().all(same)
     }
 
     /// Whether some handler catches exceptions with a tag, before one of all does.

@@ -173,9 +173,10 @@ impl<'b, 'a> Here<'_, 'b, 'a> {
             O::I64Const { value } if !ends => value,
             _ => AT_END,
         };
-        let needed: Vec<_> = (first..)
-            .zip(&values)
-            .map(|(offset, at)| self.exits.is_needed(offset, local(at)))
+        let needed: Vec<_> = values
+            .iter()
+            .zip(0..)
+            .map(|(at, n)| self.exits.is_needed(first.wrapping_add(n), local(at)))
             .collect();
         if saves && needed.contains(&true) && moved(&rest[0], 4).is_some() {
             add("a store is dropped", vec![replaced(call, vec![DROP; 1 + values.len()])]);
