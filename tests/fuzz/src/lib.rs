@@ -4,6 +4,7 @@
 mod engine;
 
 #[path = "../../suite/random"]
+#[allow(dead_code, reason = "the suite uses more of it")]
 mod random {
     mod generate;
     pub mod kit;
