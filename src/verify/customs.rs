@@ -2,7 +2,7 @@
 //!
 //! | section | may differ by |
 //! |---|---|
-//! | `name` | further names of functions, tables and globals; the labels of functions may be missing |
+//! | `name` | further names of functions, tables and globals; the labels of functions may be missing; one that is not well-formed is not compared |
 //! | `producers` | further values |
 //! | `build_id` | other bytes, as many |
 //! | `.debug_…`, `metadata.code.…`, `sourceMappingURL`, `external_debug_info`, `debug_id`, `debugId`, `build_id` | being missing |
@@ -101,11 +101,30 @@ fn same(
     section.name == copy.name
         && (old == new
             || match section.name {
-                "name" => names(old, new).unwrap_or_default(),
+                "name" => !is_well_formed(old) || names(old, new).unwrap_or_default(),
                 "producers" => producers(old, new).unwrap_or_default(),
                 "build_id" => old.len() == new.len(),
                 _ => false,
             })
+}
+
+/// Whether a name section is one that can be held against another: its parts are in order, and so are the names of functions, tables and
+/// globals. What else stands in one is any tool's guess.
+fn is_well_formed(bytes: &[u8]) -> bool {
+    let Some(subsections) = subsections(bytes) else { return false };
+    let in_order = |names: NameMap<'_>| {
+        map(names).is_some_and(|names| names.is_sorted_by(|(a, _), (b, _)| a < b))
+    };
+    let reads = |subsection: &[u8]| match name(subsection) {
+        Some(Name::Function(names) | Name::Table(names) | Name::Global(names)) => in_order(names),
+        Some(Name::Label(labels)) => {
+            labels.into_iter().all(|naming| naming.is_ok_and(|naming| map(naming.names).is_some()))
+        }
+        Some(_) => true,
+        None => false,
+    };
+    subsections.is_sorted_by(|(a, _), (b, _)| a < b)
+        && subsections.iter().all(|(_, subsection)| reads(subsection))
 }
 
 /// Whether the new names begin with the old ones; `None` if the old ones can't be read.

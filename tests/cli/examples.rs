@@ -73,7 +73,8 @@ fn sandbox() -> Sandbox {
         &["instrument", "app.wasm", "-o", "app-fork.wasm"][..],
         &["instrument", "app.wasm", "-o", "app-main.wasm", "--resume-module", "app-resume.wasm"],
     ] {
-        assert_done(&sandbox.run(command));
+        let output = sandbox.run(command);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     }
     let report = sandbox.run(&["shim", "app.wasm", "--report", "--site", "getset_get"]);
     let report = text(&report.stdout);
