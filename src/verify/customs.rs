@@ -2,7 +2,7 @@
 //!
 //! | section | may differ by |
 //! |---|---|
-//! | `name` | further names of functions, tables and globals; the labels of functions may be missing; one that is not well-formed is not compared |
+//! | `name` | anything: what things are called changes nothing that a module does |
 //! | `producers` | further values |
 //! | `build_id` | other bytes, as many |
 //! | `.debug_…`, `metadata.code.…`, `sourceMappingURL`, `external_debug_info`, `debug_id`, `debugId`, `build_id` | being missing |
@@ -14,7 +14,7 @@ use super::fault::{Fault, Place};
 use crate::read::{Module, Section};
 use crate::work;
 use std::collections::BTreeSet;
-use wasmparser::{BinaryReader, Name, NameMap, NameSectionReader, ProducersSectionReader};
+use wasmparser::{BinaryReader, ProducersSectionReader};
 
 /// Compares the custom sections.
 ///
@@ -101,89 +101,12 @@ fn same(
     section.name == copy.name
         && (old == new
             || match section.name {
-                "name" => !is_well_formed(old) || names(old, new).unwrap_or_default(),
+                // What things are called changes nothing that a module does.
+                "name" => true,
                 "producers" => producers(old, new).unwrap_or_default(),
                 "build_id" => old.len() == new.len(),
                 _ => false,
             })
-}
-
-/// Whether a name section is one that can be held against another: its parts are in order, and so are the names of functions, tables and
-/// globals. What else stands in one is any tool's guess.
-fn is_well_formed(bytes: &[u8]) -> bool {
-    let Some(subsections) = subsections(bytes) else { return false };
-    let in_order = |names: NameMap<'_>| {
-        map(names).is_some_and(|names| names.is_sorted_by(|(a, _), (b, _)| a < b))
-    };
-    let reads = |subsection: &[u8]| match name(subsection) {
-        Some(Name::Function(names) | Name::Table(names) | Name::Global(names)) => in_order(names),
-        Some(Name::Label(labels)) => {
-            labels.into_iter().all(|naming| naming.is_ok_and(|naming| map(naming.names).is_some()))
-        }
-        Some(_) => true,
-        None => false,
-    };
-    subsections.is_sorted_by(|(a, _), (b, _)| a < b)
-        && subsections.iter().all(|(_, subsection)| reads(subsection))
-}
-
-/// Whether the new names begin with the old ones; `None` if the old ones can't be read.
-fn names(old: &[u8], new: &[u8]) -> Option<bool> {
-    let old = subsections(old)?;
-    let mut rest = subsections(new)?.into_iter();
-    for (id, bytes) in old {
-        let Some((_, new)) = rest.find(|(new, _)| *new == id) else { return Some(false) };
-        let kept = bytes == new
-            || match (name(bytes)?, name(new)?) {
-                (Name::Function(old), Name::Function(new))
-                | (Name::Table(old), Name::Table(new))
-                | (Name::Global(old), Name::Global(new)) => {
-                    let (old, new) = (map(old)?, map(new)?);
-                    new.starts_with(&old)
-                }
-                (Name::Label(old), Name::Label(new)) => {
-                    let read = |labels: wasmparser::IndirectNameMap<'_>| {
-                        let labels = labels.into_iter().map(|naming| {
-                            let naming = naming.ok()?;
-                            Some((naming.index, format!("{:?}", map(naming.names)?)))
-                        });
-                        labels.collect::<Option<BTreeSet<_>>>()
-                    };
-                    read(new)?.is_subset(&read(old)?)
-                }
-                _ => false,
-            };
-        if !kept {
-            return Some(false);
-        }
-    }
-    Some(true)
-}
-
-/// The subsections of a name section, with their ids.
-fn subsections(mut bytes: &[u8]) -> Option<Vec<(u8, &[u8])>> {
-    let mut found = Vec::new();
-    while !bytes.is_empty() {
-        work::count(1);
-        let mut reader = BinaryReader::new(bytes, 0);
-        let id = reader.read_u8().ok()?;
-        let size = reader.read_var_u32().ok()? as usize;
-        let (subsection, rest) =
-            bytes.split_at_checked(reader.original_position() as usize + size)?;
-        found.push((id, subsection));
-        bytes = rest;
-    }
-    Some(found)
-}
-
-fn name(bytes: &[u8]) -> Option<Name<'_>> {
-    NameSectionReader::new(BinaryReader::new(bytes, 0)).next()?.ok()
-}
-
-fn map(names: NameMap<'_>) -> Option<Vec<(u32, &str)>> {
-    let names =
-        names.into_iter().map(|naming| naming.ok().map(|naming| (naming.index, naming.name)));
-    names.collect()
 }
 
 /// Whether all old values are among the new ones; of this tool another version may be there.
