@@ -125,6 +125,21 @@ impl Facts {
         self.imports == other.imports && self.types.iter().all(same)
     }
 
+    /// Whether a function was appended.
+    pub fn is_new(&self, func: u32) -> bool {
+        func >= self.originals
+    }
+
+    /// The name of a helper.
+    pub fn helper(&self, func: u32) -> Option<&str> {
+        self.names.get(&func).filter(|_| self.is_new(func)).map(String::as_str)
+    }
+
+    /// Whether a function is a helper whose name begins so.
+    pub fn is_helper(&self, func: u32, prefix: &str) -> bool {
+        self.helper(func).is_some_and(|name| name.starts_with(prefix))
+    }
+
     /// Whether some handler catches exceptions with a tag, before one of all does.
     pub fn is_caught_before(&self, tag: u32) -> bool {
         self.caught_before.contains(&tag)
