@@ -661,7 +661,7 @@ impl Planner<'_> {
         let names = NamedAt::of(skeleton, has_own_locals);
         let (locals, temps) = (skeleton.locals.len() as u32, steps.temps);
         *buffers = [steps.steps, steps.plain];
-        let hands_on = None;
+        let (hands_on, results) = (None, module.func_type(func).results());
         Ok(FuncPlan {
             func,
             body,
@@ -674,11 +674,7 @@ impl Planner<'_> {
             exits,
             pads,
             undo,
-            holds_unwinds: !module
-                .func_type(func)
-                .results()
-                .iter()
-                .all(|ty| has_dummy(module, *ty)),
+            holds_unwinds: !results.iter().all(|ty| has_dummy(module, *ty)),
             sites,
             bulk_memory: skeleton.bulk_memory,
             hands_on,
