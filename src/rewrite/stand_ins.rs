@@ -20,7 +20,8 @@ use crate::read::Module;
 use std::collections::{BTreeMap, BTreeSet};
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{
-    CodeSection, ElementSection, Elements, Function, GlobalSection, Instruction, TableSection,
+    CodeSection, CustomSection, ElementSection, Elements, Function, GlobalSection, Instruction,
+    TableSection,
 };
 use wasmparser::{FunctionBody, Operator, Parser};
 
@@ -107,6 +108,16 @@ impl Reencode for Mapper {
     fn function_index(&mut self, func: u32) -> Encoded<u32> {
         let stand_in = self.funcs.get(&func).filter(|_| self.maps);
         Ok(stand_in.copied().unwrap_or(func))
+    }
+
+    /// Custom sections may be malformed, and speak of nothing that changes: those about code are left out when the module is instrumented.
+    fn parse_custom_section(
+        &mut self,
+        module: &mut wasm_encoder::Module,
+        section: wasmparser::CustomSectionReader<'_>,
+    ) -> Encoded<()> {
+        module.section(&CustomSection { name: section.name().into(), data: section.data().into() });
+        Ok(())
     }
 
     fn parse_element_section(
