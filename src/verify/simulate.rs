@@ -40,6 +40,9 @@ use wasmparser::{Operator, ValType};
 /// A function is followed from each of its sites with all of its locals: for a function with more of both nothing is said.
 const MOST_WORK: usize = 1 << 26;
 
+/// How many places all states together have at most that are kept of one function, and how many values have names: some hundred megabytes.
+const MOST_KEPT: usize = 1 << 23;
+
 /// What all functions are checked with.
 pub(super) struct Modules<'c, 'a> {
     pub original: &'c Module<'a>,
@@ -93,6 +96,8 @@ pub(super) struct Simulation<'c, 'a> {
     unwinds: BTreeSet<Key>,
     /// What is to be followed next.
     pub pending: Vec<(Which, State)>,
+    /// How many places the known states have.
+    kept: usize,
 }
 
 /// Checks `func`, which has these sites.
@@ -118,6 +123,7 @@ pub(super) fn check<'a>(
         changed: BTreeSet::new(),
         unwinds: BTreeSet::new(),
         pending: Vec::new(),
+        kept: 0,
     };
     simulation.is_covered()?;
     simulation.find_resume()?;
@@ -142,6 +148,9 @@ impl<'c, 'a> Simulation<'c, 'a> {
         loop {
             while let Some((which, state)) = self.pending.pop() {
                 self.follow(which, state)?;
+                if self.kept > MOST_KEPT || self.values.count() > MOST_KEPT {
+                    return Err(Fault::not_covered("its size"));
+                }
             }
             if let Some(key) = self.changed.pop_first() {
                 let state = self.known[&key].clone();
@@ -271,6 +280,7 @@ impl<'c, 'a> Simulation<'c, 'a> {
         match self.known.get_mut(&key) {
             None => {
                 state.settle(&mut self.values);
+                self.kept += state.size();
                 self.known.insert(key, state);
                 self.changed.insert(key);
             }

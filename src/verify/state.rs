@@ -54,6 +54,11 @@ impl State {
         original.chain(copy).chain(performed)
     }
 
+    /// How many places there are.
+    pub fn size(&self) -> usize {
+        self.places().count()
+    }
+
     fn shape(&self) -> [usize; 4] {
         let Activation { locals, stack, .. } = &self.original;
         [locals.len(), stack.len(), self.copy.locals.len(), self.copy.stack.len()]

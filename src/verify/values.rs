@@ -121,6 +121,11 @@ impl Values {
         self.push(Term::Opaque, 0)
     }
 
+    /// How many values have been named.
+    pub fn count(&self) -> usize {
+        self.terms.len()
+    }
+
     /// A value of a type.
     pub fn opaque_of(&mut self, ty: ValType) -> Value {
         let value = self.opaque();
