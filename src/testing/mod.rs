@@ -35,6 +35,7 @@
 mod adapter;
 mod compared;
 mod drive;
+mod engine;
 mod failure;
 mod guest;
 mod kit;

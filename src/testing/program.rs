@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::adapter::Adapter;
+use super::engine::config;
 use crate::abi::RESUME_IMPORTS;
 use crate::error::Result as Read;
 use crate::index::{IndexType, MemoryIdx};
@@ -11,7 +12,7 @@ use crate::read;
 use std::collections::BTreeSet;
 use wasmparser::ExternalKind;
 use wasmparser::{Validator, WasmFeatures};
-use wasmtime::{Config, Engine, Module, OptLevel, Result, Store, format_err};
+use wasmtime::{Engine, Module, Result, Store, format_err};
 
 /// How deep the stack of a guest may get, in bytes. A thread of a test has twice as much.
 const STACK_BYTES: usize = 1 << 20;
@@ -54,28 +55,10 @@ impl Program {
     }
 }
 
-/// Every proposal that takes no second thread; one bit pattern for each NaN, so that results can be compared by their bits; and
-/// fuel, so that a program which no longer ends is a difference.
+/// With fuel, so that a program which no longer ends is a difference.
 pub(super) fn engine() -> Result<Engine> {
-    let mut config = Config::new();
-    config
-        .wasm_tail_call(true)
-        .wasm_function_references(true)
-        .wasm_gc(true)
-        .wasm_exceptions(true)
-        .wasm_simd(true)
-        .wasm_relaxed_simd(true)
-        .relaxed_simd_deterministic(true)
-        .wasm_multi_memory(true)
-        .wasm_memory64(true)
-        .wasm_wide_arithmetic(true)
-        .wasm_custom_page_sizes(true)
-        .wasm_extended_const(true)
-        .wasm_backtrace_max_frames(None)
-        .consume_fuel(true)
-        .max_wasm_stack(STACK_BYTES)
-        .cranelift_opt_level(OptLevel::None)
-        .cranelift_nan_canonicalization(true);
+    let mut config = config();
+    config.max_wasm_stack(STACK_BYTES);
     Engine::new(&config)
 }
 

@@ -4,7 +4,7 @@
 mod bodies;
 mod determinism;
 mod encoder;
-#[path = "../support/engine.rs"]
+#[path = "../../src/testing/engine.rs"]
 mod engine;
 mod exec;
 mod fixtures;

@@ -1,6 +1,6 @@
 //! What the targets check: the modules of the suite that have it, whose smoke runs are ordinary tests.
 
-#[path = "../../support/engine.rs"]
+#[path = "../../../src/testing/engine.rs"]
 mod engine;
 
 #[path = "../../suite/random"]

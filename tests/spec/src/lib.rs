@@ -6,7 +6,7 @@
 //! what is refused, or not rewound in fresh instances, of which a table is kept in `expected.txt`.
 
 #[cfg(test)]
-#[path = "../../support/engine.rs"]
+#[path = "../../../src/testing/engine.rs"]
 mod engine;
 #[cfg(test)]
 mod fresh;

@@ -1,4 +1,4 @@
-//! How programs of tests are run.
+//! How programs are run that are tested: by the kit, and by this project's own tests, which take this file in by its path.
 
 use wasmtime::{Config, OptLevel};
 
