@@ -81,6 +81,24 @@ pub enum Error {
         /// Offset in bytes from the start of the input module.
         offset: usize,
     },
+    /// A source map can't be moved.
+    #[error(
+        "the source map can't be moved: {reason}; give the one that was made with the module, or none"
+    )]
+    #[non_exhaustive]
+    SourceMap {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file with debug information can't be put together with the module.
+    #[error(
+        "the debug file can't be moved: {reason}; give the one that was made with the module, or none"
+    )]
+    #[non_exhaustive]
+    DebugFile {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// No function import matches an entry pattern.
     #[error(
         "the module does not import the entry `{entry}`{}; name a function that it imports",
@@ -100,6 +118,18 @@ pub enum Error {
     )]
     #[non_exhaustive]
     MissingReentrant {
+        /// The pattern as the user gave it.
+        pattern: String,
+        /// Function imports with similar names, most similar first.
+        near: Vec<String>,
+    },
+    /// No function import matches a pattern of those that are taken not to call back.
+    #[error(
+        "the module does not import `{pattern}`, which is assumed not to call back{}; name a function that it imports",
+        near_names(.near)
+    )]
+    #[non_exhaustive]
+    NoSuchImport {
         /// The pattern as the user gave it.
         pattern: String,
         /// Function imports with similar names, most similar first.
@@ -177,6 +207,24 @@ pub enum Error {
         /// Where it comes from: a path.
         origin: String,
         /// What is wrong with it, with line and column where there is one.
+        reason: String,
+    },
+    /// What a test run recorded can't be read.
+    #[error("the recorded calls in {origin} can't be used: {reason}")]
+    #[non_exhaustive]
+    BadRecord {
+        /// Where they come from: a path.
+        origin: String,
+        /// What is wrong, with line and column where there is one.
+        reason: String,
+    },
+    /// Bytes of a buffer are no frames of a module.
+    #[error("no profile can be made of the frames in {origin}: {reason}")]
+    #[non_exhaustive]
+    BadFrames {
+        /// Where they come from: a path.
+        origin: String,
+        /// What is wrong with them.
         reason: String,
     },
     /// A profile was recorded from another build of the module.
@@ -308,6 +356,7 @@ impl Error {
             | Error::Limit { .. } => ErrorKind::Input,
             Error::MissingEntry { .. }
             | Error::MissingReentrant { .. }
+            | Error::NoSuchImport { .. }
             | Error::NoSuchFunction { .. }
             | Error::NoSuchIndex { .. }
             | Error::NoSuchSite { .. }
@@ -315,7 +364,11 @@ impl Error {
             | Error::NoSuchMemory { .. }
             | Error::SeveralMemories { .. }
             | Error::BadProfile { .. }
+            | Error::BadFrames { .. }
+            | Error::BadRecord { .. }
             | Error::StaleProfile { .. }
+            | Error::SourceMap { .. }
+            | Error::DebugFile { .. }
             | Error::OnlyCompares { .. }
             | Error::BadEntry { .. }
             | Error::Unfaithful { .. } => ErrorKind::Request,

@@ -10,9 +10,12 @@
 //! | see which functions would be rewritten, and what would be refused | [`analyze()`] |
 //! | see why a function is among them, or isn't | [`explain`] |
 //! | see what would make it smaller; what it costs, function by function | [`advise`], [`stats`] |
+//! | draw it: sizes, and a call from each function towards an entry | [`closure_map`] |
 //! | find the import to save the stack at | [`imports`] |
 //! | check an output once more | [`verify()`], [`verify_pair`] |
-//! | repair indirect calls by another type | [`shim()`], [`shim_report`] |
+//! | repair indirect calls by another type; find them by running | [`shim()`], [`shim_report`]; [`shim_recorder`] |
+//! | make profiles of saved stacks | [`profile_from_frames`] |
+//! | move debug information that is elsewhere | [`source_map()`], [`join_debug_file`], [`separate_debug_file`] |
 //!
 //! # After the linker
 //!
@@ -79,7 +82,8 @@
 //!
 //! # Features
 //!
-//! `cli`, on by default, is what the command `wasm-fork` needs, and nothing that the library does. `testing` adds the module of that
+//! `cli`, on by default, is what the command `wasm-fork` needs, and nothing that the library does. `host` adds the module of that name,
+//! which runs instrumented programs under an embedded Wasmtime; `run`, the command of that name. `testing` adds the module of that
 //! name, a kit that runs programs under an embedded Wasmtime: for [tests of your own](guide::testing).
 
 #![deny(missing_docs)]
@@ -91,6 +95,8 @@ mod cpu_profile;
 mod emit;
 mod error;
 pub mod guide;
+#[cfg(feature = "host")]
+pub mod host;
 mod index;
 mod limits;
 mod location;
@@ -109,23 +115,28 @@ pub mod shim;
 pub mod testing;
 pub mod text;
 mod verify;
+#[cfg(any(feature = "testing", all(feature = "run", unix)))]
+// Each of these features needs a part of it.
+#[cfg_attr(not(feature = "testing"), allow(dead_code))]
+mod wasi;
 mod work;
 
 pub use abi::Abi;
 pub use cpu_profile::{CpuProfile, Hot};
-pub use emit::OffsetMap;
+pub use emit::{OffsetMap, Separated};
 pub use error::{Error, ErrorKind, Result};
 pub use limits::Limit;
 pub use location::Location;
 pub use options::{
-    Assumption, EntryPattern, Form, FramesIn, FuncPattern, MemoryPattern, Optimize, Options,
-    Precision, TablePattern,
+    Assumption, EntryPattern, Form, FramesIn, FuncPattern, LeftOut, MemoryPattern, OnUnprepared,
+    Optimize, Options, Precision, TablePattern, Unsupported,
 };
-pub use profile::{Profile, Seen};
+pub use profile::{Profile, ProfileDifference, Seen};
 pub use refusal::{Refusal, RefusalKind, Refusals};
 pub use report::advice::Advice;
 pub use report::explain::{Answer, Explanation, Question, dot};
-pub use report::imports::Imports;
+pub use report::imports::{ImportNames, Imports};
+pub use report::map::ClosureMap;
 pub use report::shims::ShimReport;
 pub use report::stats::Stats;
 pub use report::verified::Verified;
@@ -133,12 +144,14 @@ pub use report::{Report, Summary};
 
 use analyze::Analysis;
 use emit::Emitted;
-use plan::Plan;
+use index::FuncIdx;
+use plan::{Guards, Plan};
 use read::{Module, text_to_binary};
 use report::stats::Planned;
 use rewrite::Rewritten;
 use shim::{ShimOptions, ShimOutput};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use verify::Extent;
 
 /// What [`instrument`] made.
@@ -173,7 +186,7 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
 }
 
 fn instrumented(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Output> {
-    let report = report(module, analysis, options.abi)?;
+    let report = report(module, analysis, options)?;
     if !analysis.may_unwind() {
         return untouched(module, report, options);
     }
@@ -183,7 +196,7 @@ fn instrumented(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
     let undone = report::undone::warning(&plan);
     let resumes_nothing = report::summary::resumes_nothing(&plan);
     stage("rewrite");
-    let Rewritten { module: rewritten, resume_module } = rewrite::rewrite(module, plan)?;
+    let Rewritten { module: mut rewritten, resume_module } = rewrite::rewrite(module, plan)?;
     stage("verify");
     let is_asked = options.verify || cfg!(debug_assertions);
     let extent = if is_asked { Extent::Functions } else { Extent::Module };
@@ -194,10 +207,18 @@ fn instrumented(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
     let verified = is_asked.then(|| Verified::new(module, verified));
     let summary = summary.with_sizes(&rewritten.wasm, resumes);
     let dropped = emit::left_out(&rewritten.dropped);
+    let is_plain = !module.speaks_of_code() || options.strip_debug || resume_module.is_none();
+    let without = "the resume module has no debug information: of functions in it no line is known";
+    let without = (!is_plain).then(|| without.to_owned());
+    let remarks = std::mem::take(&mut rewritten.remarks).into_iter().chain(without);
     let memory = plan::memory_remark(module, &options.frames_in);
-    let warnings = report.warnings.iter().cloned().chain(memory).chain(undone).chain(dropped);
+    let warnings =
+        report.warnings.iter().cloned().chain(memory).chain(undone).chain(dropped).chain(remarks);
     let warnings = warnings.chain(resumes_nothing).collect();
-    let Emitted { wasm, offsets, .. } = rewritten;
+    let Emitted { wasm, mut offsets, .. } = rewritten;
+    if !options.map_offsets {
+        offsets = OffsetMap::default();
+    }
     Ok(Output { wasm, resume_module, report, summary, warnings, offsets, verified })
 }
 
@@ -221,20 +242,29 @@ fn untouched(module: &Module<'_>, report: Report, options: &Options) -> Result<O
 /// [`Error::NoSuchFunction`] for patterns that match nothing; [`Error::Unsupported`] for an assumption
 /// that can't be guarded.
 pub fn analyze(input: &[u8], options: &Options) -> Result<Report> {
-    let bytes = binary(input)?;
+    let (bytes, options) = driven(binary(input)?, options)?;
+    let options = &*options;
     let (module, analysis) = analyzed(&bytes, options)?;
-    let report = report(&module, &analysis, options.abi)?;
-    stage("plan");
-    let refusals = match with_stand_ins(&module, &analysis, options)? {
-        Some(_) => Refusals::default(),
-        None => plan::refusals(&module, &analysis, options)?,
-    };
-    Ok(Report { refusals, ..report })
+    if with_stand_ins(&module, &analysis, options)?.is_some() {
+        return report(&module, &analysis, options);
+    }
+    leaving_out(&module, analysis, options, |module, analysis, options| {
+        let report = report(module, analysis, options)?;
+        stage("plan");
+        let refusals = plan::refusals(module, analysis, options)?;
+        match options.unsupported {
+            Unsupported::Guard if !refused_functions(analysis, &refusals).is_empty() => {
+                Err(Error::Refused(refusals))
+            }
+            _ => Ok(Report { refusals, ..report }),
+        }
+    })
 }
 
 /// The report, with what guards cost, as the rewriter would write them.
-fn report(module: &Module<'_>, analysis: &Analysis, abi: Abi) -> Result<Report> {
-    let guards = rewrite::guard_costs(module, abi, &plan::guards(analysis))?;
+fn report(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Report> {
+    let guards = Guards::of(module, analysis, options)?;
+    let guards = rewrite::guard_costs(module, analysis, options.abi, &guards)?;
     Ok(Report::new(module, analysis, &guards))
 }
 
@@ -262,7 +292,8 @@ pub fn stats(input: &[u8], options: &Options) -> Result<Stats> {
 /// # Errors
 /// As [`analyze()`], but for assumptions that can't be guarded.
 pub fn advise(input: &[u8], options: &Options) -> Result<Advice> {
-    let bytes = binary(input)?;
+    let (bytes, options) = driven(binary(input)?, options)?;
+    let options = &*options;
     let module = Module::read(&bytes)?;
     stage("analyze");
     let (closure, supports) = analyze::supports(&module, options)?;
@@ -279,10 +310,23 @@ pub fn explain(
     pattern: &FuncPattern,
     question: Question,
 ) -> Result<Answer> {
-    let bytes = binary(input)?;
+    let (bytes, options) = driven(binary(input)?, options)?;
+    let options = &*options;
     let module = Module::read(&bytes)?;
     stage("analyze");
     Answer::of(&module, options, pattern, question)
+}
+
+/// Tells how large each function of a module (binary or text) is, and by which call it leads to an entry: for a picture of the closure.
+///
+/// # Errors
+/// As [`analyze()`], but for assumptions that can't be guarded.
+pub fn closure_map(input: &[u8], options: &Options) -> Result<ClosureMap> {
+    let (bytes, options) = driven(binary(input)?, options)?;
+    let options = &*options;
+    let module = Module::read(&bytes)?;
+    stage("analyze");
+    ClosureMap::of(&module, options)
 }
 
 /// Lists the functions that a module (binary or text) imports.
@@ -292,6 +336,58 @@ pub fn explain(
 pub fn imports(input: &[u8]) -> Result<Imports> {
     let bytes = binary(input)?;
     Imports::of(&Module::read(&bytes)?)
+}
+
+/// Lists the names of the functions that a module (binary or text) imports. What comes behind its imports is not read, and nothing validated.
+///
+/// # Errors
+/// If it is no module, or one whose imports can't be read.
+pub fn import_names(input: &[u8]) -> Result<ImportNames> {
+    let names = read::import_names(&text_to_binary(input)?)?;
+    Ok(ImportNames { names })
+}
+
+/// Makes a profile from stacks that were unwound, of a module (binary or text): of the functions whose frames are in `buffers`, each of which
+/// is the used part of a buffer, from its address up to `pos`, with what to call it in errors.
+///
+/// The module is the instrumented one, or its original; then, and so that other builds can be told functions by their bodies, `start`
+/// says where in each buffer frames begin, or frames are all that there is.
+///
+/// # Errors
+/// If the module can't be read, as for [`analyze()`]; [`Error::BadFrames`].
+pub fn profile_from_frames(
+    module: &[u8],
+    buffers: &[(String, Vec<u8>)],
+    start: Option<usize>,
+) -> Result<Profile> {
+    let bytes = binary(module)?;
+    report::frames::profile(&Module::read(&bytes)?, buffers, start)
+}
+
+/// Adds to a profile what the module (binary or text) tells that it was recorded from: names, and of an original hashes of bodies and
+/// its digest. So it serves for other builds.
+///
+/// # Errors
+/// If the module can't be read, as for [`analyze()`].
+pub fn complete_profile(module: &[u8], profile: &mut Profile) -> Result<()> {
+    let bytes = binary(module)?;
+    report::frames::complete(&Module::read(&bytes)?, profile)
+}
+
+/// Which functions of a module (binary or text) those of a profile are, in its order: indices, or why there is none.
+///
+/// # Errors
+/// If the module can't be read, as for [`analyze()`].
+pub fn profiled_functions(
+    module: &[u8],
+    profile: &Profile,
+) -> Result<Vec<std::result::Result<u32, &'static str>>> {
+    let bytes = binary(module)?;
+    let module = Module::read(&bytes)?;
+    let names = analyze::FuncNames::new(&module);
+    let functions = profile.functions.iter();
+    let found = functions.map(|seen| analyze::recorded_function(&module, &names, seen));
+    Ok(found.map(|found| found.map(|func| func.0)).collect())
 }
 
 /// Checks that `output` is what instrumenting `input` (binary or text) with these options may give: that it is valid, that every
@@ -345,6 +441,17 @@ pub fn shim(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
     shim::repair(&Module::read(&bytes)?, options)
 }
 
+/// Makes of a module (binary or text) one for a test run: each indirect call that may meet a function of another type finds out whether it
+/// does, and notes it, in a memory that is exported as [`shim::RECORD_EXPORT`] and that [`shim::Recorded`] reads. Where the types can be
+/// adapted the run goes on. It needs an engine with the garbage collection proposal, and with several memories if the module has one.
+///
+/// # Errors
+/// As [`shim()`].
+pub fn shim_recorder(input: &[u8], options: &ShimOptions) -> Result<ShimOutput> {
+    let bytes = text_to_binary(input)?;
+    shim::recorder(&Module::read(&bytes)?, options)
+}
+
 /// Says which indirect calls of a module (binary or text) can meet a function of another type.
 ///
 /// # Errors
@@ -353,6 +460,15 @@ pub fn shim_report(input: &[u8], options: &ShimOptions) -> Result<ShimReport> {
     let bytes = text_to_binary(input)?;
     let module = Module::read(&bytes)?;
     Ok(ShimReport::new(&module, shim::find(&module, options)?))
+}
+
+/// The source map of an output, from that of its input: JSON of version 3, whose columns are offsets in the file. Functions that go on where others
+/// left off have the lines of those.
+///
+/// # Errors
+/// [`Error::SourceMap`] if it is something else, or nothing is known of where the code went: see [`Options::map_offsets`].
+pub fn source_map(map: &[u8], offsets: &OffsetMap) -> Result<Vec<u8>> {
+    emit::source_map(map, offsets)
 }
 
 /// The plan for a module (binary or text) as stable text, one line a decision.
@@ -367,6 +483,23 @@ pub fn plan_text(input: &[u8], options: &Options) -> Result<String> {
 }
 
 /// The binary form of a module. The stage `read` begins with it.
+/// Puts a module (binary or text) together with its debug information, which is in a file of its own, a module with `.debug_*` sections: what
+/// [`instrument`] and [`shim()`] then move with the code. See [`Options::debug_file_url`].
+///
+/// # Errors
+/// An [`ErrorKind::Input`] if the module can't be read; [`Error::DebugFile`] if the other file can't, or doesn't belong to it.
+pub fn join_debug_file(module: &[u8], debug: &[u8]) -> Result<Vec<u8>> {
+    emit::join_debug_file(&text_to_binary(module)?, debug)
+}
+
+/// Takes the output for such a module apart again. `url` is where the debug information is going to be, which the module then says.
+///
+/// # Errors
+/// An [`ErrorKind::Input`] if the output is no binary module.
+pub fn separate_debug_file(output: &[u8], url: Option<&str>) -> Result<Separated> {
+    emit::separate_debug_file(output, url)
+}
+
 fn binary(input: &[u8]) -> Result<Cow<'_, [u8]>> {
     stage("read");
     text_to_binary(input)
@@ -376,16 +509,54 @@ fn binary(input: &[u8]) -> Result<Cow<'_, [u8]>> {
 fn prepared<T>(
     input: &[u8],
     options: &Options,
-    rest: impl FnOnce(&Module<'_>, &Analysis, &Options) -> Result<T>,
+    rest: impl Fn(&Module<'_>, &Analysis, &Options) -> Result<T>,
 ) -> Result<T> {
-    let bytes = linked(binary(input)?, options)?;
+    let (bytes, options) = driven(binary(input)?, options)?;
+    let options = &*options;
+    let bytes = linked(bytes, options)?;
     let (module, analysis) = analyzed(&bytes, options)?;
     let Some(bytes) = with_stand_ins(&module, &analysis, options)? else {
-        return rest(&module, &analysis, options);
+        return leaving_out(&module, analysis, options, rest);
     };
     let (module, analysis) = analyzed(&bytes, options)?;
     // Those of this module mean nothing to anybody.
     rest(&module, &analysis, &options.clone().map_offsets(false))
+}
+
+/// Does the rest, and once more without the functions that it is refused for, as long as there are such and that is asked for.
+fn leaving_out<T>(
+    module: &Module<'_>,
+    mut analysis: Analysis,
+    options: &Options,
+    rest: impl Fn(&Module<'_>, &Analysis, &Options) -> Result<T>,
+) -> Result<T> {
+    let mut options = options.clone();
+    loop {
+        let refusals = match rest(module, &analysis, &options) {
+            Err(Error::Refused(refusals)) if options.unsupported == Unsupported::Guard => refusals,
+            done => return done,
+        };
+        let left_out = refused_functions(&analysis, &refusals);
+        if left_out.is_empty() {
+            return Err(Error::Refused(refusals));
+        }
+        options.assumptions.push(Assumption::LeftOut(left_out));
+        analysis = Analysis::run(module, &options)?;
+    }
+}
+
+/// The functions of the closure that a module is refused for, each once, with the first reason.
+fn refused_functions(analysis: &Analysis, refusals: &Refusals) -> Vec<LeftOut> {
+    let mut left_out: BTreeMap<u32, &str> = BTreeMap::new();
+    for refusal in refusals.iter() {
+        if let Some(location) = &refusal.location
+            && analysis.closure[FuncIdx(location.func)]
+        {
+            left_out.entry(location.func).or_insert(&refusal.what);
+        }
+    }
+    let left_out = left_out.into_iter();
+    left_out.map(|(func, why)| LeftOut { func, why: why.to_owned() }).collect()
 }
 
 /// The module with stand-ins for imports, if it would be refused for nothing else than that it has none.
@@ -406,7 +577,7 @@ fn with_stand_ins(
 
 /// A side module imports what it shares with the main module; any other is as it was. Refusals come first, since offsets change.
 fn linked<'a>(bytes: Cow<'a, [u8]>, options: &Options) -> Result<Cow<'a, [u8]>> {
-    if options.abi != Abi::WpkForkSide {
+    if !options.abi.is_side() {
         return Ok(bytes);
     }
     let (module, analysis) = analyzed(&bytes, options)?;
@@ -416,12 +587,13 @@ fn linked<'a>(bytes: Cow<'a, [u8]>, options: &Options) -> Result<Cow<'a, [u8]>> 
     if let Some(bytes) = with_stand_ins(&module, &analysis, options)? {
         return linked(Cow::Owned(bytes), options);
     }
-    let refusals = plan::refusals(&module, &analysis, options)?;
-    if !refusals.is_empty() {
-        return Err(Error::Refused(refusals));
-    }
+    let refuse = |module: &Module<'_>, analysis: &Analysis, options: &Options| {
+        let refusals = plan::refusals(module, analysis, options)?;
+        if refusals.is_empty() { Ok(()) } else { Err(Error::Refused(refusals)) }
+    };
+    leaving_out(&module, analysis, options, refuse)?;
     let address = plan::memory_of_frames(&module, &options.frames_in)?.0.address;
-    let globals = abi::shared_globals(address);
+    let globals = options.abi.shared_globals(address);
     Ok(Cow::Owned(emit::import_globals(&module, abi::SHARED_MODULE, &globals)?))
 }
 
@@ -431,6 +603,34 @@ fn analyzed<'a>(bytes: &'a [u8], options: &Options) -> Result<(Module<'a>, Analy
     stage("analyze");
     let analysis = Analysis::of_facts(&module, facts, options)?;
     Ok((module, analysis))
+}
+
+/// What is instrumented in the place of a module that drives the protocol itself: the same with functions where it imports those of
+/// the protocol, which is checked. Any other is as it was.
+fn driven<'a>(
+    bytes: Cow<'a, [u8]>,
+    options: &'a Options,
+) -> Result<(Cow<'a, [u8]>, Cow<'a, Options>)> {
+    let as_it_was = |bytes| Ok((bytes, Cow::Borrowed(options)));
+    if !options.abi.can_be_driven() {
+        return as_it_was(bytes);
+    }
+    let module = Module::read(&bytes)?;
+    let address = plan::memory_of_frames(&module, &options.frames_in)?.0.address;
+    let Some((wasm, driven)) = rewrite::driven(&module, options.abi, address)? else {
+        drop(module);
+        return as_it_was(bytes);
+    };
+    verify::check_driven(&module, &Module::read(&wasm)?, &driven.operations)
+        .map_err(|fault| fault.internal())?;
+    // Offsets in this module mean nothing to anybody.
+    let mut imports = module.funcs.iter().filter_map(|func| func.import);
+    let is_entry = |import: read::Import<'_>| {
+        options.entries.iter().any(|entry| entry.matches(import.module, import.name))
+    };
+    let means_nothing = !imports.any(is_entry);
+    let options = options.clone().driven(driven, means_nothing).map_offsets(false);
+    Ok((Cow::Owned(wasm), Cow::Owned(options)))
 }
 
 /// Announces a stage to whoever shows progress: an event of its own target, with the stage's name.

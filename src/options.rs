@@ -1,6 +1,7 @@
 //! What a caller may ask for, resolved and typed: the command line is parsed elsewhere.
 
 pub use crate::abi::Abi;
+pub(crate) use crate::abi::Operation;
 use crate::cpu_profile::CpuProfile;
 use crate::error::{Error, Result};
 use crate::pattern::Pattern;
@@ -85,6 +86,19 @@ pub enum Assumption {
     /// Tables that the host can see, but writes to no slot of: neither before nor while this module
     /// uses them. It may read them, and call what is in their slots.
     TablePrivate(TablePattern),
+    /// No call through a table or a reference leads to an entry, as far as it isn't known which few functions it may be of.
+    NoIndirect,
+    /// Functions that can't be instrumented, and so are taken to have no entry below them: see [`Unsupported::Guard`].
+    LeftOut(Vec<LeftOut>),
+}
+
+/// A function that can't be instrumented.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its index in the function index space.
+    pub func: u32,
+    /// Why it can't be.
+    pub why: String,
 }
 
 /// Which functions are meant: an index, or a pattern of names. A `*` stands for any text, and `\*` for a
@@ -166,6 +180,11 @@ impl fmt::Display for Assumption {
             }
             Assumption::TablePrivate(pattern) => {
                 write!(f, "the host writes no slot of the table `{pattern}`")
+            }
+            Assumption::NoIndirect => f.write_str("no entry is ever called below an indirect call"),
+            Assumption::LeftOut(funcs) => {
+                let funcs = count(funcs.len(), "function");
+                write!(f, "no entry is ever called below {funcs} that can't be instrumented")
             }
         }
     }
@@ -253,6 +272,29 @@ impl Optimize {
     }
 }
 
+/// What a guard does with an unwind that comes to a function which is not prepared for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnUnprepared {
+    /// The unwind is undone where that is possible: the entry is called again in state 3, so that the host can let it fail, and the
+    /// program goes on. `wpk_fork_unprepared` tells the host which function it was. Elsewhere the program stops.
+    #[default]
+    Undo,
+    /// The program stops, by a trap in a function called by the one that is not prepared.
+    Trap,
+}
+
+/// What is to be done with functions that can't be instrumented.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unsupported {
+    /// The module is refused.
+    #[default]
+    Refuse,
+    /// They are left as they are, and the calls by which an unwind would come to them are guarded.
+    Guard,
+}
+
 /// Where a rewind of a function goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -287,8 +329,20 @@ pub struct Options {
     pub through: Vec<EntryPattern>,
     /// Tables that may hold functions of such modules.
     pub through_tables: Vec<TablePattern>,
+    /// Imports that call back no function of the closure: calls of them need no guards.
+    pub no_callback: Vec<EntryPattern>,
+    /// Tables that hold no functions of other instances: calls through them need no guards for such, and those that are guarded for
+    /// another reason can be made again.
+    pub tables_own: Vec<TablePattern>,
     /// What narrows the closure beyond what is proved, at the price of guards.
     pub assumptions: Vec<Assumption>,
+    /// Functions that stay in the closure although assumptions leave them out, as far as they may have an entry below them at all; and so do
+    /// their callers, unless assumptions say something else of those.
+    pub kept: Vec<FuncPattern>,
+    /// What guards do.
+    pub on_unprepared: OnUnprepared,
+    /// What is to be done with functions that can't be instrumented.
+    pub unsupported: Unsupported,
     /// How far calls through values are followed.
     pub precision: Precision,
     /// What instrumented functions are to be good at.
@@ -308,6 +362,15 @@ pub struct Options {
     /// Whether to tell where the code of the input is in the output. For a large module that takes as much memory as the
     /// module. Of a module that gets stand-ins for imports (see the guide's chapter on limits) nothing is told.
     pub map_offsets: bool,
+    /// Whether debug information is left out: DWARF, and what says where a source map or debug information is. Otherwise it is moved
+    /// with the code. Names of functions stay.
+    pub strip_debug: bool,
+    /// Where the source map of the output is going to be: what the section `sourceMappingURL` says then, if the module has one. Without, that
+    /// is left out, for it names a map of the input. [`source_map()`](crate::source_map()) makes the map of the output.
+    pub source_map_url: Option<String>,
+    /// Where the debug information of the output is going to be, if in a file of its own: what the section `external_debug_info` says then, if the
+    /// module has one. [`join_debug_file`](crate::join_debug_file) and [`separate_debug_file`](crate::separate_debug_file) do the rest.
+    pub debug_file_url: Option<String>,
     /// Whether added functions may have several results where the module has none such, but tells that it is for engines that
     /// know them: it uses bulk memory, or what came later than multi-value.
     pub multi_value: bool,
@@ -320,8 +383,26 @@ pub struct Options {
     /// All references that a rewind needs are kept, and what keeps them is exported, so that the host can carry it over to another
     /// instance.
     pub carry_references: bool,
+    /// No stack is rewound twice, so that a reference that is kept is let go by the rewind: for hosts of `asyncify`, which release none.
+    pub rewind_once: bool,
     /// Accept a module that imports no entry: the closure is empty and the output is the input.
     pub allow_missing_entry: bool,
+    /// Whether there are no guards for what is assumed. Then a wrong assumption corrupts the program, silently.
+    pub unguarded: bool,
+    /// Whether names that mean nothing in the module are warned of, instead of being errors: those of functions that are assumed about,
+    /// and entries.
+    pub lenient: bool,
+    /// What drives the protocol in the module itself: said by nobody, but found in it.
+    pub(crate) driven: Driven,
+}
+
+/// The functions of a module that stand where it imported those of the protocol, to drive it itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Driven {
+    /// What each does, by its index in the function index space.
+    pub operations: BTreeMap<u32, Operation>,
+    /// What the user should know, one sentence each.
+    pub warnings: Vec<String>,
 }
 
 impl Default for Options {
@@ -331,7 +412,12 @@ impl Default for Options {
             reentrant: Vec::new(),
             through: Vec::new(),
             through_tables: Vec::new(),
+            no_callback: Vec::new(),
+            tables_own: Vec::new(),
             assumptions: Vec::new(),
+            kept: Vec::new(),
+            on_unprepared: OnUnprepared::default(),
+            unsupported: Unsupported::default(),
             precision: Precision::default(),
             optimize: Optimize::default(),
             cpu_profile: None,
@@ -340,11 +426,18 @@ impl Default for Options {
             abi: Abi::default(),
             frames_in: FramesIn::default(),
             map_offsets: false,
+            strip_debug: false,
+            source_map_url: None,
+            debug_file_url: None,
             multi_value: true,
             verify: false,
             same_instance: false,
             carry_references: false,
+            rewind_once: false,
             allow_missing_entry: false,
+            unguarded: false,
+            lenient: false,
+            driven: Driven::default(),
         }
     }
 }
@@ -354,6 +447,16 @@ impl Options {
     #[must_use]
     pub fn entries(mut self, entries: impl IntoIterator<Item = EntryPattern>) -> Options {
         self.entries = entries.into_iter().collect();
+        self
+    }
+
+    /// For a module that drives the protocol itself. Then none of its imports has to be an entry: the default is forgotten where it
+    /// `means_nothing`.
+    pub(crate) fn driven(mut self, driven: Driven, means_nothing: bool) -> Options {
+        if means_nothing && self.entries == Options::default().entries {
+            self.entries.clear();
+        }
+        self.driven = driven;
         self
     }
 
@@ -378,6 +481,27 @@ impl Options {
         self
     }
 
+    /// Sets which imports are taken to call back no function of the closure.
+    #[must_use]
+    pub fn no_callback(mut self, imports: impl IntoIterator<Item = EntryPattern>) -> Options {
+        self.no_callback = imports.into_iter().collect();
+        self
+    }
+
+    /// Sets which tables are taken to hold no functions of other instances.
+    #[must_use]
+    pub fn tables_own(mut self, tables: impl IntoIterator<Item = TablePattern>) -> Options {
+        self.tables_own = tables.into_iter().collect();
+        self
+    }
+
+    /// Sets which functions stay in the closure although assumptions leave them out.
+    #[must_use]
+    pub fn kept(mut self, functions: impl IntoIterator<Item = FuncPattern>) -> Options {
+        self.kept = functions.into_iter().collect();
+        self
+    }
+
     /// Adds an assumption.
     #[must_use]
     pub fn assume(self, assumption: Assumption) -> Options {
@@ -388,6 +512,20 @@ impl Options {
     #[must_use]
     pub fn assume_all(mut self, assumptions: impl IntoIterator<Item = Assumption>) -> Options {
         self.assumptions.extend(assumptions);
+        self
+    }
+
+    /// Sets what guards do.
+    #[must_use]
+    pub fn on_unprepared(mut self, answer: OnUnprepared) -> Options {
+        self.on_unprepared = answer;
+        self
+    }
+
+    /// Sets what is to be done with functions that can't be instrumented.
+    #[must_use]
+    pub fn unsupported(mut self, answer: Unsupported) -> Options {
+        self.unsupported = answer;
         self
     }
 
@@ -447,6 +585,27 @@ impl Options {
         self
     }
 
+    /// Sets [`Options::source_map_url`].
+    #[must_use]
+    pub fn source_map_url(mut self, url: impl Into<Option<String>>) -> Options {
+        self.source_map_url = url.into();
+        self
+    }
+
+    /// Sets [`Options::debug_file_url`].
+    #[must_use]
+    pub fn debug_file_url(mut self, url: impl Into<Option<String>>) -> Options {
+        self.debug_file_url = url.into();
+        self
+    }
+
+    /// Sets [`Options::strip_debug`].
+    #[must_use]
+    pub fn strip_debug(mut self, strip: bool) -> Options {
+        self.strip_debug = strip;
+        self
+    }
+
     /// Sets [`Options::multi_value`].
     #[must_use]
     pub fn multi_value(mut self, multi_value: bool) -> Options {
@@ -472,6 +631,27 @@ impl Options {
     #[must_use]
     pub fn carry_references(mut self, carry: bool) -> Options {
         self.carry_references = carry;
+        self
+    }
+
+    /// Sets whether each stack is rewound once at most.
+    #[must_use]
+    pub fn rewind_once(mut self, once: bool) -> Options {
+        self.rewind_once = once;
+        self
+    }
+
+    /// Sets whether there are no guards for what is assumed.
+    #[must_use]
+    pub fn unguarded(mut self, unguarded: bool) -> Options {
+        self.unguarded = unguarded;
+        self
+    }
+
+    /// Sets whether names that mean nothing are warned of, instead of being errors.
+    #[must_use]
+    pub fn lenient(mut self, lenient: bool) -> Options {
+        self.lenient = lenient;
         self
     }
 

@@ -16,6 +16,7 @@
 //! | `functions[].name` | string | as the name section or an export has it |
 //! | `functions[].count` | u64 | on how many stacks it was seen; 1 if absent; 0 only beside a `self_time` |
 //! | `functions[].self_time` | u64, optional | the time spent in it, for [`crate::cpu_profile`] |
+//! | `functions[].body` | string, optional | a hash of the function's body that other builds have too: 16 hexadecimal digits |
 //! | `stacks` | u64, optional | how many stacks were recorded |
 //! | `module` | string, optional | SHA-256 of the module's bytes, in hexadecimal |
 //!
@@ -23,7 +24,7 @@
 
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The version of the format that is read and written.
@@ -56,6 +57,9 @@ pub struct Seen {
     /// The time spent in the function itself, in whatever unit; 0 where it isn't known.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub self_time: u64,
+    /// A hash of its body, by which it is found in another build where names don't tell.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub body: Option<String>,
 }
 
 fn once() -> u64 {
@@ -133,6 +137,47 @@ impl Profile {
     }
 }
 
+/// How two profiles differ: functions are the same that have one name, or, without, one index.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProfileDifference {
+    /// The functions that only the first has.
+    pub gone: Vec<Seen>,
+    /// Those that only the second has.
+    pub new: Vec<Seen>,
+    /// How many both have.
+    pub common: usize,
+}
+
+impl Profile {
+    /// What `other` has and this has not, and the other way round.
+    pub fn difference(&self, other: &Profile) -> ProfileDifference {
+        let key = |seen: &Seen| (seen.name.clone(), seen.index.filter(|_| seen.name.is_none()));
+        let keys = |profile: &Profile| profile.functions.iter().map(key).collect::<BTreeSet<_>>();
+        let (own, others) = (keys(self), keys(other));
+        let without = |profile: &Profile, known: &BTreeSet<_>| {
+            let functions = profile.functions.iter();
+            functions.filter(|seen| !known.contains(&key(seen))).cloned().collect()
+        };
+        ProfileDifference {
+            gone: without(self, &others),
+            new: without(other, &own),
+            common: own.intersection(&others).count(),
+        }
+    }
+}
+
+/// Those that are gone after `-`, and the new ones after `+`, a function a line.
+impl fmt::Display for ProfileDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self.gone.iter().map(|seen| ('-', seen));
+        for (sign, seen) in lines.chain(self.new.iter().map(|seen| ('+', seen))) {
+            writeln!(f, "{sign} {seen}")?;
+        }
+        writeln!(f, "{} gone, {} new, {} in both", self.gone.len(), self.new.len(), self.common)
+    }
+}
+
 /// Whether a text is a SHA-256 in hexadecimal.
 fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
@@ -142,15 +187,24 @@ fn is_digest(text: &str) -> bool {
 fn unite(functions: impl IntoIterator<Item = Seen>) -> Vec<Seen> {
     /// Those without an index last.
     type Key = (bool, Option<u32>, Option<String>);
-    let mut sums: BTreeMap<Key, (u64, u64)> = BTreeMap::new();
-    for Seen { index, name, count, self_time } in functions {
-        let (counts, times) = sums.entry((index.is_none(), index, name)).or_default();
+    let mut sums: BTreeMap<Key, (u64, u64, Option<String>)> = BTreeMap::new();
+    for Seen { index, name, count, self_time, body } in functions {
+        let key = (index.is_none(), index, name);
+        let (counts, times, bodies) = sums.entry(key).or_insert((0, 0, body.clone()));
         *counts = counts.saturating_add(count);
         *times = times.saturating_add(self_time);
+        // Of two bodies neither counts, in whatever order they come.
+        match (&*bodies, body) {
+            (None, body) => *bodies = body,
+            (Some(one), Some(other)) if *one != other => *bodies = Some(String::new()),
+            _ => {}
+        }
     }
-    sums.into_iter()
-        .map(|((_, index, name), (count, self_time))| Seen { index, name, count, self_time })
-        .collect()
+    let seen = sums.into_iter().map(|((_, index, name), (count, self_time, body))| {
+        let body = body.filter(|body| !body.is_empty());
+        Seen { index, name, count, self_time, body }
+    });
+    seen.collect()
 }
 
 /// The profile in its format, a function a line.

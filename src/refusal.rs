@@ -21,6 +21,8 @@ pub enum RefusalKind {
     ReservedName,
     /// There is no memory that frames could be written to.
     NoMemory,
+    /// References were to be kept, which the ABI has no way to let go.
+    Kept,
     /// A tail call may call an import that has to be called again, and can't be made a call.
     TailCall,
     /// A tail call inside a `try` would need a guard.
@@ -37,6 +39,7 @@ impl RefusalKind {
             RefusalKind::Object => "a relocatable object",
             RefusalKind::ReservedName => "export names that the ABI needs",
             RefusalKind::NoMemory => "a module without memory",
+            RefusalKind::Kept => "references that are kept",
             RefusalKind::TailCall => {
                 "tail calls, inside a `try` or in a loop of them, that may call an import which has to be called again"
             }
@@ -56,6 +59,7 @@ impl RefusalKind {
             }
             RefusalKind::ReservedName => "rename that export",
             RefusalKind::NoMemory => "define or import one, or have one added for frames",
+            RefusalKind::Kept => "leave references to be made anew, or use the wpk-fork ABI",
             RefusalKind::TailCall => {
                 "call the import from a function of its own, and that by a tail call"
             }

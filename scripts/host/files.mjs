@@ -17,7 +17,7 @@ export const O_APPEND = 0o2000;
 
 const nothing = new Uint8Array(0);
 
-class OpenFile {
+export class OpenFile {
   references = 0;
   flags = 2;
 
@@ -36,6 +36,11 @@ class OpenFile {
   /** What fstat tells: at least mode and ino. */
   get node() {
     return { mode: S_IFCHR | 0o620, ino: 0, size: 0 };
+  }
+
+  /** Nothing but a terminal knows such requests. */
+  ioctl() {
+    return -E.NOTTY;
   }
 
   /** The last descriptor was closed. */

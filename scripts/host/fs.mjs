@@ -17,8 +17,8 @@ export class Node {
     this.data = data; // may be longer than the file: `size` bytes count
     this.size = data.length;
     this.module = null; // the compiled program, once it has been run
-    this.resumes = null; // its resume module, if it has one: bytes, and compiled, once it has been needed
-    this.resumeModule = null;
+    this.host = null; // what runs it, then
+    this.resumes = null; // its resume module, if it has one: bytes, or compiled
   }
 
   get isDirectory() {

@@ -5,6 +5,7 @@ import { BLOCKED } from './files.mjs';
 import { FileSystem } from './fs.mjs';
 import { Exec, Exit, trap } from './leave.mjs';
 import { encode, GuestMemory } from './memory.mjs';
+import { fork } from './requests.mjs';
 import { SIGCHLD, Signals } from './signals.mjs';
 import { syscall } from './syscalls.mjs';
 
@@ -16,90 +17,88 @@ export class Process {
     this.kernel = kernel;
     this.pid = kernel.nextPid++;
     this.parentPid = parentPid;
-    this.group = this.pid;
+    this.group = this.session = this.pid;
     this.descriptors = new Descriptors();
     this.signals = new Signals();
     this.directory = '/';
     this.umask = 0o022;
     this.dead = false;
     this.status = 0; // the wait status, once dead
+    this.timers = new Set(); // that would wake it
     this.leaving = null; // why the guest was left by a trap
-    this.forkBuffer = null;
+    this.guest = null;
     kernel.processes.set(this.pid, this);
   }
 
   // ---- Life
 
-  /** Runs until the process ends; returns its wait status. `rewinding` says that a fork made this instance. */
-  async run(rewinding = false) {
-    const { fork } = this.kernel;
-    for (;;) {
+  /** Runs what `image` names, and what replaces that, until the process ends; returns its wait status. */
+  async run() {
+    do {
       try {
-        if (rewinding) fork.rewind(this);
-        else await this.#load();
-        await WebAssembly.promising(this.instance.exports._start)();
-        rewinding = fork.unwound(this);
-        if (!rewinding) throw new Exit(0);
-        await this.#fork();
+        await (await this.#load()).call('_start');
+        this.left(null);
       } catch (error) {
-        const reason = this.leaving ?? error;
-        this.leaving = null;
-        if (reason instanceof Exec) {
-          this.image = reason;
-          this.descriptors.closeOnExec();
-          this.signals.reset();
-          rewinding = false;
-        } else {
-          if (!(reason instanceof Exit)) this.kernel.crashes.push(`${this.image.path}: ${reason.stack ?? reason}`);
-          return this.#end(reason instanceof Exit ? reason.status : SIGABRT);
-        }
+        this.left(error);
       }
-    }
+    } while (!this.dead);
+    return this.status;
   }
 
   async #load() {
     const { fs } = this.kernel;
-    const node = fs.find(FileSystem.resolve(this.directory, this.image.path));
-    node.module ??= await WebAssembly.compile(node.content());
-    this.program = node;
-    this.module = node.module;
-    this.forkBuffer = null;
-    this.signals.delivers = WebAssembly.Module.imports(this.module).some(({ name }) => name === 'kernel_next_signal');
-    await this.#instantiate();
+    this.program = fs.find(FileSystem.resolve(this.directory, this.image.path));
+    const host = await this.kernel.hostOf(this.program);
+    this.signals.delivers = WebAssembly.Module.imports(host.module).some(({ name }) => name === 'kernel_next_signal');
+    return this.#adopt(host.start(this));
   }
 
-  async #instantiate() {
-    this.instance = await WebAssembly.instantiate(this.module, this.#imports());
-    this.memory = new GuestMemory(this.instance.exports.memory);
+  #adopt(guest) {
+    guest.context = this;
+    guest.pid = this.pid;
+    this.guest = guest;
+    this.memory = new GuestMemory(guest.memory);
+    return guest;
   }
 
-  #imports() {
+  /** What a program imports: the process is that of its guest, which a child has of its own. */
+  static imports(guest) {
     return {
       kernel: {
-        kernel_args: (at, capacity) => this.#arguments(at, capacity),
-        kernel_fork: () => this.kernel.fork.enter(this),
-        kernel_next_signal: (at) => this.#nextSignal(at),
-        kernel_syscall: new WebAssembly.Suspending((...args) => syscall(this, ...args)),
+        // What isn't instrumented can do all but fork.
+        kernel_fork: () => (guest.protocol ? fork() : -E.NOSYS),
+        kernel_args: (at, capacity) => guest.context.#arguments(at, capacity),
+        kernel_next_signal: (at) => guest.context.#nextSignal(at),
+        kernel_syscall: new WebAssembly.Suspending((...args) => syscall(guest.context, ...args)),
       },
     };
   }
 
-  /** The frames lie in the buffer: makes the child, an instance over a copy of the memory. Both rewind afterwards. */
-  async #fork() {
+  /** A child in this instance: all that it has besides its memory. */
+  forked(guest, bytes) {
     const { kernel } = this;
     kernel.forks++;
     const child = new Process(kernel, this.pid);
-    const { group, directory, umask, image, program, module, forkBuffer, forkStart } = this;
-    Object.assign(child, { group, directory, umask, image, program, module, forkBuffer, forkStart });
+    const { group, session, directory, umask, image, program } = this;
+    Object.assign(child, { group, session, directory, umask, image, program });
     this.descriptors.copyTo(child.descriptors);
     child.signals.inherit(this.signals);
-    await child.#instantiate();
-    child.memory.copyFrom(this.memory);
-    kernel.fork.copied(this, child);
-    child.forkResult = 0;
-    this.forkResult = child.pid;
-    kernel.log(1, `[fork] ${this.pid} -> ${child.pid}, ${kernel.fork.used(this)} bytes`);
-    child.run(true);
+    child.#adopt(guest);
+    kernel.log(1, `[fork] ${this.pid} -> ${child.pid}, ${bytes} bytes`);
+  }
+
+  /** The guest was left, by its end or an error: the process ends, or another program takes its place. */
+  left(error) {
+    const reason = this.leaving ?? error ?? new Exit(0);
+    this.leaving = null;
+    if (reason instanceof Exec) {
+      this.image = reason;
+      this.descriptors.closeOnExec();
+      this.signals.reset();
+    } else {
+      if (!(reason instanceof Exit)) this.kernel.crashes.push(`${this.image.path}: ${reason.cause?.stack ?? reason.stack ?? reason}`);
+      this.#end(reason instanceof Exit ? reason.status : SIGABRT);
+    }
   }
 
   #end(status) {
@@ -107,11 +106,12 @@ export class Process {
     this.dead = true;
     this.status = status;
     this.descriptors.closeAll();
+    this.timers.forEach(clearTimeout);
+    this.kernel.shimRecorder?.note(this.guest?.instance);
     for (const process of processes.values()) if (process.parentPid === this.pid) process.parentPid = 1;
     processes.get(this.parentPid)?.kill(SIGCHLD);
-    this.instance = this.memory = null;
+    this.guest = this.memory = null;
     this.kernel.wake();
-    return status;
   }
 
   // ---- What system calls need

@@ -2,9 +2,14 @@
 //
 // A guest whose C library asks for its signals (it imports kernel.kernel_next_signal) runs its handlers itself, after
 // each system call. For others a caught signal only interrupts the call that waits.
+export const SIGINT = 2;
+export const SIGQUIT = 3;
 export const SIGPIPE = 13;
 export const SIGCHLD = 17;
-const IGNORED_BY_DEFAULT = new Set([SIGCHLD, 18 /* CONT */, 23 /* URG */, 28 /* WINCH */]);
+export const SIGTSTP = 20;
+export const SIGWINCH = 28;
+// Nothing is ever stopped, so nothing is to be continued.
+const IGNORED_BY_DEFAULT = new Set([SIGCHLD, 18 /* CONT */, SIGTSTP, 21 /* TTIN */, 22 /* TTOU */, 23 /* URG */, SIGWINCH]);
 const SIG_DFL = 0;
 const SIG_IGN = 1;
 

@@ -13,7 +13,7 @@ const SYS = {
   access: 33, kill: 37, rename: 38, mkdir: 39, rmdir: 40, dup: 41, pipe: 42, times: 43, ioctl: 54, fcntl: 55, setpgid: 57,
   umask: 60, dup2: 63, getppid: 64, getpgrp: 65, setsid: 66, getrusage: 77, gettimeofday: 78, readlink: 85, fchmod: 94,
   setitimer: 104, wait4: 114, uname: 122, mprotect: 125, getpgid: 132, fchdir: 133, llseek: 140, readv: 145, writev: 146,
-  getsid: 147, poll: 168, rt_sigreturn: 173, rt_sigaction: 174, rt_sigprocmask: 175, rt_sigpending: 176,
+  getsid: 147, nanosleep: 162, poll: 168, rt_sigreturn: 173, rt_sigaction: 174, rt_sigprocmask: 175, rt_sigpending: 176,
   rt_sigsuspend: 179, getcwd: 183, truncate64: 193, ftruncate64: 194, getuid: 199, getgid: 200, geteuid: 201,
   getegid: 202, setreuid: 203, setregid: 204, getgroups: 205, fchown: 207, setresuid: 208, setresgid: 210, chown: 212,
   setuid: 213, setgid: 214, getdents64: 220, fcntl64: 221, gettid: 224, tkill: 238, exit_group: 252, clock_gettime: 265,
@@ -109,7 +109,9 @@ const open = (p, path, flags, mode) => {
   if (flags & O_DIRECTORY && !node.isDirectory) return -E.NOTDIR;
   if (node.isDirectory && flags & O_ACCMODE) return -E.ISDIR;
   if (flags & O_TRUNC && !node.isDevice) node.truncate(0);
-  const file = node.isDevice ? new NullFile() : new RegularFile(node, path, flags);
+  if (path === '/dev/tty' && !p.kernel.terminal) return -E.NXIO;
+  const device = path === '/dev/tty' ? p.kernel.terminal : new NullFile();
+  const file = node.isDevice ? device : new RegularFile(node, path, flags);
   return p.descriptors.add(file, !!(flags & O_CLOEXEC));
 };
 
@@ -313,13 +315,17 @@ const setTime64 = (p, at, nanoseconds) => {
   return 0;
 };
 
-const sleep = (p, at) => {
-  const milliseconds = Number(p.memory.view.getBigInt64(at, true)) * 1000 + p.memory.view.getInt32(at + 8, true) / 1e6;
+/** struct timespec has seconds of 8 bytes or 4, then nanoseconds of 4. */
+const sleep = (p, at, secondsBytes) => {
+  const { view } = p.memory;
+  const seconds = secondsBytes === 8 ? Number(view.getBigInt64(at, true)) : view.getInt32(at, true);
+  const milliseconds = seconds * 1000 + view.getInt32(at + secondsBytes, true) / 1e6;
   let over = false;
-  setTimeout(() => {
+  const timer = setTimeout(() => {
     over = true;
     p.kernel.wake();
   }, milliseconds);
+  p.timers.add(timer);
   return p.wait(() => (over ? 0 : BLOCKED));
 };
 
@@ -369,7 +375,7 @@ const calls = {
     return node ? statx(p, node, q) : empty ? -E.BADF : -E.NOENT;
   },
   getdents64: onFile(getdents),
-  ftruncate64: onFile((p, file, unused, size) => (file.node.truncate?.(size), 0)),
+  ftruncate64: onFile((p, file, low, high) => (file.node.truncate?.((low >>> 0) + high * 2 ** 32), 0)),
   readlink: () => -E.INVAL, // there are no symbolic links
   readlinkat: () => -E.INVAL,
   chdir: (p, path) => chdir(p, cwd(p, path)),
@@ -389,7 +395,7 @@ const calls = {
   pipe2: pipe,
   fcntl,
   fcntl64: fcntl,
-  ioctl: () => -E.NOTTY, // nothing here is a terminal
+  ioctl: onFile((p, file, request, q) => file.ioctl(p, request, q)),
 
   execve: (p, path, argv, env) => exec(p, p.memory.string(path), p.memory.strings(argv), p.memory.strings(env)),
   wait4: waitFor,
@@ -400,8 +406,8 @@ const calls = {
   getpgrp: (p) => p.group,
   getpgid: getGroup,
   setpgid: setGroup,
-  getsid: () => 1,
-  setsid: (p) => p.pid,
+  getsid: (p) => p.session,
+  setsid: (p) => (p.group = p.session = p.pid),
 
   kill,
   tkill: (p, thread, signal) => raise(p, signal),
@@ -413,11 +419,12 @@ const calls = {
   rt_sigreturn: sigreturn,
   pause,
 
-  times: () => Math.trunc(process.uptime() * 100),
+  times: () => Math.trunc(performance.now() / 10),
   getrusage: (p, who, q) => (q && p.memory.bytes.fill(0, q, q + 136), 0),
   clock_gettime64: (p, clock, q) =>
-    setTime64(p, q, clock === 0 ? BigInt(Date.now()) * 1_000_000n : process.hrtime.bigint()),
-  clock_nanosleep_time64: (p, clock, flags, q) => sleep(p, q),
+    setTime64(p, q, clock === 0 ? BigInt(Date.now()) * 1_000_000n : BigInt(Math.trunc(performance.now() * 1e6))),
+  clock_nanosleep_time64: (p, clock, flags, q) => sleep(p, q, 8),
+  nanosleep: (p, q) => sleep(p, q, 4),
   uname,
   prlimit64: (p, pid, resource, newAt, oldAt) => prlimit(p, resource, oldAt),
   getrandom: (p, q, size) => (crypto.getRandomValues(p.memory.bytes.subarray(q, q + size)), size),

@@ -3,6 +3,7 @@
 //   module     the module's name, where it isn't the workload's
 //   program    in place of it: a program of programs/, which must be instrumented to run
 //   entries    the imports whose calls are recorded
+//   request    (work) → of WASI commands, what wasi.mjs takes
 //   command    (file, work) → what Node is to run with the module `file`
 //   status     what it exits with, if not with 0
 //   foreign    it breaks the assumption that functions of other instances do not lead to an entry
@@ -19,15 +20,12 @@ const FD_WRITE = 'wasi_snapshot_preview1.fd_write';
 const FORK = 'kernel.kernel_fork';
 
 /** A WASI command; `request` as wasi.mjs takes it. */
-const wasi = ({ large, ...request }) => ({
-  ...request,
-  large,
-  command: (file, work) => {
-    const { dirs = { '/in': inputs, '.': work, '/tmp': work } } = request;
-    const whole = { ...request, dirs, file, mode: 'off', stats: os.devNull };
-    return [path.join(import.meta.dirname, 'wasi.mjs'), JSON.stringify(whole)];
-  },
-});
+const wasi = ({ large, ...request }) => {
+  const whole = (work) => ({ dirs: { '/in': inputs, '.': work, '/tmp': work }, ...request });
+  const command = (file, work) =>
+    [path.join(import.meta.dirname, 'wasi.mjs'), JSON.stringify({ ...whole(work), file, mode: 'off', stats: os.devNull })];
+  return { ...request, large, request: whole, command };
+};
 
 const SQLJS = 'sql.js-1.16.0/dist/sql-wasm.js';
 const LUA = driver('lua.mjs', 'wasmoon-1.16.0/dist/index.js', path.join(inputs, 't.lua'));
@@ -66,12 +64,6 @@ export const workloads = {
     args: ['+RTS', '-H64m', '-RTS', '-f', 'markdown', '-t', 'latex', '/in/t.md'],
     env: { HOME: '/tmp' },
     stubs: true,
-    large: true,
-  }),
-  'yosys-yowasp': wasi({
-    entries: [FD_WRITE],
-    argv0: 'yosys',
-    args: ['-p', 'read_verilog /in/t.v; proc; opt; stat'],
     large: true,
   }),
   // It has no chip's data here: this is its way out by an exception.

@@ -12,10 +12,11 @@
 // more after an unwind. Frames of other modules may stand between the module's, if it is instrumented for that (`through`). The buffer is got by `malloc`, which the module
 // must export, if it has no memory of its own. Counted besides: the unwinds with more of the
 // module on the stack, below the JavaScript (`between`), and the calls of an entry with something else right below them (`left`):
-// those are called as they are.
+// those are called as they are. A call below a function that is not prepared is undone, and does its work then.
 import fs from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 import { stackBelow } from '../lib/stack.mjs';
+import { spoken } from '../lib/spoken.mjs';
 import { CALLER, original, wrapInstance, wrapTables } from '../lib/ways-in.mjs';
 import { sameArguments, Twins } from './twins.mjs';
 
@@ -28,7 +29,7 @@ const NORMAL = 0;
 const UNWINDING = 1;
 const UNDOING = 3;
 
-const counts = { calls: 0, unwinds: 0, rewinds: 0, twins: 0, refused: 0, deepest: 0, between: 0, left: 0 };
+const counts = { calls: 0, unwinds: 0, rewinds: 0, twins: 0, refused: 0, unprepared: 0, deepest: 0, between: 0, left: 0 };
 let wasm; // the exports of the module
 let memory; // where frames go
 let buffer = null;
@@ -84,11 +85,12 @@ const enter = (work, wrapper, self, args) => {
     }
     counts.left++;
   } else if (state !== NORMAL) {
+    const isUnprepared = (wasm.wpk_fork_unprepared?.() ?? -1) !== -1;
     wasm.wpk_fork_rewind_end();
     wasm.wpk_fork_release?.(buffer);
     if (state === UNDOING) {
       unwinding = null;
-      counts.refused++;
+      counts[isUnprepared ? 'unprepared' : 'refused']++;
     }
     if (!sameArguments(args, pending)) throw new Error(`called again with ${args}, first with ${pending}`);
   }
@@ -146,7 +148,7 @@ const watch = () => {
     const module = source instanceof WebAssembly.Module ? source : await WebAssembly.compile(source);
     if (!isWatched(module)) return instantiate(source, imports);
     const raw = await instantiate(module, wrapImports(module, imports));
-    wasm = raw.exports;
+    wasm = spoken(raw.exports, view);
     memory = wasm.wpk_fork_memory ?? wasm.memory ?? importedMemory(module, imports);
     if (mode === 'twin') twins = new Twins(module, raw, imports, entries);
     const instance = wrapInstance(raw, call);

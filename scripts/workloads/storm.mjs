@@ -47,7 +47,17 @@ export const workloads = {
     env: { PYTHONHASHSEED: '0' },
   },
   // C and C++ with legacy exceptions, under Emscripten's JavaScript; some calls come from there.
-  'php84-node-jspi': { entries: [FD_WRITE, 'env.js_getpid'], command: PHP, some: true, large: true },
+  'php84-node-jspi': {
+    entries: [FD_WRITE, 'env.js_getpid'],
+    command: PHP,
+    // Its table is imported, and no other module's functions are in it: without saying so, guards of calls through it could only trap.
+    flags: ['--assume-table-own', '0'],
+    some: true,
+    large: true,
+  },
+  // Two whose exports have other names than their sources.
+  sqljs: { entries: ['a.b'], command: driver('sqljs.mjs', 'sql.js-1.16.0/dist/sql-wasm.js', path.join(inputs, 't.sql')), flags: ['--own-memory'] },
+  'quickjs-em': { entries: ['a.s'], command: driver('quickjs.mjs', 'quickjs', path.join(inputs, 't.js')), flags: ['--own-memory'] },
   // Python under JavaScript that it calls, and that calls it: legacy exceptions, references that are kept. Python's own trampoline, a
   // module that JavaScript makes, stands between its functions.
   pyodide: {

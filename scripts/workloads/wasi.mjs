@@ -11,15 +11,19 @@
 //                  frames up to the entry, and thrown away there
 //         refused  the buffer has too little room for the frames: each call is undone, at another depth each time
 //
+// In all of them, a call below a function that is not prepared is undone, and does its work then.
+//
 // The buffer is small at first, so that larger modules also need the way back out of a buffer without room. Writes
 // counts to the file `stats`; exits as the command does, and with 70 when anything is wrong.
 import fs from 'node:fs';
 import { WASI } from 'node:wasi';
 import { trap } from '../host/leave.mjs';
 import { GuestMemory } from '../host/memory.mjs';
+import { spoken } from '../lib/spoken.mjs';
 
 const { file, mode, entries, argv0, args = [], dirs = {}, env = {}, stubs, stats, resumes } = JSON.parse(process.argv[2]);
 const FIRST_ROOM = 256;
+const ROOM = 1 << 20; // where what doesn't fit traps
 const NORMAL = 0;
 const UNWINDING = 1;
 const REWINDING = 2;
@@ -27,7 +31,7 @@ const NO_ROOM = 3;
 const ENOSYS = 52;
 
 const module = new WebAssembly.Module(fs.readFileSync(file));
-const counts = { calls: 0, unwinds: 0, rewinds: 0, refused: 0, deepest: 0 };
+const counts = { calls: 0, unwinds: 0, rewinds: 0, refused: 0, unprepared: 0, deepest: 0 };
 
 const isOld = WebAssembly.Module.imports(module).some((item) => item.module === 'wasi_unstable');
 const wasi = new WASI({ version: isOld ? 'unstable' : 'preview1', args: [argv0, ...args], env, preopens: dirs });
@@ -38,6 +42,7 @@ if (!setMemory) throw new Error('this Node keeps its WASI memory elsewhere; Node
 
 let resumeModule = null; // compiled
 let instance; // the one that runs
+let protocol; // how it is spoken to
 let canResume = false; // whether it has its resume functions
 let memory; // its memory
 let buffer = null; // { at, end, start }; the same in a copy of the memory
@@ -52,6 +57,7 @@ const leave = (reason) => {
 
 const use = (next) => {
   instance = next;
+  protocol = spoken(instance.exports, () => memory.view);
   canResume = false;
   memory = new GuestMemory(instance.exports.memory);
   wasi[setMemory](instance.exports.memory);
@@ -74,7 +80,7 @@ const unwind = () => {
   prepare();
   if (mode === 'refused') buffer.end = buffer.at + 8 + ((counts.refused * 20) % 512);
   memory.view.setUint32(buffer.at + 4, buffer.end, true);
-  instance.exports.wpk_fork_unwind_begin(buffer.at);
+  protocol.wpk_fork_unwind_begin(buffer.at);
   buffer.start = memory.view.getUint32(buffer.at, true);
 };
 
@@ -87,24 +93,28 @@ const sameArguments = (a, b) => a.length === b.length && a.every((value, i) => O
 /** The import of an entry, around what it really does. */
 const storm = (work) => {
   return (...values) => {
-    const { exports } = instance;
-    switch (exports.wpk_fork_state()) {
+    switch (protocol.wpk_fork_state()) {
       case NORMAL:
         counts.calls++;
         pending = values;
-        if (!buffer) allocate(FIRST_ROOM);
+        if (!buffer) allocate(protocol === instance.exports ? FIRST_ROOM : ROOM);
         unwind();
         return 0;
       case REWINDING:
-        exports.wpk_fork_rewind_end();
+        protocol.wpk_fork_rewind_end();
         checkBuffer();
         if (!sameArguments(values, pending)) throw new Error(`called with ${pending}, and again with ${values}`);
         if (isTwin) leave('twin');
         return work(...values);
-      case NO_ROOM:
-        exports.wpk_fork_rewind_end();
+      case NO_ROOM: {
+        const isUnprepared = (instance.exports.wpk_fork_unprepared?.() ?? -1) !== -1;
+        protocol.wpk_fork_rewind_end();
         checkBuffer();
         if (!sameArguments(values, pending)) throw new Error(`called with ${pending}, undone with ${values}`);
+        if (isUnprepared) {
+          counts.unprepared++;
+          return work(...values);
+        }
         if (mode === 'refused') {
           counts.refused++;
           return work(...values);
@@ -112,6 +122,7 @@ const storm = (work) => {
         allocate(2 * (buffer.end - buffer.at));
         unwind();
         return 0;
+      }
       default:
         throw new Error('an entry was called during an unwind');
     }
@@ -154,7 +165,7 @@ const call = () => {
 const rewind = ({ fresh }) => {
   counts.rewinds++;
   prepare();
-  const { wpk_fork_rewind_begin, wpk_fork_resume_begin } = instance.exports;
+  const { wpk_fork_rewind_begin, wpk_fork_resume_begin } = protocol;
   (fresh ? wpk_fork_rewind_begin : wpk_fork_resume_begin)(buffer.at);
   return call();
 };
@@ -165,8 +176,8 @@ const run = () => {
   let outcome = call();
   for (;;) {
     if (outcome) return outcome.status;
-    if (instance.exports.wpk_fork_state?.() !== UNWINDING) return 0;
-    instance.exports.wpk_fork_unwind_end();
+    if (protocol.wpk_fork_state?.() !== UNWINDING) return 0;
+    protocol.wpk_fork_unwind_end();
     counts.unwinds++;
     counts.deepest = Math.max(counts.deepest, memory.view.getUint32(buffer.at, true) - buffer.at);
     if (mode === 'twin') {

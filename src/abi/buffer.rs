@@ -11,6 +11,8 @@
 //! | | | | the reserve: room for the largest frame, where one is put for which there is none at `pos` |
 //! | | | | the frames, the innermost function's first |
 //!
+//! For `asyncify` there are only `pos` and `end`, both the host's; frames go from `pos` on, wherever that is.
+//!
 //! Where modules share a buffer, `pos` and `end` and the first module's globals and reserve are the main module's; those of the
 //! others follow in the order in which they join, each module's globals relative to where its own part begins.
 
@@ -60,8 +62,12 @@ impl Buffer {
     ) -> Buffer {
         let (pos, end) = (0, address.bytes());
         let mut offset = match abi {
-            Abi::WpkFork | Abi::WpkForkMain => 2 * address.bytes(),
             Abi::WpkForkSide => 0,
+            Abi::WpkFork
+            | Abi::WpkForkMain
+            | Abi::Asyncify
+            | Abi::AsyncifyMain
+            | Abi::AsyncifySide => 2 * address.bytes(),
         };
         let globals = globals.into_iter().filter(|_| abi.saves_globals());
         let globals = globals.map(|(index, ty)| {
@@ -71,7 +77,7 @@ impl Buffer {
             SavedGlobal { index, ty, offset: at }
         });
         let globals = globals.collect();
-        let reserve_bytes = if abi.has_reserve() { reserve_bytes } else { 0 };
+        let reserve_bytes = if abi.can_undo() { reserve_bytes } else { 0 };
         let (references, reserve, frames) = (Vec::new(), offset, offset + reserve_bytes);
         Buffer { pos, end, globals, references, reserve, frames }
     }

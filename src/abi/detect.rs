@@ -6,16 +6,13 @@ use crate::read::Module;
 use crate::text::escape;
 use wasmparser::ValType;
 
-/// The names by which the output of Binaryen's Asyncify is known: what begins an unwind, and a rewind.
-const ASYNCIFY: [&str; 2] = ["asyncify_start_unwind", "asyncify_start_rewind"];
-
 /// What shows that the module was rewritten by a tool of this kind before.
 pub fn instrumented(module: &Module<'_>) -> Option<String> {
     let exported = |name: &str| module.exports.iter().any(|export| export.name == name);
     let begins = |abi: Abi| [Operation::BeginUnwind, Operation::BeginRewind].map(|o| abi.export(o));
-    let ours = Abi::ALL.map(|abi| (abi.name(), begins(abi)));
-    let mut known = ours.into_iter().chain([("asyncify", ASYNCIFY.map(Some))]);
-    let speaks = known.find(|(_, begins)| begins.iter().all(|name| name.is_some_and(exported)));
+    let known = Abi::ALL.map(|abi| (abi.name(), begins(abi)));
+    let speaks =
+        known.into_iter().find(|(_, begins)| begins.iter().all(|name| name.is_some_and(exported)));
     if let Some((abi, _)) = speaks {
         return Some(format!("it exports the functions of the {abi} ABI"));
     }

@@ -27,8 +27,13 @@ impl StateGlobals {
         let (state, buffer, cursor) = (added(0), added(1), added(2));
         let alone = StateGlobals { state, buffer, cursor, bottom: None, home: None };
         match abi {
-            Abi::WpkFork => alone,
+            Abi::WpkFork | Abi::Asyncify | Abi::AsyncifyMain => alone,
             Abi::WpkForkMain => StateGlobals { bottom: Some(added(3)), ..alone },
+            Abi::AsyncifySide => {
+                let first = module.imported_globals().saturating_sub(abi.shared().len()) as u32;
+                let [state, buffer] = [0, 1].map(|shared| GlobalIdx(first + shared));
+                StateGlobals { state, buffer, cursor: added(0), bottom: None, home: None }
+            }
             Abi::WpkForkSide => {
                 let first = module.imported_globals().saturating_sub(SHARED_GLOBALS.len()) as u32;
                 let [state, buffer, bottom] = [0, 1, 2].map(|shared| GlobalIdx(first + shared));
@@ -41,15 +46,18 @@ impl StateGlobals {
     /// The names of those that are appended; all but `state` hold addresses.
     pub fn added(&self, abi: Abi) -> &'static [&'static str] {
         match abi {
-            Abi::WpkFork => &["state", "buffer", "cursor"],
+            Abi::AsyncifySide => &["cursor"],
+            Abi::WpkFork | Abi::Asyncify | Abi::AsyncifyMain => &["state", "buffer", "cursor"],
             Abi::WpkForkMain => &["state", "buffer", "cursor", "bottom"],
             Abi::WpkForkSide => &["cursor", "home"],
         }
     }
 }
 
-/// The names and types of the globals that modules share.
-pub fn shared_globals(address: AddressType) -> [(&'static str, ValType); 3] {
-    let types = [ValType::I32, address.val_type(), address.val_type()];
-    std::array::from_fn(|shared| (SHARED_GLOBALS[shared], types[shared]))
+impl Abi {
+    /// The names and types of the globals that modules share: all but the state hold addresses.
+    pub(crate) fn shared_globals(self, address: AddressType) -> Vec<(&'static str, ValType)> {
+        let types = std::iter::once(ValType::I32).chain(std::iter::repeat(address.val_type()));
+        self.shared().iter().copied().zip(types).collect()
+    }
 }

@@ -10,12 +10,14 @@
 //! | what is exported, under which name and type, and in which state it traps | [`Abi::exports`], [`Operation`], [`Abi::permits`] |
 //! | the states | [`State`] |
 //! | what is where in the buffer, and what is saved there | [`Buffer`] |
-//! | which globals hold the state, and which of them modules share | [`StateGlobals`], [`SHARED_GLOBALS`] |
+//! | which globals hold the state, and which of them modules share | [`StateGlobals`], [`Abi::shared`] |
 //! | what is in a frame's cells | [`slot_bytes`], [`Mark`] |
 //! | in which memory it all lies, and how addresses are calculated | [`FrameMemory`], [`AddressType`] |
 //! | by which export references are let go that a module keeps | [`Abi::release`] |
+//! | which tells who was not prepared for an unwind | [`Abi::unprepared`] |
 //! | what a resume module imports | [`RESUME_IMPORTS`], [`Abi::for_resume_module`], [`Abi::resume_table`] |
 //! | which modules speak a protocol already | [`instrumented`] |
+//! | which drive it themselves, by functions that they import | [`Abi::imported`] |
 //!
 //! # What the host must do
 //!
@@ -29,11 +31,15 @@
 //! 4. In the entry, in [`State::Rewinding`] or [`State::NoRoom`]: call [`Operation::EndRewind`], and return
 //!    what the program gets.
 //!
+//! For `asyncify` it is the same with other names, but that the host sets `pos` too, before it begins an unwind; that nothing is
+//! undone; and that the operations may come in any order: they set the state, and trap if `pos` lies beyond `end`.
+//!
 //! Invariant: nothing here depends on a module but for what is passed in; no bytes are made here.
 
 mod address;
 mod buffer;
 mod detect;
+mod driven;
 mod frame;
 mod globals;
 
@@ -42,7 +48,7 @@ pub use buffer::Buffer;
 pub use detect::{has_resume_module, instrumented, state_getter};
 pub use frame::{FRAME_ALIGN_LOG2, MARK_BYTES, Mark, SLOT_TYPES, slot_bytes};
 pub(crate) use frame::{low_bits, type_ordinal};
-pub use globals::{StateGlobals, shared_globals};
+pub use globals::StateGlobals;
 
 use std::ops::RangeInclusive;
 use wasmparser::{ExternalKind, ValType};
@@ -58,6 +64,13 @@ pub enum Abi {
     WpkForkMain,
     /// What such others speak: they save and restore their globals, and leave the rest to the main module.
     WpkForkSide,
+    /// Binaryen's `asyncify_*`, as its hosts use it: `pos` and `end` are the host's, nothing but frames is in the buffer, globals
+    /// stay as they are, and a frame that there is no room for traps.
+    Asyncify,
+    /// The same for a module that exports the globals that hold its state, as Binaryen's `asyncify-export-globals` does.
+    AsyncifyMain,
+    /// The same for a module that imports them, as Binaryen's `asyncify-import-globals` does.
+    AsyncifySide,
 }
 
 /// The globals that modules over one memory share, so that one stack may run through all of them: exported by the main
@@ -71,6 +84,9 @@ pub enum Abi {
 pub const SHARED_GLOBALS: [&str; 3] =
     ["wpk_fork_shared_state", "wpk_fork_shared_buffer", "wpk_fork_shared_bottom"];
 
+/// The same for `asyncify`, as Binaryen names them: the state, and the address of the buffer.
+const ASYNCIFY_GLOBALS: [&str; 2] = ["__asyncify_state", "__asyncify_data"];
+
 /// The module that the shared globals are imported from, which is where dynamic linkers find what another module exports.
 pub const SHARED_MODULE: &str = "env";
 
@@ -78,7 +94,7 @@ pub const SHARED_MODULE: &str = "env";
 pub const RESUME_IMPORTS: &str = "wpk_fork";
 
 /// What the host asks of the module.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
     /// Saves the globals; from now on functions save their frames and return.
     BeginUnwind,
@@ -133,12 +149,45 @@ impl State {
 
 impl Abi {
     /// All protocols.
-    pub const ALL: [Abi; 3] = [Abi::WpkFork, Abi::WpkForkMain, Abi::WpkForkSide];
+    pub const ALL: [Abi; 6] = [
+        Abi::WpkFork,
+        Abi::WpkForkMain,
+        Abi::WpkForkSide,
+        Abi::Asyncify,
+        Abi::AsyncifyMain,
+        Abi::AsyncifySide,
+    ];
 
     /// The name, as options spell it.
     pub fn name(self) -> &'static str {
         match self {
             Abi::WpkFork | Abi::WpkForkMain | Abi::WpkForkSide => "wpk-fork",
+            Abi::Asyncify | Abi::AsyncifyMain | Abi::AsyncifySide => "asyncify",
+        }
+    }
+
+    /// Whether it is Binaryen's protocol, whoever holds the state.
+    pub(crate) fn is_asyncify(self) -> bool {
+        match self {
+            Abi::WpkFork | Abi::WpkForkMain | Abi::WpkForkSide => false,
+            Abi::Asyncify | Abi::AsyncifyMain | Abi::AsyncifySide => true,
+        }
+    }
+
+    /// The names of the globals that modules share, in the order of [`StateGlobals`]; none if they share none.
+    pub(crate) fn shared(self) -> &'static [&'static str] {
+        match self {
+            Abi::WpkFork | Abi::Asyncify => &[],
+            Abi::WpkForkMain | Abi::WpkForkSide => &SHARED_GLOBALS,
+            Abi::AsyncifyMain | Abi::AsyncifySide => &ASYNCIFY_GLOBALS,
+        }
+    }
+
+    /// Whether it imports what is shared; else it exports it.
+    pub(crate) fn is_side(self) -> bool {
+        match self {
+            Abi::WpkFork | Abi::WpkForkMain | Abi::Asyncify | Abi::AsyncifyMain => false,
+            Abi::WpkForkSide | Abi::AsyncifySide => true,
         }
     }
 
@@ -147,11 +196,16 @@ impl Abi {
         use Operation as O;
         match (self, operation) {
             (_, O::EndUnwind | O::EndRewind | O::GetState) => false,
-            (Abi::WpkFork | Abi::WpkForkMain, O::BeginUnwind | O::BeginRewind | O::BeginResume) => {
-                true
-            }
             // The main module has been told.
             (Abi::WpkForkSide, O::BeginUnwind | O::BeginRewind | O::BeginResume) => false,
+            (
+                Abi::WpkFork
+                | Abi::WpkForkMain
+                | Abi::Asyncify
+                | Abi::AsyncifyMain
+                | Abi::AsyncifySide,
+                O::BeginUnwind | O::BeginRewind | O::BeginResume,
+            ) => true,
         }
     }
 
@@ -184,9 +238,17 @@ impl Abi {
             Export { operation: Operation::BeginResume, name: "wpk_fork_resume_join" },
             Export { operation: Operation::GetState, name: "wpk_fork_state" },
         ];
+        const ASYNCIFY: [Export; 5] = [
+            Export { operation: Operation::BeginUnwind, name: "asyncify_start_unwind" },
+            Export { operation: Operation::EndUnwind, name: "asyncify_stop_unwind" },
+            Export { operation: Operation::BeginRewind, name: "asyncify_start_rewind" },
+            Export { operation: Operation::EndRewind, name: "asyncify_stop_rewind" },
+            Export { operation: Operation::GetState, name: "asyncify_get_state" },
+        ];
         match self {
             Abi::WpkFork | Abi::WpkForkMain => &WPK_FORK,
             Abi::WpkForkSide => &SIDE,
+            Abi::Asyncify | Abi::AsyncifyMain | Abi::AsyncifySide => &ASYNCIFY,
         }
     }
 
@@ -199,6 +261,7 @@ impl Abi {
     pub(crate) fn memory_export(self) -> &'static str {
         match self {
             Abi::WpkFork | Abi::WpkForkMain | Abi::WpkForkSide => "wpk_fork_memory",
+            Abi::Asyncify | Abi::AsyncifyMain | Abi::AsyncifySide => "asyncify_memory",
         }
     }
 
@@ -206,7 +269,7 @@ impl Abi {
     pub(crate) fn permits(self, operation: Operation) -> Option<RangeInclusive<State>> {
         use Operation as O;
         match (self, operation) {
-            (_, O::GetState) => None,
+            (_, O::GetState) | (Abi::Asyncify | Abi::AsyncifyMain | Abi::AsyncifySide, _) => None,
             (_, O::EndUnwind) => Some(State::Unwinding..=State::Unwinding),
             (_, O::EndRewind) => Some(State::Rewinding..=State::NoRoomReserve),
             (Abi::WpkFork | Abi::WpkForkMain, O::BeginUnwind | O::BeginRewind | O::BeginResume) => {
@@ -223,13 +286,16 @@ impl Abi {
     pub(crate) fn saves_globals(self) -> bool {
         match self {
             Abi::WpkFork | Abi::WpkForkMain | Abi::WpkForkSide => true,
+            Abi::Asyncify | Abi::AsyncifyMain | Abi::AsyncifySide => false,
         }
     }
 
-    /// Whether the buffer keeps room for a frame for which there is none at `pos`.
-    pub(crate) fn has_reserve(self) -> bool {
+    /// Whether an unwind that can't be finished is undone, so that the entry returns to the program: for a frame for which there is no
+    /// room at `pos`, the buffer has a reserve. Else a trap.
+    pub(crate) fn can_undo(self) -> bool {
         match self {
             Abi::WpkFork | Abi::WpkForkMain | Abi::WpkForkSide => true,
+            Abi::Asyncify | Abi::AsyncifyMain | Abi::AsyncifySide => false,
         }
     }
 
@@ -237,6 +303,17 @@ impl Abi {
     pub(crate) fn release(self) -> &'static str {
         match self {
             Abi::WpkFork | Abi::WpkForkMain | Abi::WpkForkSide => "wpk_fork_release",
+            // Nothing is kept, and so nothing released: see `Options::same_instance`.
+            Abi::Asyncify | Abi::AsyncifyMain | Abi::AsyncifySide => "asyncify_release",
+        }
+    }
+
+    /// The export that says which function was not prepared for the last unwind: of modules that undo one at a guard.
+    pub(crate) fn unprepared(self) -> &'static str {
+        match self {
+            Abi::WpkFork | Abi::WpkForkMain | Abi::WpkForkSide => "wpk_fork_unprepared",
+            // None is undone.
+            Abi::Asyncify | Abi::AsyncifyMain | Abi::AsyncifySide => "asyncify_unprepared",
         }
     }
 
@@ -246,6 +323,9 @@ impl Abi {
         match self {
             Abi::WpkFork | Abi::WpkForkMain | Abi::WpkForkSide => {
                 format!("wpk_fork_references{ordinal}")
+            }
+            Abi::Asyncify | Abi::AsyncifyMain | Abi::AsyncifySide => {
+                format!("asyncify_references{ordinal}")
             }
         }
     }
@@ -272,6 +352,7 @@ impl Abi {
     pub(crate) fn private_name(self, what: &str) -> String {
         match self {
             Abi::WpkFork | Abi::WpkForkMain | Abi::WpkForkSide => format!("wpk_fork_{what}"),
+            Abi::Asyncify | Abi::AsyncifyMain | Abi::AsyncifySide => format!("asyncify_{what}"),
         }
     }
 }

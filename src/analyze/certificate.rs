@@ -11,13 +11,15 @@
 //! slots, one over calls; nothing shared with the graph. What a table gets by copying is spread from table to table, for each type that
 //! is called.
 
+use super::assume::Narrowing;
 use super::facts::{Call, Callee, Dynamic};
 use super::flow::Known;
 use super::model::Model;
+use super::outside::Outside;
 use super::query::Query;
 use super::tables::{Contents, KnownSlots, SlotValue};
 use super::types::{Bound, TypeId};
-use super::{Analysis, GuardedCall, Site, Target};
+use super::{Analysis, GuardedCall, GuardedCallee, Site, Target};
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, IndexVec, TableIdx};
 use crate::work;
@@ -34,19 +36,86 @@ type MayBeImport = bool;
 pub(super) fn check(model: &Model<'_>, query: &Query, analysis: &Analysis) -> Result<()> {
     imports(model, query, &analysis.closure)?;
     let checker = Checker::new(model, query, &analysis.closure);
+    let below_tops = below_tops(query, &analysis.closure);
+    let of_tops = below_tops.as_ref().map(|closure| Checker::new(model, query, closure));
     for (caller, calls) in model.facts.calls.iter_enumerated() {
-        if analysis.closure[caller] {
+        if query.drivers.bottoms.contains(&caller) {
+            ends_unwinds(analysis, caller)?;
+        } else if let Some(of_tops) =
+            of_tops.as_ref().filter(|_| query.drivers.tops.contains(&caller))
+        {
+            if !analysis.sites[caller].is_empty() {
+                return Err(broken(format!("{caller} begins unwinds itself, and has sites")));
+            }
+            let guards = analysis.guards.get(caller).map_or(&[][..], Vec::as_slice);
+            of_tops.guards_of(caller, calls, guards)?;
+        } else if analysis.closure[caller] {
             checker.sites_of(caller, calls, &analysis.sites[caller])?;
         } else {
             let guards = analysis.guards.get(caller).map_or(&[][..], Vec::as_slice);
             checker.guards_of(caller, calls, guards)?;
         }
     }
+    if analysis.may_unwind() { calls_out(model, query, analysis) } else { Ok(()) }
+}
+
+/// The closure without the functions that begin unwinds themselves, if there are such.
+fn below_tops(query: &Query, closure: &IndexVec<FuncIdx, bool>) -> Option<IndexVec<FuncIdx, bool>> {
+    let tops = &query.drivers.tops;
+    (!tops.is_empty()).then(|| {
+        let inside = closure.iter_enumerated().map(|(func, in_it)| *in_it && !tops.contains(&func));
+        inside.collect::<Vec<_>>().into()
+    })
+}
+
+/// Checks that a function at which unwinds end is left as it is.
+fn ends_unwinds(analysis: &Analysis, func: FuncIdx) -> Result<()> {
+    let has_guards = analysis.guards.get(func).is_some_and(|guards| !guards.is_empty());
+    if analysis.closure[func] || !analysis.sites[func].is_empty() || has_guards {
+        return Err(broken(format!("unwinds end in {func}, and it is in the closure")));
+    }
     Ok(())
 }
 
-/// Checks that nothing is missing from `closure` but what assumptions take out: `removed`, and what
-/// `model` leaves out for them.
+/// Checks that calls which lead out of the module, and may lead back into the closure, are guarded outside of it.
+fn calls_out(model: &Model<'_>, query: &Query, analysis: &Analysis) -> Result<()> {
+    let outside = Outside::new(model, query, &analysis.closure);
+    let checker = Checker::new(model, query, &outside.imports);
+    let calls = model.facts.calls.iter_enumerated();
+    let bottoms = &query.drivers.bottoms;
+    let is_guarded = |func: &FuncIdx| !analysis.closure[*func] && !bottoms.contains(func);
+    for (caller, calls) in calls.filter(|(caller, _)| is_guarded(caller)) {
+        let guards = analysis.guards.get(caller).map_or(&[][..], Vec::as_slice);
+        for call in calls {
+            work::count(1);
+            let is_foreign = checker.may_be_foreign(call, &outside);
+            if !is_foreign && checker.site(call).is_none() {
+                continue;
+            }
+            let found = guards.binary_search_by_key(&call.offset, |guard| guard.offset);
+            let is_right = match found {
+                Ok(found) => {
+                    let guard = &guards[found];
+                    guard.tail == call.is_tail()
+                        && (guard.callee == GuardedCallee::Foreign || !is_foreign)
+                }
+                // Anywhere else than here it doesn't matter.
+                Err(_) => {
+                    analysis.unguarded.binary_search(&(caller, call.offset)).is_ok()
+                        || is_foreign && checker.has_no_target(call)
+                }
+            };
+            if !is_right {
+                let place = model.module.location(caller, call.offset as usize);
+                return Err(broken(format!("{place} calls out of the module without a guard")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks that nothing is missing from `closure` but what assumptions take out: functions, what `model` leaves out for them, and
+/// calls through values, if these are taken to lead nowhere.
 ///
 /// # Errors
 /// [`Error::Internal`] if something is.
@@ -54,13 +123,18 @@ pub(super) fn check_narrowed(
     model: &Model<'_>,
     query: &Query,
     closure: &IndexVec<FuncIdx, bool>,
-    removed: &IndexVec<FuncIdx, bool>,
+    narrowing: &Narrowing,
 ) -> Result<()> {
     imports(model, query, closure)?;
     let checker = Checker::new(model, query, closure);
     let calls = model.facts.calls.iter_enumerated();
-    for (caller, calls) in calls.filter(|(caller, _)| !closure[*caller] && !removed[*caller]) {
-        checker.guards_of(caller, calls, &[])?;
+    let bottoms = &query.drivers.bottoms;
+    let is_out = |func: &FuncIdx| narrowing.removed[*func] || bottoms.contains(func);
+    let counts =
+        |call: &&Call| !narrowing.no_indirect || matches!(call.callee, Callee::Direct { .. });
+    for (caller, calls) in calls.filter(|(caller, _)| !closure[*caller] && !is_out(caller)) {
+        let calls: Vec<_> = calls.iter().filter(counts).copied().collect();
+        checker.guards_of(caller, &calls, &[])?;
     }
     Ok(())
 }
@@ -70,8 +144,8 @@ fn imports(model: &Model<'_>, query: &Query, closure: &IndexVec<FuncIdx, bool>) 
     if let Some(entry) = query.entries.iter().find(|entry| !closure[**entry]) {
         return Err(broken(format!("the entry {entry} is not in the closure")));
     }
-    let callable = |func: FuncIdx| model.taken[func] && closure[func];
-    if model.taken.indices().any(callable)
+    let callable = |func: FuncIdx| model.host_callable[func] && closure[func];
+    if model.host_callable.indices().any(callable)
         && let Some(import) = query.reentrant.iter().find(|f| !closure[**f])
     {
         return Err(broken(format!("the import {import} may call into it")));
@@ -112,12 +186,13 @@ impl<'a> Checker<'a> {
     fn callable(&self, funcs: impl Iterator<Item = FuncIdx>) -> BTreeMap<TypeId, MayBeImport> {
         let Model { module, types, .. } = self.model;
         let inside = funcs.filter(|func| self.closure[*func]);
-        let declared: BTreeSet<(TypeId, MayBeImport)> =
-            inside.map(|func| (types.of_func(module, func), module.is_import(func))).collect();
+        let declared: BTreeSet<(TypeId, bool, MayBeImport)> = inside
+            .map(|func| (types.of_func(module, func), module.is_import(func), self.is_again(func)))
+            .collect();
         let mut callable = BTreeMap::new();
-        for (ty, import) in declared {
+        for (ty, may_be_subtype, import) in declared {
             let mut pending: Vec<TypeId> = types.chain(ty).collect();
-            if import {
+            if may_be_subtype {
                 // What is imported may be of any subtype.
                 self.note_subtypes(ty, &mut pending);
             }
@@ -127,6 +202,11 @@ impl<'a> Checker<'a> {
             }
         }
         callable
+    }
+
+    /// Whether a function is called again on a rewind, with its arguments: an import, or what begins unwinds itself.
+    fn is_again(&self, func: FuncIdx) -> bool {
+        self.model.module.is_import(func) || self.query.drivers.tops.contains(&func)
     }
 
     fn note_subtypes(&self, ty: TypeId, into: &mut Vec<TypeId>) {
@@ -257,7 +337,7 @@ impl<'a> Checker<'a> {
             SlotValue::Func(func) => {
                 let Model { module, types, .. } = self.model;
                 let hit = self.closure[func] && types.callable_as(module, func, ty);
-                hit.then(|| module.is_import(func))
+                hit.then(|| self.is_again(func))
             }
             SlotValue::Unknown => self.through_taken(bound, ty),
         }
@@ -270,7 +350,7 @@ impl<'a> Checker<'a> {
                 if !self.closure[func] {
                     return None;
                 }
-                let import = self.model.module.is_import(func);
+                let import = self.is_again(func);
                 let target = if import { Target::Import(func) } else { Target::Defined(func) };
                 (target, tail)
             }
@@ -301,13 +381,63 @@ impl<'a> Checker<'a> {
 
     fn guards_of(&self, caller: FuncIdx, calls: &[Call], guards: &[GuardedCall]) -> Result<()> {
         let mut listed = guards.iter();
-        for site in calls.iter().filter_map(|call| self.site(call)) {
-            let guard = GuardedCall { offset: site.offset, tail: site.tail };
-            if !listed.any(|other| *other == guard) {
+        for (call, site) in calls.iter().filter_map(|call| Some((call, self.site(call)?))) {
+            let callee = self.guarded(call, site.target);
+            let is_right = |guard: &GuardedCall| {
+                (guard.offset, guard.tail) == (site.offset, site.tail)
+                    && [callee, GuardedCallee::Foreign].contains(&guard.callee)
+            };
+            if !listed.any(is_right) {
                 let place = self.model.module.location(caller, site.offset as usize);
                 return Err(broken(format!("{place} calls into it from outside")));
             }
         }
         Ok(())
+    }
+
+    /// What a guard must know of the call that it stands behind.
+    fn guarded(&self, call: &Call, target: Target) -> GuardedCallee {
+        let dynamic = match call.callee {
+            Callee::Direct { .. } => None,
+            Callee::Dynamic { ordinal, .. } => Some(self.model.facts.dynamics[ordinal as usize]),
+        };
+        match (target, dynamic) {
+            (Target::Import(func), _) => GuardedCallee::Import(func),
+            (Target::Defined(func), _) => GuardedCallee::Defined(func),
+            (
+                Target::Indirect { may_be_import } | Target::Ref { may_be_import },
+                Some(Dynamic::Table { table, ty }),
+            ) => GuardedCallee::Table { table, ty, may_be_import },
+            (
+                Target::Indirect { may_be_import } | Target::Ref { may_be_import },
+                Some(Dynamic::Ref { ty }),
+            ) => GuardedCallee::Ref { ty, may_be_import },
+            (Target::Indirect { .. } | Target::Ref { .. }, None) => {
+                unreachable!("a direct call has a function for its target")
+            }
+        }
+    }
+
+    /// Whether a call may be of a function of another instance.
+    fn may_be_foreign(&self, call: &Call, outside: &Outside) -> bool {
+        match call.callee {
+            Callee::Direct { .. } => false,
+            Callee::Dynamic { ordinal, .. } => {
+                let is_followed = self.model.flows.targets.contains_key(&ordinal);
+                outside.may_be_foreign(self.model.facts.dynamics[ordinal as usize], is_followed)
+            }
+        }
+    }
+
+    /// Whether no function can be called so, since the table holds none of such a type.
+    fn has_no_target(&self, call: &Call) -> bool {
+        let Callee::Dynamic { ordinal, .. } = call.callee else { return false };
+        let Model { facts, types, tables, .. } = self.model;
+        match facts.dynamics[ordinal as usize] {
+            Dynamic::Ref { .. } => false,
+            Dynamic::Table { table, ty } => {
+                types.meet(tables.tables[table].bound, types.id(ty)).is_none()
+            }
+        }
     }
 }

@@ -69,6 +69,15 @@ pub(super) struct Graph {
 
 impl Graph {
     pub(super) fn new(model: &Model<'_>, query: &Query) -> Graph {
+        Graph::build(model, query, true)
+    }
+
+    /// The graph in which calls through values have targets only where these are few that are known.
+    pub(super) fn without_classes(model: &Model<'_>, query: &Query) -> Graph {
+        Graph::build(model, query, false)
+    }
+
+    fn build(model: &Model<'_>, query: &Query, has_classes: bool) -> Graph {
         let mut builder = Builder {
             model,
             query,
@@ -78,7 +87,12 @@ impl Graph {
             below: HashMap::new(),
             links: Vec::new(),
         };
-        let targets = builder.link();
+        let mut targets = builder.link();
+        if !has_classes {
+            targets
+                .iter_mut()
+                .for_each(|target| *target = target.filter(|to| builder.is_func(*to)));
+        }
         let nodes = builder.next_node().0 as usize;
         builder.finish(nodes, targets)
     }
@@ -268,6 +282,10 @@ impl Builder<'_> {
         Node(self.host().0 + 1)
     }
 
+    fn is_func(&self, node: Node) -> bool {
+        node.0 < self.host().0
+    }
+
     fn next_node(&self) -> Node {
         let others = self.classes.len() + self.unions.len() + self.below.len();
         Node(self.foreign().0 + 1 + others as u32)
@@ -294,15 +312,16 @@ impl Builder<'_> {
     }
 
     /// Links what the host can call to the imports that call back. It can have every reference
-    /// that is taken anywhere.
+    /// that is taken anywhere, and what is exported.
     fn link_host(&mut self) {
         let Query { reentrant, .. } = self.query;
         if reentrant.is_empty() {
             return;
         }
         let host = self.host();
-        let taken = self.model.taken.iter_enumerated().filter(|(_, taken)| **taken);
-        self.links.extend(taken.map(|(func, _)| (Node(func.0), host)));
+        let callable =
+            self.model.host_callable.iter_enumerated().filter(|(_, callable)| **callable);
+        self.links.extend(callable.map(|(func, _)| (Node(func.0), host)));
         self.links.extend(reentrant.iter().map(|func| (host, Node(func.0))));
     }
 
@@ -473,6 +492,10 @@ impl Builder<'_> {
             edge(from, to);
         }
         for (func, calls) in self.model.facts.calls.iter_enumerated() {
+            // No unwind goes beyond it.
+            if self.query.drivers.bottoms.contains(&func) {
+                continue;
+            }
             for call in calls {
                 work::count(1);
                 let callee = match call.callee {

@@ -16,7 +16,7 @@ use crate::index::{ElemIdx, FuncIdx, IndexVec, TableIdx, TypeIdx};
 use crate::options::Precision;
 use crate::read::Module;
 use std::collections::{BTreeMap, BTreeSet};
-use wasmparser::{ConstExpr, Element, ElementItems, ElementKind, Operator};
+use wasmparser::{ConstExpr, DataKind, Element, ElementItems, ElementKind, Operator};
 
 /// How many functions are few.
 const MAX_KNOWN_TARGETS: usize = 1_000;
@@ -169,6 +169,17 @@ impl<'m> Indirect<'m> {
         placed.sort();
         placed.dedup();
         placed
+    }
+
+    /// What memory 0 begins with: the active data segments, by where they begin, as far as that is known.
+    pub fn data(&self) -> BTreeMap<u64, &'m [u8]> {
+        let Model { module, constants, .. } = &self.model;
+        let segments = module.data.iter().filter_map(|data| {
+            let DataKind::Active { memory_index: 0, offset_expr } = &data.kind else { return None };
+            let Constant::Int(address) = constants.eval(offset_expr) else { return None };
+            Some((address, data.data))
+        });
+        segments.collect()
     }
 
     /// The functions that `call` may find, if its index is one of a few that are known, few are in these slots, and

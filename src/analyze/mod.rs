@@ -29,6 +29,7 @@ mod assume;
 mod certificate;
 mod constants;
 mod decode;
+mod drivers;
 mod explain;
 mod facts;
 mod flow;
@@ -37,6 +38,7 @@ mod host;
 mod indirect;
 mod memories;
 mod model;
+mod outside;
 mod query;
 mod remarks;
 mod similar;
@@ -58,12 +60,14 @@ pub use explain::edge::{
     SlotContent, SlotsKnown, Source, Unfollowed, WhyUnknown,
 };
 pub use indirect::{Indirect, IndirectCall, Placed, SegmentItem, segment_items};
+pub(crate) use similar::nearest;
 pub use uses::Uses;
 
 use crate::error::Result;
-use crate::index::{FuncIdx, IndexVec};
-use crate::options::{Options, Precision};
+use crate::index::{FuncIdx, IndexVec, TableIdx, TypeIdx};
+use crate::options::{Operation, Options, Precision};
 use crate::read::Module;
+use crate::text;
 use assume::{Assumed, Narrowed, Sound};
 pub(crate) use facts::Facts;
 use facts::{Call, Callee, Dynamic};
@@ -71,6 +75,7 @@ use graph::{Graph, Reached};
 use model::Model;
 use query::Query;
 use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 use std::time::Instant;
 use tail_loops::TailLoops;
@@ -90,7 +95,7 @@ pub fn read(bytes: &[u8]) -> Result<(Module<'_>, Facts)> {
 /// What `analyze` found: facts only, no decisions.
 #[derive(Clone, Debug)]
 pub struct Analysis {
-    /// The function imports that match the options' entry patterns, in index order.
+    /// The function imports that match the options' entry patterns, and the functions that begin unwinds themselves; in index order.
     pub entries: Vec<FuncIdx>,
     /// Whether functions of other modules may unwind, through tables.
     pub is_foreign: bool,
@@ -103,15 +108,21 @@ pub struct Analysis {
     pub precision: Precision,
     /// What the closure relies on and this tool can't check, one sentence each.
     pub assumptions: Vec<String>,
+    /// What of this no guard tests either, one sentence each.
+    pub untested: Vec<String>,
     /// What the analysis recognised by itself, or could not follow, one sentence each.
     pub notes: Vec<String>,
     /// What the user should know before using the closure, one sentence each.
     pub warnings: Vec<String>,
-    /// For each function outside the closure the calls that would lead into it if an assumption of
-    /// the options were wrong, in order of offset. There are none without such assumptions.
+    /// For each function outside the closure the calls that would lead into it if an assumption were wrong, one of the options or
+    /// one about what lies outside the module, in order of offset.
     pub guards: IndexVec<FuncIdx, Vec<GuardedCall>>,
+    /// Tail calls out of the module that ought to be guarded and can't be.
+    pub unguarded: Vec<(FuncIdx, u32)>,
     /// What each assumption of the options saves, in their order.
     pub savings: Vec<Saving>,
+    /// The protocol's functions that stand in the module where it imported them, with what each does.
+    pub operations: BTreeMap<FuncIdx, Operation>,
 }
 
 /// A call of a function outside the closure that would lead into it if an assumption were wrong.
@@ -121,6 +132,38 @@ pub struct GuardedCall {
     pub offset: u32,
     /// Whether it is a tail call (`return_call…`), which has no place behind it for a test.
     pub tail: bool,
+    /// What an unwind may come out of.
+    pub callee: GuardedCallee,
+    /// Whether an assumption of the options asks for the guard; else it is there because the call leads out of the module.
+    pub is_assumed: bool,
+}
+
+/// What a guarded call calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuardedCallee {
+    /// An import of the closure, which needs its arguments when it is called again.
+    Import(FuncIdx),
+    /// A function of the closure that the module defines.
+    Defined(FuncIdx),
+    /// `call_indirect` of functions of the closure.
+    Table {
+        /// The table.
+        table: TableIdx,
+        /// The type that is called.
+        ty: TypeIdx,
+        /// Whether the target can be an import.
+        may_be_import: bool,
+    },
+    /// The same for `call_ref`.
+    Ref {
+        /// The type that is called.
+        ty: TypeIdx,
+        /// Whether the target can be an import.
+        may_be_import: bool,
+    },
+    /// A function of the host's or of another instance, which can't be called again: an import that is no entry, or what the host has put
+    /// into a table.
+    Foreign,
 }
 
 /// What an assumption of the options saves, and what it takes.
@@ -166,7 +209,8 @@ impl Site {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// `call` of an imported function of the closure: an entry, or one that may call back into the
-    /// module. Either needs the original arguments when it is called again.
+    /// module. Either needs the original arguments when it is called again. Functions that begin unwinds themselves are
+    /// called like these.
     Import(FuncIdx),
     /// `call` of a function in the closure that this module defines.
     Defined(FuncIdx),
@@ -208,6 +252,7 @@ impl Analysis {
     fn ask(query: &Query, model: &Model<'_>, options: &Options) -> Result<Analysis> {
         let clock = Instant::now();
         let module = model.module;
+        query.drivers.check(model)?;
         let graph = Graph::new(model, query);
         tracing::debug!(
             nodes = graph.nodes(),
@@ -223,17 +268,28 @@ impl Analysis {
         let proves = !analysis.precision.only_compares();
         if !options.assumptions.is_empty() && proves {
             narrowed.certify(&narrowing, &analysis.closure)?;
-            analysis.guards = assume::guards(model, &graph, &analysis.closure)?;
+        }
+        if proves && analysis.may_unwind() {
+            let guards = assume::guards(model, query, &graph, &analysis.closure)?;
+            (analysis.guards, analysis.unguarded) = guards;
         }
         analysis.savings = assume::savings(&assumed, &narrowed, &analysis)?;
         analysis.assumptions = trust::assumptions(model, query, &analysis);
+        analysis.untested = trust::unguarded(model, query, &analysis);
         analysis.notes = remarks::notes(model, query, &analysis);
         analysis.notes.extend(assumed.notes);
         analysis.warnings.extend(assumed.warnings);
         analysis.warnings.extend(remarks::emptied(module, &analysis));
         analysis.warnings.extend(remarks::drives_itself(module));
+        analysis.warnings.extend(query::meaning_nothing(module, options));
+        analysis.notes.extend(query.drivers.note());
+        analysis.warnings.extend(query.drivers.warning(module));
+        analysis.warnings.extend(options.driven.warnings.iter().cloned());
         if proves {
             certificate::check(model, query, &analysis)?;
+        }
+        if options.unguarded {
+            analysis.drop_assumed_guards();
         }
         tracing::info!(
             functions = analysis.closure.iter().filter(|inside| **inside).count(),
@@ -244,9 +300,25 @@ impl Analysis {
         Ok(analysis)
     }
 
-    /// Whether anything that unwinds is called: an entry, or another module's function.
+    /// Leaves assumptions unguarded, as the options want it: the certificate is about the closure with them.
+    fn drop_assumed_guards(&mut self) {
+        let mut dropped = 0;
+        for func in self.guards.indices().collect::<Vec<_>>() {
+            let before = self.guards[func].len();
+            self.guards[func].retain(|guard| !guard.is_assumed);
+            dropped += before - self.guards[func].len();
+        }
+        self.savings.iter_mut().for_each(|saving| saving.guards.clear());
+        if dropped > 0 {
+            let calls = text::count(dropped, "call");
+            let what = "no guard tests what is assumed: an unwind that comes out of one of";
+            self.untested.push(format!("{what} {calls} corrupts the program"));
+        }
+    }
+
+    /// Whether anything that unwinds is called: an entry, or another module's function. What drives the protocol itself is taken to.
     pub fn may_unwind(&self) -> bool {
-        self.is_foreign || !self.entries.is_empty()
+        self.is_foreign || !self.entries.is_empty() || !self.operations.is_empty()
     }
 
     /// The closure and its sites: every call in it that can lead back into it, even where the user
@@ -254,11 +326,13 @@ impl Analysis {
     /// are targets of.
     fn of(model: &Model<'_>, query: &Query, graph: &Graph, reached: Reached) -> Analysis {
         let closure = reached.funcs(model.module);
-        let all = closure.indices().take(model.module.imported_funcs);
-        let imports = all.filter(|func| closure[*func]);
+        let drivers = &query.drivers;
+        let has_no_frame = |func: &FuncIdx| drivers.has_no_frame(model.module, *func);
+        let imports = closure.indices().filter(|func| closure[*func]).filter(has_no_frame);
         let sites = Sites {
             model,
             graph,
+            tops: &drivers.tops,
             imports: graph
                 .reach_classes(imports.map(|import| graph.func(import)).chain([graph.foreign()])),
             reached,
@@ -271,10 +345,13 @@ impl Analysis {
             is_foreign: !query.through_tables.is_empty(),
             precision: query.precision,
             assumptions: Vec::new(),
+            untested: Vec::new(),
             notes: Vec::new(),
             warnings: Vec::new(),
             guards: IndexVec::default(),
+            unguarded: Vec::new(),
             savings: Vec::new(),
+            operations: drivers.operations.clone(),
         }
     }
 }
@@ -285,7 +362,9 @@ struct Sites<'a> {
     graph: &'a Graph,
     /// The functions of the closure, and the classes that they are targets of.
     reached: Reached,
-    /// The imports of the closure, and the classes that they are themselves targets of.
+    /// Those that begin unwinds themselves: nothing in them is a site.
+    tops: &'a BTreeSet<FuncIdx>,
+    /// The imports of the closure and such, and the classes that they are themselves targets of.
     imports: Reached,
     /// Found when they are asked for, which is seldom.
     loops: OnceLock<TailLoops>,
@@ -296,13 +375,24 @@ impl Sites<'_> {
         let funcs: Vec<_> = self.model.facts.calls.iter_enumerated().collect();
         let sites: Vec<Vec<Site>> = funcs
             .into_par_iter()
-            .map(|(func, calls)| match self.reached.has(self.graph.func(func)) {
-                true => calls.iter().filter_map(|call| self.site(func, call)).collect(),
+            .map(|(func, calls)| match self.is_rewritten(func) {
+                true => self.in_calls(func, calls),
                 // Only an assumption can leave a caller of the closure outside.
                 false => Vec::new(),
             })
             .collect();
         sites.into()
+    }
+
+    /// Those among the calls of a function. There may be a million in all, so that they take no more memory than they need.
+    fn in_calls(&self, func: FuncIdx, calls: &[Call]) -> Vec<Site> {
+        let mut sites: Vec<_> = calls.iter().filter_map(|call| self.site(func, call)).collect();
+        sites.shrink_to_fit();
+        sites
+    }
+
+    fn is_rewritten(&self, func: FuncIdx) -> bool {
+        self.reached.has(self.graph.func(func)) && !self.tops.contains(&func)
     }
 
     fn site(&self, func: FuncIdx, call: &Call) -> Option<Site> {

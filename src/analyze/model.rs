@@ -23,8 +23,12 @@ pub(super) struct Model<'m> {
     pub(super) facts: Facts,
     pub(super) flows: Flows,
     pub(super) tables: Tables,
-    /// For each function whether its reference can be anywhere but in known tables.
+    /// For each function whether the module itself can come by its reference anywhere but in known tables.
     pub(super) taken: IndexVec<FuncIdx, bool>,
+    /// For each function whether the host can: these, and what is exported.
+    pub(super) host_callable: IndexVec<FuncIdx, bool>,
+    /// Whether the host has any way to hand in a reference of a function.
+    pub(super) hands_in_references: bool,
 }
 
 impl<'m> Model<'m> {
@@ -75,12 +79,13 @@ impl<'m> Model<'m> {
         let types = TypeIds::new(module);
         let constants = Constants::new(module);
         let memories = Memories::new(module, &facts, &constants);
+        let mentioned = taken::mentioned(module, &facts.uses);
         let flows = Flows::find(&flow::Inputs {
             module,
             facts: &facts,
             constants: &constants,
             memories: &memories,
-            mentioned: &taken::mentioned(module, &facts.uses),
+            mentioned: &mentioned,
             reach: flow::Reach::of(precision),
         });
         tracing::debug!(known = flows.targets.len(), took = ?clock.elapsed(), "followed values");
@@ -94,7 +99,25 @@ impl<'m> Model<'m> {
             host_visible: &host_visible,
             host_written: &host_written,
         });
-        let taken = taken::taken(module, &facts.uses, &tables);
-        Model { module, types, constants, memories, facts, flows, tables, taken }
+        let host_callable = taken::held(module, &facts.uses, &tables);
+        let host_writes = host_written.iter().any(|written| *written);
+        let hands_in_references = host::hands_in_references(module, &facts, &mentioned);
+        let taken = if host_writes || hands_in_references {
+            host_callable.clone()
+        } else {
+            taken::held_without_exports(module, &facts.uses, &tables)
+        };
+        Model {
+            module,
+            types,
+            constants,
+            memories,
+            facts,
+            flows,
+            tables,
+            taken,
+            host_callable,
+            hands_in_references,
+        }
     }
 }

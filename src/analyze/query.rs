@@ -2,16 +2,18 @@
 //! precisely that is to be answered.
 
 use super::assume::patterns;
+use super::drivers::Drivers;
 use super::facts::Dynamic;
 use super::similar::{self, NEAR_NAMES};
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, TableIdx};
-use crate::options::{EntryPattern, Options, Precision};
+use crate::options::{EntryPattern, Options, Precision, TablePattern};
 use crate::read::{Import, Module};
+use std::collections::BTreeSet;
 
 /// The options as far as they ask something of a module, in its own terms.
 pub(super) struct Query {
-    /// In index order.
+    /// Imports, and functions that begin unwinds themselves. In index order.
     pub(super) entries: Vec<FuncIdx>,
     /// The imports that may call back, in index order.
     pub(super) reentrant: Vec<FuncIdx>,
@@ -19,8 +21,16 @@ pub(super) struct Query {
     pub(super) recognised: usize,
     /// The tables that may hold functions of other modules that unwind by themselves, in index order.
     pub(super) through_tables: Vec<TableIdx>,
+    /// The imports that are said not to call back, in index order.
+    pub(super) no_callback: Vec<FuncIdx>,
+    /// The tables that are said to hold functions of this instance alone.
+    pub(super) own_tables: BTreeSet<TableIdx>,
+    /// Whether other modules share the state, so that an unwind of theirs is one of this module.
+    pub(super) shares_state: bool,
     /// How far the graph follows calls through values.
     pub(super) precision: Precision,
+    /// Who drives the protocol in the module itself.
+    pub(super) drivers: Drivers,
 }
 
 impl Query {
@@ -28,12 +38,25 @@ impl Query {
     /// [`Error::MissingEntry`] or [`Error::MissingReentrant`] if a pattern of the options matches no import, and
     /// [`Error::NoSuchTable`] for one that matches no table.
     pub(super) fn new(module: &Module<'_>, options: &Options) -> Result<Query> {
-        let entries = entries(module, options)?;
+        let drivers = Drivers::find(module, &options.driven.operations)?;
+        let mut entries = entries(module, options)?;
+        entries.extend(&drivers.tops);
         let Reentrant { imports: reentrant, recognised } = reentrant(module, options)?;
-        let through_tables = options.through_tables.iter();
-        let through_tables = through_tables.map(|pattern| patterns::tables(module, pattern));
-        let through_tables = through_tables.collect::<Result<Vec<_>>>()?.concat();
-        Ok(Query { entries, reentrant, recognised, through_tables, precision: options.precision })
+        let tables = |patterns: &[TablePattern]| {
+            let tables = patterns.iter().map(|pattern| patterns::tables(module, pattern));
+            Ok(tables.collect::<Result<Vec<_>>>()?.concat())
+        };
+        Ok(Query {
+            entries,
+            reentrant,
+            recognised,
+            through_tables: tables(&options.through_tables)?,
+            no_callback: no_callback(module, options)?,
+            own_tables: tables(&options.tables_own)?.into_iter().collect(),
+            shares_state: !options.abi.shared().is_empty(),
+            precision: options.precision,
+            drivers,
+        })
     }
 
     /// Whether a call may reach a function of another module that unwinds by itself.
@@ -51,12 +74,28 @@ fn entries(module: &Module<'_>, options: &Options) -> Result<Vec<FuncIdx>> {
     let unmatched =
         || unmatched(module, &options.entries).or_else(|| unmatched(module, &options.through));
     if !options.allow_missing_entry
+        && !options.lenient
         && let Some(pattern) = unmatched()
     {
         let near = near(module, pattern);
         return Err(Error::MissingEntry { entry: pattern.to_string(), near });
     }
     Ok(imports(module).filter(|(_, m, n)| is_entry(options, m, n)).map(|(func, ..)| func).collect())
+}
+
+/// For each pattern of an entry that means nothing, where that is no error, the warning.
+pub(super) fn meaning_nothing(module: &Module<'_>, options: &Options) -> Vec<String> {
+    if !options.lenient || options.allow_missing_entry {
+        return Vec::new();
+    }
+    let patterns = options.entries.iter().chain(&options.through);
+    let unmatched =
+        patterns.filter(|pattern| unmatched(module, std::slice::from_ref(pattern)).is_some());
+    let error = |pattern: &EntryPattern| Error::MissingEntry {
+        entry: pattern.to_string(),
+        near: near(module, pattern),
+    };
+    unmatched.map(|pattern| error(pattern).to_string()).collect()
 }
 
 fn is_entry(options: &Options, module: &str, name: &str) -> bool {
@@ -86,6 +125,19 @@ fn reentrant(module: &Module<'_>, options: &Options) -> Result<Reentrant> {
         }
     }
     Ok(reentrant)
+}
+
+/// The imports that the options take not to call back, in index order.
+///
+/// # Errors
+/// [`Error::NoSuchImport`] for the first pattern that matches nothing.
+fn no_callback(module: &Module<'_>, options: &Options) -> Result<Vec<FuncIdx>> {
+    if let Some(pattern) = unmatched(module, &options.no_callback) {
+        let near = near(module, pattern);
+        return Err(Error::NoSuchImport { pattern: pattern.to_string(), near });
+    }
+    let named = imports(module).filter(|(_, m, n)| matches(&options.no_callback, m, n));
+    Ok(named.map(|(func, ..)| func).collect())
 }
 
 /// The imports that may call back.

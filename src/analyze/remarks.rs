@@ -27,7 +27,7 @@ pub(super) fn notes(model: &Model<'_>, query: &Query, analysis: &Analysis) -> Ve
 /// A warning of assumptions that leave nothing to unwind.
 pub(super) fn emptied(module: &Module<'_>, analysis: &Analysis) -> Option<String> {
     let prepared = module.defined_funcs().any(|func| analysis.closure[func]);
-    let guarded = analysis.guards.iter().any(|calls| !calls.is_empty());
+    let guarded = analysis.guards.iter().flatten().any(|call| call.is_assumed);
     (guarded && !prepared).then(|| {
         "the assumptions leave no function of the module in the closure: whatever calls an entry, the \
          unwind ends at a guard"
@@ -69,7 +69,8 @@ pub(super) fn drives_itself(module: &Module<'_>) -> Option<String> {
     let import = imports.find(|import| import.module == "asyncify")?;
     Some(format!(
         "the module imports `asyncify.{}`: it drives Asyncify's protocol itself, and expects `wasm-opt --asyncify` to put \
-         that protocol's functions in place of these imports, which are left as they are here",
+         that protocol's functions in place of these imports, as this tool does for the ABI asyncify; for this one they are left \
+         as they are",
         escape(import.name)
     ))
 }

@@ -20,7 +20,7 @@ pub(super) fn distance(wanted: &str, name: &str) -> Option<usize> {
 }
 
 /// The names most like `text`, most similar first.
-pub(super) fn nearest<'n>(text: &str, names: impl Iterator<Item = &'n str>) -> Vec<String> {
+pub(crate) fn nearest<'n>(text: &str, names: impl Iterator<Item = &'n str>) -> Vec<String> {
     let mut ranked: Vec<_> = names.filter_map(|name| Some((distance(text, name)?, name))).collect();
     ranked.sort_unstable();
     ranked.dedup();

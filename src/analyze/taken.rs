@@ -1,7 +1,8 @@
 //! The functions whose references exist, and where these can get to.
 //!
 //! A reference is made by `ref.func`, in live code or in a constant expression, by an element
-//! segment, and by an export, from which the host gets it.
+//! segment, and by an export, from which the host gets it. That of an export comes back into the module only where the host can
+//! hand in a reference, or write it to a table.
 
 use super::constants::funcs_in;
 use super::facts::ReferenceUses;
@@ -16,9 +17,14 @@ pub(super) fn mentioned(module: &Module<'_>, uses: &ReferenceUses) -> IndexVec<F
     find(module, uses, exported(module), |_| true)
 }
 
+/// For each function whether anything in the module makes a reference of it.
+pub(super) fn made(module: &Module<'_>, uses: &ReferenceUses) -> IndexVec<FuncIdx, bool> {
+    find(module, uses, [], |_| true)
+}
+
 /// For each function whether its reference can be anywhere but in tables from which it is only
 /// called: in locals, globals, heap objects, tables that the host sees, or in the host's hands.
-pub(super) fn taken(
+pub(super) fn held(
     module: &Module<'_>,
     uses: &ReferenceUses,
     tables: &Tables,
@@ -26,13 +32,23 @@ pub(super) fn taken(
     find(module, uses, exported(module), |holder| is_loose(uses, tables, &holder))
 }
 
-/// For each function whether it is `taken` for its export alone.
+/// The same, but for functions that are exported and nothing else: of those the module itself has no reference if the host
+/// hands none in.
+pub(super) fn held_without_exports(
+    module: &Module<'_>,
+    uses: &ReferenceUses,
+    tables: &Tables,
+) -> IndexVec<FuncIdx, bool> {
+    find(module, uses, [], |holder| is_loose(uses, tables, &holder))
+}
+
+/// For each function whether it is `held` for its export alone.
 pub(super) fn exported_only(
     module: &Module<'_>,
     uses: &ReferenceUses,
     tables: &Tables,
 ) -> IndexVec<FuncIdx, bool> {
-    let otherwise = find(module, uses, [], |holder| is_loose(uses, tables, &holder));
+    let otherwise = held_without_exports(module, uses, tables);
     let mut only = IndexVec::filled(false, module.funcs.len());
     for func in exported(module) {
         work::count(1);

@@ -6,13 +6,14 @@
 use super::Analysis;
 use super::facts::{Callee, Dynamic};
 use super::model::Model;
+use super::outside::{host_enters, linked_tables, may_hold_foreign};
 use super::query::Query;
-use super::tables::{Contents, TableFacts};
-use crate::index::{FuncIdx, IndexType, IndexVec};
+use crate::index::{FuncIdx, IndexType, IndexVec, TableIdx};
 use crate::options::Precision;
 use crate::text::{agree, count};
 use crate::work;
 use std::collections::BTreeSet;
+use wasmparser::ExternalKind;
 
 pub(super) fn assumptions(model: &Model<'_>, query: &Query, analysis: &Analysis) -> Vec<String> {
     if !analysis.may_unwind() {
@@ -33,12 +34,7 @@ pub(super) fn assumptions(model: &Model<'_>, query: &Query, analysis: &Analysis)
 
 /// Imports outside the closure return without calling back.
 fn reentry(model: &Model<'_>, analysis: &Analysis) -> Option<String> {
-    let module = model.module;
-    let mut callable = module.exported_funcs().map(|(_, func)| func);
-    let exported = callable.any(|func| analysis.closure[func]);
-    let taken = model.taken.iter_enumerated();
-    let visible = exported || taken.into_iter().any(|(f, t)| *t && analysis.closure[f]);
-    if !visible {
+    if !host_enters(model, &analysis.closure) {
         return None;
     }
     let number = called_imports(model, analysis);
@@ -70,10 +66,36 @@ fn called_imports(model: &Model<'_>, analysis: &Analysis) -> usize {
         .count()
 }
 
-/// Functions of other instances, where this module may call them.
-fn foreign(model: &Model<'_>, analysis: &Analysis) -> Vec<String> {
+/// What no guard tests, one sentence each: that functions of other instances which the host may have put into a table call back into
+/// nothing of the closure, and tail calls that could not be guarded.
+pub(super) fn unguarded(model: &Model<'_>, query: &Query, analysis: &Analysis) -> Vec<String> {
+    if !analysis.may_unwind() {
+        return Vec::new();
+    }
+    let module = model.module;
+    let enters = host_enters(model, &analysis.closure) || query.shares_state;
+    let (tables, _) = called_outside(model, analysis);
+    let linked = linked_tables(module);
+    let is_told = |table: &TableIdx| enters && !linked[*table] && !query.own_tables.contains(table);
+    let tables = tables.into_iter().filter(is_told).map(|table| {
+        let table = module.described(ExternalKind::Table, table.0);
+        format!(
+            "no guard tests that functions of other instances in table {table} call back into nothing of the closure"
+        )
+    });
+    let tails = analysis.unguarded.len();
+    let tails = (tails > 0).then(|| {
+        let calls = count(tails, "tail call");
+        format!("no guard tests what calls back out of {calls} in handlers or loops of tail calls")
+    });
+    tables.chain(tails).collect()
+}
+
+/// The tables through which functions of other instances may be called, by calls that are no sites, and whether `call_ref` may.
+fn called_outside(model: &Model<'_>, analysis: &Analysis) -> (BTreeSet<TableIdx>, bool) {
     let mut tables = BTreeSet::new();
     let mut by_ref = false;
+    let foreign = may_hold_foreign(model);
     for (caller, calls) in model.facts.calls.iter_enumerated() {
         let sites = &analysis.sites[caller];
         for call in calls {
@@ -88,11 +110,17 @@ fn foreign(model: &Model<'_>, analysis: &Analysis) -> Vec<String> {
             match model.facts.dynamics[ordinal as usize] {
                 Dynamic::Ref { .. } => by_ref = true,
                 Dynamic::Table { table, .. } => {
-                    tables.extend(may_hold_foreign(&model.tables.tables[table]).then_some(table));
+                    tables.extend(foreign[table].then_some(table));
                 }
             }
         }
     }
+    (tables, by_ref)
+}
+
+/// Functions of other instances, where this module may call them.
+fn foreign(model: &Model<'_>, analysis: &Analysis) -> Vec<String> {
+    let (tables, by_ref) = called_outside(model, analysis);
     let mut assumptions: Vec<_> = tables
         .into_iter()
         .map(|table| {
@@ -106,11 +134,4 @@ fn foreign(model: &Model<'_>, analysis: &Analysis) -> Vec<String> {
         );
     }
     assumptions
-}
-
-fn may_hold_foreign(table: &TableFacts) -> bool {
-    match &table.contents {
-        Contents::Open => true,
-        Contents::Known(slots) => slots.has_unknown(),
-    }
 }

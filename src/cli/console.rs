@@ -21,6 +21,16 @@ impl Console {
         Console { quiet: flags.quiet, progress }
     }
 
+    /// For as long as something else writes to the terminal.
+    pub(super) fn without_progress(flags: &Global) -> Console {
+        Console { quiet: flags.quiet, progress: None }
+    }
+
+    /// Shows progress from now on.
+    pub(super) fn watch(&mut self, flags: &Global) {
+        self.progress = Some(Progress::start(flags.verbose));
+    }
+
     /// Something that is wrong, or likely to go wrong.
     pub(super) fn warning(&mut self, text: &str) {
         self.tell(&format!("warning: {text}"));

@@ -17,7 +17,7 @@ pub(super) enum Failure {
     /// A file or stream could not be read or written.
     #[error("can't {action} {path}: {source}")]
     Io {
-        /// "read" or "write".
+        /// "read", "write" or "run".
         action: &'static str,
         /// The path, or a name for a standard stream.
         path: String,
@@ -38,22 +38,70 @@ pub(super) enum Failure {
         /// The path.
         path: String,
     },
-    /// A profile is no text.
-    #[error("the profile in {path} can't be used: it is not UTF-8 from byte {valid_up_to} on")]
+    /// What should be text is none.
+    #[error("the text in {path} can't be used: it is not UTF-8 from byte {valid_up_to} on")]
     NotUtf8 {
         /// The path.
         path: String,
         /// How many bytes are.
         valid_up_to: usize,
     },
+    /// A file of flags says what can't be.
+    #[error("the flags in {path} can't be used: {what}")]
+    Config {
+        /// The path.
+        path: String,
+        /// What is wrong, and what to do.
+        what: String,
+    },
+    /// There is no file of flags.
+    #[error(
+        "no {name} is in {folder} or above it; write one there, or name a file with --config FILE"
+    )]
+    NoConfig {
+        /// What the file is called.
+        name: &'static str,
+        /// Where the search begins.
+        folder: String,
+    },
+    /// Started by a linker's name, with no linker to run.
+    #[error(
+        "started as {name}, but no other wasm-ld is on PATH; name one by the variable {variable}"
+    )]
+    NoLinker {
+        /// The name that it was started by.
+        name: String,
+        /// The variable.
+        variable: &'static str,
+    },
+    /// Started in place of wasm-opt, with none to run.
+    #[error("no other wasm-opt is on PATH; name one by the variable {variable}")]
+    NoWasmOpt {
+        /// The variable.
+        variable: &'static str,
+    },
+    /// A command line of wasm-opt can't be done.
+    #[error("this command line of wasm-opt can't be done: {0}")]
+    WasmOpt(String),
     /// A storm found a difference, or can't be made.
     #[error("{0}")]
     Storm(String),
+    /// A program can't be run.
+    #[error("{0}")]
+    Run(String),
     /// Of rewritten functions nothing is known.
     #[error(
         "rewritten functions that were not checked: {functions}; --allow-unchecked ends with status 0 all the same"
     )]
     Unchecked {
+        /// How many.
+        functions: usize,
+    },
+    /// Functions of a profile are none of a module's.
+    #[error(
+        "functions of the profile that are not found in the module: {functions}; record them again from this build"
+    )]
+    Lost {
         /// How many.
         functions: usize,
     },
@@ -102,7 +150,9 @@ pub(super) fn with_hint(error: &Error) -> String {
             "`wasm-fork imports IN` lists what it imports, and --allow-missing-entry accepts a module \
              without the entry"
         }
-        Error::MissingReentrant { .. } => "`wasm-fork imports IN` lists what it imports",
+        Error::MissingReentrant { .. } | Error::NoSuchImport { .. } => {
+            "`wasm-fork imports IN` lists what it imports"
+        }
         Error::NoSuchSite { .. } => "`wasm-fork shim IN --report` prints it",
         Error::BadEntry { .. } => "or use --entry-module and --entry-name",
         _ => return error.to_string(),

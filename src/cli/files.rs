@@ -11,6 +11,10 @@ use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// The files that were read, in order.
+static SEEN: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// As many symbolic links in a row as Linux follows.
 const MAX_LINKS: usize = 40;
@@ -22,7 +26,7 @@ const MAX_BYTES: u64 = 1 << 30;
 pub(super) struct Input {
     pub(super) bytes: Vec<u8>,
     /// What else the file has; `None` for a stream.
-    attributes: Option<Attributes>,
+    pub(super) attributes: Option<Attributes>,
 }
 
 /// Reads a file, or stdin for `-`; as much of it as a module may have.
@@ -33,6 +37,7 @@ pub(super) fn read(path: &Path) -> Result<Input> {
         return Ok(Input { bytes, attributes: None });
     }
     let failed = || failed("read", &path.display());
+    note(path);
     let file = File::open(path).map_err(failed())?;
     let metadata = file.metadata().map_err(failed())?;
     if metadata.is_file() && metadata.len() > MAX_BYTES {
@@ -41,6 +46,19 @@ pub(super) fn read(path: &Path) -> Result<Input> {
     let bytes = read_at_most(MAX_BYTES, file).map_err(failed())?;
     let attributes = metadata.is_file().then(|| Attributes::of(&metadata));
     Ok(Input { bytes, attributes })
+}
+
+/// Remembers that what is made depends on the file at `path`.
+pub(super) fn note(path: &Path) {
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if !seen.iter().any(|other| other == path) {
+        seen.push(path.to_owned());
+    }
+}
+
+/// The files that were read so far, or noted.
+pub(super) fn seen() -> Vec<PathBuf> {
+    SEEN.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// All that `source` has. A source may be endless.
@@ -57,12 +75,25 @@ fn too_large(limit: u64) -> io::Error {
     io::Error::other(format!("it has more than {limit} bytes, the most that engines accept"))
 }
 
+/// What to call the file in errors, and its text.
+pub(super) fn read_text(path: &Path) -> Result<(String, String)> {
+    let origin = shown(path);
+    let bytes = read(path)?.bytes;
+    let text = String::from_utf8(bytes).map_err(|error| Failure::NotUtf8 {
+        path: origin.clone(),
+        valid_up_to: error.utf8_error().valid_up_to(),
+    })?;
+    Ok((origin, text))
+}
+
 /// Reads a list, an item a line; empty lines and those that begin with `#` say nothing. A list of
 /// nothing is an error.
 fn read_list(path: &Path) -> Result<Vec<String>> {
-    let failed = failed("read", &shown(path));
-    let text = String::from_utf8(read(path)?.bytes);
-    let text = text.map_err(|_| failed(io::Error::other("it is not UTF-8")))?;
+    list(path, &read_text(path)?.1)
+}
+
+/// The items of a list that was read from a file.
+pub(super) fn list(path: &Path, text: &str) -> Result<Vec<String>> {
     let lines = text.lines().map(str::trim);
     let items = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     let items: Vec<_> = items.map(str::to_owned).collect();

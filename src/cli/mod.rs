@@ -1,38 +1,53 @@
 //! The command line: flags in, one call of the library, its result to files and streams.
 //!
-//! [`flags`] is what the user types, [`usage`] finds what makes no sense in it, and [`resolve`] makes the
-//! library's options of it; [`files`], [`replace`] and [`signals`] read and write; [`shim`] is the
-//! second job, [`storm`] runs what others make, [`profiles`] is what does without a module; [`console`] and [`progress`] are what the user
-//! sees, and [`advice`] says which flag helps. stdout gets what was asked for and nothing else; the
+//! [`given`] is what the process was started with (by which name, and with response files: [`words`]), [`config`] adds what a project's
+//! file says, [`flags`] is what the user types, [`usage`] finds what makes no sense in it, and [`resolve`] makes the
+//! library's options of it; [`files`], [`replace`] and [`signals`] read and write, [`records`] what programs want to know; [`link`] is the
+//! step in a build, [`wasm_opt`] stands in for Binaryen's ([`lists`] reads what that takes), [`shim`] the second job,
+//! [`storm`] and [`run`](mod@run) run what others make, [`profiles`] and [`pages`] are what does without a module;
+//! [`console`] and [`progress`] are what the user sees, and [`advice`] says which flag helps. stdout gets what was asked for and nothing else; the
 //! rest goes to stderr, errors and warnings as one line each. What the library decides is never
 //! decided here again.
 
 mod advice;
+mod config;
 mod console;
+mod debug;
 mod failure;
 mod files;
 mod flags;
+mod given;
+mod link;
+mod lists;
+mod page;
+mod pages;
 mod profiles;
 mod progress;
+mod records;
 mod replace;
 mod resolve;
+#[cfg_attr(not(all(feature = "run", unix)), path = "no_run.rs")]
+mod run;
 mod shim;
 mod signals;
 #[cfg_attr(not(feature = "testing"), path = "no_storm.rs")]
 mod storm;
 mod usage;
+mod wasm_opt;
+mod words;
 
-use clap::Parser;
 use console::Console;
+use debug::DebugFiles;
 use failure::{Failure, Result};
 use files::{Destination, Input};
 use flags::{
-    AbiFlag, Analyze, Command, Explain, ExplainFormat, Flags, Format, Imports, Instrument,
-    ListFormat, Verify,
+    Analyze, Command, Explain, ExplainFormat, Flags, Format, Imports, Instrument, ListFormat,
+    Rewriting, Verify,
 };
+use records::Records;
 use std::path::Path;
 use std::process::ExitCode;
-use wasm_fork::text::escape;
+use wasm_fork::text::{count, escape};
 use wasm_fork::{Error, FuncPattern, Options, Precision, Question, Report};
 
 /// How many lines of a ranked list are shown, unless `--top` says otherwise.
@@ -40,9 +55,9 @@ const TOP: usize = 20;
 
 /// Runs the command that the process was started with.
 pub(crate) fn run() -> ExitCode {
-    let flags = Flags::parse();
-    match execute(&flags) {
-        Ok(()) => ExitCode::SUCCESS,
+    let done = given::arguments().and_then(config::parse).and_then(|flags| execute(&flags));
+    match done {
+        Ok(status) => status,
         Err(error) => {
             error.lines().iter().for_each(|line| eprintln!("error: {line}"));
             error.details().iter().for_each(|line| eprintln!("{line}"));
@@ -51,28 +66,46 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-fn execute(flags: &Flags) -> Result<()> {
+fn execute(flags: &Flags) -> Result<ExitCode> {
     usage::check(&flags.command);
     resolve::limit_threads(&flags.global)?;
+    if let Command::Link(args) = &flags.command {
+        return link::link(args, &flags.global);
+    }
+    if let Command::WasmOpt(args) = &flags.command {
+        return wasm_opt::wasm_opt(args, &flags.global);
+    }
+    if let Command::Run(args) = &flags.command {
+        return run::run(args, flags.global.verbose);
+    }
     let mut console = Console::start(&flags.global);
     match &flags.command {
         Command::Instrument(args) => {
-            let options = resolve::options(&args.module, "instrument", &mut console)?;
-            let abi = resolve::protocol(args.abi, args.shared_state);
-            let options = resolve::with_memory(&args.memory, options.abi(abi));
-            let options = resolve::with_forms(&args.forms, options)?.verify(args.verify);
-            let options = options.resume_module(args.resume_module.is_some());
+            let options = resolve::rewriting(&args.rewriting, "instrument", &mut console)?;
             match &args.output {
-                Some(output) => instrument(args, output, &options, console),
+                Some(output) => rewrite(
+                    Source::Input(&args.input),
+                    output,
+                    &args.rewriting,
+                    &options,
+                    &mut console,
+                )
+                .map(drop),
                 None => discover(args, &options, console),
             }
+        }
+        Command::Link(_) | Command::WasmOpt(_) | Command::Run(_) => {
+            unreachable!("they are above, for they show no progress at first")
         }
         Command::Analyze(args) => {
             let options = resolve::options(&args.module, "analyze", &mut console)?;
             let options = options.precision(args.precision.into());
             let options = resolve::with_memory(&args.memory, options);
             let options = resolve::with_forms(&args.forms, options)?;
-            let input = files::read(&args.module.input)?;
+            let input = files::read(&args.input)?;
+            if let Some(path) = &args.html {
+                return picture(args, path, &input, &options, console).map(|()| ExitCode::SUCCESS);
+            }
             match (args.stats, args.advise) {
                 (true, _) => stats(args, &input, &options, console),
                 (_, true) => advise(args, &input, &options, console),
@@ -86,21 +119,26 @@ fn execute(flags: &Flags) -> Result<()> {
         Command::Plan(args) => {
             let options = resolve::options(&args.module, "plan", &mut console)?;
             let options = resolve::with_memory(&args.memory, options);
-            let input = files::read(&args.module.input)?;
+            let input = files::read(&args.input)?;
             let options = resolve::with_forms(&args.forms, options)?;
             console.print(&wasm_fork::plan_text(&input.bytes, &options)?)
         }
         Command::Verify(args) => {
             let options = resolve::options(&args.module, "verify", &mut console)?;
-            let abi = resolve::protocol(AbiFlag::default(), args.shared_state);
-            let options = resolve::with_memory(&args.memory, options.abi(abi));
+            let options = resolve::with_memory(&args.memory, options);
             verify(args, &options, console)
         }
         Command::Imports(args) => imports(args, console),
         Command::Shim(args) => shim::shim(args, console),
         Command::Storm(args) => storm::storm(args, console),
         Command::Profile(flags::Profile::Merge(args)) => profiles::merge(args, console),
-    }
+        Command::Profile(flags::Profile::FromFrames(args)) => profiles::from_frames(args, console),
+        Command::Profile(flags::Profile::Show(args)) => profiles::show(args, console),
+        Command::Profile(flags::Profile::Diff(args)) => profiles::diff(args, console),
+        Command::Completions(args) => pages::completions(args, console),
+        Command::Man(args) => pages::man(args, console),
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn analyze(input: &[u8], format: Format, options: &Options, mut console: Console) -> Result<()> {
@@ -122,8 +160,9 @@ fn analyze(input: &[u8], format: Format, options: &Options, mut console: Console
 
 /// `instrument --discover-only`.
 fn discover(args: &Instrument, options: &Options, mut console: Console) -> Result<()> {
-    let input = files::read(&args.module.input)?;
-    let shimmed = shim::first(&args.shim, &input, &mut console)?;
+    let input = files::read(&args.input)?;
+    let shimmed =
+        shim::first(&args.rewriting.shim, &input, &mut DebugFiles::default(), &mut console)?;
     analyze(shimmed.as_deref().unwrap_or(&input.bytes), Format::Text, options, console)
 }
 
@@ -141,6 +180,30 @@ fn advise(args: &Analyze, input: &Input, options: &Options, mut console: Console
             console.print_json(&advice::data(&advice))
         }
     }
+}
+
+/// `analyze --html`.
+fn picture(
+    args: &Analyze,
+    path: &Path,
+    input: &Input,
+    options: &Options,
+    mut console: Console,
+) -> Result<()> {
+    let destination = Destination::open(path)?;
+    let report = wasm_fork::analyze(&input.bytes, options)?;
+    report.warnings.iter().for_each(|warning| console.warning(warning));
+    let map = wasm_fork::closure_map(&input.bytes, options)?;
+    let advice = wasm_fork::advise(&input.bytes, options)?;
+    let title = args.input.file_name().unwrap_or_default().to_string_lossy();
+    let page = page::page(&title, &map, &advice::data(&advice), &report.assumptions);
+    destination.write_new(page.as_bytes())?;
+    let inside = report.counts.local;
+    console.done(&format_args!(
+        "drew {} with {inside} in the closure",
+        count(map.functions, "function")
+    ));
+    if report.refusals.is_empty() { Ok(()) } else { Err(Error::Refused(report.refusals).into()) }
 }
 
 fn stats(args: &Analyze, input: &Input, options: &Options, mut console: Console) -> Result<()> {
@@ -167,7 +230,7 @@ fn note_rest(left_out: usize, console: &mut Console) {
 }
 
 fn explain(args: &Explain, options: &Options, mut console: Console) -> Result<()> {
-    let input = files::read(&args.module.input)?;
+    let input = files::read(&args.input)?;
     let question = if args.all_callers { Question::AllCallers } else { Question::Path };
     let pattern = FuncPattern(args.function.clone());
     let answer = wasm_fork::explain(&input.bytes, options, &pattern, question)?;
@@ -196,7 +259,7 @@ fn imports(args: &Imports, mut console: Console) -> Result<()> {
 }
 
 fn verify(args: &Verify, options: &Options, mut console: Console) -> Result<()> {
-    let input = files::read(&args.module.input)?;
+    let input = files::read(&args.input)?;
     let output = files::read(&args.instrumented)?;
     let resumes = args.resume_module.as_deref().map(files::read).transpose()?;
     let verified = match &resumes {
@@ -221,40 +284,78 @@ fn remarks(report: &Report) -> impl Iterator<Item = String> {
     let assumptions = report.assumptions.iter().map(|text| format!("assuming: {text}"));
     let notes = report.notes.iter().map(|text| format!("note: {text}"));
     let given = report.assumed.iter().map(|assumed| format!("assumed: {assumed}"));
-    let any = report.guards.guards > 0;
-    let guards = any.then(|| format!("note: {} for what is assumed", report.guards));
-    assumptions.chain(notes).chain(given).chain(guards)
+    let untested = report.untested.iter().map(|text| format!("note: {text}"));
+    let guards = (report.guards.guards > 0).then(|| {
+        let why = match (report.guards_of_calls_out, report.guards.guards) {
+            (0, _) => " for what is assumed".to_owned(),
+            (out, all) if out == all => " behind calls out of the module".to_owned(),
+            (out, all) => {
+                format!(", {} for what is assumed, {out} behind calls out of the module", all - out)
+            }
+        };
+        format!("note: {}{why}", report.guards)
+    });
+    assumptions.chain(untested).chain(notes).chain(given).chain(guards)
 }
 
-fn instrument(
-    args: &Instrument,
+/// Where a module comes from.
+enum Source<'p> {
+    Input(&'p Path),
+    Between(&'p Path),
+    Read(Input),
+}
+
+/// Instruments the module at `input`, or that in a file that this command has made of others.
+fn rewrite(
+    source: Source<'_>,
     output: &Path,
+    flags: &Rewriting,
     options: &Options,
-    mut console: Console,
-) -> Result<()> {
+    console: &mut Console,
+) -> Result<Report> {
     let destination = Destination::open(output)?;
-    let of_resumes = args.resume_module.as_deref().map(Destination::open).transpose()?;
+    let of_resumes = flags.resume_module.as_deref().map(Destination::open).transpose()?;
     if of_resumes.as_ref().is_some_and(|other| destination.is(other)) {
         usage::error(&["instrument"], "--output and --resume-module are the same file");
     }
-    let input = files::read(&args.module.input)?;
-    let shimmed = shim::first(&args.shim, &input, &mut console)?;
-    let output = wasm_fork::instrument(shimmed.as_deref().unwrap_or(&input.bytes), options)?;
-    for remark in remarks(&output.report) {
+    let between = match &source {
+        Source::Input(_) | Source::Read(_) => None,
+        Source::Between(path) => Some(*path),
+    };
+    let records = Records::open(flags, between)?;
+    let mut debug = DebugFiles::open(&flags.debug)?;
+    if debug.is(&destination) {
+        usage::error(&["instrument"], "--output and a file of debug information are the same file");
+    }
+    let options = debug.options(options.clone().strip_debug(flags.debug.strip_debug));
+    let input = match source {
+        Source::Input(path) | Source::Between(path) => files::read(path)?,
+        Source::Read(input) => input,
+    };
+    let read = debug.joined(input)?;
+    let shimmed = shim::first(&flags.shim, &read, &mut debug, console)?;
+    let mut made = wasm_fork::instrument(shimmed.as_deref().unwrap_or(&read.bytes), &options)?;
+    debug.moved(&made.offsets)?;
+    made.wasm = debug.separated(made.wasm)?;
+    for remark in remarks(&made.report) {
         tracing::info!("{}", escape(&remark));
     }
-    output.warnings.iter().for_each(|warning| console.warning(warning));
-    if let Some(verified) = output.verified.as_ref().filter(|_| args.verify) {
+    made.warnings.iter().for_each(|warning| console.warning(warning));
+    made.report.untested.iter().for_each(|text| console.note(&format!("note: {text}")));
+    if let Some(verified) = made.verified.as_ref().filter(|_| flags.verify) {
         for (reason, functions) in verified.reasons() {
             console.warning(&format!(
                 "rewritten functions that were not checked: {functions}, for {reason}"
             ));
         }
     }
-    match of_resumes.as_ref().zip(output.resume_module.as_deref()) {
-        Some(resumes) => files::write_both([resumes, (&destination, &output.wasm)], &input)?,
-        None => destination.write(&output.wasm, &input)?,
+    // The module comes last: where it is, all that was asked for is.
+    records.write(&made, output)?;
+    debug.write()?;
+    match of_resumes.as_ref().zip(made.resume_module.as_deref()) {
+        Some(resumes) => files::write_both([resumes, (&destination, &made.wasm)], &read)?,
+        None => destination.write(&made.wasm, &read)?,
     }
-    console.done(&output.summary);
-    Ok(())
+    console.done(&made.summary);
+    Ok(made.report)
 }

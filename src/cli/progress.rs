@@ -79,7 +79,7 @@ fn log(verbose: u8) {
     };
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(is_colourful())
         .with_target(false)
         .with_timer(Elapsed(Instant::now()));
     let of_the_library = Targets::new().with_target(LIBRARY, level);
@@ -99,7 +99,31 @@ fn draw(stage: &Mutex<String>, started: Instant) {
     let Ok(stage) = stage.lock() else { return };
     let name = if stage.is_empty() { "working" } else { stage.as_str() };
     let seconds = started.elapsed().as_secs();
-    to_stderr(&format!("{ERASE_LINE}wasm-fork: {name} … {seconds} s"));
+    let line = format!("wasm-fork: {name} … {seconds} s");
+    to_stderr(&format!("{ERASE_LINE}{}", fitting(&line, columns())));
+}
+
+/// How many columns the terminal has.
+fn columns() -> usize {
+    terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| usize::from(width.0))
+}
+
+/// As much of a line as can be erased again: one that reaches the last column may go on in the next line. What is left out
+/// is the middle, for the time is at the end.
+fn fitting(line: &str, columns: usize) -> String {
+    let (chars, room) = (line.chars().count(), columns.saturating_sub(1));
+    if chars <= room {
+        return line.into();
+    }
+    let tail = room / 3;
+    let start: String = line.chars().take((room - tail).saturating_sub(1)).collect();
+    format!("{start}…{}", line.chars().skip(chars - tail).collect::<String>())
+}
+
+/// Whether a terminal is to show colours.
+fn is_colourful() -> bool {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal() && !no_color
 }
 
 fn to_stderr(text: &str) {
@@ -130,5 +154,23 @@ impl Visit for Message {
         if field.name() == "message" {
             let _ = write!(self.0, "{value:?}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fitting;
+
+    #[test]
+    fn a_status_never_fills_its_line() {
+        let line =
+            "wasm-fork: unwinding at entry call 12 of 345, rewinding in a fresh instance … 7 s";
+        assert_eq!(fitting(line, 200), line);
+        for columns in [1, 2, 3, 20, 60, 80, 81] {
+            let shown = fitting(line, columns).chars().count();
+            assert!(shown < columns || columns < 2, "{columns}: {shown}");
+        }
+        let short = fitting(line, 60);
+        assert!(short.starts_with("wasm-fork: unwinding") && short.ends_with(" … 7 s"), "{short}");
     }
 }

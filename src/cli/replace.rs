@@ -5,7 +5,7 @@
 //! notice).
 
 use super::signals;
-use std::fs::{File, Metadata, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -57,6 +57,13 @@ impl Prepared {
     pub(super) fn put(self, path: &Path) -> io::Result<()> {
         self.0.persist(path).map_err(|error| without_path(&error))
     }
+}
+
+/// Moves the file at `path` to a temporary name beside it.
+pub(super) fn aside(path: &Path) -> io::Result<signals::Temporary> {
+    let aside = temporary(path)?;
+    fs::rename(path, aside.path())?;
+    Ok(aside)
 }
 
 /// An empty file beside `path`.

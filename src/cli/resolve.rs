@@ -2,7 +2,9 @@
 
 use super::console::Console;
 use super::failure::{Failure, Result, with_hint};
-use super::flags::{AbiFlag, Forms, Global, MemoryFlags, ModuleFlags, PrecisionFlag, SharedState};
+use super::flags::{
+    AbiFlag, Forms, Global, MemoryFlags, ModuleFlags, PrecisionFlag, Rewriting, SharedState,
+};
 use super::{files, profiles, usage};
 use std::num::NonZero;
 use wasm_fork::{
@@ -26,7 +28,15 @@ pub(super) fn options(
         .reentrant(patterns(&flags.reentrant))
         .through(patterns(&flags.through))
         .through_tables(flags.through_table.iter().cloned().map(TablePattern))
+        .no_callback(patterns(&flags.assume_no_callback))
+        .tables_own(flags.assume_table_own.iter().cloned().map(TablePattern))
         .assume_all(assumptions(flags, console)?)
+        .kept(files::with_lists(&flags.keep)?.into_iter().map(FuncPattern))
+        .on_unprepared(flags.on_unprepared.into())
+        .unguarded(flags.unguarded)
+        .lenient(flags.lenient)
+        .unsupported(flags.unsupported.into())
+        .abi(protocol(flags.abi, flags.shared_state))
         .allow_missing_entry(flags.allow_missing_entry);
     let mut entries = patterns(&flags.entries);
     if let (Some(module), Some(name)) = (&flags.entry_module, &flags.entry_name) {
@@ -34,6 +44,20 @@ pub(super) fn options(
     }
     let none_needed = !flags.through.is_empty() || !flags.through_table.is_empty();
     Ok(if entries.is_empty() && !none_needed { options } else { options.entries(entries) })
+}
+
+/// The options of a command that rewrites a module.
+///
+/// # Errors
+/// As [`options`].
+pub(super) fn rewriting(
+    flags: &Rewriting,
+    command: &str,
+    console: &mut Console,
+) -> Result<Options> {
+    let options = options(&flags.module, command, console)?;
+    let options = with_forms(&flags.forms, with_memory(&flags.memory, options))?;
+    Ok(options.verify(flags.verify).resume_module(flags.resume_module.is_some()))
 }
 
 /// `options` with what the flags say about forms.
@@ -45,7 +69,8 @@ pub(super) fn with_forms(flags: &Forms, options: Options) -> Result<Options> {
     let optimize = flags.optimize.map(Into::into).unwrap_or_default();
     let options = options.optimize(optimize).cpu_profile(cpu_profile);
     let options = options.multi_value(!flags.no_multi_value);
-    Ok(options.same_instance(flags.same_instance).carry_references(flags.carry_references))
+    let options = options.same_instance(flags.same_instance).rewind_once(flags.rewind_once);
+    Ok(options.carry_references(flags.carry_references))
 }
 
 /// `options` with the memory that the flags name.
@@ -67,6 +92,7 @@ fn assumptions(flags: &ModuleFlags, console: &mut Console) -> Result<Vec<Assumpt
         flags.assume_no_fork.iter().map(|text| Assumption::NoFork(pattern(text))).collect();
     let not_called = flags.assume_not_called.iter();
     assumptions.extend(not_called.map(|text| Assumption::NotCalled(pattern(text))));
+    assumptions.extend(flags.assume_no_indirect.then_some(Assumption::NoIndirect));
     let only: Vec<_> = files::with_lists(&flags.only)?.iter().map(pattern).collect();
     if !only.is_empty() {
         assumptions.push(Assumption::Only(only));
@@ -81,19 +107,14 @@ fn assumptions(flags: &ModuleFlags, console: &mut Console) -> Result<Vec<Assumpt
 }
 
 /// The protocol that a module speaks in its role.
-pub(super) fn protocol(abi: AbiFlag, shared: Option<SharedState>) -> Abi {
+fn protocol(abi: AbiFlag, shared: Option<SharedState>) -> Abi {
     match (abi, shared) {
         (AbiFlag::WpkFork, Some(SharedState::Export)) => Abi::WpkForkMain,
         (AbiFlag::WpkFork, Some(SharedState::Import)) => Abi::WpkForkSide,
-        (abi, None) => abi.into(),
-    }
-}
-
-impl From<AbiFlag> for Abi {
-    fn from(flag: AbiFlag) -> Abi {
-        match flag {
-            AbiFlag::WpkFork => Abi::WpkFork,
-        }
+        (AbiFlag::Asyncify, Some(SharedState::Export)) => Abi::AsyncifyMain,
+        (AbiFlag::Asyncify, Some(SharedState::Import)) => Abi::AsyncifySide,
+        (AbiFlag::WpkFork, None) => Abi::WpkFork,
+        (AbiFlag::Asyncify, None) => Abi::Asyncify,
     }
 }
 

@@ -30,6 +30,10 @@ impl Temporary {
         Ok(Temporary(file))
     }
 
+    pub(super) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
     pub(super) fn file(&self) -> &File {
         self.0.as_file()
     }

@@ -10,6 +10,10 @@ use wasm_fork::testing::{self, Rewound, Wasi};
 
 #[derive(Args, Debug)]
 pub(super) struct Storm {
+    /// The module, binary (.wasm) or text (.wat); `-` is stdin
+    #[arg(value_name = "IN")]
+    pub(super) input: PathBuf,
+
     #[command(flatten)]
     pub(super) module: ModuleFlags,
 
@@ -61,6 +65,10 @@ pub(super) struct Storm {
     #[arg(long)]
     may_be_undone: bool,
 
+    /// Write a profile of the stacks at all calls of an entry, for --profile; `-` is stdout
+    #[arg(long, value_name = "FILE")]
+    record_profile: Option<PathBuf>,
+
     /// The program's arguments; its name comes before them
     #[arg(last = true, value_name = "ARG")]
     args: Vec<String>,
@@ -84,10 +92,11 @@ pub(super) fn storm(args: &Storm, mut console: Console) -> Result<()> {
     let options = resolve::options(&args.module, "storm", &mut console)?;
     let options = resolve::with_memory(&args.memory, options);
     let options = resolve::with_forms(&args.forms, options)?.resume_module(args.resumes_apart);
-    let input = files::read(&args.module.input)?;
+    let input = files::read(&args.input)?;
     let mut storm = testing::Storm::command(&input.bytes, &options, wasi(args)?)
         .at_most(args.at_most.unwrap_or(usize::MAX))
-        .may_be_undone(args.may_be_undone);
+        .may_be_undone(args.may_be_undone)
+        .record_profile(args.record_profile.is_some());
     if let Some(bytes) = args.buffer_bytes {
         storm = storm.buffer_bytes(bytes);
     }
@@ -103,14 +112,22 @@ pub(super) fn storm(args: &Storm, mut console: Console) -> Result<()> {
         storm = storm.instrumented(read(path)?, resumes);
     }
     match storm.run() {
-        Ok(compared) => console.print(&compared),
+        Ok(compared) => {
+            console.print(&compared)?;
+            match args.record_profile.as_ref().zip(compared.profile) {
+                Some((path, profile)) => {
+                    super::profiles::write(&profile, path, "recorded", console)
+                }
+                None => Ok(()),
+            }
+        }
         Err(testing::Failure::Refused(error)) => Err(error.into()),
         Err(failure) => Err(Failure::Storm(failure.to_string())),
     }
 }
 
 fn wasi(args: &Storm) -> Result<Wasi> {
-    let name = args.module.input.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = args.input.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut wasi = Wasi::default().args([name].into_iter().chain(args.args.iter().cloned()));
     for (name, value) in &args.env {
         wasi = wasi.env(name, value);

@@ -5,7 +5,7 @@
 //! copy.
 
 use super::sections::{leb_len, split_vector};
-use super::{Edited, OffsetMap};
+use super::{CopyOf, Displaced, Edited, OffsetMap};
 use crate::error::Result;
 use crate::index::FuncIdx;
 use crate::limits::Limit;
@@ -28,10 +28,28 @@ pub(crate) struct Code<'m, 'a> {
     appended: u32,
     /// By how many bytes each edited body grew, in index order.
     added: Vec<(FuncIdx, i64)>,
+    /// Whether instructions have other places in a body that is as long as it was.
+    moved_within: bool,
     /// The bodies that are too large, with their sizes.
     too_large: Vec<(FuncIdx, u64)>,
     /// New offsets count from the first item.
     offsets: OffsetMap,
+    /// Those among the appended bodies that are another's code.
+    copies: Vec<Copied>,
+    /// Of edited bodies that have such, the values that are not where the input has them, in index order.
+    displaced: Vec<(FuncIdx, Vec<Displaced>)>,
+}
+
+/// A body that is another's code once more.
+pub(super) struct Copied {
+    /// Whose.
+    pub func: FuncIdx,
+    /// Its own function.
+    pub index: FuncIdx,
+    /// Where it is, from the first item on.
+    pub body: Range<usize>,
+    /// For each local of the other its number.
+    pub locals: Vec<u32>,
 }
 
 /// All of the section, and what became of the bodies.
@@ -46,6 +64,7 @@ pub(super) struct Finished {
     pub stays: bool,
     pub added: Vec<(FuncIdx, i64)>,
     pub offsets: OffsetMap,
+    pub copies: Vec<Copied>,
 }
 
 /// The module's code section.
@@ -66,8 +85,20 @@ impl<'m, 'a> Code<'m, 'a> {
             rest = section.contents.start + spelled..section.contents.end;
         }
         let (start, offsets) = (rest.start, OffsetMap::wanted(maps_offsets));
-        let (bytes, added, too_large) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Code { module, bytes, spelled, start, rest, appended: 0, added, too_large, offsets })
+        Ok(Code {
+            module,
+            bytes: Vec::new(),
+            spelled,
+            start,
+            rest,
+            appended: 0,
+            added: Vec::new(),
+            moved_within: false,
+            too_large: Vec::new(),
+            offsets,
+            copies: Vec::new(),
+            displaced: Vec::new(),
+        })
     }
 
     /// Makes room for so many bytes more.
@@ -80,6 +111,7 @@ impl<'m, 'a> Code<'m, 'a> {
         work::count(1);
         let Some(body) = self.module.funcs[func].body.clone() else { return };
         let (before, after) = (body.len(), edited.bytes.len());
+        self.moved_within |= !edited.offsets.keeps_places(body.start);
         if before == after {
             // The size in front stays as it is spelled.
             self.copy_to(body.start);
@@ -91,6 +123,9 @@ impl<'m, 'a> Code<'m, 'a> {
         self.bytes.extend_from_slice(&edited.bytes);
         self.rest.start = body.end;
         self.added.push((func, after as i64 - before as i64));
+        if !edited.displaced.is_empty() {
+            self.displaced.push((func, edited.displaced.clone()));
+        }
         self.check(func, after);
     }
 
@@ -100,9 +135,15 @@ impl<'m, 'a> Code<'m, 'a> {
         self.copy_to(self.rest.end);
         let size = edited.bytes.len();
         size.encode(&mut self.bytes);
-        self.offsets.append_again(&edited.offsets, self.bytes.len());
+        let start = self.bytes.len();
+        self.offsets.append_again(&edited.offsets, start);
         self.bytes.extend_from_slice(&edited.bytes);
-        self.check(FuncIdx(self.module.funcs.len() as u32 + self.appended), size);
+        let index = FuncIdx(self.module.funcs.len() as u32 + self.appended);
+        if let Some(CopyOf { func, locals }) = &edited.copy_of {
+            let (func, locals, body) = (*func, locals.clone(), start..self.bytes.len());
+            self.copies.push(Copied { func, index, body, locals });
+        }
+        self.check(index, size);
         self.appended += 1;
     }
 
@@ -122,16 +163,56 @@ impl<'m, 'a> Code<'m, 'a> {
     }
 
     /// Copies what is left of the input's.
-    pub(super) fn finish(mut self) -> Finished {
+    pub(super) fn complete(&mut self) {
         self.copy_to(self.rest.end);
+    }
+
+    /// All of it, when it is complete.
+    pub(super) fn finish(self) -> Finished {
+        let (count, stays, spelled) = (self.count(), self.stays(), self.new_spelled());
+        let Code { bytes, added, offsets, copies, .. } = self;
+        Finished { bytes, count, spelled, stays, added, offsets, copies }
+    }
+
+    fn count(&self) -> usize {
         let defined = self.module.funcs.len() - self.module.imported_funcs;
-        let count = defined + self.appended as usize;
-        let least = leb_len(count);
+        defined + self.appended as usize
+    }
+
+    /// Whether every body of the input keeps its place in the section, and every instruction.
+    pub(super) fn stays(&self) -> bool {
         let same_lengths = self.added.iter().all(|(_, added)| *added == 0);
-        let stays = self.spelled >= least && same_lengths;
-        let spelled = if stays { self.spelled } else { least };
-        let Code { bytes, added, offsets, .. } = self;
-        Finished { bytes, count, spelled, stays, added, offsets }
+        self.spelled >= leb_len(self.count()) && same_lengths && !self.moved_within
+    }
+
+    /// How many bytes the count in front takes.
+    pub(super) fn new_spelled(&self) -> usize {
+        if self.stays() { self.spelled } else { leb_len(self.count()) }
+    }
+
+    /// Where the input's items begin.
+    pub(super) fn first_item(&self) -> usize {
+        self.start
+    }
+
+    /// The functions whose bodies were edited, in index order.
+    pub(super) fn edited(&self) -> impl Iterator<Item = FuncIdx> {
+        self.added.iter().map(|(func, _)| *func)
+    }
+
+    /// Where code is; new offsets count from the first item.
+    pub(super) fn offsets(&self) -> &OffsetMap {
+        &self.offsets
+    }
+
+    /// Those among the appended bodies that are another's code, in the order of their places.
+    pub(super) fn copies(&self) -> &[Copied] {
+        &self.copies
+    }
+
+    /// Of edited bodies that have such, the values that are not where the input has them on the operand stack, in index order.
+    pub(super) fn displaced(&self) -> &[(FuncIdx, Vec<Displaced>)] {
+        &self.displaced
     }
 
     /// Where the body before that of `func` ends, or the items begin.

@@ -1,10 +1,12 @@
 //! Custom sections: which are left out, and the two that are extended.
 
+use super::code::Copied;
+use super::dwarf;
 use crate::index::FuncIdx;
 use crate::read::{Module, Section};
 use crate::text::escape;
 use crate::work;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use wasm_encoder::{Encode, IndirectNameMap, NameMap, ProducersField, RawSection, Section as _};
 use wasmparser::{BinaryReader, Name, NameSectionReader, ProducersSectionReader};
 
@@ -34,14 +36,25 @@ pub(crate) fn left_out(dropped: &[Dropped]) -> Option<String> {
     }
 }
 
-/// Whether a custom section would be wrong in the output. Some speak of code by its offset in the
-/// code section, which matters unless that stays: debug information, here or in another file, and
-/// branch hints. Source maps, and ids by which they are found, speak of offsets in the file. What is
-/// for a linker comes only with objects, which are refused.
+/// The section that says where a source map is.
+pub(super) const SOURCE_MAP: &str = "sourceMappingURL";
+
+/// The section that says in which file debug information is.
+pub(super) const EXTERNAL_DEBUG_INFO: &str = "external_debug_info";
+
+/// Whether a custom section would be wrong in the output, and can't be mended. Some speak of code by its offset in the
+/// code section, which matters unless that stays: debug information in another file. Source maps, and ids by which they are
+/// found, speak of offsets in the file. What is for a linker comes only with objects, which are refused.
 pub(super) fn is_wrong_now(name: &str, code_stays: bool) -> bool {
-    let of_code = [".debug_", "metadata.code."].iter().any(|prefix| name.starts_with(prefix));
-    let of_file = ["sourceMappingURL", "debug_id", "debugId"].contains(&name);
-    of_file || !code_stays && (of_code || name == "external_debug_info")
+    let of_file = [SOURCE_MAP, "debug_id", "debugId"].contains(&name);
+    of_file || !code_stays && name == EXTERNAL_DEBUG_INFO
+}
+
+/// Whether a custom section is there for debuggers alone, and so is left out where debug information is not wanted. Names are for
+/// people who read a stack trace, too.
+pub(super) fn is_for_debuggers(name: &str) -> bool {
+    let names = [SOURCE_MAP, "debug_id", "debugId", EXTERNAL_DEBUG_INFO];
+    dwarf::is_section(name) || names.contains(&name)
 }
 
 /// What the name section gains: names of appended entities by index, in index order.
@@ -76,12 +89,14 @@ pub(super) fn new_names(new: &NewNames) -> Vec<u8> {
 }
 
 /// The contents of the name section with the new names, and without the labels of the functions
-/// that are `rewritten`; `None` if it can't be read to its end, and then stays as it is.
+/// that are `rewritten`; `None` if it can't be read to its end, and then stays as it is. Locals of `copies` are called what those of
+/// their originals are.
 pub(super) fn extend_names(
     module: &Module<'_>,
     section: &Section<'_>,
     new: &NewNames,
     rewritten: &BTreeSet<FuncIdx>,
+    copies: &[Copied],
 ) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let mut rest = &module.bytes[section.contents.clone()];
@@ -118,6 +133,9 @@ pub(super) fn extend_names(
                 }
                 write_subsection(&mut out, LABEL_NAMES, &map);
             }
+            Name::Local(locals) if !copies.is_empty() => {
+                write_subsection(&mut out, LOCAL_NAMES, &local_names(locals, copies)?);
+            }
             _ => out.extend_from_slice(raw),
         }
     }
@@ -125,6 +143,35 @@ pub(super) fn extend_names(
         write_names(&mut out, id, NameMap::new(), names);
     }
     Some(out)
+}
+
+/// The names of locals, with those of copies, which come behind all other functions.
+fn local_names(
+    locals: wasmparser::IndirectNameMap<'_>,
+    copies: &[Copied],
+) -> Option<IndirectNameMap> {
+    let mut all = IndirectNameMap::new();
+    let mut by_func = BTreeMap::new();
+    for naming in locals {
+        work::count(1);
+        let naming = naming.ok()?;
+        all.append(naming.index, &copy_map(naming.names.clone())?);
+        by_func.insert(naming.index, naming.names);
+    }
+    for copied in copies {
+        let Some(names) = by_func.get(&copied.func.0) else { continue };
+        let mut renumbered = BTreeMap::new();
+        for naming in names.clone() {
+            work::count(1);
+            let naming = naming.ok()?;
+            let number = copied.locals.get(naming.index as usize).filter(|to| **to != u32::MAX);
+            renumbered.extend(number.map(|number| (*number, naming.name)));
+        }
+        let mut names = NameMap::new();
+        renumbered.iter().for_each(|(number, name)| names.append(*number, name));
+        all.append(copied.index.0, &names);
+    }
+    Some(all)
 }
 
 /// A subsection with the present names and further ones, which must come behind them.
@@ -136,20 +183,21 @@ fn write_names(out: &mut Vec<u8>, id: u8, mut present: NameMap, new: &[(u32, Str
     write_subsection(out, id, &present);
 }
 
-const FUNCTION_NAMES: u8 = 1;
-const LABEL_NAMES: u8 = 3;
+pub(super) const FUNCTION_NAMES: u8 = 1;
+pub(super) const LOCAL_NAMES: u8 = 2;
+pub(super) const LABEL_NAMES: u8 = 3;
 const TABLE_NAMES: u8 = 5;
 const GLOBAL_NAMES: u8 = 7;
 
 /// A subsection's id, how long its size is spelled, and its size.
-fn subsection_header(bytes: &[u8]) -> Option<(u8, usize, usize)> {
+pub(super) fn subsection_header(bytes: &[u8]) -> Option<(u8, usize, usize)> {
     let mut reader = BinaryReader::new(bytes, 0);
     let id = reader.read_u8().ok()?;
     let size = reader.read_var_u32().ok()? as usize;
     Some((id, reader.original_position() as usize - 1, size))
 }
 
-fn write_subsection(out: &mut Vec<u8>, id: u8, contents: &impl Encode) {
+pub(super) fn write_subsection(out: &mut Vec<u8>, id: u8, contents: &impl Encode) {
     let mut bytes = Vec::new();
     contents.encode(&mut bytes);
     out.push(id);
@@ -157,7 +205,7 @@ fn write_subsection(out: &mut Vec<u8>, id: u8, contents: &impl Encode) {
     out.extend_from_slice(&bytes);
 }
 
-fn copy_map(names: wasmparser::NameMap<'_>) -> Option<NameMap> {
+pub(super) fn copy_map(names: wasmparser::NameMap<'_>) -> Option<NameMap> {
     let mut map = NameMap::new();
     for naming in names {
         work::count(1);
@@ -216,6 +264,13 @@ fn producers(fields: &[(&str, ProducersField)]) -> Vec<u8> {
         field.encode(&mut out);
     }
     out
+}
+
+/// A string as it stands in a section.
+pub(super) fn text(text: &str) -> Vec<u8> {
+    let mut contents = Vec::new();
+    text.encode(&mut contents);
+    contents
 }
 
 /// A custom section with these contents.

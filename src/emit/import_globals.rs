@@ -4,6 +4,7 @@
 //! Input: a module that imports something. Output: the same with these globals behind all other imported ones. Function indices
 //! stay; offsets don't.
 
+use super::reencoded;
 use crate::error::{Error, Result};
 use crate::read::Module;
 use wasm_encoder::reencode::{self, Reencode};
@@ -24,7 +25,7 @@ pub fn import_globals(
     Importer { imported, from, globals }
         .parse_core_module(&mut output, Parser::new(0), module.bytes)
         .map_err(|error| Error::Internal(format!("the module can't be encoded again: {error}")))?;
-    Ok(output.finish())
+    reencoded(module, output.finish())
 }
 
 struct Importer<'a> {

@@ -5,18 +5,27 @@
 //!
 //! Invariants: what is not replaced is copied byte for byte; items are only appended and no import
 //! is added, so no index of the input changes its meaning. Custom sections that speak of code by its
-//! offset stay if every body stays where it was in the code section; else they are left out, and a
-//! build id is renewed. A section that the input lacks goes where readers expect it. (`import_globals` alone adds imports, of
-//! globals, before anything else looks at the module; and `resume_module` writes another module, of what was rewritten.)
+//! offset stay if every body stays where it was in the code section; else debug information (`dwarf`) and what is said of
+//! instructions (`hints`) are moved with the code, what else there is of it is left out, and a build id is renewed. A section that
+//! the input lacks goes where readers expect it. (Two change indices before anything else looks at the module: `import_globals` adds
+//! imports, of globals, and `define_imports` makes functions of imports; and `resume_module` writes another module, of what was
+//! rewritten.)
 
 mod build_id;
 mod code;
 mod custom;
+mod debug_file;
+mod define_imports;
+mod displaced;
+mod dwarf;
+mod hints;
 mod import_globals;
 mod offsets;
 mod order;
+mod reencoded;
 mod resume_module;
 mod sections;
+mod source_map;
 mod splice;
 mod types;
 
@@ -24,11 +33,16 @@ pub(crate) use code::Code;
 pub use custom::Dropped;
 pub(crate) use custom::NewNames;
 pub(crate) use custom::left_out;
+pub use debug_file::Separated;
+pub(crate) use debug_file::{join as join_debug_file, separate as separate_debug_file};
+pub(crate) use define_imports::define_imports;
+pub(crate) use displaced::Displaced;
 pub(crate) use import_globals::import_globals;
 pub use offsets::OffsetMap;
+pub(crate) use reencoded::reencoded;
 pub(crate) use resume_module::{ResumeFunc, ResumeModule, pair};
-pub(crate) use sections::leb_len;
-pub(crate) use splice::{Edited, Splice};
+pub(crate) use source_map::source_map;
+pub(crate) use splice::{CopyOf, Edited, Splice};
 pub(crate) use types::{NewTypes, Signature};
 
 use crate::error::{Error, Result};
@@ -47,6 +61,8 @@ pub struct Emitted {
     pub wasm: Vec<u8>,
     /// The custom sections that would be wrong now, and so were left out.
     pub dropped: Vec<Dropped>,
+    /// What is to be known of debug information, one sentence each.
+    pub remarks: Vec<String>,
     /// By how many bytes each replaced body grew, in index order; unreachable code is left out, so a
     /// body may also shrink.
     pub added: Vec<(FuncIdx, i64)>,
@@ -65,8 +81,14 @@ pub(crate) struct Additions {
     exported: BTreeSet<(u8, u32)>,
     /// The parameters and results of the input's functions among it.
     interface: u64,
-    /// Whether it is noted where the input's code is in the output.
+    /// Whether it is noted where the input's code is in the output. Without, nothing that speaks of code can be mended.
     pub(crate) maps_offsets: bool,
+    /// Whether debug information is left out.
+    pub(crate) strips_debug: bool,
+    /// Where the source map is going to be.
+    pub(crate) source_map_url: Option<String>,
+    /// Where debug information is going to be, if in a file of its own.
+    pub(crate) debug_file_url: Option<String>,
     /// The start function, instead of the one that the module has.
     pub(crate) start: Option<FuncIdx>,
 }

@@ -5,6 +5,8 @@
 //! Invariants: the runs of the first copies are in order and never overlap, in the input or in the output; those of
 //! further copies are so in the output.
 
+use std::ops::Range;
+
 /// Where code of the input is in the output: for whoever knows a place in one of them, from debug information, a trap or a
 /// profile, and wants the other. All offsets are in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,9 +59,41 @@ impl OffsetMap {
         })
     }
 
+    /// What was kept of the first copies, for whoever looks for what comes next.
+    pub(super) fn kept(&self) -> Runs<'_> {
+        Runs(&self.runs)
+    }
+
+    /// Whether all that was kept of a body, which began at `start`, is as far behind its start as it was.
+    pub(super) fn keeps_places(&self, start: usize) -> bool {
+        self.runs.iter().all(|run| run.old as usize == run.new as usize + start)
+    }
+
+    /// Whether nothing is noted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// Where in the output the last of the first copies ends.
+    pub(super) fn end_of_kept(&self) -> usize {
+        self.runs.last().map_or(0, |run| (run.new + run.len) as usize)
+    }
+
+    /// The further copies: where each is in the input and in the output, and its bytes; in the order of the output.
+    pub(super) fn copies(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+        self.again.iter().map(|run| (run.old as usize, run.new as usize, run.len as usize))
+    }
+
+    /// The further copies in a range of the output, if they are in the order of the input there.
+    pub(super) fn again_in(&self, new: Range<usize>) -> Runs<'_> {
+        let [start, end] = [new.start, new.end]
+            .map(|at| self.again.partition_point(|run| (run.new as usize) < at));
+        Runs(&self.again[start..end])
+    }
+
     /// Appends `len` bytes, which come behind all others in both.
     pub(super) fn push(&mut self, old: usize, new: usize, len: usize) {
-        if self.is_off {
+        if self.is_off || len == 0 {
             return;
         }
         push(&mut self.runs, Run { old: old as u32, new: new as u32, len: len as u32 });
@@ -92,6 +126,27 @@ impl OffsetMap {
         let mut runs = [&body.runs[..], &body.again].concat();
         runs.sort_unstable_by_key(|run| run.new);
         runs.into_iter().for_each(|run| push(&mut self.again, run.moved(start)));
+    }
+}
+
+/// Runs that are in order, in the input and in the output.
+#[derive(Clone, Copy)]
+pub(super) struct Runs<'m>(&'m [Run]);
+
+impl Runs<'_> {
+    /// Where the first byte from `old` on is that was kept.
+    pub(super) fn from(self, old: usize) -> Option<usize> {
+        let ends_before = |run: &Run| (run.old + run.len) as usize <= old;
+        let run = self.0.get(self.0.partition_point(ends_before))?;
+        Some(run.new as usize + old.saturating_sub(run.old as usize))
+    }
+
+    /// Where the byte at `old` is, if it was kept.
+    pub(super) fn exactly(self, old: usize) -> Option<usize> {
+        let after = self.0.partition_point(|run| run.old as usize <= old);
+        let run = self.0[..after].last()?;
+        let distance = old - run.old as usize;
+        (distance < run.len as usize).then_some(run.new as usize + distance)
     }
 }
 

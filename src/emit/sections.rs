@@ -2,12 +2,13 @@
 
 use super::code::{Code, Finished};
 use super::custom::{self, Dropped};
+use super::dwarf::{self, Addresses};
 use super::order::{custom_place, rank};
-use super::{Additions, Emitted, OffsetMap, build_id};
+use super::{Additions, Emitted, OffsetMap, build_id, hints};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::read::{Module, Section};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use wasm_encoder::{Encode, Section as _, SectionId, StartSection};
 use wasmparser::BinaryReader;
@@ -19,6 +20,9 @@ pub(super) fn assemble(
     code: Code<'_, '_>,
 ) -> Result<Emitted> {
     let extends_code = !code.is_untouched();
+    let mut code = code;
+    code.complete();
+    let spoken = Spoken::of(module, additions, &code);
     let mut code = code.finish();
     let added = std::mem::take(&mut code.added);
     let mut assembler = Assembler {
@@ -27,6 +31,7 @@ pub(super) fn assemble(
         rewritten: added.iter().map(|(func, _)| *func).collect(),
         code,
         extends_code,
+        spoken,
         out: Vec::new(),
         offsets: OffsetMap::default(),
         dropped: Vec::new(),
@@ -34,11 +39,11 @@ pub(super) fn assemble(
     };
     assembler.out.extend_from_slice(&module.bytes[..8]);
     assembler.sections()?;
-    let Assembler { out: mut wasm, offsets, dropped, build_id, .. } = assembler;
+    let Assembler { out: mut wasm, offsets, dropped, build_id, spoken, .. } = assembler;
     if let Some(id) = build_id {
         build_id::renew(&mut wasm, id);
     }
-    Ok(Emitted { wasm, dropped, added, offsets })
+    Ok(Emitted { wasm, dropped, remarks: spoken.debug.remarks, added, offsets })
 }
 
 struct Assembler<'m, 'a> {
@@ -48,11 +53,39 @@ struct Assembler<'m, 'a> {
     /// What goes into the code section, until it is there.
     code: Finished,
     extends_code: bool,
+    spoken: Spoken,
     out: Vec<u8>,
     offsets: OffsetMap,
     dropped: Vec<Dropped>,
     /// Where in `out` there is a build id that is to be renewed.
     build_id: Option<Range<usize>>,
+}
+
+/// What custom sections say of code, where that is now.
+#[derive(Default)]
+struct Spoken {
+    debug: dwarf::Moved,
+    /// What is said of instructions, by the places of its sections.
+    hints: BTreeMap<usize, Vec<u8>>,
+}
+
+impl Spoken {
+    fn of(module: &Module<'_>, additions: &Additions, code: &Code<'_, '_>) -> Spoken {
+        if code.stays() || !additions.maps_offsets {
+            return Spoken::default();
+        }
+        let mut spoken = Spoken::default();
+        let Some(addresses) = Addresses::new(module, code) else { return spoken };
+        if !additions.strips_debug {
+            spoken.debug = dwarf::rewrite(module, &addresses);
+        }
+        for section in module.sections.iter().filter(|section| hints::is_section(section)) {
+            let contents = &module.bytes[section.contents.clone()];
+            let hints = hints::rewrite(module, contents, &addresses, code.bytes());
+            spoken.hints.extend(hints.map(|hints| (section.range.start, hints)));
+        }
+        spoken
+    }
 }
 
 const CODE: u8 = SectionId::Code as u8;
@@ -168,16 +201,49 @@ impl Assembler<'_, '_> {
 
     fn custom(&mut self, section: &Section<'_>) {
         let (module, names) = (self.module, &self.additions.names);
+        let (stays, strips) = (self.code.stays, self.additions.strips_debug);
         let contents = match section.name {
-            name if custom::is_wrong_now(name, self.code.stays) => return self.leave_out(section),
+            name if strips && custom::is_for_debuggers(name) => return,
+            custom::SOURCE_MAP if self.additions.source_map_url.is_some() => {
+                self.additions.source_map_url.as_deref().map(custom::text)
+            }
+            custom::EXTERNAL_DEBUG_INFO if self.additions.debug_file_url.is_some() => {
+                self.additions.debug_file_url.as_deref().map(custom::text)
+            }
+            name if custom::is_wrong_now(name, stays) => return self.leave_out(section),
+            name if dwarf::is_section(name) && !stays => return self.debug(section),
+            _ if hints::is_section(section) && !stays => {
+                let Some(hints) = self.spoken.hints.remove(&section.range.start) else {
+                    return self.leave_out(section);
+                };
+                Some(hints)
+            }
             "build_id" if !self.code.stays => return self.build_id(section),
-            "name" => custom::extend_names(module, section, names, &self.rewritten),
+            "name" => {
+                custom::extend_names(module, section, names, &self.rewritten, &self.code.copies)
+            }
             "producers" => custom::extend_producers(module, section),
             _ => None,
         };
         match contents {
             Some(contents) => custom::write_custom(&mut self.out, section.name, &contents),
             None => self.copy(section),
+        }
+    }
+
+    /// A section of debug information. What was in several parts is one now.
+    fn debug(&mut self, section: &Section<'_>) {
+        use dwarf::Became;
+        match self.spoken.debug.section(section.name) {
+            Became::New(contents) => {
+                custom::write_custom(&mut self.out, section.name, &contents);
+                for (name, contents) in self.spoken.debug.added(section.name) {
+                    custom::write_custom(&mut self.out, name, &contents);
+                }
+            }
+            Became::Written => {}
+            Became::Same => self.copy(section),
+            Became::Wrong => self.leave_out(section),
         }
     }
 

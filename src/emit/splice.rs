@@ -9,7 +9,8 @@
 //!
 //! Input: calls in the order of the output. Output: [`Edited`]. Kept bytes are copied in runs as long as they can be.
 
-use super::OffsetMap;
+use super::{Displaced, OffsetMap};
+use crate::index::FuncIdx;
 use crate::work;
 use std::ops::Range;
 use wasm_encoder::InstructionSink;
@@ -32,6 +33,18 @@ pub(crate) struct Edited {
     /// Where what is left of the old body went; new offsets count from the start of the new body, whose place in
     /// the output is not known before all bodies are.
     pub(crate) offsets: OffsetMap,
+    /// If it goes into a function of its own: whose code it is once more.
+    pub(crate) copy_of: Option<CopyOf>,
+    /// The values that are not where the input has them on the operand stack, for a while.
+    pub(crate) displaced: Vec<Displaced>,
+}
+
+/// Whose code a function is that goes on where that one left off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CopyOf {
+    pub(crate) func: FuncIdx,
+    /// For each local of it the number here; `u32::MAX` for one that isn't here.
+    pub(crate) locals: Vec<u32>,
 }
 
 impl<'a> Splice<'a> {
@@ -76,6 +89,11 @@ impl<'a> Splice<'a> {
         InstructionSink::new(&mut self.out)
     }
 
+    /// What is written next is in place of the operator of the input at `old`.
+    pub(crate) fn replace(&mut self, old: usize) {
+        self.sink_for(old);
+    }
+
     /// Writes the instructions that the caller appends, the first of which does what the operator of the input at `old` does,
     /// behind what stands in its place.
     pub(crate) fn sink_again(&mut self, old: usize) -> InstructionSink<'_> {
@@ -104,21 +122,22 @@ impl<'a> Splice<'a> {
     /// What was written, in no more memory than it takes; `buffer` gets its memory back.
     pub(crate) fn finish_in(mut self, buffer: &mut Vec<u8>) -> Edited {
         self.flush();
-        let edited = Edited { bytes: self.out.as_slice().to_vec(), offsets: self.offsets };
+        let bytes = self.out.as_slice().to_vec();
+        let edited = Edited { bytes, offsets: self.offsets, ..Edited::default() };
         *buffer = self.out;
         edited
     }
 
     pub(crate) fn finish(mut self) -> Edited {
         self.flush();
-        Edited { bytes: self.out, offsets: self.offsets }
+        Edited { bytes: self.out, offsets: self.offsets, ..Edited::default() }
     }
 }
 
 /// A body that has nothing of an old one.
 impl From<Vec<u8>> for Edited {
     fn from(bytes: Vec<u8>) -> Edited {
-        Edited { bytes, offsets: OffsetMap::default() }
+        Edited { bytes, ..Edited::default() }
     }
 }
 
@@ -142,7 +161,7 @@ mod tests {
 
     #[test]
     fn each_byte_is_found_where_it_went() {
-        let Edited { bytes, offsets } = edited();
+        let Edited { bytes, offsets, .. } = edited();
         assert_eq!(bytes, b"bcdef+++hi\0\0kl");
         for (old, byte) in INPUT.iter().enumerate() {
             match offsets.new_offset(old) {
@@ -165,7 +184,7 @@ mod tests {
         splice.sink_for(3).nop();
         splice.sink_again(3).unreachable();
         splice.copy(4..6);
-        let Edited { bytes, offsets } = splice.finish();
+        let Edited { bytes, offsets, .. } = splice.finish();
         assert_eq!(bytes, b"abc\x01\0ef");
         assert_eq!(offsets.new_offset(3), Some(3));
         let old: Vec<_> = (0..7).map(|new| offsets.old_offset(new).unwrap()).collect();

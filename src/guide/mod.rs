@@ -22,6 +22,8 @@ macro_rules! chapters {
 
 chapters! {
     commands
+    toolchains
+    run
     host
     closure
     assumptions

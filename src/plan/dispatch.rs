@@ -16,11 +16,11 @@ pub struct Dispatch {
     /// The ordinal of the region's first site.
     pub first: u32,
     /// The landings of the region's own sites, by ordinal.
-    pub sites: Vec<Label>,
+    pub sites: Box<[Label]>,
     /// The handlers of the `try` whose body the region is, with the ordinals after those of `sites`.
-    pub handlers: Vec<HandlerWay>,
+    pub handlers: Box<[HandlerWay]>,
     /// The landings of the regions inside, each with how many sites are in it.
-    pub regions: Vec<(Label, u32)>,
+    pub regions: Box<[(Label, u32)]>,
     /// Where `$resume` becomes 0 when the rewind has arrived at one of `sites`.
     pub reset: Reset,
 }
@@ -176,7 +176,7 @@ mod tests {
         Dispatch {
             first,
             sites: (0..sites).map(Label).collect(),
-            handlers: Vec::new(),
+            handlers: Box::default(),
             regions: labels.zip(regions.iter().copied()).collect(),
             reset: Reset::InDispatch,
         }

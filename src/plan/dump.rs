@@ -1,10 +1,9 @@
 //! The plan as stable text, one line a decision.
 
 use super::{
-    BodyPlan, Caught, Exits, Frame, FuncPlan, HandsOn, Label, LabelType, Pad, Plan, Region, Reset,
-    RewindStart, Step, Undo,
+    Answer, BodyPlan, Caught, Exits, Frame, FuncPlan, Guard, HandsOn, Label, LabelType, Pad, Plan,
+    Region, Repeat, Repeated, Reset, RewindStart, Step, Through, Undo,
 };
-use crate::analyze::GuardedCall;
 use crate::index::LocalIdx;
 use crate::read::Module;
 use crate::text::escape;
@@ -26,7 +25,7 @@ fn write_plan(out: &mut String, module: &Module<'_>, plan: &Plan) -> fmt::Result
     writeln!(out, "{}", plan.helpers)?;
     if !plan.references.tables.is_empty() {
         let instances =
-            if plan.references.same_instance { "the same instance" } else { "any instance" };
+            if plan.references.keeps_all() { "the same instance" } else { "any instance" };
         let tables: Vec<_> = plan.references.tables.iter().map(ToString::to_string).collect();
         writeln!(out, "references: for {instances}, tables [{}]", tables.join(" "))?;
     }
@@ -34,11 +33,12 @@ fn write_plan(out: &mut String, module: &Module<'_>, plan: &Plan) -> fmt::Result
         let funcs: Vec<_> = funcs.iter().map(ToString::to_string).collect();
         writeln!(out, "resume module: of funcs {}", funcs.join(" "))?;
     }
-    for guard in &plan.guards {
-        let tail = |tail| if tail { " (tail)" } else { "" };
-        let call = |call: &GuardedCall| format!("{:#x}{}", call.offset, tail(call.tail));
-        let calls: Vec<_> = guard.calls.iter().map(call).collect();
+    for guard in &plan.guards.funcs {
+        let calls: Vec<_> = guard.calls.iter().map(guard_text).collect();
         writeln!(out, "guard func {}: {}", guard.func, calls.join(" "))?;
+    }
+    for (ordinal, repeat) in plan.guards.repeats.iter().enumerate() {
+        writeln!(out, "repeat {ordinal}: {}", repeat_text(repeat))?;
     }
     for (ordinal, group) in plan.tails.groups.iter().enumerate() {
         let [results, members] = [
@@ -56,17 +56,57 @@ fn write_plan(out: &mut String, module: &Module<'_>, plan: &Plan) -> fmt::Result
     Ok(())
 }
 
+/// `0x2f (tail) undone by repeat 1`.
+fn guard_text(guard: &Guard) -> String {
+    let tail = if guard.tail { " (tail)" } else { "" };
+    let answer = match &guard.answer {
+        Answer::Trap => "traps".to_owned(),
+        Answer::Within { repeat, by_tail_call } => {
+            format!(
+                "made by {}repeat {}",
+                if *by_tail_call { "a tail call of " } else { "" },
+                repeat.0
+            )
+        }
+        Answer::Again { repeat, kept, results } => {
+            let locals = |locals: &[LocalIdx]| {
+                locals.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+            };
+            let results = match results {
+                Through::Locals(results) => format!("[{}]", locals(results)),
+                Through::Block => "block".to_owned(),
+            };
+            format!("undone by repeat {} [{}] -> {results}", repeat.0, locals(kept))
+        }
+    };
+    format!("{:#x}{tail} {answer}", guard.offset)
+}
+
+/// `slot of table 0, type 3, with its arguments`.
+fn repeat_text(repeat: &Repeat) -> String {
+    let callee = match repeat.callee {
+        Repeated::Import(func) => format!("import {func}"),
+        Repeated::Func(func) => format!("func {func}"),
+        Repeated::Slot(table, ty) => format!("slot of table {table}, type {}", ty.0),
+        Repeated::Ref(ty) => format!("reference of type {}", ty.0),
+    };
+    let arguments = if repeat.keeps_arguments { ", with its arguments" } else { "" };
+    let begins = if repeat.begins { ", from the first call on" } else { "" };
+    format!("{callee}{arguments}{begins}")
+}
+
 fn write_func(out: &mut String, module: &Module<'_>, plan: &FuncPlan) -> fmt::Result {
     let name =
         module.names.func(plan.func).map_or(String::new(), |name| format!(" {}", escape(name)));
     let form = if plan.resume.is_some() { "apart" } else { "in place" };
     let undo = match plan.undo {
-        Undo::Loop => "loop",
-        Undo::Call => "call",
+        Undo::Loop => "undone by a loop",
+        Undo::Call => "undone by a call",
+        Undo::Never => "never undone",
     };
     writeln!(
         out,
-        "\nfunc {}{name}: {} sites, {form}, undone by a {undo}{}",
+        "\nfunc {}{name}: {} sites, {form}, {undo}{}",
         plan.func,
         plan.sites,
         plan.hands_on.map_or(String::new(), |group| format!(", hands on to tails {}", group.0))

@@ -49,7 +49,7 @@ const CANDIDATES: usize = 256;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Frame {
     /// The saved locals, in layout order.
-    pub slots: Vec<Slot>,
+    pub slots: Box<[Slot]>,
     /// Size of the whole frame in bytes.
     pub bytes: u32,
 }
@@ -129,7 +129,7 @@ impl Frame {
             slot.offset = offset;
             offset += cells.references.cell_bytes(slot.ty);
         }
-        Frame { slots, bytes: offset + MARK_BYTES }
+        Frame { slots: slots.into(), bytes: offset + MARK_BYTES }
     }
 
     /// The frame for the locals in `set`. Without sites there is none: then the function is refused, and looked at only for

@@ -41,10 +41,16 @@ impl<'a> Forms<'a> {
                 called_from[func] += 1;
             }
         }
-        let hot = options.cpu_profile.as_ref();
-        let hot =
-            hot.map(|profile| hot::functions(module, analysis, calls, profile)).transpose()?;
+        let (hot, can_undo) = (options.cpu_profile.as_ref(), options.abi.can_undo());
+        let hot = hot
+            .map(|profile| hot::functions(module, analysis, calls, profile, can_undo))
+            .transpose()?;
         Ok(Forms { options, called_from, hot })
+    }
+
+    /// Whether the protocol undoes unwinds.
+    pub fn can_undo(&self) -> bool {
+        self.options.abi.can_undo()
     }
 
     /// The form of a function that may have either.

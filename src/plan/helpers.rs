@@ -129,7 +129,7 @@ impl Helpers {
     /// The numbers or vectors that are saved last wherever `body` is left, if they are at the end of the frame.
     fn last_piece<'s>(&self, func: &'s FuncPlan, body: &BodyPlan) -> Option<&'s [Slot]> {
         let slots = match func.exits_of(body) {
-            None => &func.frame.slots,
+            None => &func.frame.slots[..],
             Some(exits) if exits.roots() == 1 => &exits.exits.last()?.slots,
             Some(_) => return None,
         };
@@ -203,7 +203,7 @@ impl FuncPlan {
 
     /// The exits of `body`, unless it is one that a rewind enters: those have one exit, which saves all slots.
     pub fn exits_of(&self, body: &BodyPlan) -> Option<&Exits> {
-        self.exits.as_ref().filter(|_| !body.is_entered())
+        self.exits.as_deref().filter(|_| !body.is_entered())
     }
 
     /// What each exit of its bodies saves.
@@ -217,6 +217,14 @@ impl FuncPlan {
 pub(super) fn may_have_results(module: &Module<'_>, funcs: &[FuncPlan], options: &Options) -> bool {
     let is_recent = || funcs.iter().any(|func| func.bulk_memory) || uses_multi_value(module);
     has_results(module) || options.multi_value && is_recent()
+}
+
+/// Whether blocks that are added outside the closure may have parameters.
+pub(super) fn knows_multi_value(module: &Module<'_>, options: &Options) -> bool {
+    const DATA_COUNT: u8 = 12;
+    // It came with bulk memory.
+    let counts_data = || module.sections.iter().any(|section| section.id == DATA_COUNT);
+    has_results(module) || options.multi_value && (uses_multi_value(module) || counts_data())
 }
 
 /// Whether the engines that the input is for have multi-value: they do if the input declares that as a target feature, or anything that

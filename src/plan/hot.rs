@@ -30,12 +30,14 @@ pub(super) fn functions(
     analysis: &Analysis,
     calls: &Calls,
     profile: &CpuProfile,
+    can_undo: bool,
 ) -> Result<BTreeSet<FuncIdx>> {
     let times = times(module, profile);
     let has_frame = |func: &FuncIdx| calls.with_frames().binary_search(func).is_ok();
     let times: Vec<_> = times.into_iter().filter(|(func, _)| has_frame(func)).collect();
     let (tags, references) = (&KnownTags::of(module, false), &References::default());
-    let planner = Planner { module, tags, references, calls, forms: None };
+    let (forms, maps_offsets) = (None, false);
+    let planner = Planner { module, tags, references, calls, can_undo, forms, maps_offsets };
     let candidates: Vec<_> = times
         .into_par_iter()
         .map_init(Scratch::default, |scratch, (func, time)| {
@@ -61,8 +63,13 @@ fn times(module: &Module<'_>, profile: &CpuProfile) -> BTreeMap<FuncIdx, u64> {
     let names = FuncNames::new(module);
     let mut times: BTreeMap<FuncIdx, u64> = BTreeMap::new();
     for hot in &profile.functions {
-        let seen =
-            Seen { index: hot.index, name: hot.name.clone(), count: 0, self_time: hot.self_time };
+        let seen = Seen {
+            index: hot.index,
+            name: hot.name.clone(),
+            count: 0,
+            self_time: hot.self_time,
+            body: None,
+        };
         if let Ok(func) = recorded_function(module, &names, &seen) {
             *times.entry(func).or_default() += hot.self_time;
         }

@@ -103,12 +103,14 @@
 
 mod bitset;
 mod dispatch;
+mod displaced;
 mod dummies;
 mod dump;
 mod events;
 mod exits;
 mod form;
 mod graph;
+mod guards;
 mod helpers;
 mod hot;
 mod liveness;
@@ -137,23 +139,25 @@ mod tree;
 mod walk;
 
 pub use dispatch::{Caught, Dispatch, HandlerWay, Jump, Reset};
+pub use displaced::Displaced;
 pub use dummies::{has_dummy, type_id, unpacked};
 pub use dump::dump;
 pub use exits::{Exits, Frame, Slot};
+pub use guards::{Answer, Guard, GuardPlan, Guards, Repeat, RepeatOrdinal, Repeated, Through};
 pub use helpers::Helpers;
 pub(crate) use memory::of_frames as memory_of_frames;
 pub use memory::remark as memory_remark;
 pub use names::NamedAt;
 pub use packed::{OffsetsIter, Steps, StepsIter};
 pub use pads::{KnownTag, KnownTags, Pad, PadOrdinal};
-pub use references::{Counts, NUMBER_BYTES, References, is_exception, nullable, table_type};
+pub use references::{Counts, Kept, NUMBER_BYTES, References, is_exception, nullable, table_type};
 pub use refuse::least_bytes;
 pub use regions::Region;
 pub use stand_ins::{StandIns, stand_ins};
 pub use tails::{HandsOn, TailGroup, TailGroupOrdinal, Tails};
 
-use crate::abi::{Abi, Buffer, FrameMemory, Mark, low_bits};
-use crate::analyze::{Analysis, GuardedCall, Site, Target};
+use crate::abi::{Abi, Buffer, FrameMemory, Mark, Operation, low_bits};
+use crate::analyze::{Analysis, Site, Target};
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};
 use crate::options::{Form, Options};
@@ -165,7 +169,7 @@ use refuse::RefusalsSoFar;
 use saved::{Saved, Types};
 use scratch::Scratch;
 use skeleton::Skeleton;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use wasmparser::{BlockType, ValType};
 
@@ -189,12 +193,18 @@ pub struct Plan {
     pub funcs: Vec<FuncPlan>,
     /// Tail calls between functions of the closure.
     pub tails: Tails,
-    /// The functions that only get guards, in index order.
-    pub guards: Vec<GuardPlan>,
+    /// The guards of functions that get nothing else.
+    pub guards: Guards,
     /// The protocol with the host.
     pub abi: Abi,
     /// Whether it is noted where the input's code is in the output.
     pub maps_offsets: bool,
+    /// Whether debug information is left out.
+    pub strips_debug: bool,
+    /// Where the source map is going to be.
+    pub source_map_url: Option<String>,
+    /// Where debug information is going to be, if in a file of its own.
+    pub debug_file_url: Option<String>,
     /// Where frames go.
     pub memory: FrameMemory,
     /// What that memory is, if the module doesn't have it.
@@ -207,6 +217,8 @@ pub struct Plan {
     pub helpers: Helpers,
     /// The imports that sites call directly, in index order.
     pub called_imports: Vec<FuncIdx>,
+    /// The functions that become those of the protocol, by which the module drives it itself, with what each does.
+    pub operations: BTreeMap<FuncIdx, Operation>,
     /// The exceptions that pads and frames can keep.
     pub tags: KnownTags,
     /// How references that are live across sites are kept.
@@ -225,17 +237,6 @@ pub enum AddedMemory {
     Own,
 }
 
-/// A function outside the closure with calls that would lead into it if an assumption were wrong.
-/// Behind each of them the state is tested: an unwind that comes this way stops the program. A tail
-/// call becomes a call, the test, and a return.
-#[derive(Debug, PartialEq, Eq)]
-pub struct GuardPlan {
-    /// The function.
-    pub func: FuncIdx,
-    /// The calls, in order of offset.
-    pub calls: Vec<GuardedCall>,
-}
-
 /// How one function is rewritten.
 #[derive(Debug)]
 pub struct FuncPlan {
@@ -250,21 +251,23 @@ pub struct FuncPlan {
     /// How many locals the input's function has, its parameters included.
     pub locals: u32,
     /// The types of the temporaries, numbered behind those.
-    pub temps: Vec<ValType>,
+    pub temps: Box<[ValType]>,
     /// What the frame holds.
     pub frame: Frame,
     /// Of the references in it, at which sites they count, in order of the locals.
-    pub counts: Vec<Counts>,
+    pub counts: Box<[Counts]>,
     /// Apart, where an unwind leaves the function's own body. A body that a rewind enters has one exit, which saves all.
-    pub exits: Option<Exits>,
+    pub exits: Option<Box<Exits>>,
     /// The handlers that keep what they caught, by their ordinals.
-    pub pads: Vec<Pad>,
+    pub pads: Box<[Pad]>,
     /// How an unwind is undone that finds no room for this frame.
     pub undo: Undo,
     /// Whether every unwind is undone here: nothing of a result's type could be returned.
     pub holds_unwinds: bool,
     /// How many sites there are.
     pub sites: u32,
+    /// The values that are not where the input has them on the operand stack, for a while, if it is noted where code is.
+    pub displaced: Box<[Displaced]>,
     /// Whether it has an instruction of the bulk memory proposal.
     pub bulk_memory: bool,
     /// Where a rewind of the function goes on that finds another function's frame on top: what this one had tail-called; nothing
@@ -278,7 +281,7 @@ pub struct BodyPlan {
     /// What to emit in place of single operators.
     pub steps: Steps,
     /// Code that is left out, as ranges of offsets.
-    pub dead: Vec<Range<u32>>,
+    pub dead: Box<[Range<u32>]>,
     /// Whether the body's end can be reached.
     pub end_reachable: bool,
     /// The locals that it declares, where those are not the function's, the temporaries and `$resume`. A resume function has
@@ -306,11 +309,11 @@ pub struct RewindStart {
     /// How many labels the rewriter opens.
     pub labels: u32,
     /// The types of those labels that have results, in order of their ordinals.
-    pub label_types: Vec<(Label, LabelType)>,
+    pub label_types: Box<[(Label, LabelType)]>,
     /// The regions, by region ordinal; the first is the body itself.
-    pub regions: Vec<Region>,
+    pub regions: Box<[Region]>,
     /// The types of [`Step::CopyNullable`] steps.
-    pub nullable: Vec<TypeIdx>,
+    pub nullable: Box<[TypeIdx]>,
     /// Whether rewinds enter. Else nothing does but an unwind that is undone inside of a pad, from there.
     pub at_start: bool,
 }
@@ -325,6 +328,8 @@ pub enum Undo {
     /// By a call, of itself or of its resume function: its frame is put where the buffer keeps room for one, and
     /// the new activation restores it like any other.
     Call,
+    /// Not at all: the protocol has no such state, and it traps.
+    Never,
 }
 
 /// The ordinal of a label that the rewriter opens, within its function.
@@ -411,7 +416,7 @@ impl Plan {
         });
         let Basis { calls, tags, references, .. } = basis;
         let mut funcs = found.sift(plans)?;
-        let guards = guards(analysis);
+        let guards = Guards::of(module, analysis, options)?;
         found.in_guards(module, &guards)?;
         found.nothing()?;
         let tails = calls.plan(module, &mut funcs);
@@ -432,7 +437,10 @@ impl Plan {
             tails,
             guards,
             abi: options.abi,
-            maps_offsets: options.map_offsets,
+            maps_offsets: maps_offsets(module, options),
+            strips_debug: options.strip_debug,
+            source_map_url: options.source_map_url.clone(),
+            debug_file_url: options.debug_file_url.clone(),
             memory,
             added_memory,
             number: number(module, options.abi),
@@ -440,6 +448,7 @@ impl Plan {
             funcs,
             helpers,
             called_imports: called_imports(analysis),
+            operations: analysis.operations.clone(),
             tags,
             references,
             resume_module,
@@ -472,7 +481,7 @@ pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
     let found = RefusalsSoFar::in_module(module, options, added_memory, !funcs.is_empty());
     let found = found.and_then(|mut found| {
         found.sift(each(basis.calls.with_frames(), check))?;
-        found.in_guards(module, &guards(analysis))?;
+        found.in_guards(module, &Guards::of(module, analysis, options)?)?;
         found.nothing()
     });
     match found {
@@ -532,6 +541,7 @@ struct Basis<'a> {
     references: References,
     calls: tails::Calls,
     forms: form::Forms<'a>,
+    maps_offsets: bool,
 }
 
 impl<'a> Basis<'a> {
@@ -545,12 +555,14 @@ impl<'a> Basis<'a> {
         let forms = form::Forms::new(module, analysis, &calls, options)?;
         let tags = KnownTags::of(module, references::keeps(options));
         let references = References::new(&tags, options);
-        Ok(Basis { tags, references, calls, forms })
+        let maps_offsets = maps_offsets(module, options);
+        Ok(Basis { tags, references, calls, forms, maps_offsets })
     }
 
     fn planner<'p>(&'p self, module: &'p Module<'_>) -> Planner<'p> {
-        let Basis { tags, references, calls, forms } = self;
-        Planner { module, tags, references, calls, forms: Some(forms) }
+        let Basis { tags, references, calls, forms, maps_offsets } = self;
+        let (can_undo, maps_offsets) = (forms.can_undo(), *maps_offsets);
+        Planner { module, tags, references, calls, can_undo, forms: Some(forms), maps_offsets }
     }
 }
 
@@ -561,8 +573,12 @@ struct Planner<'a> {
     tags: &'a KnownTags,
     references: &'a References,
     calls: &'a tails::Calls,
+    /// Whether the protocol undoes unwinds.
+    can_undo: bool,
     /// What chooses between forms; without, a function that may have either is put apart.
     forms: Option<&'a form::Forms<'a>>,
+    /// Whether it is noted where code is in the output.
+    maps_offsets: bool,
 }
 
 impl Planner<'_> {
@@ -583,8 +599,11 @@ impl Planner<'_> {
     fn form(&self, func: FuncIdx, sites: &[Site], skeleton: &Skeleton) -> Result<(Undo, Form)> {
         let has_no_dummy = refuse::has_no_dummy(self.module, func);
         let entered_by_tail = self.calls.enter(func);
-        let undo = undo(sites, has_no_dummy && !entered_by_tail);
-        let may_be_apart = undo == Undo::Call && pads::may_be_apart(skeleton);
+        let undo = match self.can_undo {
+            true => undo(sites, has_no_dummy && !entered_by_tail),
+            false => Undo::Never,
+        };
+        let may_be_apart = undo != Undo::Loop && pads::may_be_apart(skeleton);
         let form = match may_be_apart {
             true if has_no_dummy => Form::Apart,
             true => self.forms.map_or(Form::Apart, |forms| forms.choose(func, skeleton)),
@@ -604,7 +623,8 @@ impl Planner<'_> {
         tree.rebuild(skeleton);
         layout.rebuild(module, skeleton, tree);
         let (undo, form) = self.form(func, sites, skeleton)?;
-        let input = steps::Input { module, form, skeleton, tree, layout, tags: self.tags };
+        let Planner { tags, maps_offsets, .. } = *self;
+        let input = steps::Input { module, form, skeleton, tree, layout, tags, maps_offsets };
         let mut steps = steps::steps(input, std::mem::take(buffers));
         let mut pads = std::mem::take(&mut steps.pads);
         layout.set_caught(std::mem::take(&mut steps.caught), &mut pads);
@@ -625,16 +645,16 @@ impl Planner<'_> {
             Form::Apart => {
                 let of_sites = layout.by_ordinal(saved.of_sites);
                 let (frame, exits) = Exits::exact(&saved.sets, &of_sites, cells);
-                (frame, Some(exits))
+                (frame, Some(Box::new(exits)))
             }
         };
         refuse::large_frame(module, func, frame.bytes)?;
         let rewind = RewindStart {
             resume: types.resume(),
             labels: layout.labels,
-            label_types: std::mem::take(&mut layout.label_types),
-            regions: std::mem::take(&mut layout.regions),
-            nullable: std::mem::take(&mut steps.nullable),
+            label_types: std::mem::take(&mut layout.label_types).into(),
+            regions: std::mem::take(&mut layout.regions).into(),
+            nullable: std::mem::take(&mut steps.nullable).into(),
             at_start: true,
         };
         let params = module.func_type(func).params().len();
@@ -659,7 +679,7 @@ impl Planner<'_> {
         };
         let has_own_locals = body.declared.is_some() || resume.is_some();
         let names = NamedAt::of(skeleton, has_own_locals);
-        let (locals, temps) = (skeleton.locals.len() as u32, steps.temps);
+        let (locals, temps) = (skeleton.locals.len() as u32, steps.temps.into());
         *buffers = [steps.steps, steps.plain];
         let (hands_on, results) = (None, module.func_type(func).results());
         Ok(FuncPlan {
@@ -670,12 +690,13 @@ impl Planner<'_> {
             locals,
             temps,
             frame,
-            counts,
+            counts: counts.into(),
             exits,
-            pads,
+            pads: pads.into(),
             undo,
             holds_unwinds: !results.iter().all(|ty| has_dummy(module, *ty)),
             sites,
+            displaced: steps.displaced.into(),
             bulk_memory: skeleton.bulk_memory,
             hands_on,
         })
@@ -690,7 +711,7 @@ impl BodyPlan {
 
     /// All that control can reach.
     fn whole(skeleton: &Skeleton, steps: &[(u32, Step)], rewind: Option<RewindStart>) -> BodyPlan {
-        let (dead, end_reachable) = (skeleton.dead.clone(), skeleton.end_reachable);
+        let (dead, end_reachable) = (skeleton.dead[..].into(), skeleton.end_reachable);
         BodyPlan { steps: Steps::pack(steps), dead, end_reachable, declared: None, rewind }
     }
 
@@ -701,7 +722,7 @@ impl BodyPlan {
         let rewind = Some(rewind);
         BodyPlan {
             steps: Steps::pack(&steps),
-            dead: shrunk(dead),
+            dead: dead.into(),
             end_reachable,
             declared: None,
             rewind,
@@ -713,7 +734,7 @@ impl BodyPlan {
 /// chance of one in a hundred) no function takes the frame of another module's function with the same index for its own.
 fn number(module: &Module<'_>, abi: Abi) -> u8 {
     const BYTES: usize = 1 << 16;
-    if abi != Abi::WpkForkSide {
+    if !abi.is_side() {
         return 0;
     }
     // FNV-1a.
@@ -731,6 +752,11 @@ fn undo(sites: &[Site], has_no_dummy: bool) -> Undo {
     if may_call_import || has_no_dummy { Undo::Loop } else { Undo::Call }
 }
 
+/// Whether it is noted where the input's code is in the output.
+fn maps_offsets(module: &Module<'_>, options: &Options) -> bool {
+    options.map_offsets || module.speaks_of_code()
+}
+
 fn called_imports(analysis: &Analysis) -> Vec<FuncIdx> {
     let sites = analysis.sites.iter().flatten();
     let imports: BTreeSet<_> = sites
@@ -740,16 +766,4 @@ fn called_imports(analysis: &Analysis) -> Vec<FuncIdx> {
         })
         .collect();
     imports.into_iter().collect()
-}
-
-/// The guards that the assumptions of the options ask for.
-pub fn guards(analysis: &Analysis) -> Vec<GuardPlan> {
-    let guarded = analysis.guards.iter_enumerated().filter(|(_, calls)| !calls.is_empty());
-    guarded.map(|(func, calls)| GuardPlan { func, calls: calls.clone() }).collect()
-}
-
-/// The plans of all functions are in memory at once, so that what they don't need is given back.
-fn shrunk<T>(mut items: Vec<T>) -> Vec<T> {
-    items.shrink_to_fit();
-    items
 }

@@ -18,6 +18,9 @@
 //!   linked, through the cells of their frames: a cell holds the slot and the place of the cell that was written before,
 //!   relative to the buffer, so that the data stays position-independent; the buffer's header holds the last one of each table.
 //!   A host that never releases keeps what was ever live in an unwind: that can't be told from a stack that it means to rewind once more.
+//! - **Under `asyncify`** the buffer has no place for such lists, and so cells no links: what is in a slot stays until the host lets go
+//!   of all at once. Its hosts as they are never do, but most of them rewind a stack once: [`Options::rewind_once`] says so, and then a
+//!   rewind empties each slot that it loads, and overwrites the cell with [`References::GONE`], by which a second one traps.
 //! - **An unwind that is undone**, for whatever reason, empties the slots by the loads of its own undoing, since its frames are void then.
 //! - **In any instance** nothing else is ever in a table: a reference that can't be made again makes the function undo the unwind at once,
 //!   and its frame, in the reserve, is the only one that says a slot, for as long as it takes to load it.
@@ -46,12 +49,37 @@ pub const NUMBER_BYTES: u32 = 4;
 /// How many the link takes behind it.
 const LINK_BYTES: u32 = 4;
 
+/// How long references stay in their slots that no other instance can make again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kept {
+    /// Until the unwind that meets one has been undone.
+    #[default]
+    WhileUndone,
+    /// For any number of rewinds, until the host releases the buffer, in which the cells are linked.
+    UntilReleased,
+    /// For any number of rewinds, until the host releases all.
+    UntilAllReleased,
+    /// For one rewind.
+    UntilRewound,
+}
+
+impl Kept {
+    fn of(options: &Options) -> Kept {
+        match (keeps(options), options.abi.is_asyncify()) {
+            (false, _) => Kept::WhileUndone,
+            (true, false) => Kept::UntilReleased,
+            (true, true) if options.rewind_once => Kept::UntilRewound,
+            (true, true) => Kept::UntilAllReleased,
+        }
+    }
+}
+
 /// How references are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct References {
-    /// Whether all are kept, since no stack is rewound in another instance than it was unwound in, or since the host carries
+    /// How long they are. Longer than an unwind is undone: no stack is rewound in another instance than it was unwound in, or the host carries
     /// them over.
-    pub same_instance: bool,
+    pub kept: Kept,
     /// Whether it does, so that what keeps them is exported.
     pub carried: bool,
     /// How many bytes of a frame the values take that an exception carries.
@@ -82,11 +110,14 @@ pub(super) fn keeps(options: &Options) -> bool {
 }
 
 impl References {
+    /// The cell of a reference that was let go when it was loaded: no table has so many slots. Where cells hold `i31`s too it is none.
+    pub const GONE: i32 = -2;
+
     pub(super) fn new(tags: &KnownTags, options: &Options) -> References {
-        let same_instance = keeps(options);
-        let values = tags.values.iter().filter(|_| !same_instance);
+        let kept = Kept::of(options);
+        let values = tags.values.iter().filter(|_| kept == Kept::WhileUndone);
         References {
-            same_instance,
+            kept,
             carried: options.carry_references,
             exception_bytes: values.map(|ty| slot_bytes(*ty)).sum(),
             tables: Vec::new(),
@@ -102,15 +133,20 @@ impl References {
         self
     }
 
+    /// Whether all are kept.
+    pub fn keeps_all(&self) -> bool {
+        self.kept != Kept::WhileUndone
+    }
+
     /// Of how many tables the buffer says where the cells are.
     pub fn lists(&self) -> usize {
-        if self.same_instance { self.tables.len() } else { 0 }
+        if self.kept == Kept::UntilReleased { self.tables.len() } else { 0 }
     }
 
     /// Size in bytes of a local's cell in a frame.
     pub fn cell_bytes(&self, ty: ValType) -> u32 {
         match ty {
-            ValType::Ref(_) if self.same_instance => NUMBER_BYTES + LINK_BYTES,
+            ValType::Ref(_) if self.kept == Kept::UntilReleased => NUMBER_BYTES + LINK_BYTES,
             ValType::Ref(ty) if is_exception(ty) => NUMBER_BYTES + self.exception_bytes,
             ValType::Ref(_) => NUMBER_BYTES,
             ty => slot_bytes(ty),

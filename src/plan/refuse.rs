@@ -1,13 +1,13 @@
 //! What is refused by name before any planning: see the chapter on limits in the guide.
 
-use super::{AddedMemory, GuardPlan};
+use super::{AddedMemory, Answer, GuardPlan, Guards};
 use crate::abi::{self, Abi, Mark};
-use crate::analyze::Site;
+use crate::analyze::{GuardedCall, Site};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::limits::{Limit, Sizes};
 use crate::options::Options;
-use crate::read::Module;
+use crate::read::{Located, Module};
 use crate::refusal::{Refusal, RefusalKind};
 use crate::text::escape;
 use crate::work;
@@ -61,8 +61,8 @@ impl RefusalsSoFar {
     }
 
     /// Takes what guards are refused for.
-    pub(super) fn in_guards(&mut self, module: &Module<'_>, guards: &[GuardPlan]) -> Result<()> {
-        for plan in guards {
+    pub(super) fn in_guards(&mut self, module: &Module<'_>, guards: &Guards) -> Result<()> {
+        for plan in &guards.funcs {
             self.0.extend(tail_guards(module, plan)?);
         }
         Ok(())
@@ -113,6 +113,7 @@ fn of_module(
         ));
     }
     refusals.extend(not_shared(module, options.abi));
+    refusals.extend(let_go(options));
     refusals.extend(limit(module));
     refusals
 }
@@ -121,7 +122,19 @@ fn of_module(
 fn not_shared(module: &Module<'_>, abi: Abi) -> Option<Refusal> {
     let own = module.memories.iter().any(|memory| memory.import.is_none());
     let what = "a side module with a memory of its own: frames lie in one that it shares";
-    (abi == Abi::WpkForkSide && own).then(|| Refusal::of_module(RefusalKind::NoMemory, what))
+    (abi.is_side() && own).then(|| Refusal::of_module(RefusalKind::NoMemory, what))
+}
+
+/// That no stack is rewound twice says when references are let go: those that are kept, where nothing else says it.
+fn let_go(options: &Options) -> Option<Refusal> {
+    let what = match options.abi.is_asyncify() {
+        true => {
+            "to rewind each stack once only, where no references are kept: that takes the same instance, or a host that carries them over"
+        }
+        false => "to rewind each stack once only, by this ABI: the host releases references",
+    };
+    let means_it = options.abi.is_asyncify() && super::references::keeps(options);
+    (options.rewind_once && !means_it).then(|| Refusal::of_module(RefusalKind::Kept, what))
 }
 
 /// Where there is no room even for the least that is added: a function, its type and export, a global.
@@ -136,8 +149,10 @@ fn limit(module: &Module<'_>) -> Option<Refusal> {
 fn reserved_names(module: &Module<'_>, options: &Options, own_memory: bool) -> Vec<Refusal> {
     let abi = options.abi;
     let exports = || module.exports.iter().map(|export| export.name);
-    let names = abi.exports().iter().map(|export| export.name).chain([abi.release()]);
+    let names =
+        abi.exports().iter().map(|export| export.name).chain([abi.release(), abi.unprepared()]);
     let names = names.chain(own_memory.then(|| abi.memory_export()));
+    let names = names.chain(abi.shared().iter().copied().filter(|_| !abi.is_side()));
     let taken: Vec<_> = if options.resume_module {
         let prefix = abi.private_name("");
         exports().filter(|export| export.starts_with(&prefix)).collect()
@@ -186,26 +201,42 @@ pub(super) fn entered_by_tail(module: &Module<'_>, func: FuncIdx, site: &Site) -
     Error::Refused(Refusal::at(location, RefusalKind::TailCall, what).into())
 }
 
-/// Finds the guarded tail calls inside a `try`, which are refused: as calls they would throw into it.
-pub(super) fn tail_guards(module: &Module<'_>, plan: &GuardPlan) -> Result<Vec<Refusal>> {
-    let GuardPlan { func, calls: guards } = plan;
-    let body = module.body(*func).filter(|_| guards.iter().any(|guard| guard.tail));
-    let Some(body) = body else {
-        return Ok(Vec::new());
+/// What guarded tail calls are refused for: inside a `try`, as calls they would throw into it.
+fn tail_guards(module: &Module<'_>, plan: &GuardPlan) -> Result<Vec<Refusal>> {
+    let tails = plan.calls.iter().filter(|guard| guard.tail && guard.answer == Answer::Trap);
+    let offsets: Vec<_> = tails.map(|guard| guard.offset).collect();
+    let refusal = |offset: &u32| {
+        let what = "a tail call inside a `try` that an assumption would have guarded";
+        let location = module.location(plan.func, *offset as usize);
+        Refusal::at(location, RefusalKind::GuardedTailCall, what)
     };
-    let misread = |error| Error::misread(&error);
-    let mut tails = guards.iter().filter(|guard| guard.tail).peekable();
-    let mut refusals = Vec::new();
+    Ok(in_try(module, plan.func, &offsets)?.iter().map(refusal).collect())
+}
+
+/// The offsets of the guarded tail calls inside a `try`, in order.
+pub(super) fn tails_in_try(
+    module: &Module<'_>,
+    func: FuncIdx,
+    calls: &[GuardedCall],
+) -> Result<Vec<u32>> {
+    let tails = calls.iter().filter(|call| call.tail).map(|call| call.offset);
+    in_try(module, func, &tails.collect::<Vec<_>>())
+}
+
+/// Which of these offsets, that are in order, are inside a `try`.
+fn in_try(module: &Module<'_>, func: FuncIdx, offsets: &[u32]) -> Result<Vec<u32>> {
+    let mut found = Vec::new();
+    if offsets.is_empty() {
+        return Ok(found);
+    }
+    let mut offsets = offsets.iter().peekable();
     // For each open construct whether it is a `try`, and how many are.
     let (mut constructs, mut tries) = (Vec::new(), 0_usize);
-    for item in body.get_operators_reader().map_err(misread)?.into_iter_with_offsets() {
+    for located in module.operators(func)? {
         work::count(1);
-        let (operator, offset) = item.map_err(misread)?;
-        let offset = offset as u32;
-        if tails.next_if(|guard| guard.offset == offset).is_some() && tries > 0 {
-            let what = "a tail call inside a `try` that an assumption would have guarded";
-            let location = module.location(*func, offset as usize);
-            refusals.push(Refusal::at(location, RefusalKind::GuardedTailCall, what));
+        let Located { operator, start, .. } = located?;
+        if offsets.next_if(|offset| **offset == start).is_some() && tries > 0 {
+            found.push(start);
         }
         match operator {
             Operator::Try { .. } | Operator::TryTable { .. } => {
@@ -221,7 +252,7 @@ pub(super) fn tail_guards(module: &Module<'_>, plan: &GuardPlan) -> Result<Vec<R
             _ => {}
         }
     }
-    Ok(refusals)
+    Ok(found)
 }
 
 /// How many bytes so many sites take at least in the body that a rewind enters.

@@ -289,10 +289,11 @@ impl<'a> Builder<'a> {
             drafts[region].size = draft.sites.len() as u32 + inside;
         }
         refill(first, 1, drafts.len());
+        regions.reserve_exact(drafts.len());
         for region in 0..drafts.len() {
             let own = drafts[region].sites.len() as u32;
             let mut ordinal = first[region] + own;
-            let mut handlers = Vec::new();
+            let mut handlers = Vec::with_capacity(drafts[region].handlers.len());
             for handler in &drafts[region].handlers {
                 work::count(1);
                 first[*handler] = ordinal;
@@ -325,6 +326,7 @@ impl<'a> Builder<'a> {
                 sites.push(node_label[*site]);
             }
             let first = first[region];
+            let (sites, handlers, inside) = (sites.into(), handlers.into(), inside.into());
             let dispatch = Dispatch { first, sites, handlers, regions: inside, reset };
             let labels = draft.labels.clone();
             regions.push(Region { labels, dispatch, rewind_only: false });

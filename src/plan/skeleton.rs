@@ -87,10 +87,12 @@ pub(super) enum NodeKind {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spill {
     pub ty: ValType,
+    /// How many values lie below it.
+    pub position: u32,
     pub need: Need,
     pub home: Home,
-    /// Whether it is on the operand stack before; else the operator that gives it is left out, or gives it to a local alone.
-    pub is_pushed: bool,
+    /// The offset of the operator that would put it on the operand stack, if that is left out, or gives it to a local alone.
+    pub unpushed_at: Option<u32>,
     /// The node where it comes back: in front of the call, or of a loop or `try`; behind the `end`
     /// of a block or an `if`.
     pub last: usize,
@@ -118,8 +120,8 @@ pub(super) enum Home {
     Local(LocalIdx),
     /// Nowhere, for the operator at this offset makes it again.
     MadeAt(u32),
-    /// Nowhere, for nothing uses it: it never comes back.
-    Nowhere,
+    /// Nowhere, for nothing uses it: it never comes back. The offset of the operator that would drop it.
+    Nowhere(u32),
 }
 
 /// What liveness sees of the body, in program order. Depths are the body's own.

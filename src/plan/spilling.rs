@@ -38,8 +38,8 @@ pub(super) struct Last {
 pub(super) enum Fate {
     /// An operator takes them.
     Used,
-    /// Nothing looks at them.
-    Dropped,
+    /// Nothing looks at them: the operator at this offset drops them.
+    Dropped(u32),
 }
 
 /// A call that may reach an entry.
@@ -93,7 +93,7 @@ impl<'m> Walk<'m, '_> {
             let spill = self.spilled.pop().expect("checked");
             let position = self.spilled.len();
             match fate {
-                Fate::Dropped => self.out.spills[spill].home = Home::Nowhere,
+                Fate::Dropped(at) => self.out.spills[spill].home = Home::Nowhere(at),
                 Fate::Used => self.end_spill(spill, position),
             }
             if self.out.spills[spill].home != Home::Temp {
@@ -104,12 +104,12 @@ impl<'m> Walk<'m, '_> {
 
     /// What would be dropped at the node is not pushed, where that is simple.
     fn unpush(&mut self, spill: usize, position: usize) {
-        let unpush = self.operands.unpush(position);
-        self.out.spills[spill].is_pushed = unpush.is_none();
+        let Some(unpush) = self.operands.unpush(position) else { return };
+        let (Unpush::Operator(offset) | Unpush::Tee(offset)) = unpush;
+        self.out.spills[spill].unpushed_at = Some(offset);
         match unpush {
-            Some(Unpush::Operator(offset)) => self.out.omitted.push(offset),
-            Some(Unpush::Tee(offset)) => self.out.sets.push(offset),
-            None => {}
+            Unpush::Operator(_) => self.out.omitted.push(offset),
+            Unpush::Tee(_) => self.out.sets.push(offset),
         }
     }
 
@@ -292,7 +292,8 @@ impl<'m> Walk<'m, '_> {
             let ty = ty(position).unwrap_or(operand);
             self.spilled.push(self.out.spills.len());
             let (need, home, last) = (need(position), Home::Temp, usize::MAX);
-            self.out.spills.push(Spill { ty, need, home, is_pushed: true, last });
+            let (position, unpushed_at) = (position as u32, None);
+            self.out.spills.push(Spill { ty, position, need, home, unpushed_at, last });
         }
         start..self.out.spills.len()
     }

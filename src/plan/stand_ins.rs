@@ -64,6 +64,7 @@ pub fn stand_ins(
     if wanted.references {
         let imports = analysis.closure.indices().take(module.imported_funcs);
         wanted.imports.extend(imports.filter(|import| analysis.closure[*import]));
+        wanted.imports.extend(&analysis.entries);
     }
     Ok(Some(wanted))
 }

@@ -5,6 +5,7 @@
 //! that a function needs few of them.
 
 use super::dispatch::Caught;
+use super::displaced::Displaced;
 use super::pads::{KnownTags, Pad, PadOrdinal};
 use super::refuse;
 use super::regions::Layout;
@@ -32,6 +33,8 @@ pub(super) struct Steps {
     pub caught: Vec<(RegionOrdinal, Caught)>,
     /// The handlers that keep it over their sites.
     pub pads: Vec<Pad>,
+    /// The values that are not where the input has them on the operand stack, for a while.
+    pub displaced: Vec<Displaced>,
     /// The block types of those loops and `try`s whose parameters may be null where a rewind enters.
     pub nullable: Vec<TypeIdx>,
 }
@@ -45,11 +48,13 @@ pub(super) struct Input<'a> {
     pub tree: &'a Tree,
     pub layout: &'a Layout,
     pub tags: &'a KnownTags,
+    /// Whether it is noted where code is in the output.
+    pub maps_offsets: bool,
 }
 
 /// Lays down the steps of a function; in the memory of `buffers`, whatever is in it.
 pub(super) fn steps(input: Input<'_>, buffers: [Vec<(u32, Step)>; 2]) -> Steps {
-    let Input { module, form, skeleton, tree, layout, tags } = input;
+    let Input { module, form, skeleton, tree, layout, tags, maps_offsets } = input;
     let [mut steps, mut plain] = buffers;
     steps.clear();
     plain.clear();
@@ -69,10 +74,12 @@ pub(super) fn steps(input: Input<'_>, buffers: [Vec<(u32, Step)>; 2]) -> Steps {
         caught: Vec::new(),
         pads: Vec::new(),
         open_pads: 0,
+        displaced: maps_offsets.then(Vec::new),
         nullable: Vec::new(),
     };
     writer.run();
-    let StepWriter { mut steps, mut plain, held, temps, caught, pads, nullable, .. } = writer;
+    let StepWriter { mut steps, mut plain, held, temps, caught, pads, displaced, nullable, .. } =
+        writer;
     let in_order = |steps: &[(u32, Step)]| steps.is_sorted_by_key(|(offset, _)| *offset);
     for steps in [&mut steps, &mut plain] {
         steps.extend(skeleton.omitted.iter().map(|offset| (*offset, Step::Omit)));
@@ -82,7 +89,8 @@ pub(super) fn steps(input: Input<'_>, buffers: [Vec<(u32, Step)>; 2]) -> Steps {
         }
         leave_out(steps);
     }
-    Steps { steps, plain, held, temps: temps.types, caught, pads, nullable }
+    let (temps, displaced) = (temps.types, displaced.unwrap_or_default());
+    Steps { steps, plain, held, temps, caught, pads, displaced, nullable }
 }
 
 /// Where a landing is at an operator that is left out or changed, that operator isn't copied.
@@ -164,6 +172,8 @@ struct StepWriter<'a> {
     pads: Vec<Pad>,
     /// How many of them are open.
     open_pads: u32,
+    /// Those values, if they are noted.
+    displaced: Option<Vec<Displaced>>,
     nullable: Vec<TypeIdx>,
 }
 
@@ -294,7 +304,7 @@ impl<'a> StepWriter<'a> {
         for (position, spill) in node.spills.clone().zip(&self.skeleton.spills[node.spills.clone()])
         {
             let (back, step) = match spill.home {
-                Home::Nowhere => (None, Step::Drop),
+                Home::Nowhere(_) => (None, Step::Drop),
                 Home::Local(local) => (Some(Step::Get(local)), Step::Drop),
                 Home::MadeAt(offset) => (Some(Step::Again(offset)), Step::Drop),
                 Home::Temp => {
@@ -304,7 +314,10 @@ impl<'a> StepWriter<'a> {
             };
             let since = self.sites;
             self.away.extend(back.map(|back| Away { spill: position, back, since }));
-            steps.extend(spill.is_pushed.then_some(step));
+            steps.extend(spill.unpushed_at.is_none().then_some(step));
+            if let Some(displaced) = &mut self.displaced {
+                displaced.extend(Displaced::of(self.skeleton, node.landing, spill, back));
+            }
         }
         steps
     }

@@ -282,7 +282,7 @@ impl Walk<'_, '_> {
             (self.operands.height(), self.open.last().map_or(0, |open| open.height));
         match (op, arity) {
             (Operator::Drop, _) if self.spilled.len() == height => {
-                self.end_spills(height - 1, Fate::Dropped);
+                self.end_spills(height - 1, Fate::Dropped(offset));
                 self.out.omitted.push(offset);
             }
             (Operator::Drop, _) if self.forget_read(offset) => {}
@@ -374,9 +374,9 @@ impl Walk<'_, '_> {
     }
 
     /// At the end of a construct's part its results are used, and in unreachable code nothing is.
-    fn end_construct_spills(&mut self) {
+    fn end_construct_spills(&mut self, offset: u32) {
         let height = self.open.last().map_or(0, |open| open.height);
-        let fate = if self.dead.is_some() { Fate::Dropped } else { Fate::Used };
+        let fate = if self.dead.is_some() { Fate::Dropped(offset) } else { Fate::Used };
         self.end_spills(height, fate);
     }
 
@@ -388,7 +388,7 @@ impl Walk<'_, '_> {
         validate: &mut Validate<'_>,
     ) -> Result<(), Stop> {
         let falls_in = self.dead.is_none();
-        self.end_construct_spills();
+        self.end_construct_spills(offset);
         validate(&mut self.validator)?;
         let open = self.open.last().expect("the body is valid");
         let (height, index) = (open.height, open.node);
@@ -428,7 +428,7 @@ impl Walk<'_, '_> {
     /// `end` or `delegate`: closes a construct; one without sites leaves no node.
     fn leave(&mut self, offset: u32, validate: &mut Validate<'_>) -> Result<(), Stop> {
         let falls_out = self.dead.is_none();
-        self.end_construct_spills();
+        self.end_construct_spills(offset);
         validate(&mut self.validator)?;
         let open = self.open.pop().expect("the body is valid");
         let next = self.out.nodes.len();

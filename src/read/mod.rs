@@ -9,6 +9,7 @@
 mod arity;
 mod detect;
 mod diagnose;
+mod import_names;
 pub mod labels;
 pub mod lines;
 mod names;
@@ -18,9 +19,11 @@ mod over_limit;
 mod reader;
 mod sections;
 pub mod segments;
+mod skeleton;
 
 pub(crate) use arity::Arity;
 pub use detect::text_to_binary;
+pub use import_names::import_names;
 pub use names::{Names, demangled};
 pub use operators::{Located, Operators};
 
@@ -281,6 +284,16 @@ impl<'a> Module<'a> {
     /// The defined functions, in order.
     pub fn defined_funcs(&self) -> impl ExactSizeIterator<Item = FuncIdx> + use<> {
         (self.imported_funcs..self.funcs.len()).map(FuncIdx::from_usize)
+    }
+
+    /// Whether custom sections say something of single instructions, or of lines of the source.
+    pub fn speaks_of_code(&self) -> bool {
+        let prefixes = [".debug_", "metadata.code."];
+        let customs = self.sections.iter().filter(|section| section.id == 0);
+        let mut names = customs.map(|section| section.name);
+        names.any(|name| {
+            name == "external_debug_info" || prefixes.iter().any(|prefix| name.starts_with(prefix))
+        })
     }
 
     /// The module's DWARF, if it has any. Nothing of it is read before the first call.

@@ -5,7 +5,7 @@ use crate::index::FuncIdx;
 use crate::read::Module;
 use crate::refusal::Refusals;
 use crate::rewrite::GuardCost;
-use crate::text::{count, escape};
+use crate::text::{Named, count, escape};
 use serde::Serialize;
 use std::fmt;
 
@@ -20,6 +20,9 @@ pub struct Report {
     pub closure: Vec<ClosureFunction>,
     /// What the closure relies on and this tool can't check, one sentence each.
     pub assumptions: Vec<String>,
+    /// What of this no guard tests either, one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub untested: Vec<String>,
     /// What the analysis recognised by itself, or could not follow, one sentence each.
     pub notes: Vec<String>,
     /// What the user should know before using the closure, one sentence each.
@@ -28,9 +31,13 @@ pub struct Report {
     /// What the user assumed beyond that, with what each assumption saves.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub assumed: Vec<AssumptionCost>,
-    /// What the guards cost that these assumptions ask for.
+    /// What all guards cost.
     #[serde(flatten, skip_serializing_if = "Guards::are_none")]
     pub guards: Guards,
+    /// How many of them are behind calls that lead out of the module, in case these call back; the others are there for what the user
+    /// assumed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub guards_of_calls_out: usize,
     /// What `instrument` would refuse the module for.
     #[serde(skip_serializing_if = "Refusals::is_empty")]
     pub refusals: Refusals,
@@ -42,7 +49,13 @@ pub struct Guards {
     /// How many calls are guarded.
     pub guards: usize,
     /// By how many bytes the bodies of the guarded functions grow for that.
-    pub guard_bytes: usize,
+    pub guard_bytes: i64,
+}
+
+// serde passes a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Guards {
@@ -137,6 +150,7 @@ impl Report {
             counts: Counts { total: closure.len(), local: closure.len() - import, import },
             closure,
             assumptions: analysis.assumptions.clone(),
+            untested: analysis.untested.clone(),
             notes: analysis.notes.clone(),
             warnings: analysis.warnings.clone(),
             assumed: analysis
@@ -149,14 +163,21 @@ impl Report {
                 })
                 .collect(),
             guards: Guards::new(guards.iter()),
+            guards_of_calls_out: analysis
+                .guards
+                .iter()
+                .flatten()
+                .filter(|call| !call.is_assumed)
+                .count(),
             refusals: Refusals::default(),
         }
     }
 }
 
-/// `module.name`.
+/// `module.name`, or the name of a function that begins unwinds itself.
 pub(super) fn import_name(module: &Module<'_>, func: FuncIdx) -> String {
-    module.funcs[func].import.map_or_else(|| func.to_string(), |import| import.to_string())
+    let defined = || Named(func.0, module.func_name(func).as_deref()).to_string();
+    module.funcs[func].import.map_or_else(defined, |import| import.to_string())
 }
 
 /// The report as text: the count line, then one line for each function in index order.

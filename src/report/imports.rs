@@ -5,7 +5,7 @@
 //! Emscripten's optimizer may have replaced the names by letters, `a.b` for `env.fork`. Which is which is
 //! then told by the name section at best; otherwise only by the JavaScript beside the module.
 
-use crate::analyze::Uses;
+use crate::analyze::{Uses, nearest};
 use crate::error::Result;
 use crate::index::FuncIdx;
 use crate::options::EntryPattern;
@@ -20,6 +20,22 @@ use std::fmt;
 pub struct Imports {
     /// The imports, in index order.
     pub imports: Vec<ImportedFunction>,
+}
+
+/// The names of the functions that a module imports, and nothing else of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportNames {
+    /// The imports' module and field names, in index order.
+    pub names: Vec<(String, String)>,
+}
+
+impl ImportNames {
+    /// The imports with names most like `text`, each as `MODULE.NAME`, most similar first.
+    pub fn near(&self, text: &str) -> Vec<String> {
+        let names = self.names.iter().map(|(module, name)| format!("{module}.{name}"));
+        let names: Vec<_> = names.collect();
+        nearest(text, names.iter().map(String::as_str))
+    }
 }
 
 /// An imported function.

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`closure`] | which functions are in the closure, and what that relies on |
 //! | [`explain`] | why a function is in it, or isn't |
+//! | [`map`] | how large each function is, and which call leads from it towards an entry |
 //! | [`advice`] | what it would be smaller without |
 //! | [`summary`] | what was done, in one line |
 //! | [`stats`] | what instrumenting costs, function by function |
@@ -20,7 +21,9 @@
 pub mod advice;
 pub mod closure;
 pub mod explain;
+pub(crate) mod frames;
 pub mod imports;
+pub mod map;
 pub mod shims;
 pub mod stats;
 pub mod summary;

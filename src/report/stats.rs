@@ -142,7 +142,7 @@ fn planned(module: &Module<'_>, plan: &Plan) -> Vec<FunctionStats> {
 }
 
 fn guarded(module: &Module<'_>, plan: &Plan) -> Vec<Guarded> {
-    let guarded = plan.guards.iter().map(|plan| Guarded {
+    let guarded = plan.guards.funcs.iter().map(|plan| Guarded {
         index: plan.func.0,
         name: name(module, plan.func),
         guards: plan.calls.len(),

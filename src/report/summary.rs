@@ -32,7 +32,7 @@ impl Summary {
         Summary {
             instrumented: plan.funcs.len() + plan.tails.frameless.len(),
             sites: plan.funcs.iter().map(|func| func.sites as usize).sum(),
-            guards: plan.guards.iter().map(|guarded| guarded.calls.len()).sum(),
+            guards: plan.guards.count(),
             ..Summary::untouched(module)
         }
     }

@@ -8,7 +8,7 @@ use wasmparser::RefType;
 pub(crate) fn warning(plan: &Plan) -> Option<String> {
     let is_lost = |(_, ty)| !can_be_made_again(ty);
     let funcs = plan.funcs.iter().filter(|func| func.frame.references().any(is_lost)).count();
-    (funcs > 0 && !plan.references.same_instance).then(|| {
+    (funcs > 0 && !plan.references.keeps_all()).then(|| {
         format!(
             "{} may hold references across calls that no other instance can make again: an unwind that meets one is undone, and \
              the entry fails; if no stack is rewound in a copy of the instance, say so, and they are kept",

@@ -21,6 +21,8 @@ pub struct Verified {
     pub unchecked: Vec<Unchecked>,
     /// What the output has more than the original, section by section.
     pub added: Vec<Added>,
+    /// The custom sections that it has not, since they speak of code that moved.
+    pub left_out: Vec<String>,
 }
 
 /// A rewritten function of which nothing is known.
@@ -47,14 +49,15 @@ pub struct Added {
 
 impl Verified {
     pub(crate) fn new(module: &Module<'_>, found: verify::Verified) -> Verified {
-        let verify::Verified { added, copied, guarded, proved, unchecked } = found;
+        let verify::Verified { added, left_out, copied, guarded, proved, unchecked } = found;
         let unchecked = unchecked.into_iter().map(|(func, reason)| {
             let name = module.func_name(func).map(Into::into);
             Unchecked { index: func.0, name, reason }
         });
         let added = added.into_iter();
         let added = added.map(|(section, items)| Added { section: section.to_owned(), items });
-        Verified { copied, guarded, proved, unchecked: unchecked.collect(), added: added.collect() }
+        let (unchecked, added) = (unchecked.collect(), added.collect());
+        Verified { copied, guarded, proved, unchecked, added, left_out }
     }
 
     /// Whether every rewritten function was proved.
@@ -89,6 +92,12 @@ impl fmt::Display for Verified {
             writeln!(f, "  {index} {name}: {reason}")?;
         }
         let added = self.added.iter().map(|added| format!("{} {}", added.section, added.items));
-        writeln!(f, "added: {}", added.collect::<Vec<_>>().join(", "))
+        writeln!(f, "added: {}", added.collect::<Vec<_>>().join(", "))?;
+        let left_out: Vec<_> =
+            self.left_out.iter().map(|name| format!("`{}`", escape(name))).collect();
+        match left_out.is_empty() {
+            true => Ok(()),
+            false => writeln!(f, "left out: {}", left_out.join(", ")),
+        }
     }
 }

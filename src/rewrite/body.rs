@@ -57,6 +57,10 @@ fn write(mut out: Output<'_, '_>, memory: &mut Memory) -> Result<Edited> {
     copier.operators()?;
     let Copier { mut out, exits, constructs } = copier;
     memory.constructs = constructs;
+    // The way back to the caller, and all that unwinds do.
+    if let Some(body) = out.module.funcs[out.plan.func].body.clone() {
+        out.bytes.replace(body.end - 1);
+    }
     if out.body.end_reachable {
         out.sink().return_();
     }

@@ -33,6 +33,11 @@ impl Locals {
         self.places[local.0 as usize].0
     }
 
+    /// For each local of the plan its number; `u32::MAX` for one that is not declared.
+    pub fn numbers(&self) -> Vec<u32> {
+        self.places.iter().map(|(number, _)| *number).collect()
+    }
+
     /// Whether what is read from it gets the type that the input gives it by a cast.
     pub fn is_cast(&self, local: LocalIdx) -> bool {
         self.places[local.0 as usize].1

@@ -6,6 +6,7 @@
 //! are only appended, and no import is added, so no index of the input changes its meaning.
 
 mod body;
+mod driven;
 mod guard;
 mod locals;
 mod output;
@@ -17,13 +18,15 @@ mod site;
 mod stand_ins;
 mod tails;
 
+pub use driven::driven;
 pub use stand_ins::stand_ins;
 
 use crate::abi::{self, Abi};
-use crate::emit::{self, Code, Emitted, ResumeFunc, ResumeModule};
+use crate::analyze::Analysis;
+use crate::emit::{self, Code, Emitted, NewTypes, ResumeFunc, ResumeModule};
 use crate::error::Result;
 use crate::index::FuncIdx;
-use crate::plan::{BodyPlan, FuncPlan, GuardPlan, Plan};
+use crate::plan::{self, BodyPlan, FuncPlan, GuardPlan, Guards, Plan};
 use crate::read::Module;
 use guard::Guard;
 use rayon::prelude::*;
@@ -37,22 +40,36 @@ pub struct GuardCost {
     /// Offset of the guarded call in bytes from the start of the input.
     pub offset: u32,
     /// By how many bytes the function's body grows for it.
-    pub bytes: usize,
+    pub bytes: i64,
 }
 
-/// What the guards cost that `plans` ask for, in order of function and offset.
+/// What `guards` cost, in order of function and offset.
 ///
 /// # Errors
 /// [`crate::Error::Internal`] if a body can't be read again.
-pub fn guard_costs(module: &Module<'_>, abi: Abi, plans: &[GuardPlan]) -> Result<Vec<GuardCost>> {
-    let guard = Guard::new(module, abi, false);
-    let calls = plans.iter().flat_map(|plan| plan.calls.iter().map(|call| (plan.func, *call)));
-    calls
-        .map(|(func, call)| {
-            let bytes = guard.cost(module, func, call)?;
-            Ok(GuardCost { func, offset: call.offset, bytes })
-        })
-        .collect()
+pub fn guard_costs(
+    module: &Module<'_>,
+    analysis: &Analysis,
+    abi: Abi,
+    guards: &Guards,
+) -> Result<Vec<GuardCost>> {
+    if guards.funcs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut types = NewTypes::new(module);
+    let protocol = (abi, &analysis.operations);
+    let guard = Guard::new(module, protocol, guards, &mut types, false);
+    let of_func = |plan: &GuardPlan| {
+        let costs = plan.calls.iter().zip(guard.costs(module, &types, plan)?);
+        let cost = |(call, bytes): (&plan::Guard, i64)| GuardCost {
+            func: plan.func,
+            offset: call.offset,
+            bytes,
+        };
+        Ok(costs.map(cost).collect::<Vec<_>>())
+    };
+    let costs: Result<Vec<_>> = guards.funcs.iter().map(of_func).collect();
+    Ok(costs?.concat())
 }
 
 /// What was written.
@@ -77,14 +94,25 @@ pub fn empty_resume_module(module: &Module<'_>) -> Result<Vec<u8>> {
 /// # Errors
 /// [`crate::Error::Refused`] if the module or a function outgrows what engines accept.
 pub fn rewrite(module: &Module<'_>, mut plan: Plan) -> Result<Rewritten> {
-    let mut runtime = Runtime::layout(module, &plan);
+    let mut types = NewTypes::new(module);
+    let guard = Guard::new(
+        module,
+        (plan.abi, &plan.operations),
+        &plan.guards,
+        &mut types,
+        plan.maps_offsets,
+    );
+    let mut runtime = Runtime::layout(module, &plan, types);
     let mut additions = runtime.take_additions(module);
+    additions.strips_debug = plan.strips_debug;
+    additions.source_map_url = plan.source_map_url.take();
+    additions.debug_file_url = plan.debug_file_url.take();
     // Before the bodies are written, which is the work.
     additions.check_limits(module)?;
     let mut code = Code::new(module, plan.maps_offsets)?;
     code.reserve(module.bytes.len());
     let funcs = std::mem::take(&mut plan.funcs);
-    let with_resume = write_bodies(module, &plan, &runtime, funcs, &mut code)?;
+    let with_resume = write_bodies(module, &plan, (&runtime, &guard), funcs, &mut code)?;
     additions.append_to(&mut code);
     let elsewhere = write_resumes(module, &runtime, with_resume, &mut code)?;
     let resumes = plan.resume_module.is_some().then(|| {
@@ -115,17 +143,17 @@ pub fn rewrite(module: &Module<'_>, mut plan: Plan) -> Result<Rewritten> {
 fn write_bodies(
     module: &Module<'_>,
     plan: &Plan,
-    runtime: &Runtime,
+    (runtime, guard): (&Runtime, &Guard),
     funcs: Vec<FuncPlan>,
     code: &mut Code<'_, '_>,
 ) -> Result<Vec<FuncPlan>> {
-    let guard = Guard::new(module, plan.abi, plan.maps_offsets);
-    let guarded = plan.guards.par_iter();
-    let guarded = guarded.map(|plan| Ok((plan.func, guard.rewrite(module, plan)?)));
+    let guarded = plan.guards.funcs.par_iter();
+    let guarded = guarded.map(|plan| Ok((plan.func, guard.rewrite(module, &runtime.types, plan)?)));
     let mut others = guarded.collect::<Result<Vec<_>>>()?;
     let frameless = plan.tails.frameless.par_iter();
     let frameless = frameless.map(|plan| Ok((plan.func, tails::rewrite(module, *plan, runtime)?)));
     others.extend(frameless.collect::<Result<Vec<_>>>()?);
+    others.extend(runtime.in_place_of_imports(plan));
     others.sort_unstable_by_key(|(func, _)| *func);
     let mut others = others.into_iter().peekable();
     let mut with_resume = Vec::new();
@@ -163,7 +191,7 @@ fn write_resumes(
 }
 
 /// How much of the input's code a thread rewrites before what was written is taken over.
-const BATCH_BYTES: usize = 1 << 21;
+const BATCH_BYTES: usize = 1 << 19;
 
 /// Writes functions by `write`, and gives what it writes to `take`, in their order; so many at a time that neither all plans nor all
 /// bodies are in memory beside the output.

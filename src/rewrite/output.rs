@@ -6,9 +6,9 @@
 use super::locals::Locals;
 use super::runtime::Runtime;
 use crate::abi::Mark;
-use crate::emit::{Edited, NewTypes, Signature, Splice};
+use crate::emit::{CopyOf, Displaced, Edited, NewTypes, Signature, Splice};
 use crate::index::{LocalIdx, TypeIdx};
-use crate::plan::{BodyPlan, FuncPlan, Label, LabelType, RewindStart};
+use crate::plan::{self, BodyPlan, FuncPlan, Label, LabelType, RewindStart};
 use crate::read::{Located, Module};
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, InstructionSink, ValType};
@@ -78,8 +78,25 @@ impl<'m, 'a> Output<'m, 'a> {
 
     /// What was written; the memory is left to the next.
     pub(super) fn finish(self, memory: &mut Memory) -> Edited {
+        let copy_of = self.is_resume_function().then(|| CopyOf {
+            func: self.plan.func,
+            locals: self.locals.as_ref().map_or(Vec::new(), Locals::numbers),
+        });
+        let displaced = if self.runtime.maps_offsets && copy_of.is_none() {
+            self.plan.displaced.iter().map(|value| self.displaced(value)).collect()
+        } else {
+            Vec::new()
+        };
         memory.labels = self.labels;
-        self.bytes.finish_in(&mut memory.bytes)
+        let edited = self.bytes.finish_in(&mut memory.bytes);
+        Edited { copy_of, displaced, ..edited }
+    }
+
+    /// By what number the body knows the local that holds a value.
+    fn displaced(&self, value: &plan::Displaced) -> Displaced {
+        let local = value.local.map(|local| self.number(local));
+        let local = local.filter(|number| *number != u32::MAX);
+        Displaced { range: value.range.clone(), position: value.position, local }
     }
 
     /// A label was opened by what the caller wrote; its position.

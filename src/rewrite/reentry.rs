@@ -67,7 +67,7 @@ pub(super) fn repeat_site(out: &mut Output<'_, '_>) {
 
 /// Behind `seal`, which says whether the frame was put in the reserve: if so, the function is called once more.
 pub(super) fn undo(out: &mut Output<'_, '_>) {
-    if out.plan.undo == Undo::Loop {
+    if out.plan.undo != Undo::Call {
         out.sink().drop();
         return;
     }

@@ -12,7 +12,7 @@
 //! indices stay; offsets don't.
 
 use crate::abi::Abi;
-use crate::emit::{Additions, assemble};
+use crate::emit::{Additions, assemble, reencoded};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::plan::StandIns;
@@ -36,7 +36,7 @@ pub fn stand_ins(module: &Module<'_>, abi: Abi, wanted: &StandIns) -> Result<Vec
     for (stand_in, import) in (module.funcs.len() as u32..).zip(&wanted.imports) {
         let body = stand_in_body(*import, module.func_type(*import).params().len() as u32);
         additions.func(module.funcs[*import].ty.0, body.into_raw_body());
-        let name = module.funcs[*import].import.expect("only imports have stand-ins").name;
+        let name = module.func_name(*import).unwrap_or_default();
         additions.names.funcs.push((stand_in, abi.private_name(&format!("stand-in {name}"))));
         funcs.insert(import.0, stand_in);
     }
@@ -55,7 +55,7 @@ pub fn stand_ins(module: &Module<'_>, abi: Abi, wanted: &StandIns) -> Result<Vec
     mapper
         .parse_core_module(&mut output, Parser::new(0), &with.wasm)
         .map_err(|error| Error::Internal(format!("the module can't be encoded again: {error}")))?;
-    Ok(output.finish())
+    reencoded(&Module::read(&with.wasm)?, output.finish())
 }
 
 fn stand_in_body(import: FuncIdx, params: u32) -> Function {

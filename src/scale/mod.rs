@@ -55,7 +55,7 @@ fn costs(wasm: &[u8], options: &Options) -> Vec<Cost> {
     let module = measure(&mut costs, "read", || Module::read(wasm)).unwrap();
     let analysis = measure(&mut costs, "analyze", || Analysis::run(&module, options)).unwrap();
     measure(&mut costs, "report", || {
-        crate::report(&module, &analysis, abi).map(|report| report.to_string())
+        crate::report(&module, &analysis, options).map(|report| report.to_string())
     })
     .unwrap();
     measure(&mut costs, "refusals", || plan::refusals(&module, &analysis, options)).unwrap();

@@ -302,20 +302,24 @@ impl CallOperator {
 }
 
 /// The locals of a function that is changed.
-struct AddedLocals {
+pub(super) struct AddedLocals {
     next: u32,
     added: Vec<ValType>,
     by_class: BTreeMap<Class, u32>,
 }
 
 impl AddedLocals {
-    fn of(module: &Module<'_>, func: FuncIdx) -> Result<AddedLocals> {
+    pub(super) fn of(module: &Module<'_>, func: FuncIdx) -> Result<AddedLocals> {
         let next = module.local_count(func)?;
         Ok(AddedLocals { next, added: Vec::new(), by_class: BTreeMap::new() })
     }
 
     /// The first of the locals for calls of a class: its arguments and its index.
-    fn for_class(&mut self, class: Class, types: impl IntoIterator<Item = ValType>) -> u32 {
+    pub(super) fn for_class(
+        &mut self,
+        class: Class,
+        types: impl IntoIterator<Item = ValType>,
+    ) -> u32 {
         let (next, added) = (&mut self.next, &mut self.added);
         *self.by_class.entry(class).or_insert_with(|| {
             let (first, before) = (*next, added.len());
@@ -326,7 +330,12 @@ impl AddedLocals {
     }
 
     /// Declares the added ones behind those of the input; where the input goes on.
-    fn declare(self, module: &Module<'_>, func: FuncIdx, out: &mut Splice<'_>) -> Result<usize> {
+    pub(super) fn declare(
+        self,
+        module: &Module<'_>,
+        func: FuncIdx,
+        out: &mut Splice<'_>,
+    ) -> Result<usize> {
         let declared = module.declarations(func)?;
         let rest = declared.range.end;
         (declared.runs + self.added.len() as u32).encode(out.raw());

@@ -5,9 +5,11 @@
 //! counted, and made one by one for those who ask for them.
 
 use super::adapt::{Adaptation, Reason, adapt, adapts};
+use super::disagree::{self, Disagreements};
 use super::mismatch::{Certainty, Class, Counts, FunctionsOfType, Mismatches, Targets};
 use super::signatures::Count;
 use crate::analyze::{IndirectCall, Placed};
+use crate::error::Result;
 use crate::index::{FuncIdx, TableIdx, TypeIdx};
 use crate::work;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +31,8 @@ pub(crate) struct Found {
     pub(crate) classes: Vec<FoundClass>,
     /// The functions that they can meet, by table and type.
     pub(crate) slots: BTreeMap<(TableIdx, TypeIdx), FoundSlots>,
+    /// What debug information says of the calls, in their order.
+    pub(crate) disagreements: Vec<Disagreements>,
     bit_casts: bool,
 }
 
@@ -63,7 +67,7 @@ pub(crate) struct FoundCall {
 pub(crate) struct FoundClass {
     pub(crate) table: TableIdx,
     pub(crate) ty: TypeIdx,
-    signature: Arc<FuncType>,
+    pub(super) signature: Arc<FuncType>,
     /// How many calls can meet whatever the table holds.
     pub(crate) open_calls: usize,
     /// The slots that other calls know theirs to be.
@@ -134,7 +138,7 @@ impl FoundClass {
 }
 
 impl Found {
-    pub(super) fn new(mismatches: &Mismatches<'_>, chosen: &BTreeSet<u32>) -> Found {
+    pub(super) fn new(mismatches: &Mismatches<'_>, chosen: &BTreeSet<u32>) -> Result<Found> {
         let tables = mismatches.module.tables.indices();
         let visible = tables.filter(|table| mismatches.indirect.host_visible(*table)).collect();
         let mut builder =
@@ -152,10 +156,12 @@ impl Found {
             calls,
             slots,
             classes: Vec::new(),
+            disagreements: Vec::new(),
             bit_casts: mismatches.bit_casts,
         };
         found.set_classes(mismatches, builder.classes);
-        found
+        found.disagreements = disagree::find(mismatches, &found)?;
+        Ok(found)
     }
 
     /// The classes in order; until then calls have their positions in another.
@@ -201,7 +207,7 @@ impl Found {
         &self,
         class: &FoundClass,
         pair: &Pair<'_>,
-    ) -> Result<Adaptation, Reason> {
+    ) -> std::result::Result<Adaptation, Reason> {
         match pair.variadic {
             true => Err(Reason::Variadic),
             false => adapt(&class.signature, pair.signature, self.bit_casts),

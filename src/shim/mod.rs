@@ -6,12 +6,15 @@
 //!
 //! 1. `Indirect`: the calls, their indices, what the tables hold.
 //! 2. `mismatch`: which calls can meet which functions; `adapt`: what would stand between them; `signatures`: which
-//!    of many types have something that would. `found` is all of it as data.
+//!    of many types have something that would. `found` is all of it as data, with what debug information says beside it (`disagree`).
 //! 3. `select`: which calls are repaired.
 //! 4. `plan`: the adapters, parallel tables and functions to make. `unwind` refuses it if a module that
 //!    was instrumented before could then unwind through a call that is not prepared.
 //! 5. `bodies`, `funcs`, `tables`: write them.
 //! 6. `check`: reads the output again, and checks every difference against the rules.
+//!
+//! `record` makes a module for a test run, which notes what calls meet, and `recorded` reads that: so the calls to repair are found
+//! by running.
 //!
 //! Native C lets a function be called through a pointer of another type; WebAssembly traps. A call
 //! that matches must not pay for one that doesn't: so matching calls go through a second table that
@@ -29,11 +32,14 @@
 mod adapt;
 mod bodies;
 mod check;
+mod disagree;
 mod found;
 mod funcs;
 mod mismatch;
 mod options;
 mod plan;
+mod record;
+mod recorded;
 mod repaired;
 mod resume;
 #[cfg(test)]
@@ -46,13 +52,15 @@ mod unwind;
 mod writes;
 
 pub use adapt::{Adaptation, AdaptedValue, Cast, Reason};
+pub(crate) use disagree::Disagreements;
 pub(crate) use found::{Found, FoundCall, FoundClass, FoundSlots, Pair};
 pub(crate) use mismatch::{Certainty, FunctionsOfType};
 pub use options::{Mechanism, ShimOptions, SitePattern};
+pub use recorded::{EXPORT as RECORD_EXPORT, Recorded, RecordedCall};
 pub use trace::{TraceFrame, first_frames};
 
-use crate::analyze::Indirect;
-use crate::emit::{Additions, Dropped, Emitted, NewTypes, OffsetMap, assemble, left_out};
+use crate::analyze::{Indirect, IndirectCall};
+use crate::emit::{Additions, Emitted, NewTypes, OffsetMap, assemble, left_out};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::read::Located;
@@ -97,7 +105,7 @@ pub(crate) fn repair(module: &Module<'_>, options: &ShimOptions) -> Result<ShimO
         let plan = Plan::make(mismatches, calls, mechanism)?;
         unwind::check(mismatches, &plan, calls)?;
         let tail_calls = mismatches.indirect.has_tail_calls();
-        let emitted = emit(module, &plan, tail_calls, options.map_offsets)?;
+        let emitted = emit(module, &plan, tail_calls, options)?;
         let bit_casts = options.allow_bit_casts;
         check::check(module, mismatches.indirect, &plan, &emitted.wasm, bit_casts)?;
         Ok(ShimOutput {
@@ -105,10 +113,36 @@ pub(crate) fn repair(module: &Module<'_>, options: &ShimOptions) -> Result<ShimO
             bytes_before: module.bytes.len(),
             adapters: plan.adapters.len(),
             sync_exports: sync_exports(&plan),
-            warnings: warnings(&plan, &emitted.dropped),
+            warnings: warnings(&plan, &emitted),
             wasm: emitted.wasm,
-            offsets: emitted.offsets,
+            offsets: if options.map_offsets { emitted.offsets } else { OffsetMap::default() },
         })
+    })
+}
+
+/// Makes a module that finds out which calls meet functions of other types, and repairs them, so that it goes on.
+pub(crate) fn recorder(module: &Module<'_>, options: &ShimOptions) -> Result<ShimOutput> {
+    let indirect = Indirect::find(module)?;
+    let variadic = variadic(module);
+    let mismatches = Mismatches::find(module, &indirect, &variadic, options.allow_bit_casts)?;
+    let may_mismatch = |call: &&IndirectCall| {
+        let (_, targets) = mismatches.targets(call);
+        let any = mismatches.counts(mismatches.class(call), &targets).any();
+        any || indirect.open_ended(call.table)
+    };
+    let calls: Vec<_> = indirect.calls.iter().filter(may_mismatch).collect();
+    if calls.is_empty() {
+        return Ok(ShimOutput::untouched(module));
+    }
+    let recorder = record::add(module, &calls, |ty| indirect.canonical(ty))?;
+    let all = options.clone().all_sites(true).mechanism(Mechanism::RefTest).sites([]);
+    let repaired = repair(&Module::read(&recorder.wasm)?, &all.map_offsets(false))?;
+    let warnings = left_out(&recorder.dropped).into_iter().chain(repaired.warnings);
+    Ok(ShimOutput {
+        calls: calls.len(),
+        bytes_before: module.bytes.len(),
+        warnings: warnings.collect(),
+        ..repaired
     })
 }
 
@@ -116,7 +150,7 @@ pub(crate) fn repair(module: &Module<'_>, options: &ShimOptions) -> Result<ShimO
 pub(crate) fn find(module: &Module<'_>, options: &ShimOptions) -> Result<Found> {
     with_chosen_calls(module, options, |mismatches, calls, _| {
         let chosen = calls.iter().map(|chosen| chosen.call.offset).collect();
-        Ok(Found::new(mismatches, &chosen))
+        Found::new(mismatches, &chosen)
     })
 }
 
@@ -162,10 +196,19 @@ fn operators<'b>(module: &Module<'b>, func: FuncIdx) -> Result<Vec<Located<'b>>>
     Ok(operators)
 }
 
-fn emit(module: &Module<'_>, plan: &Plan, tail_calls: bool, maps_offsets: bool) -> Result<Emitted> {
+fn emit(
+    module: &Module<'_>,
+    plan: &Plan,
+    tail_calls: bool,
+    options: &ShimOptions,
+) -> Result<Emitted> {
+    let maps_offsets = options.map_offsets || module.speaks_of_code();
     let mut types = NewTypes::new(module);
     let mut additions = Additions::default();
     additions.maps_offsets = maps_offsets;
+    additions.strips_debug = options.strip_debug;
+    additions.source_map_url.clone_from(&options.source_map_url);
+    additions.debug_file_url.clone_from(&options.debug_file_url);
     let bodies = bodies::Bodies { module, plan, types: &mut types, maps_offsets }.all()?;
     tables::append(module, plan, &mut additions)?;
     funcs::Funcs { module, plan, types: &mut types, tail_calls }.append(&mut additions);
@@ -187,14 +230,15 @@ fn sync_exports(plan: &Plan) -> Vec<String> {
     synced.collect()
 }
 
-fn warnings(plan: &Plan, dropped: &[Dropped]) -> Vec<String> {
+fn warnings(plan: &Plan, emitted: &Emitted) -> Vec<String> {
     let synced = sync_exports(plan).into_iter().map(|name| {
         format!(
             "the host can write to a table that repaired calls use: after it changed COUNT slots from \
              START on, it must call the export `{name}`(START, COUNT); or choose the mechanism `ref-test`"
         )
     });
-    left_out(dropped).into_iter().chain(synced).collect()
+    let remarks = emitted.remarks.iter().cloned();
+    left_out(&emitted.dropped).into_iter().chain(remarks).chain(synced).collect()
 }
 
 impl FuncIdx {

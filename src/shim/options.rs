@@ -36,6 +36,8 @@ pub enum SitePattern {
     Caller(FuncPattern),
     /// The one at this offset in bytes from the start of the module.
     Offset(u32),
+    /// One that a test run has found to meet a function of another type.
+    Recorded(super::RecordedCall),
     /// The one in which an engine's stack trace begins.
     Trace(super::TraceFrame),
 }
@@ -63,6 +65,15 @@ pub struct ShimOptions {
     /// Whether to tell where the code of the input is in the output. For a large module that takes as much memory as the
     /// module.
     pub map_offsets: bool,
+    /// Whether debug information is left out: DWARF, and what says where a source map or debug information is. Otherwise it is moved
+    /// with the code. Names of functions stay.
+    pub strip_debug: bool,
+    /// Where the source map of the output is going to be: what the section `sourceMappingURL` says then, if the module has one. Without, that
+    /// is left out, for it names a map of the input. [`source_map()`](crate::source_map()) makes the map of the output.
+    pub source_map_url: Option<String>,
+    /// Where the debug information of the output is going to be, if in a file of its own: what the section `external_debug_info` says then, if the
+    /// module has one. [`join_debug_file`](crate::join_debug_file) and [`separate_debug_file`](crate::separate_debug_file) do the rest.
+    pub debug_file_url: Option<String>,
 }
 
 impl ShimOptions {
@@ -100,6 +111,27 @@ impl ShimOptions {
         self.map_offsets = map;
         self
     }
+
+    /// Sets [`ShimOptions::source_map_url`].
+    #[must_use]
+    pub fn source_map_url(mut self, url: impl Into<Option<String>>) -> ShimOptions {
+        self.source_map_url = url.into();
+        self
+    }
+
+    /// Sets [`ShimOptions::debug_file_url`].
+    #[must_use]
+    pub fn debug_file_url(mut self, url: impl Into<Option<String>>) -> ShimOptions {
+        self.debug_file_url = url.into();
+        self
+    }
+
+    /// Sets [`ShimOptions::strip_debug`].
+    #[must_use]
+    pub fn strip_debug(mut self, strip: bool) -> ShimOptions {
+        self.strip_debug = strip;
+        self
+    }
 }
 
 impl SitePattern {
@@ -118,6 +150,7 @@ impl std::fmt::Display for SitePattern {
         match self {
             SitePattern::Caller(pattern) => write!(f, "{pattern}"),
             SitePattern::Offset(offset) => write!(f, "{offset:#x}"),
+            SitePattern::Recorded(call) => write!(f, "{:#x}", call.offset),
             SitePattern::Trace(frame) => write!(f, "{frame}"),
         }
     }

@@ -61,7 +61,7 @@ impl Passes {
             |_| 0,
         );
         let mismatches = &mismatches?;
-        self.of("find", || Found::new(mismatches, &BTreeSet::new()), found_bytes);
+        self.of("find", || Found::new(mismatches, &BTreeSet::new()).unwrap(), found_bytes);
         let calls = self.of("select", || select::select(mismatches, options, mechanism), |_| 0)?;
         self.rewrite(mismatches, &calls, mechanism)
     }

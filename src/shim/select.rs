@@ -2,12 +2,13 @@
 
 use super::mismatch::{Mismatches, Targets};
 use super::options::{Mechanism, ShimOptions, SitePattern};
+use super::recorded::RecordedCall;
 use super::repaired;
 use super::resume;
 use super::trace::TraceFrame;
 use crate::analyze::{FuncNames, IndirectCall};
 use crate::error::{Error, Result};
-use crate::index::FuncIdx;
+use crate::index::{FuncIdx, TypeIdx};
 use crate::options::FuncPattern;
 use crate::read::Module;
 use crate::work;
@@ -79,6 +80,7 @@ impl Patterns<'_, '_> {
         match pattern {
             SitePattern::Offset(offset) => self.offset(*offset, pattern),
             SitePattern::Caller(name) => self.callers(name, pattern),
+            SitePattern::Recorded(call) => self.recorded(*call, pattern),
             SitePattern::Trace(frame) => self.frame(frame, pattern),
         }
     }
@@ -88,6 +90,21 @@ impl Patterns<'_, '_> {
             return Err(missing(pattern, "no indirect call is at this offset"));
         }
         self.offsets.insert(offset);
+        Ok(())
+    }
+
+    /// In the module that recorded it the call asked for the same type.
+    fn recorded(&mut self, recorded: RecordedCall, pattern: &SitePattern) -> Result<()> {
+        let indirect = self.mismatches.indirect;
+        let found = indirect.calls.binary_search_by_key(&recorded.offset, |call| call.offset);
+        let found = found.ok().map(|call| indirect.canonical(indirect.calls[call].ty));
+        if found != Some(TypeIdx(recorded.r#type)) {
+            return Err(missing(
+                pattern,
+                "no indirect call of the type that was recorded is there: record it again from this build",
+            ));
+        }
+        self.offsets.insert(recorded.offset);
         Ok(())
     }
 

@@ -11,7 +11,7 @@
 //! (func (export "wpk_fork_import0") (param i32) (result i32) (call $work (local.get 0)))
 //! ```
 
-use super::RESERVED;
+use crate::host::protocol::{RESERVED, is_reserved};
 use wasm_encoder::{
     CodeSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, ImportSection,
     Instruction, TypeSection,
@@ -57,7 +57,7 @@ impl Adapter {
             works.push((ordinal, draft.types.len(), ty.0.len()));
             draft.types.ty().function(ty.0, ty.1);
         }
-        for export in program.exports().filter(|export| !export.name().starts_with(RESERVED)) {
+        for export in program.exports().filter(|export| !is_reserved(export.name())) {
             draft.pass(engine, export.name(), &export.ty());
         }
         for (work, (ordinal, ty, params)) in (0..).zip(works) {

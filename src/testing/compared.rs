@@ -1,6 +1,7 @@
 //! What a storm has compared, for people and for assertions.
 
 use super::observe::Observation;
+use crate::profile::Profile;
 use crate::text::{count, escape};
 use std::fmt;
 
@@ -23,6 +24,8 @@ pub struct Compared {
     pub undone: usize,
     /// The largest part of a buffer that an unwind used, in bytes.
     pub most_bytes: usize,
+    /// Which functions were on the stack when an entry was called, if the storm was to record that.
+    pub profile: Option<Profile>,
     /// What came of each export that was called.
     pub outcomes: Vec<String>,
     /// How many calls of imports each run makes.

@@ -1,13 +1,13 @@
 //! Runs a program from its first export to its last, as a host does that unwinds and rewinds.
 
-use super::guest::{Guest, Setup, blanks};
-use super::kit::{Kit, Phase, REWINDING, When};
+use super::guest::{Guest, Setup};
+use super::kit::{Kit, Phase, When};
 use super::observe::Observation;
 use super::program::Program;
-use super::wasi::Exit;
 use super::{Invoke, Rewound};
-use crate::testing::kit::Broken;
+use crate::host::protocol::{Broken, NORMAL, REWINDING, blanks};
 use crate::testing::value;
+use crate::wasi::Exit;
 use std::sync::Arc;
 use wasmtime::{Func, Result, ThrownException, Trap, Val, format_err};
 
@@ -18,7 +18,12 @@ pub(super) struct Policy {
     pub(super) rewound: Rewound,
     pub(super) may_be_undone: bool,
     pub(super) fuel: u64,
+    /// Whether the frames of all stacks are wanted.
+    pub(super) records: bool,
 }
+
+/// The frames of a stack that was unwound, and how often there was one like it.
+pub(super) type Stack = (Vec<u8>, u64);
 
 /// What came of a run.
 pub(super) struct Ran<T> {
@@ -29,6 +34,8 @@ pub(super) struct Ran<T> {
     pub(super) undone: usize,
     pub(super) most_bytes: usize,
     pub(super) fuel_used: u64,
+    /// Those that were unwound, if they are wanted.
+    pub(super) stacks: Vec<Stack>,
 }
 
 /// Whether a call has ended, or its stack is in memory.
@@ -49,7 +56,8 @@ pub(super) fn run<T: 'static>(
     host: T,
     policy: Policy,
 ) -> Result<Ran<T>> {
-    let kit = Kit::new(policy.when, policy.may_be_undone);
+    let mut kit = Kit::new(policy.when, policy.may_be_undone);
+    kit.stacks = policy.records.then(Default::default);
     let mut guest = Guest::new(setup, program, host, kit, policy.fuel)?;
     let mut outcomes = Vec::new();
     for Invoke { export, args } in invokes {
@@ -70,8 +78,9 @@ pub(super) fn run<T: 'static>(
     let observation = guest.observe(outcomes);
     let fuel_used = policy.fuel.saturating_sub(guest.store.get_fuel()?);
     let (host, kit) = (guest.store.into_data(), guest.kit);
-    let kit = kit.lock();
+    let mut kit = kit.lock();
     Ok(Ran {
+        stacks: kit.stacks.take().into_iter().flatten().collect(),
         observation,
         host,
         entry_calls: kit.entry_calls,
@@ -125,7 +134,7 @@ fn call<T: 'static>(guest: &mut Guest<'_, T>, func: Func, args: &[Val]) -> Resul
         }
         (Phase::Normal, Ok(())) => {
             let state = guest.kit.state(&mut guest.store)?;
-            if state != super::kit::NORMAL {
+            if state != NORMAL {
                 return Err(
                     Broken(format!("the state is {state} after the export has returned")).into()
                 );

@@ -1,20 +1,17 @@
 //! An instance of a program, with the imports that its host gives it; and copies of it.
 
 use super::Link;
-use super::RESERVED;
-use super::kit::{Abi, Buffer, Import, Kit, Shared, Stage};
+use super::kit::{Buffer, Import, Kit, Shared, Stage};
 use super::observe::Observation;
 use super::program::{Frames, Outline, Program};
 use super::value;
+use crate::host::protocol::{Abi, OWN_MEMORIES, is_reserved};
 use crate::options::EntryPattern;
 use std::sync::Arc;
 use wasmtime::{
     Engine, Extern, ExternType, Func, Global, Instance, Linker, Memory, Mutability, Result, Store,
-    Val, ValType, format_err,
+    format_err,
 };
-
-/// Under which name a memory is exported that is added for frames.
-const OWN_MEMORY: &str = "wpk_fork_memory";
 
 /// All that instances of one storm have in common.
 pub(super) struct Setup<'s, T: 'static> {
@@ -114,9 +111,9 @@ impl<'s, T: 'static> Guest<'s, T> {
         let mut store = Store::new(setup.engine, host);
         store.set_fuel(fuel)?;
         let mut linker = Linker::new(setup.engine);
-        (setup.link)(&mut linker, &mut store, &program.module)?;
+        (setup.link)(&mut linker, &mut store, &program.compiled.module)?;
         let (mut imports, mut works, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
-        for (ordinal, import) in program.module.imports().enumerate() {
+        for (ordinal, import) in program.compiled.module.imports().enumerate() {
             let name = format!("{}.{}", import.module(), import.name());
             let found = linker.get_by_import(&mut store, &import);
             works.push(found.clone().and_then(Extern::into_func));
@@ -136,13 +133,13 @@ impl<'s, T: 'static> Guest<'s, T> {
             return Err(Unknown(unknown).into());
         }
         kit.lock().works = works;
-        let instance = Instance::new(&mut store, &program.module, &imports)?;
+        let instance = Instance::new(&mut store, &program.compiled.module, &imports)?;
         Ok(Guest { setup, program: program.clone(), store, instance, imports, kit })
     }
 
     /// From now on the host calls exports.
     fn start(&mut self) -> Result<()> {
-        self.program.add_resumes(self.instance, &mut self.store)?;
+        self.program.compiled.add_resumes(self.instance, &mut self.store)?;
         let abi = Abi::of(&self.instance, &mut self.store)?;
         let mut kit = self.kit.lock();
         kit.stage = Stage::Running;
@@ -166,7 +163,10 @@ impl<'s, T: 'static> Guest<'s, T> {
     /// The memory that frames go to; an original has none that is added.
     fn frame_memory(&mut self) -> Result<Option<Memory>> {
         let found = match &self.setup.outline.frames {
-            Frames::Own => return Ok(self.instance.get_memory(&mut self.store, OWN_MEMORY)),
+            Frames::Own => {
+                let mut names = OWN_MEMORIES.into_iter();
+                return Ok(names.find_map(|name| self.instance.get_memory(&mut self.store, name)));
+            }
             Frames::Exported(name) => self.instance.get_export(&mut self.store, name),
             Frames::Imported(ordinal) => {
                 let mut memories =
@@ -190,11 +190,11 @@ impl<'s, T: 'static> Guest<'s, T> {
         let exports = self.instance.exports(&mut self.store);
         let exports: Vec<_> =
             exports.map(|export| (export.name().to_owned(), export.into_extern())).collect();
-        let names = self.program.module.imports();
+        let names = self.program.compiled.module.imports();
         let imports = names.map(|import| format!("{}.{}", import.module(), import.name()));
         let imports = imports.zip(self.imports.iter().cloned());
-        let seen = exports.iter().filter(|(name, _)| !name.starts_with(RESERVED)).cloned();
-        let own = exports.iter().filter(|(name, _)| name == OWN_MEMORY).cloned();
+        let seen = exports.iter().filter(|(name, _)| !is_reserved(name)).cloned();
+        let own = exports.iter().filter(|(name, _)| OWN_MEMORIES.contains(&name.as_str())).cloned();
         let mut memories: Vec<(String, Memory)> = Vec::new();
         for (name, held) in seen.chain(imports).chain(own) {
             let Some(memory) = held.into_memory() else { continue };
@@ -208,11 +208,12 @@ impl<'s, T: 'static> Guest<'s, T> {
 
     /// What can be seen from outside now.
     pub(super) fn observe(&mut self, outcomes: Vec<String>) -> Observation {
-        let memories = self.memories().into_iter().filter(|(name, _)| name != OWN_MEMORY);
+        let memories =
+            self.memories().into_iter().filter(|(name, _)| !OWN_MEMORIES.contains(&name.as_str()));
         let memories: Vec<_> =
             memories.map(|(name, memory)| (name, memory.data(&self.store).to_vec())).collect();
         let exports = self.instance.exports(&mut self.store);
-        let exports = exports.filter(|export| !export.name().starts_with(RESERVED));
+        let exports = exports.filter(|export| !is_reserved(export.name()));
         let globals: Vec<_> = exports
             .filter_map(|export| Some((export.name().to_owned(), export.into_global()?)))
             .collect();
@@ -241,8 +242,3 @@ impl std::fmt::Display for Unknown {
 }
 
 impl std::error::Error for Unknown {}
-
-/// So many values of types as they are in a result list before a call.
-pub(super) fn blanks(types: impl Iterator<Item = ValType>) -> Vec<Val> {
-    types.map(|ty| value::garbage(&ty)).collect()
-}

@@ -1,22 +1,17 @@
-//! The host's side of the `wpk-fork` ABI, in what stands between a program and its imports; and what it finds wrong there: a call of
+//! The host's side of both ABIs, in what stands between a program and its imports; and what it finds wrong there: a call of
 //! the entry with other arguments than before, frames that a rewind changed, bytes written beside them.
 
 use super::adapter::{self, Source};
 use super::program::Program;
 use super::value;
-use std::fmt;
+use crate::host::protocol::{Abi, NORMAL, REWINDING, UNDONE, UNWINDING, broken, garbage};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime::{
-    AsContext, AsContextMut, Caller, Func, FuncType, Instance, Memory, Result, Trap, Val, ValType,
+    AsContext, AsContextMut, Caller, Func, FuncType, Instance, Memory, Result, Val, ValType,
     format_err,
 };
-
-/// The states that `wpk_fork_state` tells.
-pub(super) const NORMAL: i32 = 0;
-pub(super) const UNWINDING: i32 = 1;
-pub(super) const REWINDING: i32 = 2;
-const NO_ROOM: i32 = 3;
 
 /// What a buffer is filled with before an unwind, so that a write beside the frames shows.
 const POISON: u8 = 0xaa;
@@ -28,60 +23,6 @@ pub(super) enum When {
     /// At the call with this ordinal.
     At(usize),
     Every,
-}
-
-/// The exports of the ABI.
-#[derive(Clone, Copy)]
-pub(super) struct Abi {
-    unwind_begin: Export,
-    unwind_end: Export,
-    pub(super) rewind_begin: Export,
-    pub(super) resume_begin: Export,
-    rewind_end: Export,
-    state: Func,
-    release: Option<Export>,
-}
-
-/// One of them, which traps for no right call.
-#[derive(Clone, Copy)]
-pub(super) struct Export(&'static str, Func);
-
-impl Export {
-    pub(super) fn call(self, store: impl AsContextMut, args: &[Val]) -> Result<()> {
-        let Export(name, func) = self;
-        func.call(store, args, &mut []).or_else(|error| match error.downcast_ref::<Trap>() {
-            Some(trap) => broken(format!("{name} traps: {trap}")),
-            None => Err(error),
-        })
-    }
-}
-
-impl Abi {
-    /// Those of an instance; `None` if it is no instrumented one.
-    pub(super) fn of(instance: &Instance, mut store: impl AsContextMut) -> Result<Option<Abi>> {
-        let mut get = |name: &str| instance.get_func(&mut store, name);
-        let Some(state) = get("wpk_fork_state") else { return Ok(None) };
-        let release = get("wpk_fork_release").map(|func| Export("wpk_fork_release", func));
-        let mut need = |name| {
-            let func = get(name).ok_or_else(|| format_err!("the export {name} is missing"))?;
-            Ok::<_, wasmtime::Error>(Export(name, func))
-        };
-        Ok(Some(Abi {
-            unwind_begin: need("wpk_fork_unwind_begin")?,
-            unwind_end: need("wpk_fork_unwind_end")?,
-            rewind_begin: need("wpk_fork_rewind_begin")?,
-            resume_begin: need("wpk_fork_resume_begin")?,
-            rewind_end: need("wpk_fork_rewind_end")?,
-            state,
-            release,
-        }))
-    }
-
-    pub(super) fn state(&self, mut store: impl AsContextMut) -> Result<i32> {
-        let mut results = [Val::I32(-1)];
-        self.state.call(&mut store, &[], &mut results)?;
-        Ok(results[0].unwrap_i32())
-    }
 }
 
 /// Where frames go: a region at the end of a memory. What lies there otherwise is put back after each rewind, whoever uses it.
@@ -122,9 +63,13 @@ impl Buffer {
         usize::try_from(pos).map_err(Into::into)
     }
 
-    /// Poisons the region, and sets `end`.
-    fn prepare(&self, mut store: impl AsContextMut) -> Result<()> {
+    /// Poisons the region, and sets `end`; and `pos`, if that is the host's.
+    fn prepare(&self, mut store: impl AsContextMut, sets_pos: bool) -> Result<()> {
         self.memory.write(&mut store, self.region.start, &vec![POISON; self.region.len()])?;
+        if sets_pos {
+            let pos = (self.start() + 2 * self.address_bytes).to_le_bytes();
+            self.memory.write(&mut store, self.start(), &pos[..self.address_bytes])?;
+        }
         let end = self.region.end.to_le_bytes();
         self.memory.write(
             &mut store,
@@ -187,6 +132,8 @@ pub(super) struct Kit {
     pub(super) undone: usize,
     /// The largest part of a buffer that was used, in bytes.
     pub(super) most_bytes: usize,
+    /// The frames of each stack that was unwound, if they are wanted, once each; and how often there was one like it.
+    pub(super) stacks: Option<BTreeMap<Vec<u8>, u64>>,
 }
 
 impl Kit {
@@ -206,24 +153,9 @@ impl Kit {
             unwinds: 0,
             undone: 0,
             most_bytes: 0,
+            stacks: None,
         }
     }
-}
-
-/// Something that an instrumented module, or its host, does against the protocol.
-#[derive(Debug)]
-pub(super) struct Broken(pub(super) String);
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Broken {}
-
-fn broken<T>(what: impl Into<String>) -> Result<T> {
-    Err(Broken(what.into()).into())
 }
 
 /// The [`Kit`] of a run, shared by all that stands between its program and its imports.
@@ -281,7 +213,11 @@ impl Shared {
         }
         pending.frames =
             bytes[Buffer::GUARD_BYTES + buffer.address_bytes..pos - buffer.region.start].to_vec();
+        let frames = pending.first_pos - buffer.region.start..pos - buffer.region.start;
         let mut kit = self.lock();
+        if let Some(stacks) = &mut kit.stacks {
+            *stacks.entry(bytes[frames].to_vec()).or_default() += 1;
+        }
         kit.unwinds += 1;
         kit.most_bytes = kit.most_bytes.max(used.len());
         kit.phase = Phase::Rewinding(pending);
@@ -356,7 +292,7 @@ impl Call<'_> {
                 self.end_rewind(caller, &pending)?;
                 self.perform(caller, results)
             }
-            (Phase::Unwinding(pending), NO_ROOM) => {
+            (Phase::Unwinding(pending), UNDONE) => {
                 self.undo(caller, &pending)?;
                 self.perform(caller, results)
             }
@@ -433,13 +369,13 @@ impl Call<'_> {
     ) -> Result<()> {
         let (abi, buffer) = self.kit.buffer()?;
         let before = buffer.bytes(&*caller, buffer.region.clone())?;
-        buffer.prepare(&mut *caller)?;
+        buffer.prepare(&mut *caller, abi.sets_pos)?;
         abi.unwind_begin.call(&mut *caller, &[buffer.address()])?;
         let first_pos = buffer.pos(&*caller)?;
         let pending = Pending { call: self.shown(), before, first_pos, frames: Vec::new() };
         self.kit.lock().phase = Phase::Unwinding(pending);
         let types: Vec<ValType> = self.import.ty.results().collect();
-        results.iter_mut().zip(&types).for_each(|(result, ty)| *result = value::garbage(ty));
+        results.iter_mut().zip(&types).for_each(|(result, ty)| *result = garbage(ty));
         Ok(())
     }
 
@@ -480,7 +416,7 @@ impl Call<'_> {
         let room = buffer.region.len() - Buffer::GUARD_BYTES;
         broken(format!(
             "the unwind is undone (state 3): either its frames don't fit into {room} bytes, or they hold a reference or an exception \
-             that can't be saved; give a larger buffer, or let unwinds be undone"
+             that can't be saved, or a function was assumed to have no entry below it; give a larger buffer, or let unwinds be undone"
         ))
     }
 

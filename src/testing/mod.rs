@@ -42,28 +42,28 @@ mod kit;
 mod observe;
 mod program;
 mod value;
-mod wasi;
 
+pub use crate::wasi::Wasi;
 pub use compared::Compared;
 pub use failure::{Failure, Rewound, Way};
-pub use wasi::Wasi;
 pub use wasmtime;
 
 use crate::Output;
+use crate::host::program::refused;
+use crate::host::protocol::Broken;
 use crate::options::Options;
-use crate::read::text_to_binary;
+use crate::read::{self, text_to_binary};
+use crate::report::frames;
+use crate::shim::{RECORD_EXPORT, Recorded};
 use drive::{Policy, Ran};
 use guest::{Setup, Unknown};
-use kit::{Broken, When};
+use kit::When;
 use observe::Observation;
 use program::{Outline, Program};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use wasmtime::{Linker, Module, Store, Val};
-
-/// How the names of exports begin that instrumenting adds.
-const RESERVED: &str = "wpk_fork_";
 
 /// How much room frames get unless a storm says otherwise.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -110,6 +110,7 @@ pub struct Storm<T: 'static = Wasi> {
     buffer_bytes: usize,
     may_be_undone: bool,
     fuel: u64,
+    records: bool,
 }
 
 impl Storm<Wasi> {
@@ -151,6 +152,7 @@ impl<T: 'static> Storm<T> {
             buffer_bytes: BUFFER_BYTES,
             may_be_undone: false,
             fuel: u64::MAX / 2,
+            records: false,
         }
     }
 
@@ -212,29 +214,41 @@ impl<T: 'static> Storm<T> {
         self
     }
 
+    /// Sets whether to make a profile of the stacks at all calls of an entry: [`Compared::profile`].
+    #[must_use]
+    pub fn record_profile(mut self, record: bool) -> Storm<T> {
+        self.records = record;
+        self
+    }
+
     /// Runs and compares everything.
     ///
     /// # Errors
     /// A [`Failure`] as soon as there is one.
     pub fn run(&self) -> Result<Compared, Failure> {
-        let original = text_to_binary(&self.original)?;
-        let given = self.given(&original)?;
-        let outline = Outline::of(&original, &self.options.frames_in)?;
+        let bytes = text_to_binary(&self.original)?;
+        let original = &bytes[..];
+        let given = self.given(original)?;
+        let outline = Outline::of(original, &self.options.frames_in)?;
         let instances = self.chosen_instances(&outline)?;
         let engine = program::engine().map_err(setup)?;
         let compile = |which: &str, wasm: &[u8], resumes: Option<&[u8]>| {
             crate::stage(&format!("compile {which}"));
             let program = Program::new(&engine, wasm, resumes);
-            program.map(Arc::new).map_err(|error| program::refused(which, wasm, &error))
+            program.map(Arc::new).map_err(|error| Failure::Setup(refused(which, wasm, &error)))
         };
-        let original = compile("the original", &original, None)?;
+        let original = compile("the original", original, None)?;
         let rewritten =
             compile("the instrumented module", &given.wasm, given.resume_module.as_deref())?;
         let (entries, buffer_bytes) = (&self.options.entries, self.buffer_bytes);
         let (engine, link) = (&engine, &*self.link);
         let setup = Setup { engine, link, entries, outline, buffer_bytes };
-        let mut compared = self.compare(&setup, &original, &rewritten, &instances)?;
+        let (mut compared, stacks) = self.compare(&setup, &original, &rewritten, &instances)?;
         compared.instrumented = given.instrumented;
+        if self.records {
+            let stacks = stacks.iter().map(|(frames, count)| (&frames[..], *count));
+            compared.profile = Some(frames::profile_of(&read::Module::read(&bytes)?, stacks)?);
+        }
         Ok(compared)
     }
 
@@ -251,8 +265,11 @@ impl<T: 'static> Storm<T> {
 
     fn chosen_instances(&self, outline: &Outline) -> Result<Vec<Rewound>, Failure> {
         let is_same = self.options.same_instance || self.options.carry_references;
-        let default =
-            if is_same { vec![Rewound::Same] } else { vec![Rewound::Same, Rewound::Fresh] };
+        let leaves_globals = self.options.abi.is_asyncify();
+        let default = match is_same || leaves_globals {
+            true => vec![Rewound::Same],
+            false => vec![Rewound::Same, Rewound::Fresh],
+        };
         let chosen = self.instances.clone().unwrap_or(default);
         if !chosen.contains(&Rewound::Fresh) {
             return Ok(chosen);
@@ -260,6 +277,12 @@ impl<T: 'static> Storm<T> {
         if is_same {
             return Err(Failure::Setup(
                 "the module keeps references in its instance, and the kit carries none over to a fresh one; rewind in the same instance"
+                    .into(),
+            ));
+        }
+        if leaves_globals {
+            return Err(Failure::Setup(
+                "the asyncify ABI doesn't save globals, which the kit can't bring over to a fresh instance; rewind in the same instance"
                     .into(),
             ));
         }
@@ -278,8 +301,9 @@ impl<T: 'static> Storm<T> {
         original: &Arc<Program>,
         rewritten: &Arc<Program>,
         instances: &[Rewound],
-    ) -> Result<Compared, Failure> {
+    ) -> Result<(Compared, Vec<drive::Stack>), Failure> {
         let (expected, calls, used) = self.reference(setup, original)?;
+        let mut stacks = Vec::new();
         let mut compared = Compared::of(&expected);
         compared.entry_calls = calls;
         let fuel = used.saturating_mul(FUEL_FACTOR).saturating_add(FUEL_MORE);
@@ -303,8 +327,12 @@ impl<T: 'static> Storm<T> {
             compared.unwinds += ran.unwinds;
             compared.undone += ran.undone;
             compared.most_bytes = compared.most_bytes.max(ran.most_bytes);
+            // Of the runs that unwind at every call one is as good as the other.
+            if !ran.stacks.is_empty() {
+                stacks = ran.stacks;
+            }
         }
-        Ok(compared)
+        Ok((compared, stacks))
     }
 
     /// What the original does, how often it calls an entry, and how much fuel it takes.
@@ -354,7 +382,8 @@ impl<T: 'static> Storm<T> {
             Way::At { call, rewound, .. } => (When::At(call - 1), rewound),
             Way::Every(rewound) => (When::Every, rewound),
         };
-        let policy = Policy { when, rewound, may_be_undone: self.may_be_undone, fuel };
+        let records = self.records && when == When::Every;
+        let policy = Policy { when, rewound, may_be_undone: self.may_be_undone, fuel, records };
         let start = [Invoke { export: "_start".into(), args: Vec::new() }];
         let invokes = if self.invokes.is_empty() { &start[..] } else { &self.invokes };
         let mut ran = drive::run(setup, program, invokes, (self.host)(), policy)?;
@@ -362,6 +391,15 @@ impl<T: 'static> Storm<T> {
         observation.seen = (self.show)(&ran.host);
         Ok((ran, observation))
     }
+}
+
+/// What an instance of a module has noted that [`shim_recorder`](crate::shim_recorder) made; `None` if it is none such.
+pub fn recorded_calls(
+    instance: &wasmtime::Instance,
+    mut store: impl wasmtime::AsContextMut,
+) -> Option<Recorded> {
+    let memory = instance.get_memory(&mut store, RECORD_EXPORT)?;
+    Recorded::of_memory(memory.data(&store))
 }
 
 fn setup(error: wasmtime::Error) -> Failure {

@@ -3,25 +3,22 @@
 use super::Failure;
 use super::adapter::Adapter;
 use super::engine::config;
-use crate::abi::RESUME_IMPORTS;
 use crate::error::Result as Read;
+use crate::host::program as host;
 use crate::index::{IndexType, MemoryIdx};
 use crate::options::FramesIn;
 use crate::plan;
 use crate::read;
 use std::collections::BTreeSet;
 use wasmparser::ExternalKind;
-use wasmparser::{Validator, WasmFeatures};
-use wasmtime::{Engine, Module, Result, Store, format_err};
+use wasmtime::{Engine, Result};
 
 /// How deep the stack of a guest may get, in bytes. A thread of a test has twice as much.
 const STACK_BYTES: usize = 1 << 20;
 
 /// A module that can be run.
 pub(super) struct Program {
-    pub(super) module: Module,
-    /// Its resume functions, if they are apart.
-    pub(super) resume_module: Option<Module>,
+    pub(super) compiled: host::Program,
     pub(super) adapter: Adapter,
 }
 
@@ -31,27 +28,9 @@ impl Program {
         wasm: &[u8],
         resume_module: Option<&[u8]>,
     ) -> Result<Program> {
-        let module = Module::from_binary(engine, wasm)?;
-        let resume_module = resume_module.map(|wasm| Module::from_binary(engine, wasm));
-        let adapter = Adapter::new(engine, &module)?;
-        Ok(Program { module, resume_module: resume_module.transpose()?, adapter })
-    }
-
-    /// Gives an instance of the program its resume functions.
-    pub(super) fn add_resumes<T: 'static>(
-        &self,
-        instance: wasmtime::Instance,
-        store: &mut Store<T>,
-    ) -> Result<()> {
-        let Some(resumes) = &self.resume_module else { return Ok(()) };
-        let mut imports = Vec::new();
-        for import in resumes.imports() {
-            let export = instance.get_export(&mut *store, import.name());
-            let export = export.filter(|_| import.module() == RESUME_IMPORTS);
-            imports
-                .push(export.ok_or_else(|| format_err!("the resume module belongs to another"))?);
-        }
-        wasmtime::Instance::new(store, resumes, &imports).map(drop)
+        let compiled = host::Program::new(engine, wasm, resume_module)?;
+        let adapter = Adapter::new(engine, &compiled.module)?;
+        Ok(Program { compiled, adapter })
     }
 }
 
@@ -129,17 +108,4 @@ fn place(module: &read::Module<'_>, index: MemoryIdx) -> Option<Frames> {
         return Some(Frames::Exported(export.name.to_owned()));
     }
     module.memories[index].import.map(|_| Frames::Imported(index.as_usize()))
-}
-
-/// Why the engine doesn't take a module, with what to do.
-pub(super) fn refused(which: &str, wasm: &[u8], error: &wasmtime::Error) -> Failure {
-    let is_valid = |features| Validator::new_with_features(features).validate_all(wasm).is_ok();
-    let all = WasmFeatures::all();
-    if is_valid(all) && !is_valid(all.difference(WasmFeatures::LEGACY_EXCEPTIONS)) {
-        return Failure::Setup(format!(
-            "{which} uses legacy exceptions, which Wasmtime doesn't run; compile it with the new encoding \
-             (clang: -mllvm -wasm-use-legacy-eh=false), or translate it (wasm-opt: --translate-to-exnref) before the storm"
-        ));
-    }
-    Failure::Setup(format!("Wasmtime doesn't take {which}: {error:#}"))
 }

@@ -1,6 +1,6 @@
-//! Values that cross the boundary between host and module: shown bit by bit, and made up where the ABI takes any.
+//! Values that cross the boundary between host and module: shown bit by bit.
 
-use wasmtime::{Val, ValType};
+use wasmtime::Val;
 
 /// Several values with their types and bits, so that two texts are equal only if the values are. References are
 /// null or not; which they are, no host can tell from another run's.
@@ -23,17 +23,5 @@ pub(super) fn show(value: &Val) -> String {
         Val::AnyRef(x) => reference("anyref", x.is_none()),
         Val::ExnRef(x) => reference("exnref", x.is_none()),
         Val::ContRef(x) => reference("contref", x.is_none()),
-    }
-}
-
-/// A value that no program computes, for where the ABI says that any value will do.
-pub(super) fn garbage(ty: &ValType) -> Val {
-    match ty {
-        ValType::I32 => Val::I32(0x6ba_5ba6),
-        ValType::I64 => Val::I64(0x006b_a5ba_66ba_5ba6),
-        ValType::F32 => Val::F32(0x6ba_5ba6),
-        ValType::F64 => Val::F64(0x006b_a5ba_66ba_5ba6),
-        ValType::V128 => Val::V128((0x006b_a5ba_66ba_5ba6_u128).into()),
-        ValType::Ref(ty) => Val::null_ref(ty.heap_type()),
     }
 }

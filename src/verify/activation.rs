@@ -32,7 +32,7 @@ pub(super) struct Code<'c, 'a> {
 }
 
 /// A function that runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Activation {
     /// The position of the next operator.
     pub at: u32,
@@ -42,6 +42,8 @@ pub(super) struct Activation {
     pub caught: Vec<Value>,
     /// Whether control has come here other than from the operator before, since this was last cleared.
     pub joined: bool,
+    /// The first loop whose start it has passed since then.
+    pub entered: Option<u32>,
 }
 
 /// Why code is followed no further.
@@ -54,20 +56,32 @@ pub(super) enum Stop {
 }
 
 impl Activation {
-    /// A function that is entered; `param` gives its arguments.
-    pub fn enter(
-        body: &Body<'_>,
-        values: &mut Values,
-        mut param: impl FnMut(&mut Values, usize) -> Value,
-    ) -> Activation {
-        let locals = body.locals.iter().enumerate();
-        let locals = locals.map(|(local, ty)| match local < body.params {
-            true => param(values, local),
-            false => values.zero(*ty),
-        });
-        let caught = vec![Value::UNDEFINED; body.named_exceptions()];
-        let locals = locals.collect();
-        Activation { at: 0, locals, stack: Vec::new(), caught, joined: false }
+    /// Makes it a function that is entered with these arguments, undefined where there are none.
+    pub fn enter(&mut self, body: &Body<'_>, values: &mut Values, params: &[Value]) {
+        (self.at, self.joined, self.entered) = (0, false, None);
+        self.stack.clear();
+        self.caught.clear();
+        self.caught.resize(body.named_exceptions(), Value::UNDEFINED);
+        self.locals.clear();
+        self.locals.extend(params);
+        self.locals.resize(body.params, Value::UNDEFINED);
+        // Declarations are runs of one type.
+        let mut last = None;
+        for ty in &body.locals[body.params..] {
+            let (_, zero) = *last
+                .filter(|(known, _)| known == ty)
+                .get_or_insert_with(|| (*ty, values.zero(*ty)));
+            last = Some((*ty, zero));
+            self.locals.push(zero);
+        }
+    }
+
+    /// Makes it the same as another, in the room that it has.
+    pub fn assign(&mut self, other: &Activation) {
+        (self.at, self.joined, self.entered) = (other.at, other.joined, other.entered);
+        self.locals.clone_from(&other.locals);
+        self.stack.clone_from(&other.stack);
+        self.caught.clone_from(&other.caught);
     }
 
     pub fn pop(&mut self) -> Result<Value, Fault> {
@@ -75,6 +89,20 @@ impl Activation {
     }
 
     /// The topmost operands, lowest first.
+    pub fn top(&self, count: usize) -> Result<&[Value], Fault> {
+        let first = self.stack.len().checked_sub(count);
+        let first = first.ok_or_else(|| Fault::new("the operand stack is too low"))?;
+        Ok(&self.stack[first..])
+    }
+
+    /// Takes the topmost operands away.
+    pub fn drop_many(&mut self, count: usize) -> Result<(), Fault> {
+        let kept = self.stack.len() - self.top(count)?.len();
+        self.stack.truncate(kept);
+        Ok(())
+    }
+
+    /// The topmost operands, lowest first, taken.
     pub fn pop_many(&mut self, count: usize) -> Result<Vec<Value>, Fault> {
         let first = self.stack.len().checked_sub(count);
         let first = first.ok_or_else(|| Fault::new("the operand stack is too low"))?;
@@ -123,25 +151,9 @@ impl Activation {
         Ok(())
     }
 
-    /// Takes a conditional branch's condition, and says where it goes: to the first if the condition holds, else to the second.
-    pub fn split(mut self, code: Code<'_, '_>) -> Result<(Value, [Activation; 2]), Fault> {
-        let condition = self.pop()?;
-        let mut taken = self.clone();
-        let label = code.body.label(self.at);
-        if let Operator::If { .. } = code.body.operator(self.at) {
-            taken.at += 1;
-            match label.otherwise {
-                Some(otherwise) => self.at = otherwise + 1,
-                None => {
-                    self.at = label.end + 1;
-                    self.joined = true;
-                }
-            }
-        } else {
-            taken.branch(label)?;
-            self.at += 1;
-        }
-        Ok((condition, [taken, self]))
+    /// The topmost operand.
+    pub fn topmost(&self) -> Result<Value, Fault> {
+        self.stack.last().copied().ok_or_else(|| Fault::new("the operand stack is empty"))
     }
 
     /// Follows code that only moves and computes values.
@@ -172,8 +184,10 @@ impl Activation {
                 | Operator::Loop { .. }
                 | Operator::Try { .. }
                 | Operator::TryTable { .. } => {
-                    self.joined |= body.label(self.at).opener == Opener::Loop
-                        && matches!(located.operator, Operator::Loop { .. });
+                    if let Operator::Loop { .. } = located.operator {
+                        self.joined = true;
+                        self.entered.get_or_insert(body.label_index(self.at));
+                    }
                 }
                 // What comes here runs over the other parts of the construct.
                 Operator::Else | Operator::Catch { .. } | Operator::CatchAll => {
@@ -197,7 +211,7 @@ impl Activation {
                     let Some(holds) = self.stack.last().and_then(|top| values.truth(*top)) else {
                         return Ok(Stop::Operator);
                     };
-                    if self.decided(code, holds)? {
+                    if self.decided(body, holds)? {
                         return Ok(Stop::Back);
                     }
                     continue;
@@ -235,7 +249,8 @@ impl Activation {
 
     /// What a `select` gives. What the program selects is named in one way, whatever is known of it, also where a rewind selects again.
     fn selected(&mut self, mode: Mode, values: &mut Values) -> Result<Value, Fault> {
-        let picked = self.pop_many(3)?;
+        let picked: [Value; 3] = self.top(3)?.try_into().expect("these are three");
+        self.drop_many(3)?;
         let known = values.truth(picked[2]).filter(|_| mode == Mode::Unwinding);
         Ok(match known {
             Some(true) => picked[0],
@@ -255,10 +270,10 @@ impl Activation {
     }
 
     /// A conditional branch of which it is known where it goes. Says whether that is backwards.
-    fn decided(&mut self, code: Code<'_, '_>, holds: bool) -> Result<bool, Fault> {
+    pub fn decided(&mut self, body: &Body<'_>, holds: bool) -> Result<bool, Fault> {
         self.pop()?;
-        let label = *code.body.label(self.at);
-        let is_if = matches!(code.body.operator(self.at), Operator::If { .. });
+        let label = *body.label(self.at);
+        let is_if = matches!(body.operator(self.at), Operator::If { .. });
         match (is_if, holds) {
             (false, true) => return self.branch(&label),
             (true, false) => {

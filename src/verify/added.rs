@@ -5,17 +5,25 @@
 //! - A global holds 0, a table null; a segment only declares functions, or fills the table for resume functions with functions that trap.
 
 use super::fault::{Fault, Place};
-use crate::abi::{Abi, Operation, SHARED_GLOBALS};
+use crate::abi::{Abi, Operation};
 use crate::index::{FuncIdx, IndexType};
 use crate::read::Module;
 use crate::work;
+use std::collections::BTreeMap;
 use wasmparser::{Element, ElementItems, ElementKind, Export, ExternalKind, Operator};
+
+/// The protocol, and which of its functions stand in the original where it imported them.
+pub(super) type Protocol<'a> = (Abi, &'a BTreeMap<FuncIdx, Operation>);
 
 /// Checks what `output` has more than `module`.
 ///
 /// # Errors
 /// The first item that may do harm.
-pub(super) fn check(module: &Module<'_>, output: &Module<'_>, abi: Abi) -> Result<(), Fault> {
+pub(super) fn check(
+    module: &Module<'_>,
+    output: &Module<'_>,
+    (abi, in_place): Protocol<'_>,
+) -> Result<(), Fault> {
     let pairs = output.exports.iter().any(|export| is_resume_table(abi, export));
     for export in output.exports.iter().skip(module.exports.len()) {
         work::count(1);
@@ -26,7 +34,10 @@ pub(super) fn check(module: &Module<'_>, output: &Module<'_>, abi: Abi) -> Resul
         if !is_of_protocol(abi, export) && !is_resume_table(abi, export) {
             return Err(Fault::new(format!("an export `{}` was added", export.name)));
         }
-        if (export.index as usize) < count(module, export.kind) {
+        let operation = in_place.get(&FuncIdx(export.index));
+        let is_in_place = export.kind == ExternalKind::Func
+            && operation.is_some_and(|operation| abi.export(*operation) == Some(export.name));
+        if (export.index as usize) < count(module, export.kind) && !is_in_place {
             return Err(Fault::new(format!("`{}` exports a part of the original", export.name)));
         }
     }
@@ -106,11 +117,13 @@ fn count(module: &Module<'_>, kind: ExternalKind) -> usize {
 fn is_of_protocol(abi: Abi, export: &Export<'_>) -> bool {
     let operation = abi.exports().iter().any(|known| known.name == export.name);
     match export.kind {
-        ExternalKind::Func => operation || export.name == abi.release(),
+        ExternalKind::Func => {
+            operation || export.name == abi.release() || export.name == abi.unprepared()
+        }
         ExternalKind::Memory => export.name == abi.memory_export(),
         ExternalKind::Table => carried(abi, export.name),
         ExternalKind::Global => {
-            let shared = abi == Abi::WpkForkMain && SHARED_GLOBALS.contains(&export.name);
+            let shared = !abi.is_side() && abi.shared().contains(&export.name);
             shared || carried(abi, export.name)
         }
         ExternalKind::FuncExact | ExternalKind::Tag => false,

@@ -71,6 +71,10 @@ pub(super) struct Body<'a> {
     pub locals: Vec<ValType>,
     pub params: usize,
     pub results: usize,
+    /// Whether it reads a table.
+    pub reads_tables: bool,
+    /// For each loop, by its label, the locals that are set in it, in order.
+    set_in_loops: BTreeMap<u32, Vec<u32>>,
 }
 
 /// A handler, of either encoding.
@@ -96,7 +100,12 @@ pub(super) enum HandlerStart {
 
 impl<'a> Body<'a> {
     pub fn read(module: &Module<'a>, func: FuncIdx) -> Result<Body<'a>, Fault> {
-        let operators: Vec<_> = module.operators(func)?.collect::<Result<_, _>>()?;
+        let bytes = module.funcs[func].body.as_ref().map_or(0, ExactSizeIterator::len);
+        // More than two bytes each, mostly.
+        let mut operators = Vec::with_capacity(bytes / 2);
+        for located in module.operators(func)? {
+            operators.push(located?);
+        }
         Body::new(module, (module, func), operators)
     }
 
@@ -131,6 +140,8 @@ impl<'a> Body<'a> {
             params: ty.params().len(),
             locals,
             results,
+            reads_tables: false,
+            set_in_loops: BTreeMap::new(),
             inside: Vec::new(),
             handlers: BTreeMap::new(),
             named: BTreeMap::new(),
@@ -143,6 +154,16 @@ impl<'a> Body<'a> {
         &self.operators[at as usize].operator
     }
 
+    /// The number of the label that belongs to an operator.
+    pub fn label_index(&self, at: u32) -> u32 {
+        self.of_operator[at as usize]
+    }
+
+    /// The numbers of the labels of a `br_table`, the default last.
+    pub fn table_indices(&self, at: u32) -> &[u32] {
+        &self.tables[self.of_operator[at as usize] as usize]
+    }
+
     /// The label that belongs to an operator.
     pub fn label(&self, at: u32) -> &Label {
         &self.labels[self.of_operator[at as usize] as usize]
@@ -150,13 +171,15 @@ impl<'a> Body<'a> {
 
     /// The labels of a `br_table`, the default last.
     pub fn table(&self, at: u32) -> impl ExactSizeIterator<Item = &Label> {
-        let labels = &self.tables[self.of_operator[at as usize] as usize];
-        labels.iter().map(|label| &self.labels[*label as usize])
+        self.table_indices(at).iter().map(|label| &self.labels[*label as usize])
     }
 
     /// What an exception meets that is thrown at a position, the innermost first, up to one that catches all.
     pub fn handlers_at(&self, at: u32) -> Vec<Handler> {
         let mut met = Vec::new();
+        if self.handlers.is_empty() {
+            return met;
+        }
         let mut label = self.inside[at as usize];
         loop {
             work::count(1);
@@ -180,6 +203,11 @@ impl<'a> Body<'a> {
         }
     }
 
+    /// Whether there are any handlers.
+    pub fn has_handlers(&self) -> bool {
+        !self.handlers.is_empty()
+    }
+
     /// How many exceptions handlers may name.
     pub fn named_exceptions(&self) -> usize {
         self.named.len()
@@ -195,6 +223,11 @@ impl<'a> Body<'a> {
         self.exception(self.of_operator[at as usize])
     }
 
+    /// The locals that are set in a loop, in order.
+    pub fn set_in(&self, label: u32) -> &[u32] {
+        self.set_in_loops.get(&label).map_or(&[], Vec::as_slice)
+    }
+
     /// Where an operator is in its file.
     pub fn offset(&self, at: u32) -> usize {
         self.operators[at as usize].start as usize
@@ -202,7 +235,15 @@ impl<'a> Body<'a> {
 
     fn find_labels(&mut self, module: &Module<'a>) -> Result<(), Fault> {
         let operators = std::mem::take(&mut self.operators);
-        let mut walk = Walk { module, body: self, open: Vec::new(), height: 0, is_live: true };
+        self.inside.reserve_exact(operators.len());
+        let mut walk = Walk {
+            module,
+            body: self,
+            open: Vec::new(),
+            height: 0,
+            is_live: true,
+            set: Vec::new(),
+        };
         let results = walk.body.results as u32;
         walk.open_label(0, Opener::Body, (0, results));
         for (located, at) in operators.iter().zip(0..) {
@@ -224,6 +265,8 @@ struct Walk<'w, 'm, 'a> {
     open: Vec<u32>,
     height: u32,
     is_live: bool,
+    /// For each open loop the locals that are set in it.
+    set: Vec<Vec<u32>>,
 }
 
 impl Walk<'_, '_, '_> {
@@ -289,6 +332,34 @@ impl Walk<'_, '_, '_> {
         Ok(())
     }
 
+    /// What is to be known of an operator that is in the way nowhere.
+    fn note(&mut self, operator: &Operator<'_>) {
+        match operator {
+            Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
+                if let Some(set) = self.set.last_mut() {
+                    set.push(*local_index);
+                }
+            }
+            Operator::TableGet { .. } => self.body.reads_tables = true,
+            _ => {}
+        }
+    }
+
+    /// A construct ends: if it is a loop, what was set in it was set in the loop around it, too.
+    fn leave_loop(&mut self, label: u32) {
+        if self.body.labels[label as usize].opener == Opener::Loop
+            && let Some(mut set) = self.set.pop()
+        {
+            set.sort_unstable();
+            set.dedup();
+            work::count(set.len());
+            if let Some(around) = self.set.last_mut() {
+                around.extend(&set);
+            }
+            self.body.set_in_loops.insert(label, set);
+        }
+    }
+
     /// Behind an operator from which control does not come.
     fn die(&mut self) {
         self.is_live = false;
@@ -330,7 +401,10 @@ impl Walk<'_, '_, '_> {
         let position = at as usize;
         match operator {
             O::Block { blockty } => self.open_label(at, Opener::Block, self.block(*blockty)),
-            O::Loop { blockty } => self.open_label(at, Opener::Loop, self.block(*blockty)),
+            O::Loop { blockty } => {
+                self.open_label(at, Opener::Loop, self.block(*blockty));
+                self.set.push(Vec::new());
+            }
             O::If { blockty } => {
                 self.height = self.height.saturating_sub(1);
                 self.open_label(at, Opener::If, self.block(*blockty));
@@ -346,6 +420,7 @@ impl Walk<'_, '_, '_> {
                     let outer = position.map_or(0, |position| self.open[position]);
                     self.body.labels[label as usize].delegates = Some(outer);
                 }
+                self.leave_loop(label);
                 let described = &mut self.body.labels[label as usize];
                 described.end = at;
                 self.height = described.height + described.results;
@@ -397,6 +472,7 @@ impl Walk<'_, '_, '_> {
                 self.height += self.body.results as u32;
             }
             other if self.is_live => {
+                self.note(other);
                 let arity = other.operator_arity(&Arity(self.module));
                 let (pops, pushes) = arity.ok_or_else(|| Fault::unknown(other))?;
                 self.height = self.height.saturating_sub(pops) + pushes;

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::index::FuncIdx;
+use crate::text::escape;
 use std::fmt;
 use wasmparser::Operator;
 
@@ -27,12 +28,16 @@ impl Place {
 /// An obligation that the output fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    what: String,
+    what: Box<str>,
     func: Option<FuncIdx>,
+    /// What the function is called, for people.
+    name: Option<Box<str>>,
+    /// The call at which the original stands still while the function is unwound and rewound: its offset in the original.
+    site: Option<usize>,
     place: Place,
     is_gap: bool,
     /// The instructions around, a line each; and what else there is to say.
-    around: Vec<String>,
+    around: Box<[String]>,
 }
 
 /// The name of an operator, as the parser has it.
@@ -44,11 +49,13 @@ pub(super) fn operator_name(operator: &Operator<'_>) -> String {
 impl Fault {
     pub fn new(what: impl Into<String>) -> Fault {
         Fault {
-            what: what.into(),
+            what: what.into().into(),
             func: None,
+            name: None,
+            site: None,
             place: Place::default(),
             is_gap: false,
-            around: Vec::new(),
+            around: Box::default(),
         }
     }
 
@@ -78,6 +85,12 @@ impl Fault {
         self
     }
 
+    /// While the function is unwound and rewound at the call that is there in the original.
+    #[must_use]
+    pub fn at_site(self, offset: usize) -> Fault {
+        Fault { site: Some(offset), ..self }
+    }
+
     /// What does not hold of an output of this tool is a mistake of this tool.
     pub fn internal(&self) -> Error {
         Error::Internal(self.to_string())
@@ -85,7 +98,7 @@ impl Fault {
 
     /// What does not hold of an output that someone gave.
     pub fn unfaithful(self) -> Error {
-        Error::Unfaithful { reason: self.to_string(), around: self.around }
+        Error::Unfaithful { reason: self.to_string(), around: self.around.into_vec() }
     }
 
     /// Where it is.
@@ -98,10 +111,10 @@ impl Fault {
         self.func
     }
 
-    /// With the instructions around.
+    /// With the function's name, and the instructions around.
     #[must_use]
-    pub fn with(self, around: Vec<String>) -> Fault {
-        Fault { around, ..self }
+    pub fn with(self, name: Option<String>, around: Vec<String>) -> Fault {
+        Fault { name: name.map(Into::into), around: around.into(), ..self }
     }
 
     /// In this function.
@@ -114,7 +127,12 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(func) = self.func {
-            write!(f, "function {func}: ")?;
+            write!(f, "function {func}")?;
+            self.name.iter().try_for_each(|name| write!(f, " ({})", escape(name)))?;
+            f.write_str(": ")?;
+        }
+        if let Some(site) = self.site {
+            write!(f, "unwound and rewound at the call at {site:#x}: ")?;
         }
         f.write_str(&self.what)?;
         let file = if self.place.is_elsewhere { "resume module" } else { "output" };

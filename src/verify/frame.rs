@@ -3,14 +3,13 @@
 use super::fault::Fault;
 use super::values::Value;
 use crate::abi::{MARK_BYTES, slot_bytes};
-use std::collections::BTreeMap;
 use wasmparser::ValType;
 
 /// A frame, so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Frame {
-    /// By their offsets.
-    cells: BTreeMap<u64, (Cell, Value)>,
+    /// In the order of their offsets; none lies over another.
+    cells: Vec<(u64, Cell, Value)>,
     /// Its end, where it was sealed.
     pub seal: Option<Seal>,
 }
@@ -52,12 +51,15 @@ impl Frame {
         let size = cell.bytes();
         for (value, position) in values.iter().zip(0..) {
             let at = offset + position * size;
-            let over = |(start, (cell, _)): (&u64, &(Cell, Value))| {
-                (start + cell.bytes() > at).then_some(*start)
-            };
-            let covered: Vec<_> = self.cells.range(..at + size).filter_map(over).collect();
-            covered.iter().for_each(|start| _ = self.cells.remove(start));
-            self.cells.insert(at, (cell, *value));
+            let end = |(start, cell, _): &(u64, Cell, Value)| start + cell.bytes();
+            if self.cells.last().is_none_or(|last| end(last) <= at) {
+                self.cells.push((at, cell, *value));
+                continue;
+            }
+            let first = self.cells.partition_point(|one| end(one) <= at);
+            let covered = self.cells[first..].iter().take_while(|(start, ..)| *start < at + size);
+            let last = first + covered.count();
+            self.cells.splice(first..last, [(at, cell, *value)]);
         }
         Ok(())
     }
@@ -67,8 +69,7 @@ impl Frame {
         if self.seal.is_some() {
             return Err(Fault::new("a frame is sealed twice"));
         }
-        let last = self.cells.last_key_value();
-        let end = last.map_or(0, |(at, (cell, _))| at + cell.bytes());
+        let end = self.cells.last().map_or(0, |(at, cell, _)| at + cell.bytes());
         if end + u64::from(MARK_BYTES) > seal.bytes {
             return Err(Fault::new("a frame's mark lies over its cells"));
         }
@@ -78,8 +79,9 @@ impl Frame {
 
     /// What a cell holds.
     pub fn read(&self, offset: u64, cell: Cell) -> Value {
-        match self.cells.get(&offset) {
-            Some((written, value)) if *written == cell => *value,
+        let found = self.cells.binary_search_by_key(&offset, |(at, ..)| *at);
+        match found.map(|position| self.cells[position]) {
+            Ok((_, written, value)) if written == cell => value,
             _ => Value::UNDEFINED,
         }
     }

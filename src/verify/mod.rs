@@ -6,8 +6,10 @@
 //!
 //! | checked | where |
 //! |---|---|
-//! | every section is the original's, byte for byte, or begins with it where items may be appended | `sections`, `customs` |
+//! | every section is the original's, byte for byte, or begins with it where items may be appended | `sections`, `customs`, `names` |
+//! | debug information says of each function what the original's says | `debug` |
 //! | what is appended can't be seen but by the protocol's exports, and by the resume module | `added` |
+//! | where imports became functions, only indices changed, as is said in `driven`; and these functions are the protocol's | `driven`, `runtime` |
 //! | the resume module belongs to the output, and defines resume functions alone | `resume_module` |
 //! | a function in which nothing may unwind is a copy, or differs by its guards alone | here, `guards` |
 //! | what the host calls, and the helpers that frames are written and read by, are as specified | `runtime` |
@@ -25,16 +27,22 @@
 //! rewind      from the frame to the call               body, frame  operators and labels; cells
 //! tails       to another function's frame              pair         bodies of the resume module
 //! fault       what is wrong, and where                 streams      the instructions around
+//! live        what may be forgotten                        again        what a rewind may run again
 //! ```
 
 mod activation;
 mod added;
+mod again;
 mod body;
 mod customs;
+mod debug;
+mod driven;
 mod fault;
 mod forwarders;
 mod frame;
 mod guards;
+mod live;
+mod names;
 mod pair;
 mod resume_module;
 mod rewind;
@@ -54,12 +62,14 @@ use crate::error::Error;
 use crate::index::FuncIdx;
 use crate::read::Module;
 use crate::work;
+pub use driven::check as check_driven;
 pub use fault::Fault;
 use fault::Place;
+use guards::Guards;
 use pair::Pair;
 use rayon::prelude::*;
 use runtime::Runtime;
-use simulate::{Checked, Modules};
+use simulate::{Checked, Modules, Room};
 use std::collections::{BTreeMap, BTreeSet};
 use tails::Tails;
 
@@ -68,6 +78,8 @@ use tails::Tails;
 pub struct Verified {
     /// What it has more than the original, section by section, and how many items.
     pub added: Vec<(&'static str, u32)>,
+    /// The custom sections that it has not, since they speak of code that moved.
+    pub left_out: Vec<String>,
     /// How many functions are copies, byte for byte.
     pub copied: usize,
     /// How many differ by their guards alone.
@@ -113,10 +125,11 @@ pub fn verify(
         };
     }
     let mut verified = Verified::default();
-    let added = whole_module(module, &output, abi)?;
-    verified.added = added.iter().map(|added| (added.section, added.items)).collect();
-    functions(module, analysis, abi, &output, &mut verified)?;
+    whole_module(module, analysis, &output, abi, &mut verified)
+        .and_then(|()| functions(module, analysis, abi, &output, &mut verified))
+        .map_err(|fault| shown(fault, &[], module, &output, None))?;
     if extent == Extent::Functions {
+        debug::check(module, &output)?;
         rewritten(module, analysis, abi, (&output, resumes), &mut verified)?;
     }
     Ok(verified)
@@ -125,14 +138,19 @@ pub fn verify(
 /// Everything but the bodies.
 fn whole_module(
     module: &Module<'_>,
+    analysis: &Analysis,
     output: &Module<'_>,
     abi: Abi,
-) -> Result<Vec<sections::Added>, Fault> {
+    verified: &mut Verified,
+) -> Result<(), Fault> {
     let added = sections::check(module, output)?;
-    customs::check(module, output)?;
-    added::check(module, output, abi)?;
-    added::speaks(output, abi)?;
-    Ok(added)
+    verified.added = added.iter().map(|added| (added.section, added.items)).collect();
+    let customs = customs::check(module, output)?;
+    let known = [("name", customs.names), ("producer", customs.producers)];
+    verified.added.extend(known.into_iter().filter(|(_, items)| *items > 0));
+    verified.left_out = customs.left_out;
+    added::check(module, output, (abi, &analysis.operations))?;
+    added::speaks(output, abi)
 }
 
 /// The functions in which nothing may unwind.
@@ -143,6 +161,7 @@ fn functions(
     output: &Module<'_>,
     verified: &mut Verified,
 ) -> Result<(), Fault> {
+    let checker = Guards::find(module, abi, output)?;
     for (index, func) in module.funcs.iter_enumerated() {
         work::count(1);
         let Some(copy) = output.funcs.get(index) else {
@@ -150,8 +169,10 @@ fn functions(
         };
         let (Some(body), Some(copied)) = (&func.body, &copy.body) else { continue };
         let guards = analysis.guards.get(index).filter(|guards| !guards.is_empty());
-        if let Some(guards) = guards {
-            guards::check(module, abi, output, index, guards)?;
+        if analysis.operations.contains_key(&index) {
+            // What it is like is a matter of the protocol.
+        } else if let Some(guards) = guards {
+            checker.check(index, guards)?;
             verified.guarded += 1;
         } else if analysis.sites[index].is_empty() {
             same_body(module, output, index, (body.start, copied.start))?;
@@ -171,16 +192,16 @@ fn rewritten<'a>(
 ) -> Result<(), Fault> {
     let funcs = module.defined_funcs().filter(|func| !analysis.sites[*func].is_empty());
     let funcs: Vec<_> = funcs.collect();
-    let runtime = Runtime::find(module, output, abi)?;
+    let runtime = Runtime::find(module, output, (abi, &analysis.operations))?;
     let pair = resumes.map(|resumes| Pair::find(output, resumes)).transpose()?;
     let tails = Tails::find(module, analysis)?;
     let (original, pair) = (module, pair.as_ref());
     let modules = Modules { original, output, runtime: &runtime, pair, tails: &tails };
-    let check = |func: &FuncIdx| {
-        let checked = simulate::check(&modules, *func, &analysis.sites[*func]);
+    let check = |room: &mut Room, func: &FuncIdx| {
+        let checked = simulate::check(&modules, (*func, &analysis.sites[*func]), room);
         (*func, checked)
     };
-    let checked: Vec<_> = funcs.par_iter().map(check).collect();
+    let checked: Vec<_> = funcs.par_iter().map_init(Room::default, check).collect();
     let (mut proved, mut faults) = (Vec::new(), Vec::new());
     for (func, checked) in checked {
         match checked {
@@ -211,8 +232,9 @@ fn shown(
     let mut lines = Vec::new();
     let mut show = |title: &str, file: Option<&Module<'_>>, offset: Option<usize>| {
         if let Some((file, offset)) = file.zip(offset) {
-            lines.push(title.to_owned());
-            lines.extend(streams::around(file, offset));
+            let instructions = streams::around(file, offset);
+            lines.extend(instructions.first().map(|_| title.to_owned()));
+            lines.extend(instructions);
         }
     };
     show("in the original:", Some(module), place.original);
@@ -223,7 +245,10 @@ fn shown(
     if !others.is_empty() {
         lines.push(format!("functions with faults besides: {}", others.join(", ")));
     }
-    fault.with(lines)
+    let name = fault
+        .func()
+        .and_then(|func| Some(module.funcs.get(func).and(module.func_name(func))?.into_owned()));
+    fault.with(name, lines)
 }
 
 /// No two functions have a resume function together. Whose a frame is says its mark, by the function's index.

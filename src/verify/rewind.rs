@@ -7,19 +7,20 @@
 //! Assumed: tables are what they were when a reference is got from one again, to be called.
 
 use super::activation::{Activation, Mode, Stop};
+use super::again::{always_gives_the_same, may_run_again};
 use super::body::{Body, Handler, arity};
 use super::fault::Fault;
 use super::frame::{Cell, Frame};
 use super::runtime::Helper;
 use super::simulate::{Simulation, Which};
-use super::state::State;
-use super::step::{Callee, always_gives_the_same, is_called_again, may_run_again};
+use super::step::Callee;
 use super::unwind::Frozen;
 use super::values::{Term, Value};
 use crate::abi::slot_bytes;
 use crate::analyze::{Site, Target};
 use crate::index::{FuncIdx, GlobalIdx, IndexType};
 use crate::read::{Arity, Module};
+use std::rc::Rc;
 use wasmparser::{HeapType, ModuleArity, Operator, RefType, UnpackedIndex, ValType};
 
 /// What a rewind has of the frame.
@@ -33,16 +34,16 @@ struct Taken<'f> {
 impl<'a> Simulation<'_, 'a> {
     /// Finds the resume function: what the function calls, and nothing else, when it is rewound.
     pub fn find_resume(&mut self) -> Result<(), Fault> {
-        let mut values = std::mem::take(&mut self.values);
-        let mut copy = Activation::enter(&self.own, &mut values, |_, _| Value::UNDEFINED);
-        self.values = values;
+        let mut copy = Activation::default();
+        copy.enter(&self.own, &mut self.values, &[]);
         self.run_copy(Which::Own, &mut copy, Mode::Rewinding)?;
-        let operator = self.own.operator(copy.at).clone();
-        let func = match operator {
-            Operator::Call { .. } => self.called(Which::Own, &operator, &mut copy)?,
+        let own = Rc::clone(&self.own);
+        let operator = own.operator(copy.at);
+        let func = match *operator {
+            Operator::Call { .. } => self.called(Which::Own, operator, &mut copy)?,
             // Calls of the original come behind the frame.
             Operator::CallIndirect { table_index, .. } if self.is_new_table(table_index) => {
-                self.called(Which::Own, &operator, &mut copy)?
+                self.called(Which::Own, operator, &mut copy)?
             }
             Operator::ReturnCall { .. } => return self.find_looked_up(copy.at),
             _ => return Ok(()),
@@ -50,7 +51,7 @@ impl<'a> Simulation<'_, 'a> {
         if !self.is_new(func) || self.modules.runtime.helpers.contains_key(&func) {
             return Ok(());
         }
-        let body = self.resume_body(func)?;
+        let body = Rc::new(self.resume_body(func)?);
         let results: Vec<_> = (0..body.results).map(|_| self.values.opaque()).collect();
         copy.stack.extend(&results);
         copy.at += 1;
@@ -85,7 +86,7 @@ impl<'a> Simulation<'_, 'a> {
             if func == self.func || !self.is_new(func) {
                 return Err(Fault::new("a rewind finds its frame, and enters another function"));
             }
-            self.resume = Some((func, self.resume_body(func)?));
+            self.resume = Some((func, Rc::new(self.resume_body(func)?)));
         }
         Ok(())
     }
@@ -101,9 +102,9 @@ impl<'a> Simulation<'_, 'a> {
     /// Follows a rewind from the call of the function on, to the site that its frame is of.
     pub fn rewind(&mut self, frame: &Frame, frozen: &Frozen) -> Result<(), Fault> {
         let which = if self.resume.is_some() { Which::Resume } else { Which::Own };
-        let mut values = std::mem::take(&mut self.values);
-        let copy = Activation::enter(self.body(which), &mut values, |_, _| Value::UNDEFINED);
-        self.values = values;
+        let body = Rc::clone(self.body(which));
+        let mut copy = self.spare.activation();
+        copy.enter(&body, &mut self.values, &[]);
         self.rewind_from(which, copy, Some(frame), frozen)
     }
 
@@ -122,10 +123,13 @@ impl<'a> Simulation<'_, 'a> {
         if taken.frame.is_some() && taken.cursor.is_none() {
             return Err(Fault::new("the frame is not taken").at(place));
         }
-        copy.joined = false;
-        let (original, performed) = frozen.clone();
-        self.keep(which, State { original, copy, performed }, false)
-            .map_err(|fault| fault.at(place))
+        (copy.joined, copy.entered) = (false, None);
+        let mut state = self.spare.any();
+        state.original.assign(&frozen.0);
+        state.performed.clone_from(&frozen.1);
+        std::mem::swap(&mut state.copy, &mut copy);
+        self.spare.take_activation(copy);
+        self.keep(which, state, false).map_err(|fault| fault.at(place))
     }
 
     fn follow_rewind(
@@ -145,8 +149,9 @@ impl<'a> Simulation<'_, 'a> {
                 }
                 continue;
             }
-            let operator = self.body(which).operator(copy.at).clone();
-            match operator {
+            let body = Rc::clone(self.body(which));
+            let operator = body.operator(copy.at);
+            match *operator {
                 Operator::Throw { tag_index } => {
                     let arity = Arity(self.modules.output).tag_type_arity(tag_index);
                     let payload = copy.pop_many(arity.unwrap_or_default().0 as usize)?;
@@ -163,7 +168,7 @@ impl<'a> Simulation<'_, 'a> {
                 Operator::Call { .. }
                 | Operator::CallIndirect { .. }
                 | Operator::CallRef { .. } => {
-                    return self.arrive_rewinding(&operator, copy, &frozen.0);
+                    return self.arrive_rewinding(operator, copy, &frozen.0);
                 }
                 Operator::GlobalGet { global_index } => {
                     let is_cursor = self.modules.runtime.cursor == Some(GlobalIdx(global_index));
@@ -186,8 +191,8 @@ impl<'a> Simulation<'_, 'a> {
                     let value = self.values.opaque();
                     copy.stack.push(value);
                 }
-                operator if may_run_again(&operator) => self.again(&operator, copy, frozen)?,
-                operator => return Err(self.does(&operator, "on its way to the site")),
+                _ if may_run_again(operator) => self.again(operator, copy, frozen)?,
+                _ => return Err(self.does(operator, "on its way to the site")),
             }
             copy.at += 1;
         }
@@ -277,11 +282,11 @@ impl<'a> Simulation<'_, 'a> {
         copy: &mut Activation,
         frozen: &Frozen,
     ) -> Result<(), Fault> {
-        let (_, performed) = frozen;
+        let performed = &frozen.1;
         let (pops, _) = arity(self.modules.output, operator)?;
         let operands = copy.pop_many(pops as usize)?;
         let is_same = |at: u32| self.original.operator(at) == operator;
-        let known = performed.iter().rev().find(|one| is_same(one.at) && one.operands == operands);
+        let known = performed.iter().rev().find(|one| is_same(one.at) && one.took(&operands));
         let known = known.filter(|_| !operands.contains(&Value::UNDEFINED));
         if let (None, [value]) = (known, &operands[..])
             && self.is_cast_back(operator, *value, frozen)?
@@ -304,7 +309,7 @@ impl<'a> Simulation<'_, 'a> {
         &mut self,
         operator: &Operator<'_>,
         value: Value,
-        (original, _): &Frozen,
+        frozen: &Frozen,
     ) -> Result<bool, Fault> {
         let (to, heap_type) = match *operator {
             Operator::RefAsNonNull => (None, None),
@@ -317,7 +322,7 @@ impl<'a> Simulation<'_, 'a> {
         if heap_type.is_some() && value == self.values.null() {
             return Ok(true);
         }
-        let types = original.locals.iter().zip(&self.original.locals);
+        let types = frozen.0.locals.iter().zip(&self.original.locals);
         let known = self.values.type_of(value).map(ValType::Ref);
         let types = types.filter(|(held, _)| **held == value).map(|(_, ty)| *ty);
         let mut types = types.chain(known);
@@ -353,7 +358,7 @@ impl<'a> Simulation<'_, 'a> {
             return Err(Fault::new("another function is called than at the site"));
         }
         if let Some(callee) = callee {
-            is_called_again(site, operator, callee)?;
+            self.is_called_again(site, operator, callee)?;
         }
         let (pops, _) = arity(self.modules.original, called)?;
         let needed = needed(site, pops as usize);

@@ -25,16 +25,18 @@
 use super::activation::{Activation, Code, Mode, Stop};
 use super::body::Body;
 use super::fault::{Fault, Place};
+use super::live::Live;
 use super::pair::Pair;
 use super::runtime::Runtime;
 use super::state::State;
 use super::tails::Tails;
-use super::values::Values;
+use super::values::{QuickMap, Values};
 use crate::analyze::Site;
 use crate::index::FuncIdx;
 use crate::read::Module;
 use crate::work;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::rc::Rc;
 use wasmparser::{Operator, ValType};
 
 /// A function is followed from each of its sites with all of its locals: for a function with more of both nothing is said.
@@ -42,6 +44,9 @@ const MOST_WORK: usize = 1 << 26;
 
 /// How many places all states together have at most that are kept of one function, and how many values have names: some hundred megabytes.
 const MOST_KEPT: usize = 1 << 23;
+
+/// How many states there is room for that is kept for the next function.
+const MOST_SPARE: usize = 64;
 
 /// What all functions are checked with.
 pub(super) struct Modules<'c, 'a> {
@@ -64,14 +69,14 @@ pub(super) struct Checked {
 }
 
 /// Which of a function's bodies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Which {
     Own,
     Resume,
 }
 
 /// Where states are kept: which body, the positions of both, and why they stand there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Key {
     pub which: Which,
     original: u32,
@@ -84,20 +89,83 @@ pub(super) struct Simulation<'c, 'a> {
     pub modules: &'c Modules<'c, 'a>,
     pub func: FuncIdx,
     pub sites: &'c [Site],
-    pub original: Body<'a>,
-    pub own: Body<'a>,
+    pub original: Rc<Body<'a>>,
+    pub own: Rc<Body<'a>>,
     /// The resume function, if there is one, and its body.
-    pub resume: Option<(FuncIdx, Body<'a>)>,
+    pub resume: Option<(FuncIdx, Rc<Body<'a>>)>,
     pub values: Values,
+    live: Rc<Live>,
+    /// Whether nothing is expected of loops.
+    is_thorough: bool,
     /// The states where control comes together, and those of them that are still to be looked at.
-    known: BTreeMap<Key, State>,
+    known: QuickMap<Key, Known>,
     changed: BTreeSet<Key>,
     /// Those at sites that are still to be followed while they are unwound: when all else is known, since that is the work.
     unwinds: BTreeSet<Key>,
     /// What is to be followed next.
-    pub pending: Vec<(Which, State)>,
+    pub pending: Vec<(Which, Box<State>)>,
+    pub spare: Spare,
     /// How many places the known states have.
     kept: usize,
+}
+
+/// What one function leaves of its room for the next.
+#[derive(Default)]
+pub(super) struct Room {
+    values: Values,
+    spare: Spare,
+}
+
+/// What is known where control comes together.
+struct Known {
+    state: Box<State>,
+    /// Whether it has changed since it was looked at.
+    is_changed: bool,
+    /// Whether it was looked at.
+    is_seen: bool,
+}
+
+/// States that are no longer needed, for the room that they have.
+#[derive(Default)]
+pub(super) struct Spare {
+    #[expect(clippy::vec_box, reason = "they are moved about in their boxes")]
+    states: Vec<Box<State>>,
+    activations: Vec<Activation>,
+}
+
+impl Spare {
+    /// A state, whatever it is.
+    pub fn any(&mut self) -> Box<State> {
+        self.states.pop().unwrap_or_default()
+    }
+
+    /// A copy of a state.
+    pub fn copy_of(&mut self, state: &State) -> Box<State> {
+        let mut copy = self.any();
+        copy.assign(state);
+        copy
+    }
+
+    /// Takes a state back.
+    pub fn take_back(&mut self, state: Box<State>) {
+        self.states.push(state);
+    }
+
+    /// Keeps what the next function may need.
+    fn shrink(&mut self) {
+        self.states.truncate(MOST_SPARE);
+        self.activations.truncate(MOST_SPARE);
+    }
+
+    /// A function that runs, whatever it is.
+    pub fn activation(&mut self) -> Activation {
+        self.activations.pop().unwrap_or_default()
+    }
+
+    /// Takes one back.
+    pub fn take_activation(&mut self, activation: Activation) {
+        self.activations.push(activation);
+    }
 }
 
 /// Checks `func`, which has these sites.
@@ -106,11 +174,30 @@ pub(super) struct Simulation<'c, 'a> {
 /// The first obligation that it fails, or what of it isn't understood.
 pub(super) fn check<'a>(
     modules: &Modules<'_, 'a>,
-    func: FuncIdx,
-    sites: &[Site],
+    (func, sites): (FuncIdx, &[Site]),
+    room: &mut Room,
 ) -> Result<Checked, Fault> {
-    let original = Body::read(modules.original, func)?;
-    let own = Body::read(modules.output, func)?;
+    let original = Rc::new(Body::read(modules.original, func)?);
+    let own = Rc::new(Body::read(modules.output, func)?);
+    let live = Rc::new(Live::find(&original, sites));
+    let bodies = (original, own, live);
+    let checked = check_bodies(modules, (func, sites), bodies.clone(), room, false);
+    match checked {
+        Ok(checked) => Ok(checked),
+        // What was expected of loops may be what is missing.
+        Err(_) => check_bodies(modules, (func, sites), bodies, room, true),
+    }
+}
+
+fn check_bodies<'a>(
+    modules: &Modules<'_, 'a>,
+    (func, sites): (FuncIdx, &[Site]),
+    (original, own, live): (Rc<Body<'a>>, Rc<Body<'a>>, Rc<Live>),
+    room: &mut Room,
+    is_thorough: bool,
+) -> Result<Checked, Fault> {
+    let Room { mut values, spare } = std::mem::take(room);
+    values.start(original.operators.len() + own.operators.len());
     let mut simulation = Simulation {
         modules,
         func,
@@ -118,22 +205,34 @@ pub(super) fn check<'a>(
         original,
         own,
         resume: None,
-        values: Values::new(),
-        known: BTreeMap::new(),
+        values,
+        live,
+        is_thorough,
+        known: QuickMap::default(),
         changed: BTreeSet::new(),
         unwinds: BTreeSet::new(),
         pending: Vec::new(),
+        spare,
         kept: 0,
     };
-    simulation.is_covered()?;
-    simulation.find_resume()?;
-    let goes_on = simulation.goes_on()?;
-    simulation.run()?;
-    let resume = simulation.resume.as_ref().map(|(func, _)| *func);
-    Ok(Checked { resume, goes_on })
+    let checked = simulation.check();
+    let Simulation { values, mut spare, known, .. } = simulation;
+    spare.states.extend(known.into_values().map(|known| known.state));
+    spare.shrink();
+    *room = Room { values, spare };
+    checked
 }
 
 impl<'c, 'a> Simulation<'c, 'a> {
+    fn check(&mut self) -> Result<Checked, Fault> {
+        self.is_covered()?;
+        self.find_resume()?;
+        let goes_on = self.goes_on()?;
+        self.run()?;
+        let resume = self.resume.as_ref().map(|(func, _)| *func);
+        Ok(Checked { resume, goes_on })
+    }
+
     /// What is refused by name, since it isn't understood yet.
     fn is_covered(&self) -> Result<(), Fault> {
         let places = 2 * self.original.locals.len() + 1;
@@ -153,49 +252,44 @@ impl<'c, 'a> Simulation<'c, 'a> {
                 }
             }
             if let Some(key) = self.changed.pop_first() {
-                let state = self.known[&key].clone();
+                let state = self.look_at(key);
                 self.resumed(key, state)?;
-            } else if let Some(key) = self.unwinds.pop_first() {
-                let state = self.known[&key].clone();
-                let place = self.place(key.which, &state);
-                self.leaves(key.which, state).map_err(|fault| fault.at(place))?;
-            } else {
+                continue;
+            }
+            // All of them, before what they lead to is followed: else that is followed once for each.
+            let unwinds = std::mem::take(&mut self.unwinds);
+            if unwinds.is_empty() {
                 return Ok(());
+            }
+            for key in unwinds {
+                let state = self.spare.copy_of(&self.known[&key].state);
+                let place = self.place(key.which, &state);
+                let site = self.original.offset(key.original);
+                self.leaves(key.which, state).map_err(|fault| fault.at(place).at_site(site))?;
             }
         }
     }
 
     /// The call of the function in the normal state.
     fn enter(&mut self) {
-        let values = &mut self.values;
-        let types = self.original.locals[..self.original.params].iter();
+        let Simulation { original, own, values, .. } = self;
+        let types = original.locals[..original.params].iter();
         let params: Vec<_> = types.map(|ty| values.opaque_of(*ty)).collect();
-        let original = Activation::enter(&self.original, values, |_, param| params[param]);
-        let copy = Activation::enter(&self.own, values, |_, param| params[param]);
-        self.pending.push((Which::Own, State { original, copy, performed: Vec::new() }));
+        let mut state = Box::<State>::default();
+        state.original.enter(original, values, &params);
+        state.copy.enter(own, values, &params);
+        self.pending.push((Which::Own, state));
     }
 
-    pub fn body(&self, which: Which) -> &Body<'a> {
+    pub fn body(&self, which: Which) -> &Rc<Body<'a>> {
         match (which, &self.resume) {
             (Which::Resume, Some((_, body))) => body,
             _ => &self.own,
         }
     }
 
-    /// The original's code.
-    pub fn original_code(&self) -> Code<'_, 'a> {
-        let Modules { original, .. } = self.modules;
-        Code { module: original, body: &self.original, runtime: None, mode: Mode::Normal }
-    }
-
-    /// The code of a rewritten body.
-    pub fn code(&self, which: Which, mode: Mode) -> Code<'_, 'a> {
-        let Modules { output, runtime, .. } = self.modules;
-        Code { module: output, body: self.body(which), runtime: Some(runtime), mode }
-    }
-
     /// Follows both to where they do more than move and compute values.
-    fn follow(&mut self, which: Which, mut state: State) -> Result<(), Fault> {
+    fn follow(&mut self, which: Which, mut state: Box<State>) -> Result<(), Fault> {
         loop {
             work::count(1);
             let place = self.place(which, &state);
@@ -224,11 +318,11 @@ impl<'c, 'a> Simulation<'c, 'a> {
     }
 
     fn advance(&mut self, which: Which, state: &mut State) -> Result<(Stop, Stop), Fault> {
-        let mut values = std::mem::take(&mut self.values);
-        let original = state.original.advance(self.original_code(), &mut values);
-        let copy = state.copy.advance(self.code(which, Mode::Normal), &mut values);
-        self.values = values;
-        Ok((original?, copy?))
+        let Simulation { modules, original: body, values, .. } = self;
+        let code = Code { module: modules.original, body, runtime: None, mode: Mode::Normal };
+        let original = state.original.advance(code, values)?;
+        let copy = self.run_copy(which, &mut state.copy, Mode::Normal)?;
+        Ok((original, copy))
     }
 
     /// Whether the copy casts a reference that is not null, since a local of the original holds it that can't hold null.
@@ -274,30 +368,72 @@ impl<'c, 'a> Simulation<'c, 'a> {
     }
 
     /// Joins a state with what is known where it is.
-    pub fn keep(&mut self, which: Which, mut state: State, is_back: bool) -> Result<(), Fault> {
+    pub fn keep(
+        &mut self,
+        which: Which,
+        mut state: Box<State>,
+        is_back: bool,
+    ) -> Result<(), Fault> {
         let (original, copy) = (state.original.at, state.copy.at);
         let key = Key { which, original, copy, is_back };
+        let (live, types) = (self.live.at(original), &self.original.locals);
+        // What is known of a reference tells what else is known.
+        let is_read = |local: usize| {
+            types[local].is_reference_type() || live.as_ref().is_none_or(|live| live(local))
+        };
+        state.forget(is_read);
+        state.forget_performed(&mut self.values);
         match self.known.get_mut(&key) {
             None => {
-                state.settle(&mut self.values);
+                state.flatten(&mut self.values);
                 self.kept += state.size();
-                self.known.insert(key, state);
+                self.known.insert(key, Known { state, is_changed: true, is_seen: false });
                 self.changed.insert(key);
             }
-            Some(known) => match known.join(state, &mut self.values) {
-                Some(true) => {
-                    known.settle(&mut self.values);
-                    self.changed.insert(key);
+            Some(known) => {
+                match known.state.join(&mut state, &mut self.values, known.is_changed) {
+                    Some(true) if !known.is_changed => {
+                        known.is_changed = true;
+                        self.changed.insert(key);
+                    }
+                    Some(_) => {}
+                    None => return Err(Fault::new("operand stacks differ where control joins")),
                 }
-                Some(false) => {}
-                None => return Err(Fault::new("operand stacks differ where control joins")),
-            },
+                self.spare.take_back(state);
+            }
         }
         Ok(())
     }
 
+    /// A state that has changed, to go on from.
+    fn look_at(&mut self, key: Key) -> Box<State> {
+        let Simulation { known, values, live, original, is_thorough, .. } = self;
+        let body = match (key.which, &self.resume) {
+            (Which::Resume, Some((_, body))) => body,
+            _ => &self.own,
+        };
+        let known = known.get_mut(&key).expect("what changed is known");
+        let state = &mut known.state;
+        if let (Some(entered), false, false) = (state.original.entered, known.is_seen, *is_thorough)
+        {
+            let in_copy = state.copy.entered.map_or(&[][..], |label| body.set_in(label));
+            let set = [original.set_in(entered), in_copy];
+            state.expect(values, original, set, key.which == Which::Own);
+        }
+        let live = live.at(key.original);
+        let is_read = |local: usize| {
+            // A resume function may have other numbers.
+            key.which == Which::Resume
+                || original.locals[local].is_reference_type()
+                || live.as_ref().is_none_or(|live| live(local))
+        };
+        state.settle(values, is_read);
+        (known.is_changed, known.is_seen) = (false, true);
+        self.spare.copy_of(&known.state)
+    }
+
     /// Goes on from a state that has changed.
-    fn resumed(&mut self, key: Key, state: State) -> Result<(), Fault> {
+    fn resumed(&mut self, key: Key, state: Box<State>) -> Result<(), Fault> {
         let place = self.place(key.which, &state);
         if key.is_back {
             self.pending.push((key.which, state));

@@ -11,21 +11,52 @@
 //! ```
 
 use super::activation::Activation;
-use super::values::{QuickMap, SOME_REFERENCE, Term, Value, Values};
+use super::body::Body;
+use super::values::{MOST_DEPTH, QuickMap, SOME_REFERENCE, Term, Value, Values};
 use crate::work;
 use wasmparser::ValType;
 
 /// An operator of the original that was run since control last came together, and that a rewind may run again.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Performed {
     /// The position of the operator.
     pub at: u32,
-    pub operands: Vec<Value>,
+    /// Its operands; what is missing of two is undefined.
+    pub operands: [Value; 2],
     pub result: Value,
 }
 
+impl Performed {
+    pub fn new(at: u32, operands: &[Value], result: Value) -> Option<Performed> {
+        let operands = match *operands {
+            [one] => [one, Value::UNDEFINED],
+            [one, other] => [one, other],
+            _ => return None,
+        };
+        Some(Performed { at, operands, result })
+    }
+
+    /// Its operands, and what it gave.
+    fn values(&self) -> [Value; 3] {
+        [self.operands[0], self.operands[1], self.result]
+    }
+
+    /// Whether it had these operands.
+    pub fn took(&self, operands: &[Value]) -> bool {
+        let [first, second] = self.operands;
+        match *operands {
+            [one] => first == one && second == Value::UNDEFINED,
+            [one, other] => first == one && second == other,
+            _ => false,
+        }
+    }
+}
+
+/// How deep it is looked into terms for what they are made of.
+const LOOKED_INTO: u8 = 4;
+
 /// Original and instrumented function, side by side.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct State {
     pub original: Activation,
     pub copy: Activation,
@@ -33,30 +64,64 @@ pub(super) struct State {
 }
 
 impl State {
-    /// All places, those of the original first.
-    fn places(&self) -> impl Iterator<Item = Value> + '_ {
-        let Activation { locals, stack, caught, .. } = &self.original;
-        let original = locals.iter().chain(stack).chain(caught);
-        let Activation { locals, stack, caught, .. } = &self.copy;
-        let copy = locals.iter().chain(stack).chain(caught);
-        let performed = self.performed.iter();
-        let performed = performed.flat_map(|one| one.operands.iter().chain([&one.result]));
-        original.chain(copy).chain(performed).copied()
+    /// Makes it the same as another, in the room that it has.
+    pub fn assign(&mut self, other: &State) {
+        self.original.assign(&other.original);
+        self.copy.assign(&other.copy);
+        self.performed.clone_from(&other.performed);
     }
 
-    fn places_mut(&mut self) -> impl Iterator<Item = &mut Value> + '_ {
+    /// Control came together here, which was heeded.
+    pub fn goes_on(&mut self) {
+        for activation in [&mut self.original, &mut self.copy] {
+            (activation.joined, activation.entered) = (false, None);
+        }
+    }
+
+    /// All places, those of the original first, but for what was performed.
+    fn places(&self) -> [&[Value]; 6] {
+        let Activation { locals, stack, caught, .. } = &self.original;
+        let Activation { locals: in_copy, stack: of_copy, caught: by_copy, .. } = &self.copy;
+        [locals, stack, caught, in_copy, of_copy, by_copy]
+    }
+
+    fn places_mut(&mut self) -> [&mut [Value]; 6] {
         let Activation { locals, stack, caught, .. } = &mut self.original;
-        let original = locals.iter_mut().chain(stack).chain(caught);
-        let Activation { locals, stack, caught, .. } = &mut self.copy;
-        let copy = locals.iter_mut().chain(stack).chain(caught);
-        let performed = self.performed.iter_mut();
-        let performed = performed.flat_map(|one| one.operands.iter_mut().chain([&mut one.result]));
-        original.chain(copy).chain(performed)
+        let Activation { locals: in_copy, stack: of_copy, caught: by_copy, .. } = &mut self.copy;
+        [locals, stack, caught, in_copy, of_copy, by_copy]
     }
 
     /// How many places there are.
     pub fn size(&self) -> usize {
-        self.places().count()
+        self.places().iter().map(|places| places.len()).sum::<usize>() + 3 * self.performed.len()
+    }
+
+    /// Forgets the original's locals that nobody reads.
+    pub fn forget(&mut self, is_read: impl Fn(usize) -> bool) {
+        for (local, value) in self.original.locals.iter_mut().enumerate() {
+            if !is_read(local) {
+                *value = Value::UNDEFINED;
+            }
+        }
+    }
+
+    /// Forgets what was performed for anything else than operands, and what they are made of: that alone a rewind runs again.
+    pub fn forget_performed(&mut self, values: &mut Values) {
+        if self.performed.is_empty() {
+            return;
+        }
+        values.clear_marks();
+        self.original.stack.iter().for_each(|value| values.mark_all(*value, MOST_DEPTH));
+        self.performed.reverse();
+        self.performed.retain(|one| {
+            work::count(1);
+            let counts = values.is_marked(one.result);
+            if counts {
+                one.operands.iter().for_each(|operand| values.mark_all(*operand, MOST_DEPTH));
+            }
+            counts
+        });
+        self.performed.reverse();
     }
 
     fn shape(&self) -> [usize; 4] {
@@ -64,60 +129,119 @@ impl State {
         [locals.len(), stack.len(), self.copy.locals.len(), self.copy.stack.len()]
     }
 
-    /// Readies a state for joins: forgets what no place of the other side can ever be held against, and what deep terms are made of.
-    pub fn settle(&mut self, values: &mut Values) {
+    /// Readies a state for joins: forgets what deep terms are made of.
+    pub fn flatten(&mut self, values: &mut Values) {
         let mut shallow: QuickMap<Value, Value> = QuickMap::default();
-        for place in self.places_mut() {
+        let mut flatten = |place: &mut Value| {
             if !values.is_shallow(*place) {
                 *place = *shallow.entry(*place).or_insert_with(|| values.opaque());
             }
+        };
+        for one in &mut self.performed {
+            one.operands.iter_mut().chain([&mut one.result]).for_each(&mut flatten);
         }
+        for places in self.places_mut() {
+            places.iter_mut().for_each(&mut flatten);
+        }
+    }
+
+    /// Expects of the locals that are set in a loop that they hold the same in both at its start, whatever that is: it is not what they
+    /// hold where it is entered, and the loop needn't be followed again to find that out. `is_own`: a local has the same number in both.
+    pub fn expect(&mut self, values: &mut Values, body: &Body<'_>, set: [&[u32]; 2], is_own: bool) {
+        let [set, in_copy] = set;
+        let (originals, copies) = (&mut self.original.locals, &mut self.copy.locals);
+        for local in set.iter().map(|local| *local as usize) {
+            work::count(1);
+            let (value, ty) = (originals[local], body.locals[local]);
+            if value == Value::UNDEFINED || ty.is_reference_type() {
+                continue;
+            }
+            let other = match is_own {
+                true => Some(local).filter(|local| copies.get(*local) == Some(&value)),
+                false if values.term(value) == Term::Opaque => {
+                    let mut held = in_copy.iter().map(|local| *local as usize);
+                    held.find(|local| copies.get(*local) == Some(&value))
+                }
+                false => None,
+            };
+            if let Some(other) = other {
+                let expected = values.opaque();
+                (originals[local], copies[other]) = (expected, expected);
+            }
+        }
+    }
+
+    /// Forgets what no place of the other side can ever be held against; and of the copy's locals those with the number of one that
+    /// nobody reads.
+    pub fn settle(&mut self, values: &mut Values, is_read: impl Fn(usize) -> bool) {
         values.clear_marks();
         let Activation { locals, stack, caught, .. } = &self.original;
-        for value in locals.iter().chain(stack).chain(caught) {
+        for value in stack {
+            work::count(1);
+            values.mark_all(*value, MOST_DEPTH);
+        }
+        // What a rewind computes again needs what it is made of.
+        let again = self.performed.iter().flat_map(|one| one.operands.iter().chain([&one.result]));
+        for value in again {
+            work::count(1);
+            values.mark_all(*value, MOST_DEPTH);
+        }
+        for value in locals.iter().chain(caught) {
             values.mark(*value);
             // What is thrown again needs what it carries.
             values.mark_carried(*value);
         }
-        for one in &self.performed {
-            work::count(1);
-            one.operands.iter().chain([&one.result]).for_each(|value| values.mark(*value));
-        }
         let copy = &mut self.copy;
         let places = copy.locals.iter_mut().chain(&mut copy.stack).chain(&mut copy.caught);
-        for value in places {
+        for (place, value) in places.enumerate() {
             work::count(1);
             // A rewind may cast a reference that nobody looks at: that it is not null counts.
             let counts = values.is_marked(*value) || values.is_not_null(*value);
-            if !counts && values.term(*value) == Term::Opaque {
+            let is_read = place >= self.original.locals.len() || is_read(place);
+            if !(counts || is_read && values.is_made_of_marked(*value, LOOKED_INTO)) {
                 *value = Value::UNDEFINED;
             }
         }
     }
 
-    /// Makes this what holds in both states. Says whether it knows less now; `None` if they don't fit together.
-    pub fn join(&mut self, mut other: State, values: &mut Values) -> Option<bool> {
+    /// Makes this what holds in both states. Says whether it knows less now, which needn't be found out if that is `expected`; `None` if
+    /// they don't fit together.
+    pub fn join(&mut self, other: &mut State, values: &mut Values, expected: bool) -> Option<bool> {
         if self.shape() != other.shape() {
             return None;
         }
         // What was done last on both ways.
         let both = self.performed.iter().rev().zip(other.performed.iter().rev());
         let same = both.take_while(|(one, other)| one.at == other.at).count();
-        let less = same < self.performed.len();
+        let less = expected || same < self.performed.len();
         self.performed.drain(..self.performed.len() - same);
         other.performed.drain(..other.performed.len() - same);
         if !less {
-            let mut renaming = Renaming { values, names: QuickMap::default() };
-            let mut pairs = self.places().zip(other.places());
-            if pairs.all(|(old, new)| renaming.is_known(old, new)) {
+            values.clear_names();
+            let mut renaming = Renaming { values };
+            let mut known = |(old, new): (&Value, &Value)| renaming.is_known(*old, *new);
+            let mut lists = self.places().into_iter().zip(other.places());
+            let mut both = self.performed.iter().zip(&other.performed);
+            if lists.all(|(old, new)| old.iter().zip(new).all(&mut known))
+                && both.all(|(old, new)| old.values().iter().zip(&new.values()).all(&mut known))
+            {
                 return Some(false);
             }
         }
-        let mut join = Join { values, pairs: QuickMap::default() };
-        let new: Vec<_> = other.places().collect();
-        for (place, new) in self.places_mut().zip(new) {
+        values.clear_names();
+        let mut join = Join { values };
+        for (places, others) in self.places_mut().into_iter().zip(other.places()) {
+            work::count(places.len());
+            for (place, new) in places.iter_mut().zip(others) {
+                *place = join.of(*place, *new);
+            }
+        }
+        for (one, other) in self.performed.iter_mut().zip(&other.performed) {
             work::count(1);
-            *place = join.of(*place, new);
+            for (place, new) in one.operands.iter_mut().zip(other.operands) {
+                *place = join.of(*place, new);
+            }
+            one.result = join.of(one.result, other.result);
         }
         Some(true)
     }
@@ -125,8 +249,7 @@ impl State {
 
 /// Finds out whether one state says nothing that another doesn't: whether each name of it stands for one name of the other.
 struct Renaming<'v> {
-    values: &'v Values,
-    names: QuickMap<Value, Value>,
+    values: &'v mut Values,
 }
 
 impl Renaming<'_> {
@@ -135,7 +258,13 @@ impl Renaming<'_> {
         if old == Value::UNDEFINED {
             return true;
         }
+        // Of what is computed, too, there is one name for each.
+        if let Some(name) = self.values.names.first(old) {
+            return name == new;
+        }
+        self.values.names.insert(old, new, new);
         match self.values.term(old) {
+            Term::Opaque if old == new => true,
             Term::Opaque => {
                 let ty = self.values.type_of(old);
                 let same = ty.is_none_or(|ty| {
@@ -143,8 +272,7 @@ impl Renaming<'_> {
                     self.values.type_of(new) == Some(ty) || some && self.values.is_not_null(new)
                 });
                 let excluded = self.values.excluded(old).iter();
-                let same = same && excluded.copied().all(|tag| self.values.excludes(new, tag));
-                same && *self.names.entry(old).or_insert(new) == new
+                same && excluded.copied().all(|tag| self.values.excludes(new, tag))
             }
             Term::Special | Term::Const(..) | Term::Cursor(_) => old == new,
             Term::Computed { code, immediate, operands } => {
@@ -163,7 +291,6 @@ impl Renaming<'_> {
 /// Names pairs of values.
 struct Join<'v> {
     values: &'v mut Values,
-    pairs: QuickMap<(Value, Value), Value>,
 }
 
 impl Join<'_> {
@@ -171,19 +298,19 @@ impl Join<'_> {
         if left == Value::UNDEFINED || right == Value::UNDEFINED {
             return Value::UNDEFINED;
         }
-        if let Some(name) = self.pairs.get(&(left, right)) {
-            return *name;
+        // No other two have this name: what is joined otherwise is named anew, or made of what is.
+        if left == right {
+            return left;
+        }
+        if let Some(name) = self.values.names.get(left, right) {
+            return name;
         }
         let name = self.name(left, right);
-        self.pairs.insert((left, right), name);
+        self.values.names.insert(left, right, name);
         name
     }
 
     fn name(&mut self, left: Value, right: Value) -> Value {
-        let fixed = |term| matches!(term, Term::Special | Term::Const(..) | Term::Cursor(_));
-        if left == right && fixed(self.values.term(left)) {
-            return left;
-        }
         match (self.values.term(left), self.values.term(right)) {
             (
                 Term::Computed { code, immediate, operands },

@@ -1,6 +1,6 @@
 //! One operator that does more than move and compute values, in the normal state: both must do the same.
 
-use super::activation::Mode;
+use super::again::may_run_again;
 use super::body::{Handler, arity};
 use super::fault::{Fault, operator_name};
 use super::runtime::Helper;
@@ -11,13 +11,14 @@ use crate::analyze::{Site, Target};
 use crate::index::{FuncIdx, GlobalIdx, TableIdx, TypeIdx};
 use crate::read::{Arity, Module};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use wasmparser::Operator as O;
 use wasmparser::{
     CompositeInnerType, HeapType, ModuleArity, Operator, RefType, StorageType, UnpackedIndex,
     ValType,
 };
 
-/// Of how many operators it is noted that they were performed.
+/// Of how many operators it is noted at least that they were performed, and at most of twice as many.
 const MOST_PERFORMED: usize = 64;
 
 /// Where a local was declared with null.
@@ -65,30 +66,36 @@ fn require(holds: bool, what: &str) -> Result<(), Fault> {
 
 impl Simulation<'_, '_> {
     /// Does the operator at which both stand; what is left to follow, besides what is pending.
-    pub fn step(&mut self, which: Which, mut state: State) -> Result<Option<State>, Fault> {
-        state.original.joined = false;
-        let operator = self.original.operator(state.original.at).clone();
-        let copy = self.body(which).operator(state.copy.at).clone();
-        if copy == Operator::RefAsNonNull && operator != copy {
+    pub fn step(
+        &mut self,
+        which: Which,
+        mut state: Box<State>,
+    ) -> Result<Option<Box<State>>, Fault> {
+        state.goes_on();
+        let (original, body) = (Rc::clone(&self.original), Rc::clone(self.body(which)));
+        let (operator, copy) = (original.operator(state.original.at), body.operator(state.copy.at));
+        if *copy == Operator::RefAsNonNull && operator != copy {
             return Err(cast(&state));
         }
         match operator {
-            Operator::BrIf { .. } | Operator::If { .. } => self.conditional(which, state, &copy),
-            Operator::BrTable { .. } => self.table(which, state, &copy),
+            Operator::BrIf { .. } | Operator::If { .. } => self.conditional(which, state, copy),
+            Operator::BrTable { .. } => self.table(which, state, copy),
             Operator::End | Operator::Return => {
                 let returns = matches!(copy, Operator::End | Operator::Return);
                 require(returns, "the original returns, and the copy does not")?;
                 self.returns(&state)?;
+                self.spare.take_back(state);
                 Ok(None)
             }
             Operator::Unreachable => {
-                require(copy == Operator::Unreachable, "only the original traps")?;
+                require(*copy == Operator::Unreachable, "only the original traps")?;
+                self.spare.take_back(state);
                 Ok(None)
             }
             Operator::BrOnNull { .. }
             | Operator::BrOnNonNull { .. }
             | Operator::BrOnCast { .. }
-            | Operator::BrOnCastFail { .. } => self.on_reference(which, state, &operator, &copy),
+            | Operator::BrOnCastFail { .. } => self.on_reference(which, state, operator, copy),
             Operator::Rethrow { .. } => {
                 require(matches!(copy, Operator::Rethrow { .. }), "only the original rethrows")?;
                 let thrown = self.original.rethrown(state.original.at);
@@ -100,7 +107,7 @@ impl Simulation<'_, '_> {
                 self.throws(which, &state)?;
                 Ok(None)
             }
-            operator => self.other(which, state, &operator, &copy),
+            operator => self.other(which, state, operator, copy),
         }
     }
 
@@ -118,32 +125,30 @@ impl Simulation<'_, '_> {
     fn conditional(
         &mut self,
         which: Which,
-        state: State,
+        mut state: Box<State>,
         copy: &Operator<'_>,
-    ) -> Result<Option<State>, Fault> {
+    ) -> Result<Option<Box<State>>, Fault> {
         let branches = matches!(copy, Operator::BrIf { .. } | Operator::If { .. });
         require(branches, "the original branches, and the copy does not")?;
-        let (condition, original) = state.original.split(self.original_code())?;
-        let (of_copy, mut copy) = state.copy.split(self.code(which, Mode::Normal))?;
-        let (condition, holds) = self.values.condition(condition);
-        let (of_copy, holds_too) = self.values.condition(of_copy);
+        let (condition, holds) = self.values.condition(state.original.topmost()?);
+        let (of_copy, holds_too) = self.values.condition(state.copy.topmost()?);
         self.require_same("what they branch on", condition, of_copy)?;
-        if holds != holds_too {
-            copy.swap(0, 1);
-        }
-        for (original, copy) in original.into_iter().zip(copy) {
-            let performed = state.performed.clone();
-            self.pending.push((which, State { original, copy, performed }));
-        }
-        Ok(None)
+        let (is_same, body) = (holds == holds_too, Rc::clone(self.body(which)));
+        let mut taken = self.spare.copy_of(&state);
+        taken.original.decided(&self.original, true)?;
+        taken.copy.decided(&body, is_same)?;
+        self.pending.push((which, taken));
+        state.original.decided(&self.original, false)?;
+        state.copy.decided(&body, !is_same)?;
+        Ok(Some(state))
     }
 
     fn table(
         &mut self,
         which: Which,
-        mut state: State,
+        mut state: Box<State>,
         copy: &Operator<'_>,
-    ) -> Result<Option<State>, Fault> {
+    ) -> Result<Option<Box<State>>, Fault> {
         require(matches!(copy, Operator::BrTable { .. }), "only the original branches by a table")?;
         let index = state.original.pop()?;
         self.require_same("what they branch by", index, state.copy.pop()?)?;
@@ -153,12 +158,14 @@ impl Simulation<'_, '_> {
         let mut seen = BTreeSet::new();
         let pairs = labels.zip(of_copy).filter(|(a, b)| seen.insert((a.target(), b.target())));
         let pairs: Vec<_> = pairs.collect();
+        state.performed.clear();
         for (label, of_copy) in pairs {
-            let mut state = State { performed: Vec::new(), ..state.clone() };
-            state.original.branch(&label)?;
-            state.copy.branch(&of_copy)?;
-            self.pending.push((which, state));
+            let mut branched = self.spare.copy_of(&state);
+            branched.original.branch(&label)?;
+            branched.copy.branch(&of_copy)?;
+            self.pending.push((which, branched));
         }
+        self.spare.take_back(state);
         Ok(None)
     }
 
@@ -166,10 +173,10 @@ impl Simulation<'_, '_> {
     fn other(
         &mut self,
         which: Which,
-        mut state: State,
+        mut state: Box<State>,
         operator: &Operator<'_>,
         copy: &Operator<'_>,
-    ) -> Result<Option<State>, Fault> {
+    ) -> Result<Option<Box<State>>, Fault> {
         if let Some((callee, tail)) = Callee::of(operator) {
             let of_copy = self.callee(copy);
             require(of_copy == Some((callee, tail)), "they call different functions")?;
@@ -177,9 +184,15 @@ impl Simulation<'_, '_> {
             differs(operator, copy)?;
         }
         let (pops, pushes) = arity(self.modules.original, operator)?;
-        let operands = state.original.pop_many(pops as usize)?;
-        let of_copy = state.copy.pop_many(pops as usize)?;
-        self.require_all_same("an operand", &operands, &of_copy)?;
+        let operands = state.original.top(pops as usize)?;
+        let of_copy = state.copy.top(pops as usize)?;
+        self.require_all_same("an operand", operands, of_copy)?;
+        let performed = match may_run_again(operator) {
+            true => Performed::new(state.original.at, operands, Value::UNDEFINED),
+            false => None,
+        };
+        state.original.drop_many(pops as usize)?;
+        state.copy.drop_many(pops as usize)?;
         match Callee::of(operator) {
             Some((_, true)) => return Ok(None),
             Some(_) => self.throws(which, &state)?,
@@ -189,48 +202,54 @@ impl Simulation<'_, '_> {
             }
             None => {}
         }
-        let results = self.results(operator, pushes);
+        let first = state.original.stack.len();
+        self.results(operator, pushes as usize, &mut state.original.stack);
+        let results = &state.original.stack[first..];
+        state.copy.stack.extend(results);
         if !may_run_again(operator) {
             // Tables may have changed.
             let is_lasting =
                 |at: u32| !matches!(self.original.operator(at), Operator::TableGet { .. });
-            state.performed.retain(|one| is_lasting(one.at));
-        } else if let [result] = results[..] {
-            if state.performed.len() >= MOST_PERFORMED {
-                state.performed.remove(0);
+            if self.original.reads_tables {
+                state.performed.retain(|one| is_lasting(one.at));
             }
-            let performed = Performed { at: state.original.at, operands, result };
-            state.performed.push(performed);
+        } else if let (&[result], Some(performed)) = (results, performed) {
+            if state.performed.len() >= 2 * MOST_PERFORMED {
+                state.performed.drain(..MOST_PERFORMED);
+            }
+            state.performed.push(Performed { result, ..performed });
         }
-        state.original.stack.extend(&results);
-        state.copy.stack.extend(&results);
         state.original.at += 1;
         state.copy.at += 1;
         Ok(Some(state))
     }
 
-    /// What an operator gives: values of their own.
-    fn results(&mut self, operator: &Operator<'_>, count: u32) -> Vec<Value> {
+    /// Leaves what an operator gives: values of their own.
+    fn results(&mut self, operator: &Operator<'_>, count: usize, stack: &mut Vec<Value>) {
+        if count == 0 {
+            return;
+        }
         let module = self.modules.original;
+        let given = reference(module, operator).map(ValType::Ref);
         let types = match Callee::of(operator) {
-            Some((Callee::Direct(func), _)) => module.func_type(func).results().to_vec(),
+            Some((Callee::Direct(func), _)) => module.func_type(func).results(),
             Some((Callee::Indirect { ty, .. } | Callee::Ref { ty }, _)) => {
-                module.func_type_at(TypeIdx(ty)).results().to_vec()
+                module.func_type_at(TypeIdx(ty)).results()
             }
-            None => reference(module, operator).map(ValType::Ref).into_iter().collect(),
+            None => given.as_slice(),
         };
-        let types = types.into_iter().chain(std::iter::repeat(ValType::I32));
-        types.take(count as usize).map(|ty| self.values.opaque_of(ty)).collect()
+        let types = types.iter().copied().chain(std::iter::repeat(ValType::I32));
+        stack.extend(types.take(count).map(|ty| self.values.opaque_of(ty)));
     }
 
     /// A branch that asks for a reference's type: what goes either way is a value of its own, of a narrower type.
     fn on_reference(
         &mut self,
         which: Which,
-        mut state: State,
+        mut state: Box<State>,
         operator: &Operator<'_>,
         copy: &Operator<'_>,
-    ) -> Result<Option<State>, Fault> {
+    ) -> Result<Option<Box<State>>, Fault> {
         // Of the reference where the branch is taken, and where it is not, whether it is there and can't be null.
         let (taken, other) = match (operator, copy) {
             (O::BrOnNull { .. }, O::BrOnNull { .. }) => (None, Some(true)),
@@ -262,7 +281,8 @@ impl Simulation<'_, '_> {
             })
         };
         let (taken, other) = (narrowed(taken), narrowed(other));
-        let mut branched = State { performed: Vec::new(), ..state.clone() };
+        let mut branched = self.spare.copy_of(&state);
+        branched.performed.clear();
         branched.original.stack.extend(taken);
         branched.copy.stack.extend(taken);
         let label = *self.original.label(state.original.at);
@@ -279,6 +299,9 @@ impl Simulation<'_, '_> {
 
     /// An exception may be thrown where both are, the same: what catches it is the same.
     fn throws(&mut self, which: Which, state: &State) -> Result<(), Fault> {
+        if !self.original.has_handlers() && !self.body(which).has_handlers() {
+            return Ok(());
+        }
         let handlers = self.original.handlers_at(state.original.at);
         let of_copy = self.body(which).handlers_at(state.copy.at);
         let describe = |handler: &Handler| (handler.tag, handler.gives_reference);
@@ -299,7 +322,8 @@ impl Simulation<'_, '_> {
                 None => self.values.opaque_exception(met.clone()),
             };
             met.extend(handler.tag);
-            let mut caught = State { performed: Vec::new(), ..state.clone() };
+            let mut caught = self.spare.copy_of(state);
+            caught.performed.clear();
             caught.original.catch(&self.original, handler, &payload, exception)?;
             caught.copy.catch(self.body(which), of_copy, &payload, exception)?;
             self.pending.push((which, caught));
@@ -329,7 +353,7 @@ impl Simulation<'_, '_> {
             return Err(cast(state));
         }
         require(self.callee(copy) == Some((callee, false)), "they call different functions")?;
-        is_called_again(site, copy, callee)?;
+        self.is_called_again(site, copy, callee)?;
         let (pops, _) = arity(self.modules.original, operator)?;
         let top = |stack: &[Value]| stack.len().checked_sub(pops as usize);
         let (original, copy) = (&state.original.stack, &state.copy.stack);
@@ -337,6 +361,22 @@ impl Simulation<'_, '_> {
             return Err(Fault::new("a call takes more than there is"));
         };
         self.require_all_same("an argument", &original[first..], &copy[first_of_copy..])
+    }
+
+    /// An import is called by a helper, which calls it again where its unwind has no room to begin; if such an unwind is undone at all.
+    pub fn is_called_again(
+        &self,
+        site: Site,
+        copy: &Operator<'_>,
+        callee: Callee,
+    ) -> Result<(), Fault> {
+        let directly = Callee::of(copy).map(|(callee, _)| callee) == Some(callee);
+        let needs_helper =
+            self.modules.runtime.can_undo && matches!(site.target, Target::Import(_));
+        require(
+            !(needs_helper && directly),
+            "an import is not called again where its unwind has no room",
+        )
     }
 
     fn require_same(&self, what: &str, original: Value, copy: Value) -> Result<(), Fault> {
@@ -358,20 +398,26 @@ impl Simulation<'_, '_> {
     }
 
     /// A call that may unwind: the state in which it has returned.
-    pub fn call(&mut self, which: Which, mut state: State, site: Site) -> Result<State, Fault> {
-        state.original.joined = false;
-        let operator = self.original.operator(state.original.at).clone();
-        let (pops, pushes) = self.effect(&operator, site)?;
-        state.original.pop_many(pops)?;
-        state.copy.pop_many(pops)?;
+    pub fn call(
+        &mut self,
+        which: Which,
+        mut state: Box<State>,
+        site: Site,
+    ) -> Result<Box<State>, Fault> {
+        state.goes_on();
+        let original = Rc::clone(&self.original);
+        let operator = original.operator(state.original.at);
+        let (pops, pushes) = self.effect(operator, site)?;
+        state.original.drop_many(pops)?;
+        state.copy.drop_many(pops)?;
         if site.tail && !self.body(which).handlers_at(state.copy.at).is_empty() {
             return Err(Fault::new("a tail call leaves its handlers, and the copy does not"));
         } else if !site.tail {
             self.throws(which, &state)?;
         }
-        let results = self.results(&operator, pushes as u32);
-        state.original.stack.extend(&results);
-        state.copy.stack.extend(&results);
+        let first = state.original.stack.len();
+        self.results(operator, pushes, &mut state.original.stack);
+        state.copy.stack.extend(&state.original.stack[first..]);
         state.performed.clear();
         state.copy.at += 1;
         // A tail call returns what it was given.
@@ -381,17 +427,24 @@ impl Simulation<'_, '_> {
     }
 
     /// The same call, when it unwinds: what it leaves behind.
-    pub fn leaves(&mut self, which: Which, mut state: State) -> Result<(), Fault> {
-        state.original.joined = false;
+    pub fn leaves(&mut self, which: Which, mut state: Box<State>) -> Result<(), Fault> {
+        state.goes_on();
         let at = state.original.at;
         let site = self.site(at).ok_or_else(|| Fault::new("a site is none"))?;
-        let operator = self.original.operator(at).clone();
-        let (pops, pushes) = self.effect(&operator, site)?;
-        let State { original, mut copy, performed } = state;
-        copy.pop_many(pops)?;
+        let (pops, pushes) = self.effect(self.original.operator(at), site)?;
+        let mut copy = std::mem::take(&mut state.copy);
+        copy.drop_many(pops)?;
         copy.at += 1;
         copy.stack.extend((0..pushes).map(|_| Value::UNDEFINED));
-        self.unwind(which, copy, &(original, performed))
+        let State { original, performed, .. } = &mut *state;
+        let frozen = Rc::new((std::mem::take(original), std::mem::take(performed)));
+        self.unwind(which, copy, Rc::clone(&frozen))?;
+        if let Some((original, performed)) = Rc::into_inner(frozen) {
+            let copy = self.spare.activation();
+            *state = State { original, copy, performed };
+            self.spare.take_back(state);
+        }
+        Ok(())
     }
 
     /// How many operands a call at a site takes, and how many results it leaves: those of the function, if it is a tail call.
@@ -400,17 +453,6 @@ impl Simulation<'_, '_> {
         let pushes = if site.tail { self.original.results } else { pushes as usize };
         Ok((pops as usize, pushes))
     }
-}
-
-/// An import is called by a helper, which calls it again where its unwind has no room to begin.
-pub(super) fn is_called_again(
-    site: Site,
-    copy: &Operator<'_>,
-    callee: Callee,
-) -> Result<(), Fault> {
-    let directly = Callee::of(copy).map(|(callee, _)| callee) == Some(callee);
-    let is_import = matches!(site.target, Target::Import(_));
-    require(!(is_import && directly), "an import is not called again where its unwind has no room")
 }
 
 /// A reference is cast of which it isn't known that it is not null.
@@ -477,57 +519,4 @@ fn held(ty: StorageType) -> Option<RefType> {
         StorageType::Val(ty) => ty.as_reference_type(),
         StorageType::I8 | StorageType::I16 => None,
     }
-}
-
-/// Whether an operator reads, or traps, and does nothing else: a rewind may run it again on the same operands, where it does not
-/// trap since it did not before.
-pub(super) fn may_run_again(operator: &Operator<'_>) -> bool {
-    matches!(
-        operator,
-        O::I32Load { .. }
-            | O::I64Load { .. }
-            | O::F32Load { .. }
-            | O::F64Load { .. }
-            | O::I32Load8S { .. }
-            | O::I32Load8U { .. }
-            | O::I32Load16S { .. }
-            | O::I32Load16U { .. }
-            | O::I64Load8S { .. }
-            | O::I64Load8U { .. }
-            | O::I64Load16S { .. }
-            | O::I64Load16U { .. }
-            | O::I64Load32S { .. }
-            | O::I64Load32U { .. }
-            | O::V128Load { .. }
-            | O::TableGet { .. }
-            | O::RefAsNonNull
-            | O::RefCastNonNull { .. }
-            | O::RefCastNullable { .. }
-    ) || always_gives_the_same(operator)
-}
-
-/// Whether such an operator gives the same for the same operands, if it does not trap.
-pub(super) fn always_gives_the_same(operator: &Operator<'_>) -> bool {
-    matches!(
-        operator,
-        O::I32DivS
-            | O::I32DivU
-            | O::I32RemS
-            | O::I32RemU
-            | O::I64DivS
-            | O::I64DivU
-            | O::I64RemS
-            | O::I64RemU
-            | O::I32TruncF32S
-            | O::I32TruncF32U
-            | O::I32TruncF64S
-            | O::I32TruncF64U
-            | O::I64TruncF32S
-            | O::I64TruncF32U
-            | O::I64TruncF64S
-            | O::I64TruncF64U
-            | O::RefAsNonNull
-            | O::RefCastNonNull { .. }
-            | O::RefCastNullable { .. }
-    )
 }

@@ -14,7 +14,6 @@ use super::activation::{Activation, Mode};
 use super::fault::Fault;
 use super::runtime::Helper;
 use super::simulate::{Simulation, Which};
-use super::values::Value;
 use crate::analyze::{Analysis, Site, Target};
 use crate::index::{FuncIdx, TypeIdx};
 use crate::read::Module;
@@ -84,9 +83,8 @@ impl Simulation<'_, '_> {
         if !self.hands_on() {
             return Ok(Vec::new());
         }
-        let mut values = std::mem::take(&mut self.values);
-        let mut copy = Activation::enter(&self.own, &mut values, |_, _| Value::UNDEFINED);
-        self.values = values;
+        let mut copy = Activation::default();
+        copy.enter(&self.own, &mut self.values, &[]);
         self.run_copy(Which::Own, &mut copy, Mode::Rewinding)?;
         if let Operator::Call { function_index } = *self.own.operator(copy.at)
             && self.modules.runtime.helpers.get(&FuncIdx(function_index)) == Some(&Helper::Other)

@@ -4,7 +4,8 @@
 //! the unwind is undone, which is a rewind that goes to the same site: by another activation of the function, whose results are returned,
 //! or from here.
 
-use super::activation::{Activation, Mode, Stop};
+use super::activation::{Activation, Code, Mode, Stop};
+use super::body::Body;
 use super::fault::Fault;
 use super::forwarders::packed;
 use super::frame::{Cell, Frame, Seal};
@@ -16,13 +17,14 @@ use crate::abi::{FRAME_ALIGN_LOG2, MARK_BYTES, Mark, low_bits};
 use crate::analyze::Target;
 use crate::index::{FuncIdx, GlobalIdx};
 use crate::read::Arity;
+use std::rc::Rc;
 use wasmparser::{ModuleArity, Operator};
 
 /// Where the resume module was not given.
 pub(super) const ELSEWHERE: &str = "a resume function in another module";
 
 /// The original, which stands still before a call; and what it did just before.
-pub(super) type Frozen = (Activation, Vec<Performed>);
+pub(super) type Frozen = Rc<(Activation, Vec<Performed>)>;
 
 /// A way that an unwind takes.
 #[derive(Clone)]
@@ -30,7 +32,7 @@ struct Way {
     activation: Activation,
     /// The original; what was caught is known as its tag and what it carries, once that was found out.
     frozen: Frozen,
-    frame: Frame,
+    frame: Rc<Frame>,
     /// For how many bytes it was asked whether there is room; none if it was not asked.
     asked: Option<u64>,
     /// For how many it was found that there is.
@@ -46,9 +48,22 @@ struct Way {
 }
 
 impl Way {
+    /// The way on which there was no room for the frame, which is in the reserve.
+    fn undone(&self, activation: Activation) -> Way {
+        Way {
+            activation,
+            frozen: Rc::clone(&self.frozen),
+            frame: Rc::clone(&self.frame),
+            is_undone: true,
+            checked: self.checked.clone(),
+            ..*self
+        }
+    }
+
     /// In this way two names mean one value.
     fn rename(&mut self, old: Value, new: Value) {
-        for Activation { locals, stack, caught, .. } in [&mut self.activation, &mut self.frozen.0] {
+        let frozen = &mut Rc::make_mut(&mut self.frozen).0;
+        for Activation { locals, stack, caught, .. } in [&mut self.activation, frozen] {
             for value in locals.iter_mut().chain(stack).chain(caught) {
                 if *value == old {
                     *value = new;
@@ -64,13 +79,12 @@ impl Simulation<'_, '_> {
         &mut self,
         which: Which,
         activation: Activation,
-        frozen: &Frozen,
+        frozen: Frozen,
     ) -> Result<(), Fault> {
-        let frozen = frozen.clone();
         let way = Way {
             activation,
             frozen,
-            frame: Frame::default(),
+            frame: Rc::default(),
             asked: None,
             room: 0,
             is_undone: false,
@@ -85,6 +99,7 @@ impl Simulation<'_, '_> {
             if done.map_err(|fault| fault.at(place))? {
                 self.rewind(&way.frame, &way.frozen)?;
             }
+            self.spare.take_activation(way.activation);
         }
         Ok(())
     }
@@ -100,8 +115,9 @@ impl Simulation<'_, '_> {
             if self.run_copy(which, &mut way.activation, Mode::Unwinding)? == Stop::Back {
                 return Err(Fault::new("it loops while it is unwound"));
             }
-            let operator = self.body(which).operator(way.activation.at).clone();
-            match operator {
+            let body = Rc::clone(self.body(which));
+            let operator = body.operator(way.activation.at);
+            match *operator {
                 Operator::Call { function_index }
                     if self.modules.runtime.helpers.get(&FuncIdx(function_index))
                         == Some(&Helper::Undo) =>
@@ -116,7 +132,7 @@ impl Simulation<'_, '_> {
                     return Ok(false);
                 }
                 Operator::Call { .. } | Operator::CallIndirect { .. } => {
-                    let func = self.called(which, &operator, &mut way.activation)?;
+                    let func = self.called(which, operator, &mut way.activation)?;
                     self.call_unwinding(way, func)?;
                     way.activation.at += 1;
                     if way.is_undone {
@@ -127,17 +143,23 @@ impl Simulation<'_, '_> {
                 Operator::Drop => {
                     let seal = way.frame.seal;
                     way.activation.pop()?;
-                    if way.saves_unchecked || seal.is_none_or(|seal| seal.bytes > way.room) {
+                    // Else it would have trapped.
+                    let may_fail = self.modules.runtime.can_undo;
+                    let unasked =
+                        way.saves_unchecked || seal.is_none_or(|seal| seal.bytes > way.room);
+                    if may_fail && unasked {
                         return Err(Fault::new("it isn't asked whether there was room"));
                     }
                     way.activation.at += 1;
                 }
                 Operator::If { .. } | Operator::BrIf { .. } => {
-                    let code = self.code(which, Mode::Unwinding);
-                    let (condition, [taken, other]) = way.activation.clone().split(code)?;
+                    let condition = way.activation.topmost()?;
+                    let mut taken = self.spare.activation();
+                    taken.assign(&way.activation);
+                    taken.decided(&body, true)?;
                     match condition {
                         Value::SEALED => {
-                            ways.push(Way { activation: taken, is_undone: true, ..way.clone() });
+                            ways.push(way.undone(taken));
                         }
                         Value::PROBED => {
                             self.rewind_from(which, taken, None, &way.frozen)?;
@@ -149,7 +171,7 @@ impl Simulation<'_, '_> {
                         // It is undone always: from here, or from the frame in the reserve.
                         return Ok(condition == Value::SEALED);
                     }
-                    way.activation = other;
+                    way.activation.decided(&body, false)?;
                 }
                 Operator::GlobalSet { global_index }
                     if self.modules.runtime.unsaved == Some(GlobalIdx(global_index)) =>
@@ -171,7 +193,7 @@ impl Simulation<'_, '_> {
                         false => Err(Fault::new("it returns without a frame while it is unwound")),
                     };
                 }
-                operator => return Err(self.does(&operator, "while it is unwound")),
+                _ => return Err(self.does(operator, "while it is unwound")),
             }
         }
     }
@@ -207,7 +229,7 @@ impl Simulation<'_, '_> {
 
     fn call_unwinding(&mut self, way: &mut Way, func: FuncIdx) -> Result<(), Fault> {
         let runtime = self.modules.runtime;
-        let must_ask = self.may_begin_without_room(way.frozen.0.at);
+        let must_ask = runtime.can_undo && self.may_begin_without_room(way.frozen.0.at);
         let Way { activation, frame, asked, room, is_undone, checked, saves_unchecked, .. } = way;
         if *is_undone {
             let resume = self.resume.as_ref().map(|(func, _)| *func);
@@ -232,15 +254,15 @@ impl Simulation<'_, '_> {
             Some(Helper::Save(ty, count)) => {
                 let values = activation.pop_many(*count)?;
                 let offset = self.known_number(activation.pop()?)?;
-                frame.write(offset, Cell::Plain(*ty), &values)
+                Rc::make_mut(frame).write(offset, Cell::Plain(*ty), &values)
             }
-            Some(Helper::SaveReference { table, cell_bytes, stays }) => {
+            Some(Helper::SaveReference { table, cell_bytes, takes_all }) => {
                 let value = activation.pop()?;
                 let offset = self.known_number(activation.pop()?)?;
                 let is_null = value == self.values.null();
-                *saves_unchecked |= !stays && !is_null && !checked.contains(&value);
+                *saves_unchecked |= !takes_all && !is_null && !checked.contains(&value);
                 let cell = Cell::Reference { table: *table, bytes: *cell_bytes };
-                frame.write(offset, cell, &[value])
+                Rc::make_mut(frame).write(offset, cell, &[value])
             }
             Some(Helper::Check) => {
                 checked.push(activation.pop()?);
@@ -268,9 +290,9 @@ impl Simulation<'_, '_> {
                     let offset = bytes.checked_sub(size);
                     let offset =
                         offset.ok_or_else(|| Fault::new("a frame's last cells lie before it"))?;
-                    frame.write(offset, cell, &values)?;
+                    Rc::make_mut(frame).write(offset, cell, &values)?;
                 }
-                frame.seal(Seal { ordinal, bytes })?;
+                Rc::make_mut(frame).seal(Seal { ordinal, bytes })?;
                 activation.stack.push(Value::SEALED);
                 Ok(())
             }
@@ -328,10 +350,13 @@ impl Simulation<'_, '_> {
         activation: &mut Activation,
         mode: Mode,
     ) -> Result<Stop, Fault> {
-        let mut values = std::mem::take(&mut self.values);
-        let stop = activation.advance(self.code(which, mode), &mut values);
-        self.values = values;
-        stop
+        let Simulation { modules, own, resume, values, .. } = self;
+        let body: &Body<'_> = match (which, resume) {
+            (Which::Resume, Some((_, body))) => body,
+            _ => own,
+        };
+        let code = Code { module: modules.output, body, runtime: Some(modules.runtime), mode };
+        activation.advance(code, values)
     }
 
     pub fn known_number(&self, value: Value) -> Result<u64, Fault> {

@@ -11,7 +11,7 @@
 
 use crate::work;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use wasmparser::{Operator, RefType, ValType};
 
 /// A name.
@@ -34,7 +34,7 @@ impl Value {
 }
 
 /// What is known of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Term {
     /// Nothing.
     Opaque,
@@ -48,11 +48,32 @@ pub(super) enum Term {
     Computed { code: u16, immediate: u32, operands: [Value; 3] },
 }
 
+impl Hash for Term {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match *self {
+            Term::Opaque | Term::Special => {}
+            Term::Const(ty, bits) => (ty, bits as u64, (bits >> 64) as u64).hash(state),
+            Term::Cursor(offset) => state.write_u64(offset),
+            Term::Computed { code, immediate, operands: [Value(a), Value(b), Value(c)] } => {
+                state.write_u64(u64::from(a) << 32 | u64::from(b));
+                state.write_u64(u64::from(c) << 32 | u64::from(immediate));
+                state.write_u64(code.into());
+            }
+        }
+    }
+}
+
 /// A type without null, of references of which nothing else is known: one that no cast asks for.
 pub(super) const SOME_REFERENCE: RefType = RefType::EXN;
 
+/// Of how many i32s the names are at hand.
+const SMALL: usize = 256;
+
+/// How many terms there is room for that is kept for the next function, however small that is.
+const MOST_ROOM: usize = 1 << 10;
+
 /// How deep terms are that joins look into.
-const MOST_DEPTH: u8 = 32;
+pub(super) const MOST_DEPTH: u8 = 32;
 
 /// A hash that is quick for small keys.
 #[derive(Default)]
@@ -60,7 +81,8 @@ pub(super) struct QuickHasher(u64);
 
 impl Hasher for QuickHasher {
     fn finish(&self) -> u64 {
-        self.0
+        // A table looks at the lowest bits, and the product's best are the highest.
+        self.0.rotate_left(26)
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -90,8 +112,53 @@ impl Hasher for QuickHasher {
 
 pub(super) type QuickMap<K, V> = HashMap<K, V, BuildHasherDefault<QuickHasher>>;
 
-/// All values of a function, as they were named so far.
+/// For each value of one state what it is held against in another, and a name for the two: the first of each by its position, since
+/// there are hardly ever more.
 #[derive(Default)]
+pub(super) struct Pairs {
+    first: Vec<(u32, Value, Value)>,
+    others: QuickMap<(Value, Value), Value>,
+    round: u32,
+}
+
+impl Pairs {
+    fn clear(&mut self, values: usize) {
+        if self.first.len() < values {
+            let room = values.next_power_of_two();
+            self.first.resize(room, (0, Value::UNDEFINED, Value::UNDEFINED));
+        }
+        self.round += 1;
+        if !self.others.is_empty() {
+            self.others.clear();
+        }
+    }
+
+    /// What a value was held against first. Values that were named since the last round have none.
+    pub fn first(&self, value: Value) -> Option<Value> {
+        let (round, other, _) = *self.first.get(value.position())?;
+        (round == self.round).then_some(other)
+    }
+
+    /// The name of two.
+    pub fn get(&self, left: Value, right: Value) -> Option<Value> {
+        let (round, other, name) = *self.first.get(left.position())?;
+        match round == self.round {
+            true if other == right => Some(name),
+            true => self.others.get(&(left, right)).copied(),
+            false => None,
+        }
+    }
+
+    /// Names two.
+    pub fn insert(&mut self, left: Value, right: Value, name: Value) {
+        match self.first.get_mut(left.position()) {
+            Some(first) if first.0 != self.round => *first = (self.round, right, name),
+            _ => _ = self.others.insert((left, right), name),
+        }
+    }
+}
+
+/// All values of a function, as they were named so far.
 pub(super) struct Values {
     terms: Vec<Term>,
     depths: Vec<u8>,
@@ -102,14 +169,51 @@ pub(super) struct Values {
     /// Of exceptions of which no tag is known, the tags that they don't have.
     excluded: QuickMap<Value, Vec<u32>>,
     known: QuickMap<Term, Value>,
+    /// The least i32s.
+    small: [Value; SMALL],
     /// For each value the round in which it was marked last, and which round it is.
     marks: Vec<u32>,
     round: u32,
+    /// What the values of one state are called in another.
+    pub names: Pairs,
+}
+
+impl Default for Values {
+    fn default() -> Values {
+        Values {
+            terms: Vec::new(),
+            depths: Vec::new(),
+            numbers: QuickMap::default(),
+            types: QuickMap::default(),
+            excluded: QuickMap::default(),
+            known: QuickMap::default(),
+            small: [Value::UNDEFINED; SMALL],
+            marks: Vec::new(),
+            round: 0,
+            names: Pairs::default(),
+        }
+    }
 }
 
 impl Values {
-    pub fn new() -> Values {
-        Values { terms: vec![Term::Special; 4], depths: vec![0; 4], ..Values::default() }
+    /// Forgets all, but for the room, that what so many operators make may need.
+    pub fn start(&mut self, operators: usize) {
+        self.terms.clear();
+        self.depths.clear();
+        self.terms.reserve(operators);
+        self.depths.reserve(operators);
+        self.numbers.clear();
+        self.types.clear();
+        self.excluded.clear();
+        // To empty a table takes as long as it is large.
+        if self.known.capacity() > MOST_ROOM.max(operators) {
+            self.known = QuickMap::default();
+        }
+        self.known.clear();
+        self.known.reserve(operators / 4);
+        self.small = [Value::UNDEFINED; SMALL];
+        self.terms.extend([Term::Special; 4]);
+        self.depths.extend([0; 4]);
     }
 
     pub fn term(&self, value: Value) -> Term {
@@ -205,7 +309,15 @@ impl Values {
     }
 
     pub fn constant(&mut self, ty: ValType, bits: u128) -> Value {
-        self.named(Term::Const(ty, bits), 0)
+        let is_small = ty == ValType::I32 && bits < SMALL as u128;
+        if is_small && self.small[bits as usize] != Value::UNDEFINED {
+            return self.small[bits as usize];
+        }
+        let value = self.named(Term::Const(ty, bits), 0);
+        if is_small {
+            self.small[bits as usize] = value;
+        }
+        value
     }
 
     pub fn i32(&mut self, number: i32) -> Value {
@@ -262,15 +374,36 @@ impl Values {
         }
     }
 
+    /// From now on no value has another name.
+    pub fn clear_names(&mut self) {
+        self.names.clear(self.terms.len());
+    }
+
     /// From now on nothing is marked.
     pub fn clear_marks(&mut self) {
-        self.marks.resize(self.terms.len(), 0);
+        if self.marks.len() < self.terms.len() {
+            self.marks.resize(self.terms.len().next_power_of_two(), 0);
+        }
         self.round += 1;
     }
 
     /// Marks a value.
     pub fn mark(&mut self, value: Value) {
         self.marks[value.position()] = self.round;
+    }
+
+    /// Marks a value and what it is made of, down to a depth.
+    pub fn mark_all(&mut self, value: Value, depth: u8) {
+        if self.is_marked(value) {
+            return;
+        }
+        self.mark(value);
+        if let Term::Computed { operands, .. } = self.term(value)
+            && depth > 0
+        {
+            work::count(1);
+            operands.iter().for_each(|operand| self.mark_all(*operand, depth - 1));
+        }
     }
 
     /// Marks what an exception carries, if its tag is known.
@@ -287,6 +420,20 @@ impl Values {
     /// Whether a value is marked.
     pub fn is_marked(&self, value: Value) -> bool {
         self.marks[value.position()] == self.round
+    }
+
+    /// Whether the original could compute a value out of what is marked.
+    pub fn is_made_of_marked(&self, value: Value, depth: u8) -> bool {
+        work::count(1);
+        match self.term(value) {
+            _ if self.is_marked(value) => true,
+            Term::Opaque => false,
+            Term::Computed { operands, .. } if depth > 0 => operands
+                .iter()
+                .take_while(|operand| **operand != Value::UNDEFINED)
+                .all(|operand| self.is_made_of_marked(*operand, depth - 1)),
+            _ => true,
+        }
     }
 
     /// The number that a value is known to be, as an unsigned one.

@@ -13,8 +13,8 @@ fn an_assumption_narrows_the_closure_and_is_reported() {
         remarks,
         "warning: the assumptions leave no function of the module in the closure: whatever calls an entry, \
          the unwind ends at a guard\n\
-         assumed: no entry is ever called below `forks`: 1 function fewer, for 1 guard (7 bytes)\n\
-         note: 1 guard (7 bytes) for what is assumed\n"
+         assumed: no entry is ever called below `forks`: 1 function fewer, for 1 guard (2 bytes)\n\
+         note: 1 guard (2 bytes) for what is assumed\n"
     );
 
     fs::write(sandbox.path("list"), "# nothing else\n\nother\n").unwrap();
@@ -44,9 +44,12 @@ fn an_assumption_on_a_table_is_reported() {
     assert_done(&output);
     assert!(text(&output.stdout).starts_with("2 (1, 1) "));
     let remarks = text(&output.stderr);
-    let table = "no slot of the table `slots`: 1 function fewer, for 1 guard (7 bytes)";
+    let table = "no slot of the table `slots`: 1 function fewer, for 1 guard (15 bytes)";
     assert!(remarks.contains(table), "{remarks}");
-    assert!(remarks.contains("note: 1 guard (7 bytes) for what is assumed"), "{remarks}");
+    assert!(
+        remarks.contains("note: 2 guards (22 bytes), 1 for what is assumed, 1 behind calls out"),
+        "{remarks}"
+    );
     let unknown = sandbox.run(&[&args[..], &["memo"]].concat());
     assert_refused(&unknown, "no table is called `memo`; the module has table 0 (`slots`)");
 }

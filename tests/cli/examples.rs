@@ -66,6 +66,9 @@ fn sandbox() -> Sandbox {
     }
     fs::create_dir_all(sandbox.path("scripts/demo")).unwrap();
     fs::write(sandbox.path(DEMO), include_str!("../../scripts/demo/fork.wat")).unwrap();
+    // A frame of function 6 in eight bytes: its mark alone.
+    fs::write(sandbox.path("frames"), (6_u64 | 2 << 20 | 1 << 38).to_le_bytes()).unwrap();
+    fs::write(sandbox.path("recorded.json"), r#"{"version": 1, "calls": []}"#).unwrap();
     for profile in ["app.json", "a.json", "b.json"] {
         fs::write(sandbox.path(profile), PROFILE).unwrap();
     }
@@ -127,6 +130,14 @@ fn every_command_shown_runs() {
     for (page, contents) in pages() {
         for (line, _) in shown(&contents) {
             let Some(line) = line.strip_prefix("wasm-fork ") else { continue };
+            // With the linkers that these need, `scripts/check/toolchains` runs them.
+            if line.starts_with("link ") {
+                continue;
+            }
+            // With the shell and the tools, `scripts/check/run` runs them.
+            if line.starts_with("run ") && (line.contains("dash.wasm") || cfg!(not(unix))) {
+                continue;
+            }
             let words = words(line);
             let words: Vec<_> = words.iter().map(String::as_str).collect();
             let output = sandbox().run(&words);
@@ -145,7 +156,8 @@ fn what_is_shown_of_the_demo_is_what_is_printed() {
     for (page, contents) in pages() {
         let of_the_demo = |(line, output): &(&str, String)| {
             let is_ours = line.contains(DEMO) || line.contains("hello.wasm");
-            line.starts_with("wasm-fork ") && is_ours && !output.is_empty()
+            let runs = cfg!(unix) || !line.starts_with("wasm-fork run ");
+            line.starts_with("wasm-fork ") && is_ours && runs && !output.is_empty()
         };
         for (line, expected) in shown(&contents).into_iter().filter(of_the_demo) {
             let words = words(line.strip_prefix("wasm-fork ").unwrap());

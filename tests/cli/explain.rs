@@ -1,7 +1,7 @@
 //! `explain` as a user meets it: text, JSON and graph, with and without debug information.
 
 #[path = "../support/dwarf.rs"]
-mod dwarf;
+pub(super) mod dwarf;
 
 use super::{FORKS, Sandbox, assert_done, assert_refused, text};
 use dwarf::{SourceFunc, with_dwarf, with_sections};

@@ -4,17 +4,23 @@
 //! what the command makes on one way with what it makes on another.
 
 mod assumptions;
+mod debug;
 mod examples;
 mod explain;
 mod forms;
 mod imports;
+#[cfg(unix)]
+mod link;
 mod memories;
 mod names;
 mod profiles;
 mod readme;
 mod refusals;
 mod resume_module;
+#[cfg(unix)]
+mod run;
 mod shim;
+mod shim_types;
 mod storm;
 mod streams;
 #[cfg(unix)]
@@ -22,6 +28,8 @@ mod unix;
 mod usage;
 mod verify;
 mod views;
+#[cfg(unix)]
+mod wasm_opt;
 
 use std::fs;
 use std::io::Write;
@@ -129,6 +137,8 @@ fn help_shows_examples_and_exit_statuses() {
     let help = text(&output.stdout);
     assert!(help.contains("wasm-fork instrument dash.wasm -o"), "{help}");
     assert!(help.contains("Exit status"), "{help}");
+    // What it is for comes before how it is called.
+    assert!(help.find("as a step of its build").unwrap() < help.find("Usage:").unwrap(), "{help}");
 }
 
 #[test]
@@ -184,7 +194,9 @@ fn a_section_that_is_left_out_is_a_warning() {
     assert_done(&output);
     let one =
         "the custom section `.debug_line` (22 bytes) speaks of code that moved, and was left out";
-    assert_eq!(text(&output.stderr), format!("warning: {one}\n"));
+    let why =
+        "the debug information can't be read, at 0x4 of `.debug_line`: a length beyond the end";
+    assert_eq!(text(&output.stderr), format!("warning: {one}\nwarning: {why}\n"));
 
     let all = [".debug_abbrev", ".debug_info", ".debug_line", ".debug_str"];
     let sections = all.map(|name| format!("(@custom \"{name}\" \"any\") ")).concat();
@@ -194,7 +206,8 @@ fn a_section_that_is_left_out_is_a_warning() {
     assert_eq!(
         text(&output.stderr),
         "warning: 4 custom sections (69 bytes) speak of code that moved, and were left out: \
-         `.debug_abbrev`, `.debug_info`, `.debug_line`, `.debug_str`\n"
+         `.debug_abbrev`, `.debug_info`, `.debug_line`, `.debug_str`\n\
+         warning: the debug information can't be read, at 0x0 of `.debug_info`: it ends too early\n"
     );
 }
 

@@ -101,3 +101,23 @@ fn usage_errors_are_found_before_anything_runs() {
         assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
     }
 }
+
+/// The other protocol leaves globals alone, which a host can't bring over to a fresh instance.
+#[test]
+fn programs_of_the_other_abi_are_rewound_where_they_are() {
+    let sandbox = Sandbox::with("echo.wasm", ECHO);
+    let abi = ["--abi", "asyncify"];
+    let output = sandbox.feed(
+        &storm(&[&abi[..], &["--stdin", "-", "--record-profile", "seen.json"]].concat()),
+        b"four",
+    );
+    assert_done(&output);
+    let shown = text(&output.stdout);
+    assert!(shown.contains("3 runs with 2 unwinds"), "{shown}");
+    assert!(shown.ends_with("all is the same\n"), "{shown}");
+    assert!(text(&sandbox.read("seen.json")).contains("\"print\""));
+    let own = storm(&[&abi[..], &["--own-memory"]].concat());
+    assert_done(&sandbox.run(&own));
+    let output = sandbox.run(&storm(&[&abi[..], &["--instance", "fresh"]].concat()));
+    assert_refused(&output, "the asyncify ABI doesn't save globals");
+}

@@ -12,7 +12,7 @@ fn success_is_one_line_on_stderr() {
     let growth = format!("from {before} to {after} bytes ({:.3}×)", after as f64 / before as f64);
     assert_eq!(
         text(&output.stderr),
-        format!("instrumented 1 of 3 functions, with 1 site and no guards: {growth}\n")
+        format!("instrumented 1 of 3 functions, with 1 site and 1 guard: {growth}\n")
     );
 
     let assumed =

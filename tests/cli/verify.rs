@@ -34,10 +34,29 @@ fn a_fault_is_told_with_the_instructions_around() {
     let output = sandbox.run(&ARGS);
     assert_eq!(output.status.code(), Some(1));
     let told = text(&output.stderr);
-    let lines =
-        ["error: the output is not", "in the original:\n", "in what was written:\n", "  > 0x"];
+    let lines = [
+        "error: the output is not",
+        "function 2 (forks): unwound and rewound at the call at 0x",
+        "in the original:\n",
+        "in what was written:\n",
+        "  > 0x",
+    ];
     lines.iter().for_each(|line| assert!(told.contains(line), "{told}"));
     assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn what_was_added_is_listed_and_names_are_kept() {
+    let sandbox = instrumented(FORKS, &[]);
+    let found = text(&sandbox.run(&ARGS).stdout);
+    let added = found.lines().find(|line| line.starts_with("added: ")).unwrap();
+    for part in ["type ", "function ", "global ", "export 6", "name ", "producer 1"] {
+        assert!(added.contains(part), "{part}: {added}");
+    }
+    let output = wasmprinter::print_bytes(sandbox.read("out")).unwrap();
+    let renamed = wat::parse_str(output.replace("$naps", "$maps")).unwrap();
+    fs::write(sandbox.path("out"), renamed).unwrap();
+    assert_refused(&sandbox.run(&ARGS), "the custom section `name` changed or moved");
 }
 
 #[test]

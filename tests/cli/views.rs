@@ -209,3 +209,21 @@ fn views_are_one_at_a_time() {
         assert_eq!(output.status.code(), Some(2), "{flags:?}");
     }
 }
+
+#[test]
+fn a_page_shows_the_closure_and_loads_nothing() {
+    let sandbox = Sandbox::with("a<b>.wasm", FORKS);
+    let output = sandbox.run(&["analyze", "a<b>.wasm", "--html", "page.html"]);
+    assert_done(&output);
+    assert_eq!(text(&output.stdout), "");
+    let page = text(&sandbox.read("page.html"));
+    assert!(page.contains(r#""title":"a\u003cb>.wasm""#), "a name ends no script");
+    for part in [r#""functions":3"#, r#""entries":["kernel.kernel_fork"]"#, r#""name":"forks""#] {
+        assert!(page.contains(part), "{part}");
+    }
+    for loading in ["http:", "https:", "src=", "href=", "import(", "fetch(", "url("] {
+        assert!(!page.contains(loading), "{loading}");
+    }
+    let both = sandbox.run(&["analyze", "a<b>.wasm", "--html", "p", "--advise"]);
+    assert_eq!(both.status.code(), Some(2));
+}

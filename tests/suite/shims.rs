@@ -142,3 +142,77 @@ fn the_mechanism_is_what_suits_the_module() {
         assert_eq!(by_default, shim(program.as_bytes(), mechanism).unwrap());
     }
 }
+
+/// A run of a module that records finds out which calls to repair, and goes on where they can be.
+#[test]
+fn calls_to_repair_are_found_by_running() {
+    use wasm_fork::shim::Recorded;
+    use wasm_fork::testing::recorded_calls;
+    const MODULE: &str = r#"(module
+        (type $binary (func (param i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (table 5 funcref)
+        (elem (i32.const 0) $exact $getter $other)
+        (func $exact (type $binary) (i32.sub (local.get 0) (local.get 1)))
+        (func $getter (param i32) (result i32) (i32.add (local.get 0) (i32.const 100)))
+        (func $other (param externref) (result i32) (i32.const 1))
+        (func (export "run") (param i32) (result i32)
+            (call_indirect (type $binary) (i32.const 9) (i32.const 2) (local.get 0)))
+        (func (export "again") (param i32) (result i32)
+            (call_indirect (type $binary) (i32.const 1) (i32.const 1) (local.get 0))))"#;
+    let original = wat::parse_str(MODULE).unwrap();
+    let run = |wasm: &[u8], calls: &[(&str, i32)]| {
+        let engine = crate::exec::program::engine();
+        let mut store = wasmtime::Store::new(engine, ());
+        store.set_fuel(1_000_000).ok();
+        let module = wasmtime::Module::new(engine, wasm).unwrap();
+        let instance = wasmtime::Instance::new(&mut store, &module, &[]).unwrap();
+        let results: Vec<_> = calls
+            .iter()
+            .map(|(name, slot)| {
+                let func = instance.get_typed_func::<i32, i32>(&mut store, name).unwrap();
+                func.call(&mut store, *slot).ok()
+            })
+            .collect();
+        (results, recorded_calls(&instance, &mut store))
+    };
+    let calls =
+        [("run", 0), ("run", 1), ("run", 1), ("run", 2), ("run", 3), ("run", 9), ("again", 0)];
+    let recorder = wasm_fork::shim_recorder(MODULE.as_bytes(), &ShimOptions::default()).unwrap();
+    assert_eq!(recorder.calls, 2);
+    let (results, recorded) = run(&recorder.wasm, &calls);
+    assert_eq!(results, [Some(7), Some(109), Some(109), None, None, None, Some(0)]);
+    let recorded = recorded.unwrap();
+    let met: Vec<_> = recorded.calls.iter().map(|c| (c.slot, c.r#type, c.found, c.count)).collect();
+    let [first, second] = met[..] else { panic!("{recorded}") };
+    assert_eq!((first.0, first.3, second.0, second.3), (1, 2, 2, 1));
+    assert!(first.2 != second.2 && first.1 == second.1 && first.2 != Some(first.1), "{recorded}");
+    let site = recorded.calls[0].offset;
+    assert_eq!(original[site as usize], 0x11, "it is where the call is");
+
+    let read = Recorded::parse("r.json", &recorded.to_string()).unwrap();
+    let sites: Vec<_> = read.calls.into_iter().map(SitePattern::Recorded).collect();
+    let options = ShimOptions::default().sites(sites);
+    let repaired = wasm_fork::shim(MODULE.as_bytes(), &options).unwrap();
+    assert_eq!(repaired.calls, 1);
+    let (results, recorded) = run(&repaired.wasm, &calls);
+    assert_eq!((results[1], results[3], recorded), (Some(109), None, None));
+    // In another build something else is there.
+    let other = MODULE.replace("(memory (export \"memory\") 1)", "");
+    let error = wasm_fork::shim(other.as_bytes(), &options).unwrap_err().to_string();
+    assert!(error.contains("record it again"), "{error}");
+}
+
+/// What a module that records does, it does as the fixture's original with every call repaired.
+#[test]
+fn a_recording_module_does_what_the_repaired_one_does() {
+    for mechanism in BOTH {
+        let options = ShimOptions::default();
+        let recorder = wasm_fork::shim_recorder(PROGRAM.as_bytes(), &options).unwrap();
+        let all = options.all_sites(true).mechanism(mechanism);
+        let repaired = wasm_fork::shim(PROGRAM.as_bytes(), &all).unwrap().wasm;
+        // Both instrumented: the recorder's own functions are none of the closure's.
+        differential::check(&repaired, &instrument(&repaired), &spec()).unwrap();
+        differential::check(&recorder.wasm, &instrument(&recorder.wasm), &spec()).unwrap();
+    }
+}

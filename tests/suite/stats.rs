@@ -44,7 +44,7 @@ fn compare(fixture: &Fixture) -> Result<(), Box<dyn std::error::Error>> {
     }
     assert!(listed.next().is_none() && guarded.next().is_none());
     assert_eq!(stats.total.code_bytes_added + stats.total.guard_bytes, total);
-    let guards = (stats.total.guards, stats.total.guard_bytes as usize);
+    let guards = (stats.total.guards, stats.total.guard_bytes);
     assert_eq!(guards, (output.report.guards.guards, output.report.guards.guard_bytes));
     for spread in [&stats.spread.sites, &stats.spread.code_bytes_added] {
         assert_eq!(spread.buckets.iter().sum::<usize>(), stats.functions.len());

@@ -92,7 +92,7 @@ impl Builder {
         let low_pc = AttributeValue::Address(Address::Constant(at.start));
         let entry = self.dwarf.unit.get_mut(entry);
         entry.set(dw::DW_AT_low_pc, low_pc);
-        entry.set(dw::DW_AT_high_pc, AttributeValue::Udata(at.end - at.start));
+        entry.set(dw::DW_AT_high_pc, AttributeValue::Data4((at.end - at.start) as u32));
         self.rows(func, at);
     }
 
@@ -127,22 +127,27 @@ impl Builder {
     }
 
     fn finish(mut self) -> Vec<(&'static str, Vec<u8>)> {
-        let mut sections = Sections::new(EndianVec::new(LittleEndian));
-        self.dwarf.write(&mut sections).expect("the DWARF can be written");
-        let mut written = Vec::new();
-        let mut take = |id: gimli::SectionId, data: &EndianVec<LittleEndian>| {
-            if !data.slice().is_empty() {
-                written.push((id.name(), data.slice().to_vec()));
-            }
-            Ok::<(), gimli::write::Error>(())
-        };
-        sections.for_each(&mut take).expect("nothing fails");
-        written
+        written(&mut self.dwarf)
     }
 }
 
+/// The sections that are not empty.
+pub fn written(dwarf: &mut DwarfUnit) -> Vec<(&'static str, Vec<u8>)> {
+    let mut sections = Sections::new(EndianVec::new(LittleEndian));
+    dwarf.write(&mut sections).expect("the DWARF can be written");
+    let mut written = Vec::new();
+    let mut take = |id: gimli::SectionId, data: &EndianVec<LittleEndian>| {
+        if !data.slice().is_empty() {
+            written.push((id.name(), data.slice().to_vec()));
+        }
+        Ok::<(), gimli::write::Error>(())
+    };
+    sections.for_each(&mut take).expect("nothing fails");
+    written
+}
+
 /// The bodies, as addresses: from the start of the code section's contents.
-fn bodies(wasm: &[u8]) -> Vec<Range<u64>> {
+pub fn bodies(wasm: &[u8]) -> Vec<Range<u64>> {
     let (mut start, mut bodies) = (0, Vec::new());
     for payload in Parser::new(0).parse_all(wasm) {
         match payload.expect("the module can be read") {

@@ -2,7 +2,6 @@
 // start in a new instance, and resolves to what it prints.
 import fs from 'node:fs';
 import { WASI } from 'node:wasi';
-import { WpkFork } from '../../host/fork.mjs';
 import { Kernel } from '../../host/kernel.mjs';
 import { trap } from '../../host/leave.mjs';
 import { GuestMemory } from '../../host/memory.mjs';
@@ -18,7 +17,7 @@ async function shell(file, { input, plain }) {
   files.writeFile(`/bin/${name}`, bytes);
   files.writeFile('/work', new TextEncoder().encode(forks ? input : (plain ?? input)));
   return async () => {
-    const kernel = new Kernel({ fork: new WpkFork() });
+    const kernel = new Kernel();
     // With the module that is compiled.
     kernel.fs = files;
     const { stdout, stderr, status, crashes } = await kernel.run(`/bin/${name}`, [name, '/work']);

@@ -69,3 +69,23 @@ export const compare = (result, should, normal = (text) => text) => {
   const is = `${normal(result.stdout)}status ${result.status}\n`;
   return is === should ? '' : `${difference(is, should)}\n${result.stderr}`;
 };
+
+/** The sections of a module: each with its id, and where its contents are, in bytes. */
+export const sections = (bytes) => {
+  const found = [];
+  for (let at = 8; at < bytes.length; ) {
+    const id = bytes[at++];
+    let size = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[at++];
+      size += (byte & 127) * 2 ** shift;
+      if (byte < 128) break;
+    }
+    found.push({ id, start: at, size });
+    at += size;
+  }
+  return found;
+};
+
+/** The code section of the module in a file. */
+export const codeSection = (file) => sections(fs.readFileSync(file)).find(({ id }) => id === 10);

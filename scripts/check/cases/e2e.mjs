@@ -28,7 +28,7 @@ const instrument = (name) => {
   const { abi, optimize } = options;
   const { flags, resumes } = rewriting(optimize, out);
   const result = run(options.tool, 'instrument', program(name), '-o', out, '--entry', ENTRY, '--abi', abi, ...flags);
-  if (result.status === 0) return { out, resumes, kernel: ['--abi', abi, ...(resumes ? ['--resume-module', resumes] : [])] };
+  if (result.status === 0) return { out, resumes, kernel: resumes ? ['--resume-module', resumes] : [] };
   report(name, `wasm-fork: status ${result.status}\n${result.error ? String(result.error) : result.stderr}`);
   return null;
 };

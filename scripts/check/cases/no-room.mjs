@@ -6,7 +6,6 @@
 // buffer are left alone (the host checks them). A buffer so small that every fork fails must give the second output; one
 // in which none fails the first.
 import fs from 'node:fs';
-import { WpkFork } from '../../host/fork.mjs';
 import { Kernel } from '../../host/kernel.mjs';
 
 const [file, ...rest] = process.argv.slice(2);
@@ -24,9 +23,9 @@ const STEP = 12;
 const ENOUGH = 1 << 20;
 
 const attempt = async (room) => {
-  const kernel = new Kernel({ fork: new WpkFork({ room, fixed: true }) });
+  const kernel = new Kernel({ room, fixed: true });
   const program = kernel.fs.writeFile('/bin/shape', bytes);
-  Object.assign(program, { module, resumeModule });
+  Object.assign(program, { module, resumes: resumeModule });
   const result = await kernel.run('/bin/shape', ['shape']);
   const text = `${sorted(result.stdout)}status ${result.status}\n`;
   if (result.crashes.length) throw new Error(`with ${room} bytes: ${result.crashes[0]}`);

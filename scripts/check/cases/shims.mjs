@@ -87,12 +87,33 @@ const reported = (module, caller) => {
   return JSON.parse(result.stdout).callers.find(({ name }) => name === caller);
 };
 
+/**
+ * Where the report has the calls that a run records to meet another type, among all that may: they come first, for what debug information
+ * says. Beside it where they would be by the pairs of calls and slots alone.
+ */
+const ranks = (original, name, flags) => {
+  const recording = tool('shim', original, 'record', '--record', ...flags);
+  const record = path.join(options.work, `${name}.recorded.json`);
+  host('--record-shims', record, recording);
+  const met = new Set(JSON.parse(fs.readFileSync(record, 'utf8')).calls.map(({ offset }) => offset));
+  const { stdout } = run(options.tool, 'shim', original, '--report', '--format', 'json', ...flags);
+  const calls = JSON.parse(stdout).callers.flatMap((caller) => caller.calls.map((call) => ({ ...call, caller })));
+  const places = (first) => calls.toSorted((a, b) => first(b) - first(a)).flatMap(({ offset }, at) => (met.has(offset) ? [at + 1] : []));
+  const pairs = ({ caller }) => caller.adaptable_pairs * 1e6 + caller.other_pairs;
+  return { met: met.size, calls: calls.length, is: places(({ likelihood = 0 }) => likelihood), was: places(pairs) };
+};
+
 const repaired = (table, name, { site, flags = [], forks }) => {
   const label = `${table}/${name}`;
   const original = program(`shims/${label}`);
   const prints = (module) => compare(host(module), expected(name), sorted);
   test(`${label}: traps`, () => trapsIn(site, host(original)));
   test(`${label}: is reported`, () => (reported(original, site)?.calls.length ? '' : `nothing about ${site}`));
+  test(`${label}: comes first in the report`, () => {
+    const { met, calls, is, was } = ranks(original, `${table}-${name}`, flags);
+    console.log(`     ${met} of ${calls} calls meet another type: ranks ${is}, without debug information ${was}`);
+    return met && is.every((rank) => rank <= met) ? '' : `of ${met} calls the ranks are ${is}`;
+  });
   if (flags.length) test(`${label}: traps without ${flags}`, () => trapsIn(site, host(tool('shim', original, 'plain', '--site', site))));
   for (const mechanism of MECHANISMS) {
     const here = `${label}, ${mechanism}`;

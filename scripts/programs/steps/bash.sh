@@ -1,7 +1,9 @@
 #!/bin/bash
-# bash -> out/bash.wasm; with CASTS=kept, out/bash-casts.wasm, which traps where bash calls a function by another type.
+# bash -> out/bash.wasm; with exnref, out/bash-exnref.wasm; with CASTS=kept, out/bash-casts.wasm, which
+# traps where bash calls a function by another type.
 source "$(dirname "$0")/env.sh"
 [ "${CASTS:-patched}" = patched ] || suffix=-casts$suffix
+[ "$EH" = legacy ] || suffix=-exnref
 bash=$(source_package bash)
 cd "$(fresh_copy "$bash" "bash$suffix")"
 

@@ -9,13 +9,13 @@ for tool in "wasm-ld wasm-ld" "war ar" "wranlib ranlib"; do
   printf '#!/bin/sh\nexec "%s" %s "$@"\n' "$zig" "$2" >"$bin/$1"
 done
 
-# What both compilers share.
+# What both compilers share. A wasm-opt that happens to be on PATH has no part in it.
 cat >"$bin/common.sh" <<W
 zig="$zig" lib="$zig_dir/lib" eh=\${EH:-legacy}
 case \${VARIANT:-plain} in plain) sysroot="$built/sysroot" ;; *) sysroot="$built/sysroot-\$VARIANT" ;; esac
 case \$eh in legacy) legacy=true ;; *) legacy=false ;; esac
 base=(--target=wasm32-unknown-unknown -nostdinc -mllvm -wasm-enable-sjlj -mllvm -wasm-use-legacy-eh=\$legacy
-  -mbulk-memory -Qunused-arguments -D_GNU_SOURCE -D__linux__ -D__unix__)
+  -mbulk-memory -Qunused-arguments --no-wasm-opt -D_GNU_SOURCE -D__linux__ -D__unix__)
 link_flags=(-Wl,-z,stack-size=\${STACK:-1048576} -Wl,--export=__stack_pointer -Wl,--stack-first
   \${WLDFLAGS:-})
 # A command that only compiles, preprocesses or asks for the version must not see the linker's arguments.

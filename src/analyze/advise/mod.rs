@@ -131,13 +131,14 @@ const MOST_TABLES: usize = 64;
 /// As [`Analysis::run`](crate::analyze::Analysis::run), but for assumptions that can't be guarded.
 pub fn supports(module: &Module<'_>, options: &Options) -> Result<(Extent, Vec<Support>)> {
     let clock = Instant::now();
-    let Narrowing { removed, private } = Assumed::resolve(module, options)?.narrowing(module);
+    let narrowing = Assumed::resolve(module, options)?.narrowing(module);
     let query = Query::new(module, options)?;
-    let model = Model::with_private_tables(module, options.precision, &private)?;
-    let graph = Graph::new(&model, &query);
-    let reached = graph.reach_without(&query.entries, &removed);
-    let adviser =
-        Adviser { options, query: &query, model: &model, graph: &graph, removed, private, reached };
+    let model = Model::with_private_tables(module, options.precision, &narrowing.private)?;
+    let graph = graph_of(&model, &query, narrowing.no_indirect);
+    let reached = graph.reach_without(&query.entries, &narrowing.removed);
+    let Narrowing { removed, private, no_indirect, .. } = narrowing;
+    let (query, model, graph) = (&query, &model, &graph);
+    let adviser = Adviser { options, query, model, graph, removed, private, no_indirect, reached };
     let mut supports = adviser.tables()?;
     tracing::debug!(took = ?clock.elapsed(), "weighed the tables that the host sees");
     supports.extend(adviser.exports());
@@ -147,6 +148,10 @@ pub fn supports(module: &Module<'_>, options: &Options) -> Result<(Extent, Vec<S
     supports.extend(adviser.functions(&weights));
     tracing::info!(supports = supports.len(), took = ?clock.elapsed(), "weighed what holds the closure");
     Ok((adviser.extent(|func| adviser.is_inside(func)), supports))
+}
+
+fn graph_of(model: &Model<'_>, query: &Query, no_indirect: bool) -> Graph {
+    if no_indirect { Graph::without_classes(model, query) } else { Graph::new(model, query) }
 }
 
 /// What each node dominates.
@@ -176,6 +181,8 @@ struct Adviser<'a> {
     removed: IndexVec<FuncIdx, bool>,
     /// The tables that they take to be private.
     private: BTreeSet<TableIdx>,
+    /// Whether they take it that calls through values lead to no entry.
+    no_indirect: bool,
     /// The nodes that lead to an entry.
     reached: Reached,
 }
@@ -235,6 +242,8 @@ impl Adviser<'_> {
     fn functions(&self, weights: &Weights) -> Vec<Support> {
         let defined = self.model.module.defined_funcs();
         let inside = defined.filter(|func| self.is_inside(*func));
+        // What begins unwinds itself does so whatever is assumed.
+        let inside = inside.filter(|func| !self.query.drivers.tops.contains(func));
         inside
             .map(|func| {
                 let only_call = self.only_call(func, weights);
@@ -248,6 +257,8 @@ impl Adviser<'_> {
     /// but not all entries, without which nothing is left of any closure.
     fn imports(&self, weights: &Weights) -> Vec<Support> {
         let (module, Query { entries, reentrant, .. }) = (self.model.module, self.query);
+        let imports: Vec<_> =
+            entries.iter().copied().filter(|entry| module.is_import(*entry)).collect();
         let inside = |func: &FuncIdx| self.is_inside(*func);
         let reentrant: Vec<_> = reentrant.iter().copied().filter(inside).collect();
         let weigh = |imports: &NamedImports| match imports.funcs[..] {
@@ -256,7 +267,7 @@ impl Adviser<'_> {
         };
         let back = sets(module, &reentrant, &self.options.reentrant);
         let some = |imports: &NamedImports| imports.funcs.len() < entries.len();
-        let entries = sets(module, entries, &self.options.entries).filter(some);
+        let entries = sets(module, &imports, &self.options.entries).filter(some);
         let back = back
             .map(|imports| Support { saves: weigh(&imports), kind: SupportKind::Reentry(imports) });
         let entries = entries
@@ -361,7 +372,7 @@ impl Adviser<'_> {
             private.insert(table);
             let precision = self.query.precision;
             let model = Model::with_private_tables(module, precision, &private)?;
-            let graph = Graph::new(&model, self.query);
+            let graph = graph_of(&model, self.query, self.no_indirect);
             let left = graph.reach_without(&self.query.entries, &self.removed);
             Ok(Support {
                 kind: SupportKind::VisibleTable(table),

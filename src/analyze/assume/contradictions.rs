@@ -16,8 +16,8 @@ pub(super) fn warning(module: &Module<'_>, assumptions: &[One]) -> Option<String
     for one in assumptions {
         match &one.meaning {
             Meaning::Listed(funcs) => listed.extend(funcs),
-            Meaning::Out(funcs) => out.extend(funcs),
-            Meaning::Private(_) => {}
+            Meaning::Out(funcs) | Meaning::LeftOut(funcs) => out.extend(funcs),
+            Meaning::Private(_) | Meaning::NoIndirect => {}
         }
     }
     let both: Vec<FuncIdx> = listed.intersection(&out).copied().collect();

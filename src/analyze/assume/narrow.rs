@@ -23,39 +23,74 @@ pub(in super::super) struct Narrowing {
     pub(in super::super) removed: IndexVec<FuncIdx, bool>,
     /// The tables that the host can see, and is taken not to write to.
     pub(in super::super) private: BTreeSet<TableIdx>,
+    /// Whether calls through values are taken to lead to no entry, but where the functions are few that are known.
+    pub(in super::super) no_indirect: bool,
+    /// The functions that stay in the closure, if they are in that without assumptions; none of `removed`.
+    pub(in super::super) kept: Vec<FuncIdx>,
 }
 
-/// A module some of whose tables are taken to be private.
+impl Narrowing {
+    /// Where searches for the closure begin: the entries, and what is kept of the closure without assumptions.
+    pub(in super::super) fn roots(&self, sound: Sound<'_, '_>) -> Vec<FuncIdx> {
+        let Sound { model, query, graph } = sound;
+        let mut roots = query.entries.clone();
+        if !self.kept.is_empty() {
+            let nothing = IndexVec::filled(false, model.module.funcs.len());
+            let reached = graph.reach_without(&query.entries, &nothing).funcs(model.module);
+            roots.extend(self.kept.iter().filter(|func| reached[**func]));
+        }
+        roots
+    }
+}
+
+/// A module some of whose tables are taken to be private, or whose indirect calls lead to no entry.
 pub(in super::super) struct Narrowed<'a, 'm> {
     sound: Sound<'a, 'm>,
     private: BTreeSet<TableIdx>,
-    /// The model and the graph, where they differ from those without assumptions.
-    own: Option<(Model<'m>, Graph)>,
+    no_indirect: bool,
+    /// The model, where it differs from that without assumptions.
+    model: Option<Model<'m>>,
+    /// The graph, likewise.
+    graph: Option<Graph>,
 }
 
 impl<'a, 'm> Narrowed<'a, 'm> {
     /// # Errors
     /// As [`Model::new`].
     pub(in super::super) fn new(sound: Sound<'a, 'm>, narrowing: &Narrowing) -> Result<Self> {
-        let private = narrowing.private.clone();
-        let mut own = None;
-        if !private.is_empty() {
-            let Sound { model, query, .. } = sound;
-            let model = Model::with_private_tables(model.module, query.precision, &private)?;
-            let graph = Graph::new(&model, query);
-            own = Some((model, graph));
-        }
-        Ok(Narrowed { sound, private, own })
+        let Narrowing { private, no_indirect, .. } = narrowing;
+        let query = sound.query;
+        let model = match private.is_empty() {
+            true => None,
+            false => {
+                let module = sound.model.module;
+                Some(Model::with_private_tables(module, query.precision, private)?)
+            }
+        };
+        let own = model.as_ref().unwrap_or(sound.model);
+        let graph = match (&model, no_indirect) {
+            (None, false) => None,
+            (Some(_), false) => Some(Graph::new(own, query)),
+            (_, true) => Some(Graph::without_classes(own, query)),
+        };
+        let (private, no_indirect) = (private.clone(), *no_indirect);
+        Ok(Narrowed { sound, private, no_indirect, model, graph })
+    }
+
+    /// Whether it is the same as that of another narrowing.
+    fn is_of(&self, narrowing: &Narrowing) -> bool {
+        (&self.private, self.no_indirect) == (&narrowing.private, narrowing.no_indirect)
     }
 
     /// The closure without what `narrowing` removes, in the graph without assumptions: its functions,
     /// and the classes that they are targets of there.
     pub(in super::super) fn reach(&self, narrowing: &Narrowing) -> Reached {
-        let Sound { model, query, graph } = self.sound;
-        let Some((_, own)) = &self.own else {
-            return graph.reach_without(&query.entries, &narrowing.removed);
+        let Sound { model, graph, .. } = self.sound;
+        let roots = narrowing.roots(self.sound);
+        let Some(own) = &self.graph else {
+            return graph.reach_without(&roots, &narrowing.removed);
         };
-        let reached = own.reach_without(&query.entries, &narrowing.removed);
+        let reached = own.reach_without(&roots, &narrowing.removed);
         let closure = reached.funcs(model.module);
         let inside = closure.indices().filter(|func| closure[*func]);
         graph.reach_classes(inside.map(|func| graph.func(func)).chain([graph.foreign()]))
@@ -70,8 +105,8 @@ impl<'a, 'm> Narrowed<'a, 'm> {
         narrowing: &Narrowing,
         closure: &IndexVec<FuncIdx, bool>,
     ) -> Result<()> {
-        let model = self.own.as_ref().map_or(self.sound.model, |(model, _)| model);
-        certificate::check_narrowed(model, self.sound.query, closure, &narrowing.removed)
+        let model = self.model.as_ref().unwrap_or(self.sound.model);
+        certificate::check_narrowed(model, self.sound.query, closure, narrowing)
     }
 }
 
@@ -97,7 +132,7 @@ pub(in super::super) fn savings(
     for position in alone {
         let group = if is_list(position) { lists.clone() } else { vec![position] };
         let others = assumed.narrowing_of(module, |position| !group.contains(&position));
-        let without = if others.private == narrowed.private {
+        let without = if narrowed.is_of(&others) {
             narrowed.reach(&others)
         } else {
             Narrowed::new(narrowed.sound, &others)?.reach(&others)
@@ -119,7 +154,8 @@ fn guards_within(closure: &IndexVec<FuncIdx, bool>, analysis: &Analysis) -> Vec<
     let guarded = analysis.guards.iter_enumerated().filter(|(func, _)| closure[*func]);
     let guards = |(func, calls)| {
         let calls: &Vec<GuardedCall> = calls;
-        calls.iter().map(move |call| (func, call.offset))
+        let assumed = calls.iter().filter(|call| call.is_assumed);
+        assumed.map(move |call| (func, call.offset))
     };
     guarded.flat_map(guards).collect()
 }

@@ -11,6 +11,8 @@ use crate::pattern::Pattern;
 use crate::read::{Module, demangled};
 use rayon::prelude::*;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use wasmparser::ExternalKind;
 
 /// The names of the functions that the module defines. What imports do is not assumed but named, by
@@ -19,6 +21,8 @@ pub(crate) struct FuncNames<'m> {
     module: &'m Module<'m>,
     /// All names with what they name, sorted.
     names: Vec<(Cow<'m, str>, FuncIdx)>,
+    /// The functions by hashes of their bodies, once they were asked for.
+    bodies: OnceLock<BTreeMap<String, Vec<FuncIdx>>>,
 }
 
 impl<'m> FuncNames<'m> {
@@ -36,7 +40,23 @@ impl<'m> FuncNames<'m> {
         names.extend(exported.map(|(name, func)| (Cow::Borrowed(name), func)));
         names.par_sort_unstable();
         names.dedup();
-        FuncNames { module, names }
+        FuncNames { module, names, bodies: OnceLock::new() }
+    }
+
+    /// The functions whose bodies have this hash, in index order.
+    pub(super) fn with_body(&self, body: &str) -> &[FuncIdx] {
+        let bodies = self.bodies.get_or_init(|| {
+            let defined: Vec<_> = self.module.defined_funcs().collect();
+            // A body that can't be read again is found by no hash.
+            let hash = |func: FuncIdx| Some((self.module.skeleton(func).ok()??, func));
+            let hashed: Vec<_> = defined.into_par_iter().filter_map(hash).collect();
+            let mut bodies: BTreeMap<String, Vec<FuncIdx>> = BTreeMap::new();
+            for (hash, func) in hashed {
+                bodies.entry(hash).or_default().push(func);
+            }
+            bodies
+        });
+        bodies.get(body).map_or(&[], Vec::as_slice)
     }
 
     /// The functions that `pattern` means, in index order.

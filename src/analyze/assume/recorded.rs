@@ -6,6 +6,8 @@
 //! | | one other function with that name | that one: indices have shifted since |
 //! | | no function with that name, and none for the index | the index: the names were stripped |
 //! | an index alone | a function there | it |
+//! | an index and a body, and no name here | that function with that body | it |
+//! | | one other function with that body | that one |
 //! | a name alone | one function with that name | it |
 //!
 //! Anything else is a profile of another build. Imports leave no frames, so they are passed over.
@@ -15,7 +17,6 @@ use crate::error::{Error, Result};
 use crate::index::FuncIdx;
 use crate::profile::{Profile, Seen};
 use crate::read::Module;
-use sha2::{Digest, Sha256};
 
 /// The functions of `profile`, in its order.
 ///
@@ -53,25 +54,37 @@ pub(crate) fn function(
 ) -> Result<FuncIdx, &'static str> {
     let at = seen.index.and_then(|index| names.at(index as usize));
     let Some(name) = &seen.name else {
-        return at.ok_or("does not exist here");
+        return by_body(names, seen, at);
     };
     let named = names.named(name);
     match (named.as_slice(), at) {
         (named, Some(at)) if named.contains(&at) => Ok(at),
         ([func], _) => Ok(*func),
-        ([], Some(at)) if module.names.func(at).is_none() => Ok(at),
+        ([], Some(at)) if module.names.func(at).is_none() => by_body(names, seen, Some(at)),
         ([], Some(_)) => Err("has another name here"),
+        ([], None) if seen.body.is_some() => by_body(names, seen, None),
         ([], None) => Err("does not exist here"),
         ([_, ..], _) => Err("may be any of several functions of that name here"),
     }
 }
 
+/// The function with the body that was seen; where none was noted, the one with its index.
+fn by_body(
+    names: &FuncNames<'_>,
+    seen: &Seen,
+    at: Option<FuncIdx>,
+) -> Result<FuncIdx, &'static str> {
+    let Some(body) = &seen.body else { return at.ok_or("does not exist here") };
+    let found = names.with_body(body);
+    match (found, at) {
+        (found, Some(at)) if found.contains(&at) => Ok(at),
+        ([func], _) => Ok(*func),
+        ([], _) => Err("has no name, and no function has its body here"),
+        ([_, ..], _) => Err("has no name, and may be any of several functions with its body here"),
+    }
+}
+
 /// Whether the profile says that it was recorded from other bytes than the module's.
 pub(super) fn from_other_bytes(module: &Module<'_>, profile: &Profile) -> bool {
-    profile.module.as_ref().is_some_and(|recorded| {
-        let digest = Sha256::digest(module.bytes);
-        let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
-        !recorded.chars().eq(digits)
-    })
+    profile.module.as_ref().is_some_and(|recorded| *recorded != module.digest())
 }

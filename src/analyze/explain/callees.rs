@@ -7,8 +7,9 @@ use crate::analyze::facts::{Callee, Dynamic};
 use crate::analyze::flow::Known;
 use crate::analyze::graph::{Graph, Node};
 use crate::analyze::model::Model;
+use crate::analyze::outside::may_hold_foreign;
 use crate::analyze::tables::{Contents, SlotValue};
-use crate::index::{FuncIdx, TableIdx, TypeIdx};
+use crate::index::{FuncIdx, IndexVec, TableIdx, TypeIdx};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,8 @@ pub(in crate::analyze) struct Targets<'a> {
     graph: &'a Graph,
     /// For each node that stands for calls, what leads there. Found when it is first needed.
     members: OnceCell<BTreeMap<Node, Vec<Node>>>,
+    /// For each table whether functions of other instances can get into it; likewise.
+    foreign: OnceCell<IndexVec<TableIdx, bool>>,
 }
 
 /// Calls that are alike.
@@ -25,7 +28,7 @@ type Kind = (Dynamic, Option<Vec<Known>>);
 
 impl<'a> Targets<'a> {
     pub(in crate::analyze) fn new(model: &'a Model<'a>, graph: &'a Graph) -> Targets<'a> {
-        Targets { model, graph, members: OnceCell::new() }
+        Targets { model, graph, members: OnceCell::new(), foreign: OnceCell::new() }
     }
 
     /// What `func` calls; nothing for an import.
@@ -67,7 +70,9 @@ impl<'a> Targets<'a> {
         };
         let foreign = match dynamic {
             Dynamic::Ref { .. } => known.is_none(),
-            Dynamic::Table { table, .. } => self.holds_foreign(table),
+            Dynamic::Table { table, .. } => {
+                self.foreign.get_or_init(|| may_hold_foreign(self.model))[table]
+            }
         };
         let index = known.filter(|_| table.is_some()).map(|known| evidence::ints(&known));
         let slots = match (table, &index) {
@@ -77,22 +82,6 @@ impl<'a> Targets<'a> {
             _ => Vec::new(),
         };
         DynamicCallees { offsets, table, ty, index, slots, targets, foreign }
-    }
-
-    /// Whether functions of others can get into a table: by the host, or by a reference that can't be followed.
-    fn holds_foreign(&self, table: TableIdx) -> bool {
-        let (mut pending, mut seen) = (vec![table], BTreeSet::from([table]));
-        while let Some(table) = pending.pop() {
-            match &self.model.tables.tables[table].contents {
-                Contents::Open => return true,
-                Contents::Known(slots) if slots.has_unknown() => return true,
-                Contents::Known(slots) => {
-                    pending
-                        .extend(slots.copies().iter().copied().filter(|from| seen.insert(*from)));
-                }
-            }
-        }
-        false
     }
 
     /// What a call of type `ty` finds at slot `number`.

@@ -104,6 +104,18 @@ impl<'m> Explainer<'m> {
         Some(path)
     }
 
+    /// The first call of the path from `func`.
+    pub fn first_call(&self, func: FuncIdx) -> Option<Edge> {
+        if self.is_entry(func) {
+            return None;
+        }
+        let (first, callee) = self.next_function(func)?;
+        match callee {
+            Some(callee) => self.edge(func, callee, first, &self.why()),
+            None => self.foreign_edge(func, first),
+        }
+    }
+
     /// All calls, by any function, that can have `callee` as their target; in order of caller and
     /// offset. Calls back by the host come last.
     pub fn callers(&self, callee: FuncIdx) -> Vec<Edge> {

@@ -170,7 +170,7 @@ struct Knife<'m> {
 impl<'m> Knife<'m> {
     fn new(module: &'m Module<'m>, options: &Options) -> Knife<'m> {
         let assumed = Assumed::resolve(module, options).unwrap();
-        let Narrowing { removed, private } = assumed.narrowing(module);
+        let Narrowing { removed, private, .. } = assumed.narrowing(module);
         let query = Query::new(module, options).unwrap();
         let model = Model::with_private_tables(module, options.precision, &private).unwrap();
         Knife { model, query, removed, options: options.clone() }

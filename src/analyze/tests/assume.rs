@@ -1,6 +1,7 @@
 //! Assumptions of the user: what they narrow, what stays a site, what is guarded, and what is refused.
 
 use super::{options, sites, with_module};
+use crate::analyze::assume::Narrowing;
 use crate::analyze::graph::Graph;
 use crate::analyze::model::Model;
 use crate::analyze::query::Query;
@@ -30,8 +31,14 @@ fn profile(functions: &str) -> Assumption {
 
 /// Analyzes a module that begins with the entry.
 fn assume(body: &str, assumptions: &[Assumption]) -> Result<Analysis> {
+    keeping(body, assumptions, &[])
+}
+
+/// The same where these functions are kept.
+fn keeping(body: &str, assumptions: &[Assumption], kept: &[&str]) -> Result<Analysis> {
     let wat = format!("(module (import \"k\" \"fork\" (func $fork)) {body})");
     let options = Options { assumptions: assumptions.to_vec(), ..options() };
+    let options = options.kept(kept.iter().map(|text| FuncPattern((*text).into())));
     with_module(&wat, |module| Analysis::run(module, &options))
 }
 
@@ -73,6 +80,43 @@ fn a_call_inside_the_closure_is_a_site_whatever_is_assumed_of_its_table() {
     let analysis = assume(TABLE, &[private("t")]).unwrap();
     let indirect = Target::Indirect { may_be_import: false };
     assert_eq!(sites(&analysis, 3), [(Target::Import(FuncIdx(0)), false), (indirect, false)]);
+}
+
+/// Function 1 calls the entry, 2 calls 1, which is in a table, by an index that nobody knows; 3 calls 2, and 4 calls 1 by an index that is
+/// known; 5 is in the table, too, and 6 calls nothing.
+const INDIRECT: &str = "(table 4 funcref) (elem (i32.const 0) $a $e)
+    (func $a (export \"a\") (call $fork))
+    (func $b (export \"b\") (param i32) (call_indirect (local.get 0)))
+    (func $c (export \"c\") (param i32) (call $b (local.get 0)))
+    (func $d (call_indirect (i32.const 0)))
+    (func $e (call $a) (call_indirect (i32.const 1)))
+    (func $f)";
+
+#[test]
+fn what_calls_indirectly_is_outside_if_no_entry_is_below_such_calls() {
+    assert_eq!(inside(&assume(INDIRECT, &[]).unwrap()), [1, 2, 3, 4, 5]);
+    let analysis = assume(INDIRECT, &[Assumption::NoIndirect]).unwrap();
+    assert_eq!(inside(&analysis), [1, 4, 5]);
+    assert_eq!(guarded(&analysis), [(2, 1, 0)]);
+    assert_eq!(saved(&analysis), [2]);
+    let indirect = Target::Indirect { may_be_import: false };
+    assert_eq!(sites(&analysis, 5)[1], (indirect, false), "a call inside of it is a site");
+}
+
+#[test]
+fn what_is_kept_stays_with_its_callers_if_it_may_have_an_entry_below() {
+    let kept = |assumption: Assumption, kept: &[&str]| {
+        inside(&keeping(INDIRECT, &[assumption], kept).unwrap())
+    };
+    assert_eq!(kept(Assumption::NoIndirect, &["b", "f"]), [1, 2, 3, 4, 5]);
+    assert_eq!(kept(Assumption::NoIndirect, &["c"]), [1, 3, 4, 5]);
+    assert_eq!(kept(no_fork("*"), &["a", "b"]), [1, 2]);
+    assert_eq!(kept(only(&["a"]), &["d"]), [1, 4]);
+    let why = vec![crate::options::LeftOut { func: 1, why: "it can't be".into() }];
+    assert_eq!(kept(Assumption::LeftOut(why), &["a"]), [0; 0]);
+    assert_eq!(inside(&keeping(INDIRECT, &[], &["f"]).unwrap()), [1, 2, 3, 4, 5]);
+    let error = keeping(INDIRECT, &[], &["aa"]).unwrap_err().to_string();
+    assert!(error.contains("no function is called `aa` (did you mean `a`?)"), "{error}");
 }
 
 #[test]
@@ -298,12 +342,21 @@ fn the_certificate_accepts_nothing_missing_but_what_is_assumed_away() {
         let graph = Graph::new(&narrow, &query);
         let closure = graph.reach_without(&query.entries, &nothing).funcs(module);
         type Funcs = IndexVec<FuncIdx, bool>;
+        let narrowing = |removed: &Funcs| Narrowing {
+            removed: removed.clone(),
+            private: BTreeSet::new(),
+            no_indirect: false,
+            kept: Vec::new(),
+        };
         let check = |closure: &Funcs, removed: &Funcs| {
-            certificate::check_narrowed(&narrow, &query, closure, removed).is_ok()
+            certificate::check_narrowed(&narrow, &query, closure, &narrowing(removed)).is_ok()
         };
         assert!(check(&closure, &nothing));
         let sound = Model::new(module, query.precision).unwrap();
-        assert!(certificate::check_narrowed(&sound, &query, &closure, &nothing).is_err());
+        let mut nothing_else = narrowing(&nothing);
+        assert!(certificate::check_narrowed(&sound, &query, &closure, &nothing_else).is_err());
+        nothing_else.no_indirect = true;
+        certificate::check_narrowed(&sound, &query, &closure, &nothing_else).unwrap();
         for func in closure.indices().filter(|func| closure[*func]) {
             let mut without = closure.clone();
             without[func] = false;

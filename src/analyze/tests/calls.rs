@@ -90,6 +90,7 @@ fn call_ref_reaches_what_is_taken_of_its_type() {
         (func $taken (call $fork))
         (func $other (param i32) (call $fork))
         (func $never (call $fork))
+        (func (export \"in\") (param funcref))
         (func $a (call_ref $v (ref.func $taken)))
         (func $b (call_ref $i (i32.const 0) (ref.null $i)))",
         "taken other never a",
@@ -122,10 +123,46 @@ fn references_are_taken_in_many_places() {
         expect(
             &format!(
                 "{taken} {extra} (type $v (func)) (func $f (call $fork))
+                (func (export \"in\") (param funcref))
                 (func $a (param (ref $v)) (call_ref $v (local.get 0)))"
             ),
             "f a",
         );
+    }
+}
+
+#[test]
+fn what_is_only_exported_is_taken_if_the_host_can_hand_it_in() {
+    let caller = r#"(type $v (func)) (func $f (export "f") (call $fork))
+        (func $a (param (ref $v)) (call_ref $v (local.get 0)))"#;
+    for in_by in [
+        r#"(func (export "in") (param funcref))"#,
+        r#"(func (export "in") (param i32 (ref null $v)))"#,
+        r#"(func $in (param funcref)) (global (export "g") funcref (ref.func $in))"#,
+        r#"(global (export "g") (mut funcref) (ref.null func))"#,
+        r#"(table (export "t") 1 funcref)"#,
+        r#"(tag (export "e") (param funcref))"#,
+        r#"(type $s (struct (field funcref))) (func (export "in") (param anyref))"#,
+    ] {
+        expect(&format!("{caller} {in_by}"), "f a");
+    }
+    for imported in [
+        r#"(import "k" "g" (global funcref))"#,
+        r#"(import "k" "t" (table 1 funcref))"#,
+        r#"(import "k" "e" (tag (param (ref func))))"#,
+        r#"(import "k" "out" (func (result i32 funcref)))"#,
+    ] {
+        expect(&format!("{imported} {caller}"), "f a");
+    }
+    for no_way in [
+        "",
+        r#"(func (export "in") (param i32 externref) (result funcref) (ref.null func))"#,
+        r#"(func $in (param funcref))"#,
+        r#"(global (export "g") funcref (ref.null func))"#,
+        r#"(table 1 funcref)"#,
+        r#"(func (export "in") (param anyref))"#,
+    ] {
+        expect(&format!("{caller} {no_way}"), "f");
     }
 }
 
@@ -162,7 +199,7 @@ fn tail_calls_of_references_and_tables() {
     expect(
         "(type $v (func)) (table 1 funcref) (elem (i32.const 0) $f)
         (func $f (export \"f\") (call $fork))
-        (func $a (param (ref $v)) (return_call_ref $v (local.get 0)))
+        (func $a (export \"a\") (param (ref $v)) (return_call_ref $v (local.get 0)))
         (func $b (return_call_indirect (i32.const 0)))",
         "f a b",
     );
@@ -182,7 +219,7 @@ fn a_subtype_is_a_target_of_its_supertype() {
         (func $low_t (drop (call_indirect (type $low) (i32.const 0))))
         (func $any_t (param i32) (drop (call_indirect (type $top) (local.get 0))))
         (func $any_l (param i32) (drop (call_indirect (type $low) (local.get 0))))
-        (func $top_r (param (ref $top)) (drop (call_ref $top (local.get 0))))
+        (func $top_r (export \"r\") (param (ref $top)) (drop (call_ref $top (local.get 0))))
         (func $mid_r (param (ref $mid)) (drop (call_ref $mid (local.get 0))))
         (func $low_r (param (ref $low)) (drop (call_ref $low (local.get 0))))",
         "f top_t mid_t any_t top_r mid_r",

@@ -4,7 +4,7 @@ use super::{options, with_module};
 use crate::analyze::graph::Graph;
 use crate::analyze::model::Model;
 use crate::analyze::query::Query;
-use crate::analyze::{Analysis, Site, Target, certificate};
+use crate::analyze::{Analysis, Site, Target, assume, certificate};
 use crate::index::{FuncIdx, IndexVec};
 use crate::options::{EntryPattern, Options};
 
@@ -37,7 +37,9 @@ fn certified(test: impl FnOnce(Analysis, &dyn Fn(&Analysis) -> bool)) {
         let graph = Graph::new(&model, &query);
         let nothing = IndexVec::filled(false, module.funcs.len());
         let reached = graph.reach_without(&query.entries, &nothing);
-        let analysis = Analysis::of(&model, &query, &graph, reached);
+        let mut analysis = Analysis::of(&model, &query, &graph, reached);
+        let guards = assume::guards(&model, &query, &graph, &analysis.closure).unwrap();
+        (analysis.guards, analysis.unguarded) = guards;
         test(analysis, &|analysis| certificate::check(&model, &query, analysis).is_ok());
     });
 }

@@ -47,7 +47,7 @@ fn a_reexported_entry_is_called_by_reference() {
     let analysis = analyze(
         r#"(module (import "k" "fork" (func $fork)) (type $v (func))
             (export "again" (func $fork))
-            (func $a (param (ref $v)) (call_ref $v (local.get 0))))"#,
+            (func $a (export "a") (param (ref $v)) (call_ref $v (local.get 0))))"#,
     );
     assert_eq!(sites(&analysis, 1), [(Target::Ref { may_be_import: true }, false)]);
 }

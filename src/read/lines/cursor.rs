@@ -36,13 +36,25 @@ impl<'l> LineCursor<'l> {
         LineCursor { lines, open: None }
     }
 
+    /// Whether only one line can be meant for the instruction at `offset`, if any.
+    pub fn is_sure(&self, offset: u32) -> bool {
+        let sequences = &self.lines.sequences().sequences;
+        self.find(offset).is_none_or(|(_, position)| sequences[position].is_alone)
+    }
+
+    /// The address of the instruction at `offset`, and the position of the last sequence that begins there or before.
+    fn find(&self, offset: u32) -> Option<(u64, usize)> {
+        let sequences = &self.lines.sequences().sequences;
+        let address = self.lines.code.address(offset)?;
+        let behind = sequences.partition_point(|sequence| sequence.rows.start <= address);
+        Some((address, behind.checked_sub(1)?))
+    }
+
     /// The source line of the instruction at `offset`, in bytes from the start of the module.
     /// Of inlined code the innermost line.
     pub fn at(&mut self, offset: u32) -> Option<SourceLine> {
         let sequences = self.lines.sequences();
-        let address = self.lines.code.address(offset)?;
-        let behind = sequences.sequences.partition_point(|s| s.rows.start <= address);
-        let position = behind.checked_sub(1)?;
+        let (address, position) = self.find(offset)?;
         let sequence = &sequences.sequences[position];
         if address >= sequence.rows.end {
             return None;

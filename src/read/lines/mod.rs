@@ -14,11 +14,15 @@
 //! what begins in a body counts.
 
 mod cursor;
+mod pointers;
 mod subprograms;
 #[cfg(test)]
 pub(crate) mod tests;
+mod types;
 
 pub use cursor::LineCursor;
+pub use pointers::{Reached, StaticPointer};
+pub use types::{FunctionType, Types};
 
 use super::Module;
 use crate::index::FuncIdx;
@@ -79,6 +83,22 @@ struct Sequence {
     program: usize,
     unit: usize,
     rows: LineSequence<Bytes>,
+    /// Whether no other one speaks of the same code.
+    is_alone: bool,
+}
+
+impl Sequences {
+    /// Tools that change code and not what is said of it leave sequences that speak of each other's.
+    fn note_overlaps(&mut self) {
+        let mut furthest = 0;
+        for at in 0..self.sequences.len() {
+            let next = self.sequences.get(at + 1).map_or(u64::MAX, |next| next.rows.start);
+            let sequence = &mut self.sequences[at];
+            let LineSequence { start, end, .. } = sequence.rows;
+            sequence.is_alone = furthest <= start && end <= next;
+            furthest = furthest.max(end);
+        }
+    }
 }
 
 impl Lines {
@@ -143,6 +163,7 @@ impl Lines {
                         program: found.programs.len(),
                         unit,
                         rows,
+                        is_alone: true,
                     }));
                     found.programs.push(program);
                 }
@@ -150,6 +171,7 @@ impl Lines {
             }
         }
         found.sequences.sort_by_key(|sequence| (sequence.rows.start, sequence.rows.end));
+        found.note_overlaps();
         Findings { found, fault }
     }
 

@@ -33,11 +33,11 @@ impl Subprogram {
     }
 }
 
-/// Where a subprogram is: the unit's position, and the offset in it.
-#[derive(Clone, Copy)]
+/// Where a DIE is: the unit's position, and the offset in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place {
-    unit: usize,
-    offset: UnitOffset,
+    pub(super) unit: usize,
+    pub(super) offset: UnitOffset,
 }
 
 impl Lines {
@@ -66,7 +66,7 @@ impl Lines {
         self.subprogram(func).map(|subprogram| subprogram.variadic)
     }
 
-    fn subprograms(&self) -> &BTreeMap<FuncIdx, Place> {
+    pub(super) fn subprograms(&self) -> &BTreeMap<FuncIdx, Place> {
         &self.subprograms.get_or_init(|| self.find_subprograms()).found
     }
 
@@ -130,7 +130,7 @@ impl Lines {
     }
 
     /// The DIE that an attribute of the unit refers to.
-    fn place(&self, unit: usize, reference: &AttributeValue<Bytes>) -> Option<Place> {
+    pub(super) fn place(&self, unit: usize, reference: &AttributeValue<Bytes>) -> Option<Place> {
         match *reference {
             AttributeValue::UnitRef(offset) => Some(Place { unit, offset }),
             AttributeValue::DebugInfoRef(offset) => {
@@ -182,7 +182,7 @@ fn has_unspecified_parameters(unit: &Unit<Bytes>, offset: UnitOffset) -> gimli::
     Ok(false)
 }
 
-fn is_c(unit: &Unit<Bytes>) -> bool {
+pub(super) fn is_c(unit: &Unit<Bytes>) -> bool {
     const C: [DwLang; 5] =
         [dw::DW_LANG_C, dw::DW_LANG_C89, dw::DW_LANG_C99, dw::DW_LANG_C11, dw::DW_LANG_C17];
     let root = unit.entry(unit.header.root_offset());

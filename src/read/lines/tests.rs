@@ -70,6 +70,18 @@ fn a_cursor_finds_the_same_in_any_order() {
 }
 
 #[test]
+fn a_line_is_sure_where_only_one_sequence_speaks_of_the_code() {
+    let source = [func("large", 20, 1), func("small", 10, 0), func("another", 30, 0)];
+    with_lines(&with_dwarf(&wasm(), 4, &source), |module, lines| {
+        let cursor = LineCursor::new(lines);
+        let (small, large, last) = (body(module, 1), body(module, 2), body(module, 3));
+        assert!(!cursor.is_sure(small.start) && !cursor.is_sure(small.end - 1));
+        assert!(cursor.is_sure(large.start) && cursor.is_sure(large.end - 1));
+        assert!(cursor.is_sure(last.start) && cursor.is_sure(0) && cursor.is_sure(u32::MAX));
+    });
+}
+
+#[test]
 fn dropped_code_is_not_taken_for_what_is_there() {
     let dropped = SourceFunc { name: "gone", line: 70, ..SourceFunc::default() };
     for source in [vec![dropped], vec![dropped, func("large", 20, 1), dropped]] {

@@ -6,7 +6,7 @@ use super::{CallStep, Callees, DirectCallee, DynamicCallees, ReasonStep, Source}
 use crate::analyze::{self, CallKind, ChoosingOperand, Edge, SlotsKnown, Unfollowed, WhyUnknown};
 
 impl Describer<'_> {
-    pub(super) fn call(&self, edge: &Edge) -> CallStep {
+    pub(in crate::report) fn call(&self, edge: &Edge) -> CallStep {
         let mut call = CallStep {
             caller: self.function(edge.caller),
             callee: edge.callee.map(|callee| self.function(callee)),

@@ -9,13 +9,13 @@ use crate::text::signature;
 
 /// Describes what is in one module, as one analysis sees it.
 #[derive(Clone, Copy)]
-pub(super) struct Describer<'a> {
-    pub(super) module: &'a Module<'a>,
-    pub(super) explainer: &'a Explainer<'a>,
+pub(in crate::report) struct Describer<'a> {
+    pub(in crate::report) module: &'a Module<'a>,
+    pub(in crate::report) explainer: &'a Explainer<'a>,
 }
 
 impl Describer<'_> {
-    pub(super) fn function(&self, func: FuncIdx) -> Function {
+    pub(in crate::report) fn function(&self, func: FuncIdx) -> Function {
         let name = self.module.func_name(func);
         Function {
             index: func.0,

@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::options::{FuncPattern, Options};
 use crate::read::Module;
 use crate::read::lines::SourceLine;
-use describe::Describer;
+pub(in crate::report) use describe::Describer;
 use outside::Assumptions;
 use serde::Serialize;
 

@@ -17,7 +17,9 @@ use crate::index::{FuncIdx, TableIdx, TypeIdx};
 use crate::limits::Limit;
 use crate::read::lines::LineCursor;
 use crate::read::{Module, demangled};
-use crate::shim::{Certainty, Found, FoundCall, FoundClass, FoundSlots, FunctionsOfType, Pair};
+use crate::shim::{
+    self, Certainty, Found, FoundCall, FoundClass, FoundSlots, FunctionsOfType, Pair,
+};
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -78,6 +80,45 @@ pub struct MismatchingCall {
     pub known: Option<usize>,
     /// Whether it was chosen to be repaired.
     pub chosen: bool,
+    /// What debug information says that it is likely to meet.
+    #[serde(flatten, skip_serializing_if = "Disagreements::is_none")]
+    pub disagreements: Disagreements,
+}
+
+/// Functions that a call is likely to meet though their type is another, for what debug information says of types. It ranks calls, and proves
+/// nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Disagreements {
+    /// 3: a static variable holds the function in a pointer that is declared as what the call's function calls by, and the call has its index
+    /// from such a place; 2: one of these is known; 1: no pointer of the function's unit has its type, and one is as the call's function calls
+    /// by, or the call is of another type than pointers at such a place are declared as, and one of these holds a function of its type; 0:
+    /// nothing is known.
+    pub likelihood: u8,
+    /// How many functions there are of the greatest likelihood.
+    pub likely: usize,
+    /// The first of them.
+    pub meets: Vec<Disagreement>,
+}
+
+impl Disagreements {
+    /// Whether nothing is known.
+    pub fn is_none(&self) -> bool {
+        self.likelihood == 0
+    }
+}
+
+/// A function that a call is likely to meet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Disagreement {
+    /// Its index.
+    pub function: u32,
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// What the pointer is declared to point to, as its source has it.
+    pub declared: String,
+    /// The static variable that holds it: `types[2].repr`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<String>,
 }
 
 /// What calls of one type can meet through one table.
@@ -310,6 +351,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn callers(&self) -> Vec<Caller> {
         let mut lines = self.module.lines().map(LineCursor::new);
+        let mut disagreements = self.found.disagreements.iter();
         let of_callers = self.found.calls.chunk_by(|a, b| a.caller == b.caller);
         let mut callers: Vec<Caller> = of_callers
             .map(|calls| Caller {
@@ -317,13 +359,17 @@ impl Builder<'_> {
                 name: self.name(calls[0].caller),
                 adaptable_pairs: calls.iter().map(|call| call.counts.adaptable.slots).sum(),
                 other_pairs: calls.iter().map(|call| call.counts.others.slots).sum(),
-                calls: calls.iter().map(|call| call_of(call, lines.as_mut())).collect(),
+                calls: calls
+                    .iter()
+                    .zip(disagreements.by_ref())
+                    .map(|(call, found)| self.call(call, found, lines.as_mut()))
+                    .collect(),
             })
             .collect();
         callers.sort_by_key(|caller| {
-            let definite = caller.calls.iter().any(|call| call.certainty == DEFINITE);
+            let rank = caller.calls.iter().map(MismatchingCall::rank).min();
             let pairs = (caller.adaptable_pairs, caller.other_pairs);
-            (Reverse(definite), Reverse(pairs), caller.index)
+            (rank, Reverse(pairs), caller.index)
         });
         callers
     }
@@ -372,6 +418,38 @@ impl Builder<'_> {
         types.into_iter().map(|ty| (ty.0, names.signature(ty))).collect()
     }
 
+    fn call(
+        &self,
+        call: &FoundCall,
+        found: &shim::Disagreements,
+        lines: Option<&mut LineCursor<'_>>,
+    ) -> MismatchingCall {
+        let line = lines.and_then(|lines| lines.at(call.offset));
+        let meets = found.named.iter().map(|met| Disagreement {
+            function: met.func.0,
+            name: self.name(met.func),
+            declared: met.declared.clone(),
+            held_by: met.held_by.clone(),
+        });
+        MismatchingCall {
+            offset: call.offset,
+            source: line.map(|line| format!("{}:{}", line.file, line.line)),
+            certainty: match call.certainty {
+                Certainty::Definite => DEFINITE,
+                Certainty::Possible => "possible",
+            },
+            class: call.class,
+            index: call.index.clone(),
+            known: call.known,
+            chosen: call.chosen,
+            disagreements: Disagreements {
+                likelihood: found.likelihood,
+                likely: found.count,
+                meets: meets.collect(),
+            },
+        }
+    }
+
     /// From the name section, else from debug information; as its source spells it.
     fn name(&self, func: FuncIdx) -> Option<String> {
         let name = self.module.func_name(func)?;
@@ -386,18 +464,18 @@ impl Builder<'_> {
 
 const DEFINITE: &str = "definite";
 
-fn call_of(call: &FoundCall, lines: Option<&mut LineCursor<'_>>) -> MismatchingCall {
-    let line = lines.and_then(|lines| lines.at(call.offset));
-    MismatchingCall {
-        offset: call.offset,
-        source: line.map(|line| format!("{}:{}", line.file, line.line)),
-        certainty: match call.certainty {
-            Certainty::Definite => DEFINITE,
-            Certainty::Possible => "possible",
-        },
-        class: call.class,
-        index: call.index.clone(),
-        known: call.known,
-        chosen: call.chosen,
+/// The rank of calls of which nothing is known but what their table holds.
+const REST: u8 = 5;
+
+impl MismatchingCall {
+    /// How much there is to it, the most being 0: those that are sure to meet another type come first, then those of which debug
+    /// information says so, the likeliest first, then those whose slots are known, then the rest.
+    fn rank(&self) -> u8 {
+        match (self.certainty, self.disagreements.likelihood, self.known) {
+            (DEFINITE, ..) => 0,
+            (_, likelihood @ 1.., _) => 4_u8.saturating_sub(likelihood),
+            (_, 0, Some(_)) => 4,
+            (_, 0, None) => REST,
+        }
     }
 }

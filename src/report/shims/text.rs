@@ -1,6 +1,9 @@
 //! The report for people, and the words of adaptations, reasons and types.
 
-use super::{CallClass, LargestPairs, MismatchingCall, ShimReport, SignaturePair};
+use super::{
+    CallClass, Disagreement, Disagreements, LargestPairs, MismatchingCall, REST, ShimReport,
+    SignaturePair,
+};
 use crate::index::TypeIdx;
 use crate::read::Module;
 use crate::shim::{Adaptation, AdaptedValue, Reason};
@@ -55,6 +58,9 @@ impl fmt::Display for Text<'_> {
     }
 }
 
+/// If there are more calls of which nothing is known but their table, they are counted.
+const MOST_LISTED: usize = 100;
+
 impl ShimReport {
     fn write_classes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\nby table and type:")?;
@@ -93,14 +99,40 @@ impl ShimReport {
         for function in self.slots.iter().flat_map(|slots| &slots.functions) {
             names.insert(function.index, function.name.as_deref().unwrap_or("-"));
         }
+        let all = self.callers.iter().flat_map(|caller| &caller.calls);
+        let is_counted = |call: &MismatchingCall| call.rank() == REST && !call.chosen;
+        let lists_all = all.filter(|call| is_counted(call)).count() <= MOST_LISTED;
+        let is_listed = |call: &&MismatchingCall| lists_all || !is_counted(call);
+        let (mut functions, mut calls) = (0, 0);
         for caller in &self.callers {
+            let mut listed: Vec<_> = caller.calls.iter().filter(is_listed).collect();
+            let counted = caller.calls.len() - listed.len();
+            if listed.is_empty() {
+                (functions, calls) = (functions + 1, calls + counted);
+                continue;
+            }
             let name = caller.name.as_deref().unwrap_or("-");
             write!(f, "  {} {}: ", caller.index, escape(name))?;
             write!(f, "{}", count(caller.adaptable_pairs, "adaptable pair"))?;
             writeln!(f, ", {} not", caller.other_pairs)?;
-            for call in &caller.calls {
-                self.write_call(call, &names, f)?;
+            // The sort is stable: equals stay in the order of the module.
+            listed.sort_by_key(|call| call.rank());
+            listed.into_iter().try_for_each(|call| self.write_call(call, &names, f))?;
+            if counted > 0 {
+                writeln!(
+                    f,
+                    "    {} more that may meet what the table holds",
+                    count(counted, "call")
+                )?;
             }
+        }
+        if functions > 0 {
+            writeln!(
+                f,
+                "  {} more with {} that may meet what the table holds; a module that records finds out which do",
+                count(functions, "function"),
+                count(calls, "call")
+            )?;
         }
         Ok(())
     }
@@ -128,8 +160,27 @@ impl ShimReport {
         if known.len() > SHOWN {
             write!(f, " and {} more", known.len() - SHOWN)?;
         }
-        writeln!(f, "{}", if call.chosen { ", chosen" } else { "" })
+        writeln!(f, "{}", if call.chosen { ", chosen" } else { "" })?;
+        write_disagreements(&call.disagreements, f)
     }
+}
+
+fn write_disagreements(found: &Disagreements, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for Disagreement { function, name, declared, held_by } in &found.meets {
+        let name = shortened(name.as_deref().unwrap_or("-"));
+        write!(f, "      likely meets {function} {name}, ")?;
+        match held_by {
+            Some(held_by) => {
+                write!(f, "which {} holds as {}", escape(held_by), shortened(declared))?
+            }
+            None => write!(f, "cast to {}, perhaps", shortened(declared))?,
+        }
+        writeln!(f)?;
+    }
+    if found.likely > found.meets.len() {
+        writeln!(f, "      and {} more", found.likely - found.meets.len())?;
+    }
+    Ok(())
 }
 
 fn write_pairs(

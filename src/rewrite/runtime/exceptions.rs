@@ -27,7 +27,6 @@ use super::Runtime;
 use super::address::AddressSink;
 use super::keepers::Keeper;
 use crate::abi::slot_bytes;
-use crate::emit::Signature;
 use crate::plan::{KnownTag, KnownTags, NUMBER_BYTES};
 use wasm_encoder::{BlockType, Catch, Function, InstructionSink, ValType};
 use wasmparser::ValType::I32;
@@ -149,11 +148,7 @@ impl Runtime {
     fn payload_type(&mut self, known: &KnownTags, tag: &KnownTag) -> BlockType {
         let values = tag.places.iter().map(|place| known.values[*place as usize]);
         let results: Vec<_> = values.map(|ty| self.types.val_type(ty)).collect();
-        match results[..] {
-            [] => BlockType::Empty,
-            [result] => BlockType::Result(result),
-            _ => BlockType::FunctionType(self.types.add(Signature { params: Vec::new(), results })),
-        }
+        self.block_type(&results)
     }
 }
 

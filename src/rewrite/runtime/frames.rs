@@ -65,6 +65,13 @@ impl Runtime {
     fn find_room(&self, sink: &mut InstructionSink<'_>, end: u32, pos: u32) {
         let (limit, memory, address) =
             (pos + 1, self.memory, BlockType::Result(self.address_type()));
+        if !self.abi.can_undo() {
+            sink.local_get(end).at_const(memory, MARK).at_add(memory);
+            self.has_no_room(sink, (pos, limit));
+            trap_if(sink);
+            sink.local_get(pos);
+            return;
+        }
         self.is_in(sink, State::NoRoomReserve);
         sink.if_(address);
         self.reserve(sink);
@@ -149,19 +156,32 @@ impl Runtime {
         sink.at_const(memory, MARK).at_sub(memory).local_tee(slots).local_set(scratch);
         self.room(sink, scratch, scratch + 1);
         sink.local_set(base);
-        if let Some(unsaved) = self.keepers.unsaved {
-            self.hold_unsaved(sink, unsaved, (base, slots, scratch));
+        match self.keepers.unsaved {
+            Some(unsaved) if self.abi.can_undo() => {
+                self.hold_unsaved(sink, unsaved, (base, slots, scratch));
+            }
+            Some(unsaved) => {
+                sink.global_get(unsaved.0);
+                trap_if(sink);
+            }
+            None => {}
         }
         sink.local_get(mark).local_get(ordinal).i64_extend_i32_u();
         sink.i64_const(Mark::SITE.0.into()).i64_shl().i64_or().local_set(mark);
-        self.is_in(sink, State::NoRoomReserve);
-        sink.if_(BlockType::Empty);
-        self.reserved_mark(sink);
-        sink.local_get(mark).frame_store(memory, I64, 0);
-        sink.else_().local_get(base).local_get(slots).at_add(memory).local_tee(scratch);
+        if self.abi.can_undo() {
+            self.is_in(sink, State::NoRoomReserve);
+            sink.if_(BlockType::Empty);
+            self.reserved_mark(sink);
+            sink.local_get(mark).frame_store(memory, I64, 0);
+            sink.else_();
+        }
+        sink.local_get(base).local_get(slots).at_add(memory).local_tee(scratch);
         sink.local_get(mark).frame_store(memory, I64, 0);
         sink.global_get(self.globals.buffer.0).local_get(scratch);
-        sink.at_const(memory, MARK).at_add(memory).at_store(memory, self.layout.pos).end();
+        sink.at_const(memory, MARK).at_add(memory).at_store(memory, self.layout.pos);
+        if self.abi.can_undo() {
+            sink.end();
+        }
         sink.local_get(base).local_get(slots).at_add(memory);
     }
 
@@ -273,19 +293,25 @@ impl Runtime {
         // A host that calls an export before the unwind has ended.
         self.is_in(sink, State::Unwinding);
         trap_if(sink);
-        self.is_in(sink, State::NoRoomReserve);
-        sink.local_tee(in_reserve).if_(BlockType::Empty);
-        self.set_state(sink, State::NoRoom);
-        self.reserved_mark(sink);
-        sink.frame_load(memory, I64, 0).local_set(mark);
-        self.reserve(sink);
-        sink.local_set(base).else_();
+        if self.abi.can_undo() {
+            self.is_in(sink, State::NoRoomReserve);
+            sink.local_tee(in_reserve).if_(BlockType::Empty);
+            self.set_state(sink, State::NoRoom);
+            self.reserved_mark(sink);
+            sink.frame_load(memory, I64, 0).local_set(mark);
+            self.reserve(sink);
+            sink.local_set(base).else_();
+        }
         self.last_mark(sink, (base, mark), (base + 3, base + 4));
-        sink.end();
+        if self.abi.can_undo() {
+            sink.end();
+        }
         self.owner(sink, mark);
         sink.local_get(func).i32_ne();
         trap_if(sink);
-        sink.local_get(in_reserve).i32_eqz().if_(BlockType::Empty);
+        if self.abi.can_undo() {
+            sink.local_get(in_reserve).i32_eqz().if_(BlockType::Empty);
+        }
         // The whole frame lies above where frames begin.
         sink.local_get(base);
         self.first_frame(sink);
@@ -295,7 +321,10 @@ impl Runtime {
         trap_if(sink);
         sink.global_get(self.globals.buffer.0).local_get(base);
         self.bytes_of(sink, mark);
-        sink.at_sub(memory).local_tee(base).at_store(memory, self.layout.pos).end();
+        sink.at_sub(memory).local_tee(base).at_store(memory, self.layout.pos);
+        if self.abi.can_undo() {
+            sink.end();
+        }
         sink.local_get(base).global_set(self.globals.cursor.0);
         sink.local_get(mark).i64_const(Mark::SITE.0.into()).i64_shr_u().i32_wrap_i64();
         sink.i32_const(low_bits(Mark::SITE.1) as i32).i32_and();

@@ -14,14 +14,15 @@
 //! At least half of the slots are free when one is looked for, so that the search is short.
 //!
 //! Where references are kept for any number of rewinds, a cell holds a link behind the slot's number, and `release(buffer)`, which the host
-//! calls, empties the slots of all cells that are linked in a buffer. It leaves a `pos` that no rewind begins with.
+//! calls, empties the slots of all cells that are linked in a buffer. It leaves a `pos` that no rewind begins with. Under `asyncify`,
+//! `release()` empties all slots; or a rewind empties those that it loads.
 
 use super::Runtime;
 use super::address::AddressSink;
 use super::protocol::trap_if;
 use crate::abi::{Abi, State};
 use crate::index::{FuncIdx, GlobalIdx};
-use crate::plan::{self, Plan, References, is_exception};
+use crate::plan::{self, Kept, Plan, is_exception};
 use crate::read::Module;
 use indexmap::IndexMap;
 use wasm_encoder::{BlockType, Function, InstructionSink, RefType, TableType, ValType};
@@ -59,8 +60,8 @@ pub(in crate::rewrite) struct Keepers {
     by_type: IndexMap<wasmparser::RefType, Keeper>,
     /// The global that says whether the frame that is being written, or asked for, can't be saved; none if all can.
     pub unsaved: Option<GlobalIdx>,
-    /// Whether frames may be rewound any number of times with what is in the tables.
-    keeps: bool,
+    /// How long references are kept.
+    kept: Kept,
     /// Whether the host carries that over to other instances.
     carried: bool,
 }
@@ -68,8 +69,8 @@ pub(in crate::rewrite) struct Keepers {
 impl Keepers {
     /// Those that a plan needs; the functions are still to be appended.
     pub fn of(module: &Module<'_>, plan: &Plan, runtime: &Runtime, first: GlobalIdx) -> Keepers {
-        let References { tables, same_instance, .. } = &plan.references;
-        let makes = !tables.is_empty() && !same_instance;
+        let tables = &plan.references.tables;
+        let makes = !tables.is_empty() && !plan.references.keeps_all();
         let holds = plan.funcs.iter().any(|func| func.holds_unwinds);
         let unsaved = (makes || holds).then_some(first);
         let of_tables = first.0 + u32::from(unsaved.is_some());
@@ -92,7 +93,7 @@ impl Keepers {
             (*ty, keeper)
         };
         let by_type = (0..).zip(tables).map(keeper).collect();
-        Keepers { by_type, unsaved, keeps: *same_instance, carried: plan.references.carried }
+        Keepers { by_type, unsaved, kept: plan.references.kept, carried: plan.references.carried }
     }
 
     /// What is exported so that a host can carry it over: for each table its name, itself, and its two globals.
@@ -143,14 +144,14 @@ impl Runtime {
             let (params, slot) = (vec![reference], vec![ValType::I32]);
             let body = keep_body(&keeper);
             keeper.keep = self.add_private(&name("keep"), params.clone(), slot, body);
-            let by_tag = is_exception(ty) && !plan.references.same_instance;
+            let by_tag = is_exception(ty) && !plan.references.keeps_all();
             let [save, load, check] = match by_tag {
                 true => self.exception_bodies(&keeper),
                 false => self.reference_bodies(&keeper),
             };
             keeper.save = self.add_private(&name("save"), vec![address, reference], vec![], save);
             keeper.load = self.add_private(&name("load"), vec![], vec![reference], load);
-            if !self.keepers.keeps {
+            if self.keepers.kept == Kept::WhileUndone {
                 keeper.check = Some(self.add_private(&name("check"), params, vec![], check));
             }
             (ty, keeper)
@@ -214,6 +215,9 @@ impl Runtime {
     /// `release(buffer)`: empties the slots of the references in a buffer, whose stack can't be rewound any more. A side module's
     /// has no parameter: it finds its part behind those that were released before.
     pub(super) fn append_release(&mut self) {
+        if self.keepers.kept == Kept::UntilAllReleased && !self.keepers.by_type.is_empty() {
+            self.append_release_of_all();
+        }
         if self.layout.references.is_empty() {
             return;
         }
@@ -239,6 +243,22 @@ impl Runtime {
         }
         sink.end();
         self.add(self.abi.release().to_owned(), params, vec![], body);
+        self.funcs.last_mut().expect("just added").exported = true;
+    }
+
+    /// `release()`: empties all slots. Those that are taken next are others, so that who rewinds a stack that was released meets empty
+    /// ones for long.
+    fn append_release_of_all(&mut self) {
+        let mut body = Function::new([]);
+        let mut sink = body.instructions();
+        self.trap_unless(&mut sink, &(State::Normal..=State::Normal));
+        for keeper in self.keepers.by_type.values() {
+            let table = keeper.table;
+            sink.i32_const(0).ref_null(keeper.ty.heap_type).table_size(table).table_fill(table);
+            sink.i32_const(0).global_set(keeper.live.0);
+        }
+        sink.end();
+        self.add(self.abi.release().to_owned(), vec![], vec![], body);
         self.funcs.last_mut().expect("just added").exported = true;
     }
 
@@ -274,7 +294,7 @@ impl Runtime {
     }
 
     fn note_unsaved_unless_null(&self, sink: &mut InstructionSink<'_>, reference: u32) {
-        if !self.keepers.keeps {
+        if self.keepers.kept == Kept::WhileUndone {
             sink.local_get(reference).ref_is_null().i32_eqz().if_(BlockType::Empty);
             self.note_unsaved(sink);
             sink.end();
@@ -329,14 +349,23 @@ impl Runtime {
     ) {
         sink.local_get(number).table_get(keeper.table).local_tee(reference).ref_is_null();
         trap_if(sink);
-        if self.keepers.keeps {
-            self.is_in(sink, State::NoRoom);
-            sink.if_(BlockType::Empty);
-        }
-        empty(sink, keeper, number);
-        if self.keepers.keeps {
-            self.unlink_all(sink);
-            sink.end();
+        match self.keepers.kept {
+            Kept::WhileUndone => empty(sink, keeper, number),
+            Kept::UntilReleased => {
+                self.is_in(sink, State::NoRoom);
+                sink.if_(BlockType::Empty);
+                empty(sink, keeper, number);
+                self.unlink_all(sink);
+                sink.end();
+            }
+            Kept::UntilAllReleased => {}
+            Kept::UntilRewound => {
+                empty(sink, keeper, number);
+                // The cursor has moved on, past the cell.
+                let memory = self.memory;
+                sink.global_get(self.globals.cursor.0).at_const(memory, keeper.cell_bytes);
+                sink.at_sub(memory).i32_const(plan::References::GONE).frame_store(memory, I32, 0);
+            }
         }
         sink.local_get(reference);
     }

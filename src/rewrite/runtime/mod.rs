@@ -8,6 +8,7 @@
 //! | cursor | address | the address of the next slot to load, within the frame that a rewind restores |
 //! | bottom | address | where the first frame goes; where modules share one stack |
 //! | home | address | where this module's part of the buffer begins; in side modules |
+//! | unprepared | i32 | one more than the index of the function that was not prepared for the last unwind, or 0; where guards undo |
 //! | those of `keepers` | i32 | where references are live across sites |
 //!
 //! | functions | where |
@@ -19,7 +20,7 @@
 //! | `dummy…`, for results of types without null | `dummies` |
 //! | `top`, `other`, `tails_…`, where there are tail calls | `tails` |
 //! | `resume_module_missing…`, where there is a resume module; `forward_…`; the numbers of resume functions | `resumes` |
-//! | `unprepared`, which traps, where there are guards | here |
+//! | `unprepared_trap`, `undo_unprepared`, `again…`, where there are guards | `guards` |
 //!
 //! What is where in the buffer is said in [`abi`](crate::abi). `pos` and `end` are read from memory each
 //! time, and `pos` is written back with every frame, so a host may look at them, fill or move them
@@ -31,6 +32,7 @@ mod address;
 mod dummies;
 mod exceptions;
 mod frames;
+mod guards;
 mod keepers;
 mod pads;
 mod protocol;
@@ -40,14 +42,15 @@ mod tails;
 #[cfg(test)]
 mod tests;
 
-use crate::abi::{Abi, Buffer, FrameMemory, Operation, SHARED_GLOBALS, StateGlobals};
-use crate::emit::{Additions, NewTypes, Signature};
+use crate::abi::{Abi, Buffer, Export, FrameMemory, Operation, StateGlobals};
+use crate::emit::{Additions, Edited, NewTypes, Signature};
 use crate::index::{FuncIdx, GlobalIdx, IndexType, TagIdx};
 use crate::plan::{AddedMemory, Caught, Helpers, KnownTags, LabelType, Plan};
 use crate::read::Module;
 use crate::work;
 pub(super) use address::AddressSink;
 use dummies::Dummies;
+pub(super) use guards::GuardFuncs;
 use keepers::Keepers;
 use pads::PadFuncs;
 use resumes::Resumes;
@@ -74,6 +77,8 @@ pub(super) struct Runtime {
     pub types: NewTypes,
     pub state: GlobalIdx,
     globals: StateGlobals,
+    /// Notes who was not prepared, where guards undo.
+    unprepared: Option<GlobalIdx>,
     /// Where frames go, and what it is if it is added.
     pub memory: FrameMemory,
     added_memory: Option<AddedMemory>,
@@ -109,6 +114,8 @@ pub(super) struct Runtime {
     pub keepers: Keepers,
     pub dummies: Dummies,
     abi: Abi,
+    /// What is exported of the functions that stand in the place of imports.
+    exported: Vec<(&'static str, FuncIdx)>,
     /// The index of the first function that is appended.
     first: FuncIdx,
     funcs: Vec<NewFunc>,
@@ -126,20 +133,23 @@ fn memory_type(memory: AddedMemory) -> MemoryType {
 /// The private functions that every module gets, behind those of the protocol and in this order.
 const PRIVATE: [&str; 6] = ["limit", "room", "end_frame", "seal", "probe", "pop"];
 
-/// The function that traps, which is appended where there are guards.
-pub(super) fn unprepared(module: &Module<'_>, abi: Abi) -> FuncIdx {
-    private(module, abi, PRIVATE.len())
-}
+/// The protocol, and which of its functions stand in the place of imports, with what each does.
+pub(in crate::rewrite) type Protocol<'a> = (Abi, &'a BTreeMap<FuncIdx, Operation>);
 
 /// The index of one of the private functions.
-fn private(module: &Module<'_>, abi: Abi, position: usize) -> FuncIdx {
-    FuncIdx::from_usize(module.funcs.len() + abi.exports().len() + position)
+fn private(module: &Module<'_>, protocol: Protocol<'_>, position: usize) -> FuncIdx {
+    FuncIdx::from_usize(module.funcs.len() + added_exports(protocol).count() + position)
+}
+
+/// The functions for the host that are appended: all that don't stand in the place of imports.
+fn added_exports((abi, in_place): Protocol<'_>) -> impl Iterator<Item = &'static Export> {
+    let is_there = |export: &Export| in_place.values().any(|op| *op == export.operation);
+    abi.exports().iter().filter(move |export| !is_there(export))
 }
 
 impl Runtime {
-    /// Lays out what `plan` needs.
-    pub fn layout(module: &Module<'_>, plan: &Plan) -> Runtime {
-        let mut types = NewTypes::new(module);
+    /// Lays out what `plan` needs, with `types` that have been added before.
+    pub fn layout(module: &Module<'_>, plan: &Plan, mut types: NewTypes) -> Runtime {
         for (_, label) in plan.funcs.iter().flat_map(|func| &func.entered().1.label_types) {
             work::count(1);
             if let LabelType::Results(results) = label {
@@ -153,13 +163,14 @@ impl Runtime {
             types.add(signature);
         }
         let globals = StateGlobals::of(module, plan.abi);
-        let private = |position| private(module, plan.abi, position);
+        let private = |position| private(module, (plan.abi, &plan.operations), position);
         let exports = plan.abi.exports();
         let resume = exports.iter().position(|export| export.operation == Operation::BeginResume);
         let mut runtime = Runtime {
             types,
             state: globals.state,
             globals,
+            unprepared: None,
             memory: plan.memory,
             added_memory: plan.added_memory,
             layout: plan.buffer.clone(),
@@ -184,6 +195,7 @@ impl Runtime {
             dummies: Dummies::default(),
             abi: plan.abi,
             maps_offsets: plan.maps_offsets,
+            exported: Vec::new(),
             first: FuncIdx::from_usize(module.funcs.len()),
             funcs: Vec::new(),
         };
@@ -194,14 +206,18 @@ impl Runtime {
             let nothing = Signature { params: Vec::new(), results: Vec::new() };
             runtime.any_tag_type = runtime.types.add(nothing);
         }
-        let first = module.globals.len() + globals.added(plan.abi).len();
+        let mut first = module.globals.len() + globals.added(plan.abi).len();
+        if !plan.guards.repeats.is_empty() {
+            runtime.unprepared = Some(GlobalIdx::from_usize(first));
+            first += 1;
+        }
         runtime.keepers = Keepers::of(module, plan, &runtime, GlobalIdx::from_usize(first));
         runtime.append(module, plan);
         runtime
     }
 
     fn append(&mut self, module: &Module<'_>, plan: &Plan) {
-        for export in plan.abi.exports() {
+        for export in added_exports((plan.abi, &plan.operations)) {
             let (params, results) = plan.abi.signature(export.operation, self.memory.address);
             let [params, results] = [params, results]
                 .map(|types| types.into_iter().map(|ty| self.types.val_type(ty)).collect());
@@ -209,6 +225,12 @@ impl Runtime {
             self.add(export.name.into(), params, results, body);
         }
         self.funcs.iter_mut().for_each(|func| func.exported = true);
+        let find = |operation: Operation| {
+            plan.operations.iter().find(|(_, known)| **known == operation).map(|(func, _)| *func)
+        };
+        let exports = plan.abi.exports().iter();
+        self.exported =
+            exports.filter_map(|export| Some((export.name, find(export.operation)?))).collect();
         let (i32, i64, address) = (ValType::I32, ValType::I64, self.address_type());
         let bodies = [
             (vec![], vec![address], self.limit_body()),
@@ -221,12 +243,7 @@ impl Runtime {
         for (name, (params, results, body)) in PRIVATE.into_iter().zip(bodies) {
             self.add_private(name, params, results, body);
         }
-        if !plan.guards.is_empty() {
-            let mut trap = Function::new([]);
-            trap.instructions().unreachable().end();
-            let index = self.add_private("unprepared", vec![], vec![], trap);
-            assert_eq!(index, unprepared(module, plan.abi), "it comes after what all modules get");
-        }
+        self.append_guard_funcs(module, plan);
         self.append_callers(module, plan);
         self.append_slot_helpers(plan);
         if plan.funcs.iter().any(|func| !func.pads.is_empty()) {
@@ -240,21 +257,24 @@ impl Runtime {
         self.append_forwarders(module);
     }
 
+    /// The bodies of the functions that stand in the place of imports, in index order.
+    pub fn in_place_of_imports(&self, plan: &Plan) -> Vec<(FuncIdx, Edited)> {
+        let operations = plan.operations.iter();
+        let body = |operation| Edited::from(self.operation(plan.abi, operation).into_raw_body());
+        operations.map(|(func, operation)| (*func, body(*operation))).collect()
+    }
+
     /// For each import that sites call directly, a function that calls it, and calls it again where the unwind that it
-    /// began had no room at all.
+    /// began had no room at all. Where that can't be, there is none.
     fn append_callers(&mut self, module: &Module<'_>, plan: &Plan) {
+        if !self.abi.can_undo() {
+            return;
+        }
         for import in &plan.called_imports {
             let ty = module.func_type(*import);
             let [params, results]: [Vec<_>; 2] = [ty.params(), ty.results()]
                 .map(|types| types.iter().map(|ty| self.types.val_type(*ty)).collect());
-            let block = match results[..] {
-                [] => BlockType::Empty,
-                [result] => BlockType::Result(result),
-                _ => {
-                    let results = results.clone();
-                    BlockType::FunctionType(self.types.add(Signature { params: vec![], results }))
-                }
-            };
+            let block = self.block_type(&results);
             let body = self.caller_body(*import, params.len() as u32, block);
             let name = module.funcs[*import].import.expect("only imports are called so").name;
             let caller = self.add_private(&format!("call {name}"), params, results, body);
@@ -262,9 +282,21 @@ impl Runtime {
         }
     }
 
+    /// The type of a block with these results and no parameters.
+    pub(super) fn block_type(&mut self, results: &[ValType]) -> BlockType {
+        match results {
+            [] => BlockType::Empty,
+            [result] => BlockType::Result(*result),
+            _ => {
+                let signature = Signature { params: vec![], results: results.to_vec() };
+                BlockType::FunctionType(self.types.add(signature))
+            }
+        }
+    }
+
     /// The function to call instead of an import.
     pub fn caller_of(&self, import: FuncIdx) -> FuncIdx {
-        self.callers[&import]
+        if self.abi.can_undo() { self.callers[&import] } else { import }
     }
 
     /// Appends a function that is not exported.
@@ -324,6 +356,7 @@ impl Runtime {
         let address = self.address_type();
         let of_keepers = self.keepers.globals();
         let names = self.globals.added(self.abi).iter().map(|name| (*name, *name != "state"));
+        let names = names.chain(self.unprepared.map(|_| ("unprepared", false)));
         let names = names.chain(of_keepers.iter().map(|name| (name.as_str(), false)));
         for (global, (name, is_address)) in (module.globals.len() as u32..).zip(names) {
             let val_type = if is_address { address } else { ValType::I32 };
@@ -338,6 +371,9 @@ impl Runtime {
         }
         self.export_shared(&mut additions);
         self.export_carried(&mut additions);
+        for (name, func) in &self.exported {
+            additions.export(name, ExternalKind::Func, func.0);
+        }
         for (index, func) in (self.first.0..).zip(std::mem::take(&mut self.funcs)) {
             if func.exported {
                 additions.export(&func.name, ExternalKind::Func, index);
@@ -355,12 +391,12 @@ impl Runtime {
 
     /// The main module exports the globals that it shares.
     fn export_shared(&self, additions: &mut Additions) {
-        if self.abi != Abi::WpkForkMain {
+        if self.abi.is_side() {
             return;
         }
         let StateGlobals { state, buffer, bottom, .. } = self.globals;
         let shared = [Some(state), Some(buffer), bottom];
-        for (name, global) in SHARED_GLOBALS.into_iter().zip(shared.into_iter().flatten()) {
+        for (name, global) in self.abi.shared().iter().zip(shared.into_iter().flatten()) {
             additions.export(name, ExternalKind::Global, global.0);
         }
     }

@@ -1,8 +1,6 @@
 //! What pads call: `throw`, which makes an exception anew, and `undo`, where there is none that it could make.
 
 use super::Runtime;
-use super::protocol::trap_if;
-use crate::abi::State;
 use crate::index::FuncIdx;
 use crate::plan::KnownTags;
 use wasm_encoder::{BlockType, Function, ValType};
@@ -35,15 +33,11 @@ impl Runtime {
     fn undo_body(&self) -> Function {
         let mut body = Function::new([]);
         let mut sink = body.instructions();
-        // Anything else is a host that ended no rewind before it returned to the program.
-        for (position, state) in [State::Unwinding, State::NoRoom].into_iter().enumerate() {
-            sink.global_get(self.state.0).i32_const(state.value()).i32_ne();
-            if position > 0 {
-                sink.i32_and();
-            }
+        if !self.abi.can_undo() {
+            sink.unreachable().end();
+            return body;
         }
-        trap_if(&mut sink);
-        self.set_state(&mut sink, State::NoRoom);
+        self.undo(&mut sink);
         sink.end();
         body
     }

@@ -17,6 +17,11 @@ impl Runtime {
         };
         let mut body = Function::new((locals > 0).then_some((locals, self.address_type())));
         let mut sink = body.instructions();
+        if abi.is_asyncify() {
+            self.as_asyncify_does(&mut sink, operation);
+            sink.end();
+            return body;
+        }
         // `rewind_begin` leaves the test to `resume_begin`.
         let is_join = (abi, operation) == (Abi::WpkForkSide, Operation::BeginUnwind);
         if is_join {
@@ -27,6 +32,9 @@ impl Runtime {
         if let (Some(states), true) = (abi.permits(operation), operation != Operation::BeginRewind)
         {
             self.trap_unless(&mut sink, &states);
+        }
+        if operation == Operation::BeginUnwind {
+            self.forget_unprepared(&mut sink);
         }
         match (abi, operation) {
             (_, Operation::EndUnwind | Operation::EndRewind) => {
@@ -42,6 +50,27 @@ impl Runtime {
         }
         sink.end();
         body
+    }
+
+    /// Sets the state and, where it is given, the buffer; traps if the stack has overflown its buffer.
+    fn as_asyncify_does(&self, sink: &mut InstructionSink<'_>, operation: Operation) {
+        let state = match operation {
+            Operation::BeginUnwind => State::Unwinding,
+            Operation::BeginRewind | Operation::BeginResume => State::Rewinding,
+            Operation::EndUnwind | Operation::EndRewind => State::Normal,
+            Operation::GetState => {
+                sink.global_get(self.state.0);
+                return;
+            }
+        };
+        let (buffer, memory) = (self.globals.buffer.0, self.memory);
+        self.set_state(sink, state);
+        if state != State::Normal {
+            sink.local_get(0).global_set(buffer);
+        }
+        sink.global_get(buffer).at_load(memory, self.layout.pos);
+        sink.global_get(buffer).at_load(memory, self.layout.end).at_gt(memory);
+        trap_if(sink);
     }
 
     /// Without room for the globals and the reserve, nothing is written, and the entry is called again at
@@ -137,6 +166,8 @@ impl Runtime {
     pub(super) fn first_frame(&self, sink: &mut InstructionSink<'_>) {
         match self.globals.bottom {
             Some(bottom) => _ = sink.global_get(bottom.0),
+            // Only the host knows.
+            None if self.abi.is_asyncify() => _ = sink.at_const(self.memory, 0),
             None => self.in_buffer(sink, self.layout.frames),
         }
     }

@@ -3,8 +3,9 @@
 use crate::abi::{Abi, Buffer, FrameMemory};
 use crate::index::{GlobalIdx, IndexType, MemoryIdx};
 use crate::options::Optimize;
-use crate::plan::{Helpers, KnownTags, Plan, References, Tails};
+use crate::plan::{Guards, Helpers, KnownTags, Plan, References, Tails};
 use crate::read::Module;
+use std::collections::BTreeMap;
 use wasmparser::{MemArgTarget, Operator, ValType};
 
 /// The output for a module whose frames go to the memory of this ordinal.
@@ -17,7 +18,7 @@ fn output(wat: &str, ordinal: usize) -> Vec<u8> {
     let plan = Plan {
         funcs: Vec::new(),
         tails: Tails::default(),
-        guards: Vec::new(),
+        guards: Guards::default(),
         abi: Abi::WpkFork,
         maps_offsets: false,
         memory,
@@ -26,9 +27,13 @@ fn output(wat: &str, ordinal: usize) -> Vec<u8> {
         number: 0,
         helpers: Helpers::of(&[], true, Optimize::Balanced),
         called_imports: Vec::new(),
+        operations: BTreeMap::new(),
         tags: KnownTags::default(),
         references: References::default(),
         resume_module: None,
+        strips_debug: false,
+        source_map_url: None,
+        debug_file_url: None,
     };
     crate::rewrite::rewrite(&module, plan).unwrap().module.wasm
 }

@@ -44,7 +44,7 @@ fn verdict(mechanism: Mechanism, mutate: impl Fn(&str) -> String) -> Result<(), 
     let calls = select::select(&mismatches, &options, mechanism).unwrap();
     assert_eq!(calls.len(), 3);
     let plan = Plan::make(&mismatches, &calls, mechanism).unwrap();
-    let wasm = emit(&module, &plan, indirect.has_tail_calls(), false).unwrap().wasm;
+    let wasm = emit(&module, &plan, indirect.has_tail_calls(), &options).unwrap().wasm;
     let text = mutate(&wasmprinter::print_bytes(&wasm).unwrap());
     let mutant = wat::parse_str(&text).expect("a mutant is still a module");
     check(&module, &indirect, &plan, &mutant, true).map_err(|error| error.to_string())

@@ -38,6 +38,8 @@ pub(super) fn first_frame(finder: &Finder<'_, '_>) -> &'static str {
     match finder.abi {
         Abi::WpkForkMain | Abi::WpkForkSide => "global.get $bottom",
         Abi::WpkFork => "global.get $buffer at.const #frames at.add",
+        // Only the host knows.
+        Abi::Asyncify | Abi::AsyncifyMain | Abi::AsyncifySide => "at.const 0",
     }
 }
 
@@ -83,6 +85,9 @@ fn move_to_reserve((pos, limit): (u32, u32), end: u32) -> String {
 fn find_room(finder: &Finder<'_, '_>, end: u32, pos: u32) -> String {
     let limit = pos + 1;
     let (reserved, no_room, first) = (is_in(4), no_room(finder, pos), first_frame(finder));
+    if !finder.abi.can_undo() {
+        return format!("local.get {end} at.const 8 at.add {no_room} {TRAP_IF} local.get {pos}");
+    }
     let moved = move_to_reserve((pos, limit), end);
     format!(
         "{reserved} if.at {SLOTS} else
@@ -138,7 +143,15 @@ fn hold_unsaved((base, slots): (u32, u32), scratch: u32) -> String {
 fn end_frame_in(finder: &Finder<'_, '_>, (ordinal, mark): (u32, u32), slots: u32) -> Vec<String> {
     let (base, scratch) = (slots + 1, slots + 2);
     let (reserved, bytes) = (is_in(4), bytes_of(finder, mark));
-    let unsaved = hold_unsaved((base, slots), scratch);
+    let can_undo = finder.abi.can_undo();
+    let unsaved = match can_undo {
+        true => hold_unsaved((base, slots), scratch),
+        false => format!("global.get $unsaved {TRAP_IF}"),
+    };
+    let [reserves, or, ends] = match can_undo {
+        true => [&*format!("{reserved} if {MARK} local.get {mark} i64.store 0"), "else", "end"],
+        false => [""; 3],
+    };
     // A side module that has not joined the unwind has no part of the buffer.
     let joined = match finder.abi {
         Abi::WpkForkSide => format!(
@@ -153,13 +166,11 @@ fn end_frame_in(finder: &Finder<'_, '_>, (ordinal, mark): (u32, u32), slots: u32
              {room} local.set {base} {unsaved}
              local.get {mark} local.get {ordinal} i64.extend_i32_u i64.const 38 i64.shl i64.or
              local.set {mark}
-             {reserved} if
-               {MARK} local.get {mark} i64.store 0
-             else
+             {reserves} {or}
                local.get {base} local.get {slots} at.add local.tee {scratch}
                local.get {mark} i64.store 0
                global.get $buffer local.get {scratch} at.const 8 at.add at.store 0
-             end
+             {ends}
              local.get {base} local.get {slots} at.add"
         )
     };
@@ -220,16 +231,24 @@ fn pop_in(finder: &Finder<'_, '_>, func: u32, base: u32) -> String {
     let (last, owner, first) =
         (last_mark(finder, base, base + 3), owner(mark), first_frame(finder));
     let bytes = bytes_of(finder, mark);
+    let reserved = format!(
+        "{reserved} local.tee {in_reserve} if
+           {undoing} {MARK} i64.load 0 local.set {mark} {SLOTS} local.set {base}
+         else {last} end"
+    );
+    let (found, asked) = (&*reserved, format!("local.get {in_reserve} i32.eqz if"));
+    let [found, asked, end] = match finder.abi.can_undo() {
+        true => [found, &*asked, "end"],
+        false => [&*last, "", ""],
+    };
     format!(
         "{unwinding} {TRAP_IF}
-         {reserved} local.tee {in_reserve} if
-           {undoing} {MARK} i64.load 0 local.set {mark} {SLOTS} local.set {base}
-         else {last} end
+         {found}
          {owner} local.get {func} i32.ne {TRAP_IF}
-         local.get {in_reserve} i32.eqz if
+         {asked}
            local.get {base} {first} at.sub {bytes} at.lt {TRAP_IF}
            global.get $buffer local.get {base} {bytes} at.sub local.tee {base} at.store 0
-         end
+         {end}
          local.get {base} global.set $cursor
          local.get {mark} i64.const 38 i64.shr_u i32.wrap_i64 i32.const 524287 i32.and"
     )
@@ -304,8 +323,11 @@ pub(super) fn load(_: &Finder<'_, '_>, ty: ValType, count: usize) -> String {
         + &format!("global.get $cursor at.const {bytes} at.add global.set $cursor")
 }
 
-/// `()`: an unwind is undone from inside of a function.
-pub(super) fn undo() -> Vec<String> {
+/// `()`: an unwind is undone from inside of a function; or a trap.
+pub(super) fn undo(finder: &Finder<'_, '_>) -> Vec<String> {
+    if !finder.abi.can_undo() {
+        return vec!["unreachable".into()];
+    }
     let undoing = set_state(3);
     vec![format!(
         "global.get $state i32.const 1 i32.ne global.get $state i32.const 3 i32.ne i32.and {TRAP_IF}

@@ -6,15 +6,17 @@
 
 mod exceptions;
 mod frames;
+mod in_place;
 mod pattern;
 mod protocol;
 mod references;
 
 pub(super) use pattern::Names;
 
+use super::added::Protocol;
 use super::fault::Fault;
 use super::forwarders::forwarded;
-use crate::abi::{Abi, AddressType, MARK_BYTES, Operation, SHARED_GLOBALS, SHARED_MODULE};
+use crate::abi::{Abi, AddressType, MARK_BYTES, Operation, SHARED_MODULE};
 use crate::index::{FuncIdx, GlobalIdx, IndexType, MemoryIdx};
 use crate::read::Module;
 use crate::work;
@@ -45,8 +47,8 @@ pub(super) enum Helper {
     Caller(FuncIdx),
     /// `(offset, reference)`: writes a cell of so many bytes for a reference of a table's type.
     ///
-    /// `stays`: any can be saved.
-    SaveReference { table: u32, cell_bytes: u64, stays: bool },
+    /// `takes_all`: any can be saved.
+    SaveReference { table: u32, cell_bytes: u64, takes_all: bool },
     /// `() -> reference`: reads such a cell at the cursor, and moves it on.
     LoadReference { table: u32, cell_bytes: u64 },
     /// `(reference)`: notes whether it can't be saved, for `probe`.
@@ -73,6 +75,8 @@ pub(super) struct Runtime {
     pub unsaved: Option<GlobalIdx>,
     /// What functions may call.
     pub helpers: BTreeMap<FuncIdx, Helper>,
+    /// Whether the protocol undoes unwinds.
+    pub can_undo: bool,
     /// Room in the reserve, where a frame lies for which there is none elsewhere.
     pub reserve_bytes: u64,
     /// The bits of marks that name the module.
@@ -98,11 +102,16 @@ impl Runtime {
     ///
     /// # Errors
     /// What the protocol needs and is not as specified.
-    pub fn find(module: &Module<'_>, output: &Module<'_>, abi: Abi) -> Result<Runtime, Fault> {
+    pub fn find(
+        module: &Module<'_>,
+        output: &Module<'_>,
+        (abi, in_place): Protocol<'_>,
+    ) -> Result<Runtime, Fault> {
         let exported = |operation| exported(output, abi, operation);
         let begin = exported(Operation::BeginUnwind)?;
         let memory = memory(output, abi, begin)?;
         let mut finder = Finder { module, output, abi, memory, names: Names::default() };
+        finder.unprepared()?;
         for operation in [
             Operation::GetState,
             Operation::BeginUnwind,
@@ -122,6 +131,7 @@ impl Runtime {
             if !fits || !finder.is(func, &protocol::candidates(&finder, operation)) {
                 return Err(Fault::new("the host's function is not as specified").in_func(func));
             }
+            finder.in_place(in_place, operation, func)?;
         }
         let mut helpers = BTreeMap::new();
         finder.private(&mut helpers)?;
@@ -134,6 +144,8 @@ impl Runtime {
         }
         let behind = protocol::globals(module, abi, finder.address_bytes()).1;
         let reserve_bytes = match (frames, reserve) {
+            // What there is no room for traps.
+            _ if !abi.can_undo() => Some(u64::MAX),
             (Some(frames), Some(reserve)) if reserve >= behind => frames.checked_sub(reserve),
             _ => None,
         };
@@ -163,6 +175,7 @@ impl Runtime {
             state: globals["state"],
             cursor: globals.get("cursor").copied(),
             unsaved: globals.get("unsaved").copied(),
+            can_undo: abi.can_undo(),
             helpers,
             reserve_bytes,
             module: number("module").unwrap_or_default(),
@@ -181,7 +194,12 @@ fn exported(output: &Module<'_>, abi: Abi, operation: Operation) -> Result<FuncI
 
 /// The memory that frames go to: the one that the unwind's begin writes to.
 fn memory(output: &Module<'_>, abi: Abi, begin: FuncIdx) -> Result<Memory, Fault> {
+    let is_host_s = abi.is_asyncify();
     let stores = operators(output, begin)?.into_iter().find_map(|operator| match operator {
+        // The host has written it.
+        Operator::I32Load { memarg } | Operator::I64Load { memarg } if is_host_s => {
+            Some(memarg.target)
+        }
         Operator::I32Store { memarg } | Operator::I64Store { memarg } => Some(memarg.target),
         _ => None,
     });
@@ -214,6 +232,21 @@ pub(super) struct Finder<'f, 'a> {
 impl Finder<'_, '_> {
     fn address_bytes(&self) -> u64 {
         if self.memory.is_wide { 8 } else { 4 }
+    }
+
+    /// The function that tells the host who was not prepared for an unwind, if there is one.
+    fn unprepared(&mut self) -> Result<(), Fault> {
+        let name = self.abi.unprepared();
+        let Some((_, func)) = self.output.exported_funcs().find(|(export, _)| *export == name)
+        else {
+            return Ok(());
+        };
+        let ty = self.output.func_type(func);
+        let fits = ty.params().is_empty() && ty.results() == [ValType::I32];
+        match fits && self.is(func, &[protocol::UNPREPARED.into()]) {
+            true => Ok(()),
+            false => Err(Fault::new("the host's function is not as specified").in_func(func)),
+        }
     }
 
     /// Whether a function is as one of the specifications says; what that tells of names is kept.
@@ -306,7 +339,7 @@ impl Finder<'_, '_> {
         };
         let unlinked = self.unlinked();
         let ty = self.output.func_type(func);
-        let params = usize::from(self.abi != Abi::WpkForkSide);
+        let params = usize::from(!self.abi.is_asyncify() && self.abi != Abi::WpkForkSide);
         let fits = ty.results().is_empty() && ty.params().len() == params;
         match fits && self.is(func, &[protocol::release(self, kept, &unlinked)]) {
             true => Ok(()),
@@ -331,7 +364,8 @@ impl Finder<'_, '_> {
         let unlinked = self.unlinked();
         let narrow = if self.memory.is_wide { "i32.wrap_i64" } else { "" };
         for (table, ordinal) in tables.zip(0..) {
-            let ways = || Kept::ways(table, ordinal);
+            let abi = self.abi;
+            let ways = move || Kept::ways(abi, table, ordinal);
             let keep = funcs.iter().find(|func| self.is(**func, &[Kept::keep(first(ways()))]));
             let Some(keep) = keep else { continue };
             self.names.funcs.insert(format!("keep{ordinal}"), *keep);
@@ -339,21 +373,24 @@ impl Finder<'_, '_> {
             self.exceptions(first(ways()), funcs, helpers);
             for kept in ways() {
                 let cell_bytes = kept.cell_bytes();
-                let (saves, loads) = ([kept.save(narrow)], [kept.load(&unlinked)]);
-                let Some(save) = funcs.iter().find(|func| self.is(**func, &saves)) else {
+                let mut find = |specification: String| {
+                    let specifications = [specification];
+                    funcs.iter().copied().find(|func| self.is(*func, &specifications))
+                };
+                let (Some(save), Some(load)) =
+                    (find(kept.save(narrow)), find(kept.load(&unlinked)))
+                else {
                     continue;
                 };
                 all.push(kept);
-                helpers
-                    .insert(*save, Helper::SaveReference { table, cell_bytes, stays: kept.stays });
-                if let Some(load) = funcs.iter().find(|func| self.is(**func, &loads)) {
-                    helpers.insert(*load, Helper::LoadReference { table, cell_bytes });
-                }
+                let takes_all = kept.takes_all();
+                helpers.insert(save, Helper::SaveReference { table, cell_bytes, takes_all });
+                helpers.insert(load, Helper::LoadReference { table, cell_bytes });
                 let checks = [kept.check()];
                 for func in funcs {
                     let is_known = helpers.contains_key(func);
                     let takes_one = self.output.func_type(*func).params().len() == 1;
-                    if !is_known && !kept.stays && takes_one && self.is(*func, &checks) {
+                    if !is_known && !kept.takes_all() && takes_one && self.is(*func, &checks) {
                         helpers.insert(*func, Helper::Check);
                     }
                 }
@@ -392,7 +429,7 @@ impl Finder<'_, '_> {
             for func in funcs.iter().filter(|func| *func != load) {
                 match self.output.func_type(*func).params().len() {
                     2 if self.is(*func, &saves) => {
-                        let save = Helper::SaveReference { table, cell_bytes, stays: false };
+                        let save = Helper::SaveReference { table, cell_bytes, takes_all: false };
                         helpers.insert(*func, save);
                     }
                     1 if self.is(*func, &checks) => _ = helpers.insert(*func, Helper::Check),
@@ -447,7 +484,7 @@ impl Finder<'_, '_> {
         let ty = self.output.func_type(func);
         let (params, results) = (ty.params().to_vec(), ty.results().to_vec());
         match (&params[..], &results[..]) {
-            ([], []) if self.is(func, &frames::undo()) => return Some(Helper::Undo),
+            ([], []) if self.is(func, &frames::undo(self)) => return Some(Helper::Undo),
             ([_, values @ ..], []) => {
                 if let Some(ty) = only(values)
                     && self.is(func, &frames::save(self, ty, values.len()))
@@ -507,10 +544,11 @@ impl Finder<'_, '_> {
             let position = ["state", "buffer", "bottom"].iter().position(|shared| *shared == name);
             let import = self.module.globals.get(global).and_then(|global| global.import);
             position.zip(import).is_some_and(|(position, import)| {
-                (import.module, import.name) == (SHARED_MODULE, SHARED_GLOBALS[position])
+                import.module == SHARED_MODULE
+                    && self.abi.shared().get(position) == Some(&import.name)
             })
         };
-        let is_side = self.abi == Abi::WpkForkSide;
+        let is_side = self.abi.is_side();
         let mut old = globals.iter().filter(|(_, global)| **global < first);
         if let Some((name, global)) =
             old.find(|(name, global)| !is_side || !is_shared(name, **global))

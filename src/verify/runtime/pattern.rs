@@ -141,6 +141,7 @@ impl Matcher<'_> {
             ("table.get", Operator::TableGet { table })
             | ("table.set", Operator::TableSet { table })
             | ("table.size", Operator::TableSize { table })
+            | ("table.fill", Operator::TableFill { table })
             | ("table.grow", Operator::TableGrow { table }) => number() == Some(*table),
             ("memory.size", Operator::MemorySize { mem }) => *mem == self.memory.index.0,
             ("i32.const", Operator::I32Const { value }) => {

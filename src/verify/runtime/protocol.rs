@@ -19,6 +19,9 @@ pub(super) fn globals(
     // In the part of a side module there is nothing before them.
     let mut end = if abi == Abi::WpkForkSide { 0 } else { 2 * address_bytes };
     let mut saved = Vec::new();
+    if !abi.saves_globals() {
+        return (saved, end);
+    }
     for (index, global) in module.globals.iter_enumerated() {
         let ty = global.ty.content_type;
         if global.import.is_none() && global.ty.mutable && !ty.is_reference_type() {
@@ -34,6 +37,10 @@ pub(super) fn globals(
 /// What the function is like by which the host lets go of the references in a buffer.
 pub(super) fn release(finder: &Finder<'_, '_>, kept: &[Kept], unlinked: &str) -> String {
     let (only_normal, bottom) = (format!("global.get $state {TRAP_IF}"), bottom(finder));
+    if finder.abi.is_asyncify() {
+        let each: String = kept.iter().map(|kept| kept.release_all()).collect();
+        return format!("{only_normal} {each}");
+    }
     let widen = if finder.memory.is_wide { "i64.extend_i32_u" } else { "" };
     let is_side = finder.abi == Abi::WpkForkSide;
     let each: String = kept.iter().map(|kept| kept.release(widen, u32::from(!is_side))).collect();
@@ -58,17 +65,32 @@ fn bottom(finder: &Finder<'_, '_>) -> &'static str {
     }
 }
 
+/// What the function is like that tells who was not prepared.
+pub(super) const UNPREPARED: &str = "global.get $unprepared i32.const 1 i32.sub";
+
+/// For an unwind that begins no one was found so, if the module can tell.
+fn forget_unprepared(finder: &Finder<'_, '_>) -> &'static str {
+    match finder.names.globals.contains_key("unprepared") {
+        true => "i32.const 0 global.set $unprepared",
+        false => "",
+    }
+}
+
 /// What the function for an operation may be like.
 pub(super) fn candidates(finder: &Finder<'_, '_>, operation: Operation) -> Vec<String> {
     let (saved, _) = globals(finder.module, finder.abi, finder.address_bytes());
     if finder.abi == Abi::WpkForkSide {
         return of_side(finder, operation, &saved);
     }
+    if finder.abi.is_asyncify() {
+        return vec![of_asyncify(finder, operation)];
+    }
     let only_normal = format!("global.get $state {TRAP_IF}");
     let first = first_frame(finder);
     let bottom = bottom(finder);
     let too_small = "call %limit local.tee 1 local.get 0 at.lt
                      local.get 1 local.get 0 at.sub at.const #frames at.lt i32.or";
+    let forget = forget_unprepared(finder);
     let [normal, unwinding, rewinding, undoing] = [0, 1, 2, 3].map(set_state);
     match operation {
         Operation::GetState => vec!["global.get $state".into()],
@@ -84,7 +106,7 @@ pub(super) fn candidates(finder: &Finder<'_, '_>, operation: Operation) -> Vec<S
             });
             let stores: String = stores.collect();
             let begin = format!(
-                "{only_normal} local.get 0 global.set $buffer
+                "{only_normal} {forget} local.get 0 global.set $buffer
                  {too_small} if {undoing} return end
                  {unwinding} {bottom} local.get 0 {first} at.store 0 {stores}"
             );
@@ -114,12 +136,30 @@ pub(super) fn unlinked(lists: usize) -> String {
     lists.collect()
 }
 
+/// The same for Asyncify's: whatever the state was. The stack must not have overflown the buffer.
+fn of_asyncify(finder: &Finder<'_, '_>, operation: Operation) -> String {
+    let end = finder.address_bytes();
+    let state = match operation {
+        Operation::GetState => return "global.get $state".into(),
+        Operation::EndUnwind | Operation::EndRewind => 0,
+        Operation::BeginUnwind => 1,
+        Operation::BeginRewind | Operation::BeginResume => 2,
+    };
+    let (set, given) = (set_state(state), "local.get 0 global.set $buffer");
+    let given = if state == 0 { "" } else { given };
+    format!(
+        "{set} {given}
+         global.get $buffer at.load 0 global.get $buffer at.load {end} at.gt {TRAP_IF}"
+    )
+}
+
 /// The same for side modules, which join what the main module has begun.
 fn of_side(
     finder: &Finder<'_, '_>,
     operation: Operation,
     saved: &[(GlobalIdx, ValType, u64)],
 ) -> Vec<String> {
+    let forget = forget_unprepared(finder);
     let (pos, undoing) = ("global.get $buffer at.load 0", set_state(3));
     match operation {
         Operation::GetState => vec!["global.get $state".into()],
@@ -131,7 +171,7 @@ fn of_side(
             let stores: String = stores.collect();
             let join = format!(
                 "global.get $state i32.const 3 i32.eq if return end
-                 global.get $state i32.const 1 i32.ne {TRAP_IF}
+                 global.get $state i32.const 1 i32.ne {TRAP_IF} {forget}
                  {pos} global.get $bottom at.ne {TRAP_IF}
                  call %limit local.tee 0 global.get $bottom at.lt
                  local.get 0 global.get $bottom at.sub at.const #frames at.lt i32.or if

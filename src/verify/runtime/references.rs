@@ -5,6 +5,10 @@
 //! so that the host can have all of them released.
 
 use super::frames::{TRAP_IF, is_in};
+use crate::abi::Abi;
+
+/// A number that no slot has, even as a half of a cell's.
+const GONE: u32 = 0xffff_fffe;
 
 /// How references of a table are kept.
 #[derive(Clone, Copy)]
@@ -14,24 +18,45 @@ pub(super) struct Kept {
     pub ordinal: u32,
     /// Whether an `i31` is in the cell itself.
     pub has_i31: bool,
-    /// Whether what is kept stays for any number of rewinds.
-    pub stays: bool,
+    pub stays: Stays,
+}
+
+/// How long what is kept stays.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Stays {
+    /// While an unwind is undone.
+    Undone,
+    /// Until the host releases what cells are linked in a buffer.
+    Linked,
+    /// Until the host releases all.
+    All,
+    /// Until it is loaded, which leaves the cell with what no slot has.
+    Loaded,
 }
 
 impl Kept {
     /// Size of a cell in bytes.
     pub fn cell_bytes(self) -> u64 {
-        if self.stays { 8 } else { 4 }
+        if self.stays == Stays::Linked { 8 } else { 4 }
     }
 
-    /// All ways in which references of a table may be kept.
-    pub fn ways(table: u32, ordinal: u32) -> impl Iterator<Item = Kept> {
-        let flags = [(false, false), (false, true), (true, false), (true, true)];
-        flags.into_iter().map(move |(has_i31, stays)| Kept { table, ordinal, has_i31, stays })
+    /// Whether any reference can be saved.
+    pub fn takes_all(self) -> bool {
+        self.stays != Stays::Undone
+    }
+
+    /// All ways in which references of a table may be kept by a protocol.
+    pub fn ways(abi: Abi, table: u32, ordinal: u32) -> impl Iterator<Item = Kept> {
+        let stays = match abi.is_asyncify() {
+            true => &[Stays::Undone, Stays::All, Stays::Loaded][..],
+            false => &[Stays::Undone, Stays::Linked],
+        };
+        let flags = stays.iter().flat_map(|stays| [(false, *stays), (true, *stays)]);
+        flags.map(move |(has_i31, stays)| Kept { table, ordinal, has_i31, stays })
     }
 
     fn note(self, reference: u32) -> String {
-        match self.stays {
+        match self.takes_all() {
             true => String::new(),
             false => format!(
                 "local.get {reference} ref.is_null i32.eqz if i32.const 1 global.set $unsaved end"
@@ -71,7 +96,7 @@ impl Kept {
             false => "",
         };
         let shift = if self.has_i31 { "i32.const 1 i32.shl" } else { "" };
-        let link = match self.stays {
+        let link = match self.stays == Stays::Linked {
             true => format!(
                 "local.get 3 if
                    local.get 2 global.get $part i32.load #list{ordinal} i32.store 4
@@ -108,8 +133,12 @@ impl Kept {
         );
         let undoing = is_in(3);
         let emptied = match self.stays {
-            true => format!("{undoing} if {emptied} {unlinked} end"),
-            false => emptied,
+            Stays::Undone => emptied,
+            Stays::Linked => format!("{undoing} if {emptied} {unlinked} end"),
+            Stays::All => String::new(),
+            Stays::Loaded => format!(
+                "{emptied} global.get $cursor at.const {bytes} at.sub i32.const {GONE} i32.store 0"
+            ),
         };
         format!(
             "global.get $cursor global.get $cursor at.const {bytes} at.add global.set $cursor
@@ -136,6 +165,14 @@ impl Kept {
                global.get $live{ordinal} i32.const 1 i32.sub global.set $live{ordinal}
                local.get {at} i32.load 4 {widen} local.set {at} br 0
              end end "
+        )
+    }
+
+    /// What lets go of all references does for one table.
+    pub fn release_all(self) -> String {
+        let Kept { table, ordinal, .. } = self;
+        format!(
+            "i32.const 0 ref.null table.size {table} table.fill {table} i32.const 0 global.set $live{ordinal} "
         )
     }
 

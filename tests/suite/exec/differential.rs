@@ -7,6 +7,7 @@ use super::entry::{Limit, Policy, When};
 use super::no_room;
 use super::program::{Binary, Effort, Program, Spec};
 use super::world::{Answer, World};
+use std::collections::BTreeMap;
 use wasmtime::{Result, ensure};
 
 /// An original and its instrumented form.
@@ -44,6 +45,35 @@ pub fn check<'b>(
     Ok(frame_bytes)
 }
 
+/// Compares the two modules in every way that the `asyncify` ABI has, with buffers that are large enough.
+///
+/// `copies`: a copy of the memory is all that a fresh instance needs.
+pub fn check_asyncify(
+    original: &[u8],
+    rewritten: &[u8],
+    spec: &Spec,
+    copies: bool,
+) -> Result<(), String> {
+    let case = Case::new(original.into(), rewritten.into(), spec)?;
+    case.compare("never unwinding", Policy::default(), |_| Ok(()))?;
+    for call in case.calls_to_try() {
+        let at = Policy { when: When::At(call), ..Policy::default() };
+        let reserve = Policy { reserve_bytes: 48, ..at.clone() };
+        let name = |way: &str| format!("unwinding at entry call {call}, {way}");
+        case.compare(&name("same instance"), at.clone(), |_| Ok(()))?;
+        case.compare(&name("pos moved by the host"), reserve, |_| Ok(()))?;
+        case.compare(&name("buffer moved"), at.clone(), |run| run.relocate())?;
+        case.check_resume(&name("resumed"), When::At(call))?;
+        if copies && !spec.same_instance_only && !spec.keeps_references {
+            case.compare(&name("fresh instance"), at.clone(), |run| run.migrate())?;
+        }
+        if copies && !spec.same_instance_only {
+            case.check_twice(call, at).map_err(|e| format!("{}: {e}", name("twice")))?;
+        }
+    }
+    case.check_every_call_in_place()
+}
+
 impl<'a> Case<'a> {
     pub fn new(
         original: Binary<'_>,
@@ -72,13 +102,20 @@ impl<'a> Case<'a> {
 
     /// What the original does if entry call `call` gets `answer`.
     pub fn original_with(&self, call: usize, answer: Answer) -> Result<Observation, String> {
-        let mut world = self.world();
-        world.answers.insert(call, answer);
-        let run = run_original(&self.original, world);
-        Ok(run.map_err(|e| format!("the original with {answer:?} at {call}: {e:#}"))?.0)
+        self.original_answered(BTreeMap::from([(call, answer)]))
     }
 
-    fn calls_to_try(&self) -> impl Iterator<Item = usize> + use<> {
+    /// What the original does if its entry calls get these answers.
+    pub fn original_answered(
+        &self,
+        answers: BTreeMap<usize, Answer>,
+    ) -> Result<Observation, String> {
+        let text = format!("the original with {answers:?}");
+        let run = run_original(&self.original, World { answers, ..self.world() });
+        Ok(run.map_err(|e| format!("{text}: {e:#}"))?.0)
+    }
+
+    pub fn calls_to_try(&self) -> impl Iterator<Item = usize> + use<> {
         let step = self.entry_calls.div_ceil(self.original.spec.effort.calls()).max(1);
         (0..self.entry_calls).step_by(step)
     }
@@ -137,9 +174,8 @@ impl<'a> Case<'a> {
         if self.original.spec.undone {
             return Ok(());
         }
+        self.check_every_call_in_place()?;
         let every = Policy { when: When::Every, ..Policy::default() };
-        self.compare("unwinding at every call, same instance", every.clone(), |_| Ok(()))?;
-        self.check_resume("unwinding at every call, resumed", When::Every)?;
         if self.original.spec.keeps_references {
             let release = Policy { release: true, ..every.clone() };
             self.compare("unwinding at every call, released", release, |_| Ok(()))?;
@@ -148,6 +184,12 @@ impl<'a> Case<'a> {
             self.compare("unwinding at every call, fresh instances", every, |run| run.migrate())?;
         }
         Ok(())
+    }
+
+    fn check_every_call_in_place(&self) -> Result<(), String> {
+        let every = Policy { when: When::Every, ..Policy::default() };
+        self.compare("unwinding at every call, same instance", every, |_| Ok(()))?;
+        self.check_resume("unwinding at every call, resumed", When::Every)
     }
 
     /// Rewinds in the same instance without restoring its globals, also after other exports ran in it.

@@ -49,7 +49,8 @@ pub struct Snapshot {
 }
 
 impl<'p> Run<'p> {
-    pub fn new(program: &'p Program<'p>, world: World, policy: Policy) -> Result<Self> {
+    pub fn new(program: &'p Program<'p>, world: World, mut policy: Policy) -> Result<Self> {
+        policy.rewinds_once |= program.spec.rewinds_once;
         let mut session = Session::new(program, world)?;
         session.store.data_mut().protocol.policy = policy;
         Ok(Run { session, outcomes: Vec::new(), next: 0 })
@@ -109,6 +110,11 @@ impl<'p> Run<'p> {
             step = self.resume()?;
         }
         self.observe()
+    }
+
+    /// Whether its stack is in memory.
+    pub fn is_paused(&self) -> bool {
+        matches!(self.session.store.data().protocol.phase, Phase::Rewinding(_))
     }
 
     fn export(&mut self, name: &str) -> Result<(wasmtime::Func, Vec<wasmtime::ValType>)> {

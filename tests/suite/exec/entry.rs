@@ -55,6 +55,8 @@ pub struct Policy {
     pub interludes: bool,
     /// After a rewind, let go the references that are kept for another.
     pub release: bool,
+    /// The program says that no stack is rewound twice: a rewind may mark what it has let go.
+    pub rewinds_once: bool,
 }
 
 /// An entry call that is unwinding or rewinding.
@@ -92,8 +94,10 @@ pub struct Protocol {
     pub region: Region,
     pub policy: Policy,
     pub phase: Phase,
-    /// How many times there was no room.
+    /// How many times there was no room, or a function that was not prepared.
     pub no_room: usize,
+    /// The functions that were not prepared, one for each such time.
+    pub unprepared: Vec<u32>,
 }
 
 impl Protocol {
@@ -137,9 +141,11 @@ pub fn call(
         }
         (Phase::Unwinding(pending), NO_ROOM) => {
             check_same_call(&pending, name, args)?;
+            let unprepared = abi.map(|abi| abi.unprepared(&mut *caller)).transpose()?.flatten();
             end_rewind(caller, &pending)?;
             let host = caller.data_mut();
             host.protocol.no_room += 1;
+            host.protocol.unprepared.extend(unprepared);
             host.world.answers.insert(pending.ordinal, Answer::Error);
             Ok(answer(caller, pending.ordinal, types))
         }
@@ -200,6 +206,10 @@ fn begin_unwind(caller: &mut Caller<'_, Host>, pending: &mut Pending) -> Result<
     };
     memory.write(&mut *caller, region.whole.start, &vec![POISON; region.whole.len()]);
     memory.write_address(&mut *caller, pending.buffer + memory.end_offset(), end);
+    if abi.host_sets_pos {
+        let first = pending.buffer + memory.header_bytes();
+        memory.write_address(&mut *caller, pending.buffer, first);
+    }
     if policy.misuse {
         misuse::in_normal_state(&mut *caller, &abi)?;
     }
@@ -284,11 +294,13 @@ fn release(caller: &mut Caller<'_, Host>, pending: &Pending) -> Result<()> {
 
 /// The frames must be as they were; then they are overwritten, because nothing may read them now.
 fn check_buffer_kept(caller: &mut Caller<'_, Host>, pending: &Pending) -> Result<()> {
-    let memory = caller.data().protocol.memory();
+    let protocol = &caller.data().protocol;
+    let (memory, marks) = (protocol.memory(), protocol.policy.rewinds_once);
     let header_bytes = memory.header_bytes();
     let start = pending.buffer + header_bytes;
     let now = memory.read(&*caller, start..start + pending.frames.len());
-    if let Some(at) = now.iter().zip(&pending.frames).position(|(a, b)| a != b) {
+    let is_changed = |(now, before): (&u8, &u8)| now != before && !(marks && *now >= 0xfe);
+    if let Some(at) = now.iter().zip(&pending.frames).position(is_changed) {
         bail!("rewinding changed the byte at offset {} of the buffer", at + header_bytes);
     }
     let consumed = vec![CONSUMED; header_bytes + now.len()];

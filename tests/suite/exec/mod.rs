@@ -5,6 +5,7 @@
 //! - `entry`: the host's side of the ABI, inside the entry import.
 //! - `interlude`: exports that are called while a stack is away.
 //! - `drive`: calls the exports; between an unwind and its rewind, changes the instance.
+//! - `unprepared`: the same for programs with functions that are not prepared.
 //! - `differential`: every way to unwind a program; each must end as the original does.
 
 pub mod differential;
@@ -18,5 +19,6 @@ pub mod program;
 pub mod self_test;
 mod session;
 mod shared;
+pub mod unprepared;
 pub mod value;
 mod world;

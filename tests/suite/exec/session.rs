@@ -17,7 +17,7 @@ pub struct Host {
     pub protocol: Protocol,
 }
 
-/// The exports of the `wpk-fork` ABI.
+/// The exports of an ABI. In `asyncify` there is one way to begin a rewind.
 #[derive(Clone, Copy)]
 pub struct Abi {
     pub unwind_begin: Func,
@@ -28,28 +28,56 @@ pub struct Abi {
     pub state: Func,
     /// Of modules that keep references.
     pub release: Option<Func>,
+    /// Whether the host says where the first frame goes, as in `asyncify`.
+    pub host_sets_pos: bool,
+    /// Of modules that undo unwinds at guards.
+    pub unprepared: Option<Func>,
 }
+
+const WPK_FORK: [&str; 6] = [
+    "wpk_fork_unwind_begin",
+    "wpk_fork_unwind_end",
+    "wpk_fork_rewind_begin",
+    "wpk_fork_resume_begin",
+    "wpk_fork_rewind_end",
+    "wpk_fork_state",
+];
+const ASYNCIFY: [&str; 6] = [
+    "asyncify_start_unwind",
+    "asyncify_stop_unwind",
+    "asyncify_start_rewind",
+    "asyncify_start_rewind",
+    "asyncify_stop_rewind",
+    "asyncify_get_state",
+];
 
 impl Abi {
     /// Finds the exports; none of them means that the module is not instrumented.
     fn of(instance: &Instance, mut store: impl AsContextMut) -> Result<Option<Self>> {
-        if instance.get_export(&mut store, "wpk_fork_state").is_none() {
-            return Ok(None);
-        }
+        let mut has = |name: &str| instance.get_export(&mut store, name).is_some();
+        let names = match (has("wpk_fork_state"), has("asyncify_get_state")) {
+            (true, _) => WPK_FORK,
+            (false, true) => ASYNCIFY,
+            (false, false) => return Ok(None),
+        };
         let release = instance.get_func(&mut store, "wpk_fork_release");
+        let unprepared = instance.get_func(&mut store, "wpk_fork_unprepared");
         let mut get = |name: &str| {
             instance
                 .get_func(&mut store, name)
                 .ok_or_else(|| format_err!("the export {name} is missing"))
         };
+        let [unwind_begin, unwind_end, rewind_begin, resume_begin, rewind_end, state] = names;
         Ok(Some(Abi {
-            unwind_begin: get("wpk_fork_unwind_begin")?,
-            unwind_end: get("wpk_fork_unwind_end")?,
-            rewind_begin: get("wpk_fork_rewind_begin")?,
-            resume_begin: get("wpk_fork_resume_begin")?,
-            rewind_end: get("wpk_fork_rewind_end")?,
-            state: get("wpk_fork_state")?,
+            unwind_begin: get(unwind_begin)?,
+            unwind_end: get(unwind_end)?,
+            rewind_begin: get(rewind_begin)?,
+            resume_begin: get(resume_begin)?,
+            rewind_end: get(rewind_end)?,
+            state: get(state)?,
             release,
+            host_sets_pos: names == ASYNCIFY,
+            unprepared,
         }))
     }
 
@@ -57,6 +85,16 @@ impl Abi {
         let mut results = [Val::I32(-1)];
         self.state.call(&mut store, &[], &mut results)?;
         Ok(results[0].unwrap_i32())
+    }
+
+    /// Which function was not prepared for the last unwind; `None` if all were, or the module can't tell.
+    pub fn unprepared(&self, mut store: impl AsContextMut) -> Result<Option<u32>> {
+        let mut results = [Val::I32(-1)];
+        if let Some(unprepared) = self.unprepared {
+            unprepared.call(&mut store, &[], &mut results)?;
+        }
+        let func = results[0].unwrap_i32();
+        Ok((func != -1).then_some(func as u32))
     }
 }
 
@@ -174,7 +212,9 @@ impl<'p> Session<'p> {
         if let Some(frames) = self.frames {
             memories[frames][self.region.whole.clone()].fill(0);
         }
-        if self.instance.get_export(&mut self.store, OWN_MEMORY).is_some() {
+        let mut exports = self.instance.exports(&mut self.store);
+        if exports.any(|export| OWN_MEMORY.contains(&export.name())) {
+            drop(exports);
             memories.pop();
         }
         memories
@@ -199,7 +239,7 @@ impl<'p> Session<'p> {
         let exports: Vec<_> = self
             .instance
             .exports(&mut self.store)
-            .filter(|export| !export.name().starts_with(RESERVED))
+            .filter(|export| !is_reserved(export.name()))
             .filter_map(|export| Some((export.name().to_owned(), export.into_global()?)))
             .collect();
         exports
@@ -210,10 +250,14 @@ impl<'p> Session<'p> {
 }
 
 /// How the names of exports begin that the tool adds.
-const RESERVED: &str = "wpk_fork_";
+const RESERVED: [&str; 2] = ["wpk_fork_", "asyncify_"];
 
-/// Under which name a memory is exported that the tool adds for frames.
-const OWN_MEMORY: &str = "wpk_fork_memory";
+/// Under which names a memory is exported that the tool adds for frames.
+const OWN_MEMORY: [&str; 2] = ["wpk_fork_memory", "asyncify_memory"];
+
+fn is_reserved(name: &str) -> bool {
+    RESERVED.iter().any(|reserved| name.starts_with(reserved))
+}
 
 /// The module name that a resume module imports from.
 const RESUME_IMPORTS: &str = "wpk_fork";
@@ -232,10 +276,10 @@ fn add_resumes(instance: &Instance, module: &Module, store: &mut Store<Host>) ->
 /// The memories that the host sees, each once; one that the tool added comes last.
 fn memories(instance: &Instance, imports: &[Extern], store: &mut Store<Host>) -> Vec<Mem> {
     // What is exported for the resume module alone, an original's host doesn't see.
-    let is_seen = |name: &str| name == OWN_MEMORY || !name.starts_with(RESERVED);
+    let is_seen = |name: &str| OWN_MEMORY.contains(&name) || !is_reserved(name);
     let exports = instance.exports(&mut *store).filter(|export| is_seen(export.name()));
     let exports: Vec<_> =
-        exports.map(|export| (export.name() == OWN_MEMORY, export.into_extern())).collect();
+        exports.map(|export| (OWN_MEMORY.contains(&export.name()), export.into_extern())).collect();
     let (own, exported): (Vec<_>, Vec<_>) = exports.into_iter().partition(|(own, _)| *own);
     let all = exported.into_iter().chain(imports.iter().map(|import| (false, import.clone())));
     let mut memories: Vec<Mem> = Vec::new();
@@ -256,19 +300,19 @@ fn frame_memory(
     store: &mut Store<Host>,
 ) -> Result<Option<usize>> {
     let invisible = || format_err!("the memory must be imported or exported, else no host sees it");
-    let name = match &program.spec.memory {
+    let names: &[&str] = match &program.spec.memory {
         FrameMemory::First if memories.is_empty() => return Err(invisible()),
         FrameMemory::First => return Ok(Some(0)),
-        FrameMemory::Named(name) => name,
-        FrameMemory::Own => OWN_MEMORY,
+        FrameMemory::Named(name) => &[name],
+        FrameMemory::Own => &OWN_MEMORY,
     };
-    let exported = instance.get_export(&mut *store, name);
+    let exported = names.iter().find_map(|name| instance.get_export(&mut *store, name));
     let imported = || {
         let mut named = program.module.imports().zip(imports);
-        named.find(|(import, _)| import.name() == name).map(|(_, held)| held.clone())
+        named.find(|(import, _)| names.contains(&import.name())).map(|(_, held)| held.clone())
     };
     let Some(held) = exported.or_else(imported) else {
-        return if name == OWN_MEMORY { Ok(None) } else { Err(invisible()) };
+        return if names == OWN_MEMORY { Ok(None) } else { Err(invisible()) };
     };
     let memory = Mem::of(held, &*store).ok_or_else(invisible)?;
     Ok(memories.iter().position(|known| known.is(&memory, &*store)))

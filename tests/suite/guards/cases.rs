@@ -4,7 +4,9 @@
 //! is forced in either case. `middle` shows in memory and in a global what it got: `x` is 0 and it
 //! called `plain`, or it went on to `leaf` by the case's route.
 
-use wasm_fork::{Assumption, EntryPattern, FuncPattern, Options, Profile, TablePattern};
+use wasm_fork::{
+    Assumption, EntryPattern, FuncPattern, OnUnprepared, Options, Profile, TablePattern,
+};
 
 /// An assumption on a program, and who is to be named when it is wrong.
 pub struct Case {
@@ -23,6 +25,17 @@ impl Case {
         self.sound().assume(self.assumption.clone())
     }
 
+    /// What a function is called in the text.
+    pub fn name_of(&self, func: u32) -> String {
+        let wasm = wat::parse_str(&self.wat).unwrap();
+        let text = wasmprinter::print_bytes(wasm).unwrap();
+        let index = format!("(;{func};)");
+        let mut lines = text.lines().map(str::trim_start);
+        let line = lines.find(|line| line.starts_with("(func") && line.contains(&index));
+        let name = line.and_then(|line| line.split('$').nth(1));
+        name.and_then(|name| name.split(' ').next()).unwrap_or_default().into()
+    }
+
     /// The options without the assumption.
     pub fn sound(&self) -> Options {
         let back = self.wat.contains("\"back\"").then(|| EntryPattern::exact("env", "back"));
@@ -30,7 +43,13 @@ impl Case {
     }
 
     pub fn instrument(&self) -> Vec<u8> {
-        let output = wasm_fork::instrument(self.wat.as_bytes(), &self.options());
+        self.instrument_to(OnUnprepared::Undo)
+    }
+
+    /// The module whose guards do this.
+    pub fn instrument_to(&self, answer: OnUnprepared) -> Vec<u8> {
+        let options = self.options().on_unprepared(answer);
+        let output = wasm_fork::instrument(self.wat.as_bytes(), &options);
         output.unwrap_or_else(|error| panic!("{}: {error}", self.name)).wasm
     }
 }

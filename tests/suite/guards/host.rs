@@ -15,6 +15,9 @@ use wasmtime::{
 const BUFFER: Range<usize> = 4096..8192;
 const NORMAL: i32 = 0;
 const UNWINDING: i32 = 1;
+const NO_ROOM: i32 = 3;
+/// Nobody may see it.
+const DUMMY: i32 = 0x5eed;
 
 /// What the host does at each call of the entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +47,13 @@ pub struct Outcome {
     pub at_entry: Option<Seen>,
     /// How many times the entry was called, rewinds aside.
     pub entry_calls: usize,
+    /// The calls of the entry whose unwinds were undone, and which functions were not prepared then.
+    pub failed: Vec<(usize, u32)>,
 }
+
+/// What the entry returns, and what it returns when it fails.
+const ANSWER: i32 = 2;
+const FAILURE: i32 = -11;
 
 /// What the host keeps in the store.
 struct Kept {
@@ -53,16 +62,25 @@ struct Kept {
     global: Option<Global>,
     at_entry: Option<Seen>,
     entry_calls: usize,
+    /// Which calls fail without an unwind.
+    failing: Vec<usize>,
+    failed: Vec<(usize, u32)>,
 }
 
 /// Runs the export `run` of a module that imports `env.x`, after having put the export `leaf` into
 /// slot 3 of the export `table`.
 pub fn run(wasm: &[u8], x: i32, mode: Mode) -> Outcome {
+    run_failing(wasm, x, mode, &[])
+}
+
+/// The same where these calls of the entry fail, of which the first has the number 0.
+pub fn run_failing(wasm: &[u8], x: i32, mode: Mode, failing: &[usize]) -> Outcome {
     let mut host = Host::new(wasm, x, mode);
+    host.store.data_mut().failing = failing.to_vec();
     let result = host.run();
     let end = seen(&mut host.store);
-    let kept = host.store.into_data();
-    Outcome { result, end, at_entry: kept.at_entry, entry_calls: kept.entry_calls }
+    let Kept { at_entry, entry_calls, failed, .. } = host.store.into_data();
+    Outcome { result, end, at_entry, entry_calls, failed }
 }
 
 struct Host {
@@ -74,7 +92,15 @@ struct Host {
 impl Host {
     fn new(wasm: &[u8], x: i32, mode: Mode) -> Host {
         let module = Module::new(engine(), wasm).unwrap();
-        let kept = Kept { mode, memory: None, global: None, at_entry: None, entry_calls: 0 };
+        let kept = Kept {
+            mode,
+            memory: None,
+            global: None,
+            at_entry: None,
+            entry_calls: 0,
+            failing: Vec::new(),
+            failed: Vec::new(),
+        };
         let mut store = Store::new(engine(), kept);
         let ty = GlobalType::new(ValType::I32, Mutability::Var);
         let global = Global::new(&mut store, ty, Val::I32(7)).unwrap();
@@ -149,7 +175,7 @@ impl Host {
     }
 }
 
-fn engine() -> &'static Engine {
+pub fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| {
         let mut config = Config::new();
@@ -179,21 +205,33 @@ fn fork(mut caller: Caller<'_, Kept>) -> Result<i32> {
     }
     if state[0].unwrap_i32() != NORMAL {
         ensure!(state[0].unwrap_i32() != UNWINDING, "the entry is called while unwinding");
+        let is_undone = state[0].unwrap_i32() == NO_ROOM;
+        if is_undone {
+            let mut unprepared = [Val::I32(-1)];
+            let getter = export(&mut caller, "wpk_fork_unprepared")?;
+            getter.call(&mut caller, &[], &mut unprepared)?;
+            let kept = caller.data_mut();
+            kept.failed.push((kept.entry_calls - 1, unprepared[0].unwrap_i32() as u32));
+        }
         export(&mut caller, "wpk_fork_rewind_end")?.call(&mut caller, &[], &mut [])?;
-        return Ok(2);
+        return Ok(if is_undone { FAILURE } else { ANSWER });
     }
     let now = seen(&mut caller);
     let kept = caller.data_mut();
     kept.at_entry = Some(now);
     kept.entry_calls += 1;
+    if kept.failing.contains(&(kept.entry_calls - 1)) {
+        return Ok(FAILURE);
+    }
     if kept.mode != Mode::Calm {
         let memory = kept.memory.unwrap();
         let end = (BUFFER.end as i32).to_le_bytes();
         memory.data_mut(&mut caller)[BUFFER.start + 4..][..4].copy_from_slice(&end);
         let begin = export(&mut caller, "wpk_fork_unwind_begin")?;
         begin.call(&mut caller, &[Val::I32(BUFFER.start as i32)], &mut [])?;
+        return Ok(DUMMY);
     }
-    Ok(2)
+    Ok(ANSWER)
 }
 
 /// An import that calls back: whatever state it finds, so do an unwind and a rewind pass through it.

@@ -1,8 +1,12 @@
 //! Hosts that use the ABI in ways that a good host doesn't, at the edges of the memory, or with state of
 //! their own: whatever they do, nothing is written outside the buffer, and what can't be right traps.
 
+mod asyncify;
+mod asyncify_linked;
+mod asyncify_references;
 mod buffers;
 mod carried;
+mod driven;
 mod invoke;
 mod linked;
 mod no_memory;

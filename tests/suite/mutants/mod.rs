@@ -158,6 +158,12 @@ impl Case<'_> {
         }
         let unchecked: BTreeSet<u32> = verified.unchecked.iter().map(|func| func.index).collect();
         self.mutate(&mut tally, output, &unchecked, |mutant| self.verify(mutant, resumes));
+        let names = sections::names(self.original, output);
+        let names = names.map(Mutant::Byte).collect();
+        let module = Written::read(output);
+        self.try_some(&mut tally, ("a name changed", names), &module, &unchecked, |mutant| {
+            self.verify(mutant, resumes)
+        });
         if let Some(resumes) = resumes.filter(|_| unchecked.is_empty()) {
             self.mutate(&mut tally, resumes, &unchecked, |mutant| {
                 self.verify(output, Some(mutant))
@@ -200,10 +206,23 @@ impl Case<'_> {
             all.entry(kind).or_default().push(Mutant::Byte(at));
         }
         for (kind, mutants) in all {
-            for number in self.tried(kind, mutants.len()) {
-                let (at, mutant) = mutants[number].make(&module);
-                self.try_one(tally, (kind, &at), (&facts, &mutant), unchecked, &verify);
-            }
+            self.try_some(tally, (kind, mutants), &module, unchecked, &verify);
+        }
+    }
+
+    /// Verifies some of the mutants of a kind.
+    fn try_some(
+        &self,
+        tally: &mut Tally,
+        (kind, mutants): (&'static str, Vec<Mutant<'_, '_>>),
+        module: &Written<'_>,
+        unchecked: &BTreeSet<u32>,
+        verify: impl Fn(&[u8]) -> Result<Verified, Error>,
+    ) {
+        let facts = Facts::read(self.original, module.bytes, module);
+        for number in self.tried(kind, mutants.len()) {
+            let (at, mutant) = mutants[number].make(module);
+            self.try_one(tally, (kind, &at), (&facts, &mutant), unchecked, &verify);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use wasmparser::{Parser, Payload};
+use wasmparser::{KnownCustom, Name, Parser, Payload};
 
 /// The sections that are no code, by what a fault in them is called.
 fn sections(wasm: &[u8]) -> BTreeMap<&'static str, Range<usize>> {
@@ -49,4 +49,24 @@ pub fn faults(original: &[u8], wasm: &[u8]) -> Vec<(&'static str, usize)> {
         }
     }
     faults
+}
+
+/// Each byte that tells what a function of the original is called.
+pub fn names(original: &[u8], wasm: &[u8]) -> impl Iterator<Item = usize> + use<> {
+    let funcs = super::edit::Written::read(original).funcs;
+    let mut found = Vec::new();
+    for payload in Parser::new(0).parse_all(wasm) {
+        let Payload::CustomSection(section) = payload.unwrap() else { continue };
+        let KnownCustom::Name(names) = section.as_known() else { continue };
+        for name in names.map_while(Result::ok) {
+            let Name::Function(names) = name else { continue };
+            let names = names.into_iter().map_while(Result::ok);
+            for naming in names.filter(|naming| naming.index < funcs) {
+                // The name is a part of the file.
+                let start = naming.name.as_ptr().addr() - wasm.as_ptr().addr();
+                found.push(start..start + naming.name.len());
+            }
+        }
+    }
+    found.into_iter().flatten()
 }

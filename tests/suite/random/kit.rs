@@ -5,6 +5,7 @@
 //! engine has on its stack at an entry is in the closure.
 
 use super::generate::{self, Traits};
+use super::program::Program;
 use super::rng::Rng;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -34,15 +35,21 @@ pub fn program(bytes: &[u8]) -> usize {
     let rng = Rng::of_bytes(bytes);
     let program = generate::program_by(rng, count, traits(*shape));
     let text = program.to_string();
+    let calls = calls(&program, *shape);
+    let wasm = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    check(&wasm, &options(*way, "env.fork,env.pause"), &calls)
+        .unwrap_or_else(|what| panic!("{what}\n{text}"))
+}
+
+/// Calls of a program's first functions.
+fn calls(program: &Program, shape: u8) -> Vec<(String, Vec<Val>)> {
     let mut calls = Vec::new();
     for (func, i) in program.funcs.iter().zip(0..2) {
         calls.push(("refuel".to_owned(), vec![Val::I32(4 + i32::from(shape >> 4))]));
         let args = func.params.iter().map(|ty| number(ty.name(), 7 * i + 3)).collect();
         calls.push((format!("f{i}"), args));
     }
-    let wasm = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    check(&wasm, &options(*way, "env.fork,env.pause"), &calls)
-        .unwrap_or_else(|what| panic!("{what}\n{text}"))
+    calls
 }
 
 fn traits(shape: u8) -> Traits {
@@ -138,7 +145,8 @@ fn plain(ty: &ValType, value: i32) -> Option<Val> {
     }
 }
 
-/// An output of which a few bytes are others than they should be: `verify` accepts only what is valid, and never fails itself.
+/// An output of which a few bytes are others than they should be: `verify` never fails itself, and accepts only what is valid, and does
+/// what the original does, unwound as an output is.
 ///
 /// # Panics
 /// If it doesn't.
@@ -146,7 +154,8 @@ pub fn mutant(bytes: &[u8]) {
     let (changes, bytes) = bytes.split_at(bytes.len().min(16));
     let (way, shape) = (changes.first().unwrap_or(&0), changes.get(1).unwrap_or(&0));
     let program = generate::program_by(Rng::of_bytes(bytes), 2, traits(*shape));
-    let wasm = wat::parse_str(program.to_string()).expect("the generator's programs are valid");
+    let text = program.to_string();
+    let wasm = wat::parse_str(&text).expect("the generator's programs are valid");
     let options = options(*way, "env.fork,env.pause");
     let Output { wasm: mut output, resume_module, .. } =
         instrumented(&wasm, &options).expect("they are accepted");
@@ -164,10 +173,16 @@ pub fn mutant(bytes: &[u8]) {
         None => wasm_fork::verify(&wasm, &output, &options),
     };
     match verified {
-        Ok(_) => {
+        Ok(verified) => {
             wasmparser::Validator::new_with_features(super::total::features())
                 .validate_all(&output)
                 .expect("what is accepted is valid");
+            // Of a function that isn't checked nothing is said.
+            if verified.is_complete() {
+                let mutant = (output, resume_module);
+                storm(&wasm, &options, mutant, &calls(&program, *shape))
+                    .unwrap_or_else(|what| panic!("accepted, and {what}\n{text}"));
+            }
         }
         Err(Error::Internal(what)) => panic!("internal error: {what}"),
         Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
@@ -205,6 +220,24 @@ fn check(wasm: &[u8], options: &Options, calls: &Calls) -> std::result::Result<u
         None => wasm_fork::verify(wasm, &output.wasm, options),
     };
     verified.map_err(|error| format!("verify: {error}"))?;
+    let (unwinds, stacks) = storm(wasm, options, (output.wasm, output.resume_module), calls)?;
+    let closure: BTreeSet<_> = output.report.closure.iter().map(|func| func.index).collect();
+    match stacks.iter().find(|func| !closure.contains(func)) {
+        Some(func) => {
+            Err(format!("function {func} is on the stack of an entry, and not in the closure"))
+        }
+        None => Ok(unwinds),
+    }
+}
+
+/// Compares what an output does with what its original does. Returns how often it was unwound, which is nothing if the original doesn't run;
+/// and the functions that were on the original's stack at an entry.
+fn storm(
+    wasm: &[u8],
+    options: &Options,
+    (output, resume_module): (Vec<u8>, Option<Vec<u8>>),
+    calls: &Calls,
+) -> std::result::Result<(usize, BTreeSet<u32>), String> {
     let stacks = Arc::new(Mutex::new(BTreeSet::new()));
     let seen = stacks.clone();
     let storm = Storm::new(
@@ -213,7 +246,7 @@ fn check(wasm: &[u8], options: &Options, calls: &Calls) -> std::result::Result<u
         || 0,
         move |linker, store, module| link(linker, store, module, &seen),
     );
-    let storm = storm.instrumented(output.wasm, output.resume_module).at_most(CALLS).fuel(FUEL);
+    let storm = storm.instrumented(output, resume_module).at_most(CALLS).fuel(FUEL);
     let storm = calls
         .iter()
         .fold(storm.may_be_undone(true), |storm, (export, args)| storm.call(export, args));
@@ -222,14 +255,8 @@ fn check(wasm: &[u8], options: &Options, calls: &Calls) -> std::result::Result<u
         Err(failure @ Failure::Differs { .. }) => return Err(failure.to_string()),
         Err(_) => 0,
     };
-    let closure: BTreeSet<_> = output.report.closure.iter().map(|func| func.index).collect();
-    let stacks = stacks.lock().expect("no thread panicked");
-    match stacks.iter().find(|func| !closure.contains(func)) {
-        Some(func) => {
-            Err(format!("function {func} is on the stack of an entry, and not in the closure"))
-        }
-        None => Ok(unwinds),
-    }
+    let stacks = std::mem::take(&mut *stacks.lock().expect("no thread panicked"));
+    Ok((unwinds, stacks))
 }
 
 /// A host that counts calls, answers with numbers, and writes down what is on the stack when an entry is called.

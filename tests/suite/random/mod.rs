@@ -12,20 +12,26 @@ mod total;
 use crate::exec::differential;
 use crate::exec::program::{Invoke, Spec};
 use crate::forms;
-use program::Program;
+use crate::short;
+pub use program::Program;
 use rayon::prelude::*;
 use rng::Rng;
 
 /// How many random programs are run.
 const PROGRAMS: u64 = 300;
 
-/// The seeds of this run.
-fn seeds(default: u64) -> Vec<u64> {
+/// What part of them in a short run.
+const SHORT: u64 = 3;
+
+/// The seeds of this run: those below `default`, unless others are asked for.
+pub fn seeds(default: u64) -> Vec<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    match number("SEED") {
-        Some(seed) => vec![seed],
-        None => (0..number("SEEDS").unwrap_or(default)).collect(),
-    }
+    let count = match number("SEEDS") {
+        Some(count) => count,
+        None if short::is_short() => default / SHORT,
+        None => default,
+    };
+    number("SEED").map_or_else(|| (0..count).collect(), |seed| vec![seed])
 }
 
 /// Fuel, then an export with small arguments; twice for each of the first functions.
@@ -52,6 +58,13 @@ fn spec(program: &Program, seed: u64) -> Spec {
         keeps_references: program.keeps_references,
         ..Spec::default()
     }
+}
+
+/// The program of a seed, and how it is run.
+pub fn program_and_spec(seed: u64) -> (Program, Spec) {
+    let program = generate::program(seed);
+    let spec = spec(&program, seed);
+    (program, spec)
 }
 
 /// A program of many functions, for tests that don't run it.

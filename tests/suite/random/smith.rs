@@ -128,7 +128,9 @@ fn check_shim(wasm: &[u8]) -> Result<&'static str, String> {
 #[test]
 fn smith_modules_are_repaired() {
     let kinds = check_all(check_shim);
-    assert!(kinds.get("repaired").copied().unwrap_or(0) > 100, "too few: {kinds:?}");
+    let all: usize = kinds.values().sum();
+    let repaired = kinds.get("repaired").copied().unwrap_or(0);
+    assert!(repaired * 20 > all, "too few are repaired: {kinds:?}");
 }
 
 /// Makes the modules and checks each; how many came to what.

@@ -85,3 +85,17 @@ fn a_module_that_was_rewritten_in_any_way_can_be_tried() {
         assert_eq!(compared.unwinds, 2 * 2 + 2 * 2, "{options:?}");
     }
 }
+
+#[test]
+fn a_profile_is_made_of_the_stacks() {
+    let storm = command(LINES, Wasi::default().args(["a", "b", "c"])).record_profile(true);
+    let profile = storm.run().unwrap().profile.unwrap();
+    assert_eq!(profile.stacks, Some(3));
+    let seen = profile.functions.iter().map(|seen| (seen.name.as_deref(), seen.count));
+    let seen: Vec<_> = seen.collect();
+    assert_eq!(seen, [(Some("line"), 3), (Some("_start"), 3)]);
+    assert!(profile.functions.iter().all(|seen| seen.body.is_some()) && profile.module.is_some());
+    // With it the closure is what it was, for all of it was seen.
+    let options = options(FD_WRITE).assume(wasm_fork::Assumption::Profile(profile));
+    assert_eq!(wasm_fork::analyze(LINES.as_bytes(), &options).unwrap().guards.guards, 0);
+}

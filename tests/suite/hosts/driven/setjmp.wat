@@ -1,0 +1,85 @@
+;; setjmp and longjmp over Asyncify's protocol, as Ruby has them in WebAssembly: `setjmp` unwinds the stack and is rewound at once; `longjmp`
+;; unwinds, throws that stack away, and rewinds the one of `setjmp` once more, any number of times.
+;;
+;; A jump buffer: +0 its state (0 new, 1 capturing, 2 captured, 3 returning), +4 what setjmp returns, +8 pos, +12 end, +16 where pos was when
+;; the stack was there. Behind 0x8000 is what longjmp throws away.
+(module
+  (import "asyncify" "start_unwind" (func $start_unwind (param i32)))
+  (import "env" "log" (func $log (param i32)))
+  (import "asyncify" "stop_rewind" (func $stop_rewind))
+  (import "asyncify" "stop_unwind" (func $stop_unwind))
+  (import "asyncify" "start_rewind" (func $start_rewind (param i32)))
+  (import "env" "mark" (func $mark (param i32)))
+  (memory (export "memory") 1)
+  (type $main (func (result i32)))
+  (table 2 funcref)
+  (elem (i32.const 0) func $main $main2)
+  (global $active (mut i32) (i32.const 0))
+
+  (func $setjmp (param $env i32) (result i32)
+    (if (i32.eqz (i32.load (local.get $env)))
+      (then
+        (i32.store (local.get $env) (i32.const 1))
+        (i32.store offset=4 (local.get $env) (i32.const 0))
+        (i32.store offset=8 (local.get $env) (i32.add (local.get $env) (i32.const 32)))
+        (i32.store offset=12 (local.get $env) (i32.add (local.get $env) (i32.const 2048)))
+        (global.set $active (local.get $env))
+        (call $start_unwind (i32.add (local.get $env) (i32.const 8)))
+        (return (i32.const -1))))
+    (call $stop_rewind)
+    (i32.store (local.get $env) (i32.const 2))
+    (global.set $active (i32.const 0))
+    (i32.load offset=4 (local.get $env)))
+  (func $longjmp (param $env i32) (param $value i32)
+    (i32.store (local.get $env) (i32.const 3))
+    (i32.store offset=4 (local.get $env) (local.get $value))
+    (global.set $active (local.get $env))
+    (i32.store (i32.const 0x8000) (i32.const 0x8010))
+    (i32.store (i32.const 0x8004) (i32.const 0x9000))
+    (call $start_unwind (i32.const 0x8000)))
+  ;; The buffer to rewind, if an unwind was one of these.
+  (func $next (result i32) (local $env i32)
+    (local.set $env (global.get $active))
+    (if (i32.eqz (local.get $env)) (then (return (i32.const 0))))
+    (if (i32.eq (i32.load (local.get $env)) (i32.const 1))
+      (then (i32.store offset=16 (local.get $env) (i32.load offset=8 (local.get $env))))
+      ;; A rewind has brought it back.
+      (else (i32.store offset=8 (local.get $env) (i32.load offset=16 (local.get $env)))))
+    (i32.add (local.get $env) (i32.const 8)))
+  (func $start (param $slot i32) (result i32) (local $result i32) (local $buffer i32)
+    (loop $again
+      (local.set $result (call_indirect (type $main) (local.get $slot)))
+      (call $stop_unwind)
+      (if (local.tee $buffer (call $next))
+        (then
+          (call $start_rewind (local.get $buffer))
+          (br $again))))
+    (local.get $result))
+
+  ;; Leaves by longjmp from below recursion.
+  (func $deep (param $env i32) (param $depth i32) (param $value i32)
+    (if (local.get $depth)
+      (then
+        (call $deep (local.get $env) (i32.sub (local.get $depth) (i32.const 1)) (local.get $value))
+        (call $mark (i32.const -1))))
+    (call $longjmp (local.get $env) (local.get $value))
+    (call $mark (i32.const -2)))
+  (func $tried (param $env i32) (param $seed i64) (result i64) (local $value i32) (local $before i64)
+    (local.set $before (i64.mul (local.get $seed) (i64.const 7)))
+    (local.set $value (call $setjmp (local.get $env)))
+    (call $log (local.get $value))
+    (if (i32.lt_s (local.get $value) (i32.const 5))
+      (then (call $deep (local.get $env) (local.get $value) (i32.add (local.get $value) (i32.const 1)))))
+    (i64.add (local.get $before) (i64.extend_i32_s (local.get $value))))
+  ;; Two buffers, one within the other.
+  (func $main (result i32) (local $kept f32)
+    (local.set $kept (f32.const 0.5))
+    (call $log (i32.const 100))
+    (call $log (i32.wrap_i64 (call $tried (i32.const 0x1000) (i64.const 11))))
+    (call $log (i32.wrap_i64 (call $tried (i32.const 0x2000) (i64.const 13))))
+    (i32.trunc_f32_s (f32.mul (local.get $kept) (f32.const 84))))
+  (func $main2 (result i32) (call $mark (i32.const 9)) (i32.const 9))
+  (func (export "run") (result i32)
+    (i32.store (i32.const 0x1000) (i32.const 0))
+    (i32.store (i32.const 0x2000) (i32.const 0))
+    (i32.add (call $start (i32.const 0)) (call $start (i32.const 1)))))
