@@ -4,6 +4,7 @@
 // each system call. For others a caught signal only interrupts the call that waits.
 export const SIGINT = 2;
 export const SIGQUIT = 3;
+const SIGKILL = 9;
 export const SIGPIPE = 13;
 export const SIGCHLD = 17;
 export const SIGTSTP = 20;
@@ -18,22 +19,48 @@ export class Signals {
   pending = [];
   mask = 0n;
   maskAfterHandler = null; // what sigsuspend put aside
-  fatal = 0; // the signal that this process must die of
   delivers = false;
+  #fatal = 0;
 
   action(signal) {
     return this.actions.get(signal) ?? { handler: SIG_DFL, flags: 0 };
   }
 
+  /** What waits, and since a change of actions has no effect, doesn't wait any longer. */
+  setAction(signal, action) {
+    this.actions.set(signal, action);
+    this.#forgetIgnored();
+  }
+
+  /** The signal that this process must die of, or 0. */
+  get fatal() {
+    return this.#fatal || (this.pending.find((signal) => !this.#isMasked(signal) && this.action(signal).handler === SIG_DFL) ?? 0);
+  }
+
   raise(signal) {
+    if (this.#isWithoutEffect(signal)) return;
+    const waits = this.action(signal).handler !== SIG_DFL || this.#isMasked(signal);
+    if (!waits || signal === SIGKILL) this.#fatal = signal;
+    // One of a kind waits, as is usual.
+    else if (!this.pending.includes(signal)) this.pending.push(signal);
+  }
+
+  /** Whether nothing is done when it comes, by its action or by default. */
+  #isWithoutEffect(signal) {
     const { handler } = this.action(signal);
-    if (handler === SIG_IGN) return;
-    if (handler !== SIG_DFL) this.pending.push(signal);
-    else if (!IGNORED_BY_DEFAULT.has(signal)) this.fatal = signal;
+    return handler === SIG_IGN || (handler === SIG_DFL && IGNORED_BY_DEFAULT.has(signal));
+  }
+
+  #forgetIgnored() {
+    this.pending = this.pending.filter((signal) => !this.#isWithoutEffect(signal));
+  }
+
+  #isMasked(signal) {
+    return ((this.mask >> BigInt(signal - 1)) & 1n) !== 0n;
   }
 
   #deliverable() {
-    return this.pending.findIndex((signal) => !((this.mask >> BigInt(signal - 1)) & 1n));
+    return this.pending.findIndex((signal) => !this.#isMasked(signal));
   }
 
   /** True when a waiting call must end with EINTR. */
@@ -54,9 +81,15 @@ export class Signals {
     }
   }
 
-  /** After exec no handler is left, but what was ignored still is. */
+  /** The pending ones, as a set. */
+  pendingSet() {
+    return this.pending.reduce((set, signal) => set | (1n << BigInt(signal - 1)), 0n);
+  }
+
+  /** After exec no handler is left, but what was ignored still is. A signal that waited for its handler is handled by default. */
   reset() {
     for (const [signal, { handler }] of [...this.actions]) if (handler > SIG_IGN) this.actions.delete(signal);
+    this.#forgetIgnored();
   }
 
   /** A child has its parent's actions and mask, and nothing pending. */

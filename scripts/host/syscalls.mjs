@@ -274,7 +274,7 @@ const sigaction = (p, signal, newAt, oldAt) => {
     view.setUint32(oldAt + 4, old.flags, true);
     view.setBigUint64(oldAt + 12, 0n, true);
   }
-  if (newAt) p.signals.actions.set(signal, { handler: view.getUint32(newAt, true), flags: view.getUint32(newAt + 4, true) });
+  if (newAt) p.signals.setAction(signal, { handler: view.getUint32(newAt, true), flags: view.getUint32(newAt + 4, true) });
   return 0;
 };
 
@@ -286,6 +286,12 @@ const sigprocmask = (p, how, newAt, oldAt) => {
     p.signals.mask = [old | set, old & ~set, set][how];
   }
   if (oldAt) view.setBigUint64(oldAt, old, true);
+  p.leaveIfKilled();
+  return 0;
+};
+
+const sigpending = (p, at) => {
+  p.memory.view.setBigUint64(at, p.signals.pendingSet(), true);
   return 0;
 };
 
@@ -414,7 +420,7 @@ const calls = {
   tgkill: (p, group, thread, signal) => raise(p, signal),
   rt_sigaction: sigaction,
   rt_sigprocmask: sigprocmask,
-  rt_sigpending: (p, q) => (p.memory.view.setBigUint64(q, 0n, true), 0),
+  rt_sigpending: sigpending,
   rt_sigsuspend: sigsuspend,
   rt_sigreturn: sigreturn,
   pause,

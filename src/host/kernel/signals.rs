@@ -58,9 +58,7 @@ impl Signals {
         let may_be = (1..COUNT).contains(&signal) && signal != SIGKILL && signal != SIGSTOP;
         if may_be {
             self.actions.insert(signal, action);
-            if action.handler == SIG_IGN {
-                self.pending.retain(|pending| *pending != signal);
-            }
+            self.forget_ignored();
         }
         may_be
     }
@@ -73,11 +71,24 @@ impl Signals {
         self.mask >> (signal - 1) & 1 != 0
     }
 
-    pub(super) fn raise(&mut self, signal: i32) {
+    /// Whether nothing is done when it comes, by its action or by default.
+    fn is_without_effect(&self, signal: i32) -> bool {
         let handler = self.action(signal).handler;
-        if handler == SIG_IGN || (handler == SIG_DFL && IGNORED_BY_DEFAULT.contains(&signal)) {
+        handler == SIG_IGN || (handler == SIG_DFL && IGNORED_BY_DEFAULT.contains(&signal))
+    }
+
+    /// What waits, and since a change of actions has no effect, doesn't wait any longer.
+    fn forget_ignored(&mut self) {
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.retain(|signal| !self.is_without_effect(*signal));
+        self.pending = pending;
+    }
+
+    pub(super) fn raise(&mut self, signal: i32) {
+        if self.is_without_effect(signal) {
             return;
         }
+        let handler = self.action(signal).handler;
         // One of a kind waits, as is usual.
         if (handler != SIG_DFL || self.is_masked(signal)) && signal != SIGKILL {
             if !self.pending.contains(&signal) {
@@ -135,9 +146,10 @@ impl Signals {
         self.pending.iter().fold(0, |set, signal| set | 1 << (signal - 1))
     }
 
-    /// After exec no handler is left, but what was ignored still is.
+    /// After exec no handler is left, but what was ignored still is. A signal that waited for its handler is handled by default.
     pub(super) fn reset(&mut self) {
         self.actions.retain(|_, action| action.handler <= SIG_IGN);
+        self.forget_ignored();
     }
 
     /// A child has its parent's actions and mask, and nothing pending.
@@ -148,5 +160,63 @@ impl Signals {
             delivers: self.delivers,
             ..Signals::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Some function of a program.
+    const HANDLER: Action = Action { handler: 7, flags: 0 };
+
+    fn waiting(signal: i32) -> Signals {
+        let mut signals = Signals { delivers: true, ..Signals::default() };
+        assert!(signals.set_action(signal, HANDLER));
+        signals.raise(signal);
+        assert!(signals.interrupt(), "it waits for its handler");
+        signals
+    }
+
+    #[test]
+    fn a_child_that_ended_before_exec_does_no_harm_after_it() {
+        let mut signals = waiting(SIGCHLD);
+        signals.reset();
+        assert_eq!(signals.fatal(), None);
+        assert!(!signals.interrupt());
+        assert_eq!(signals.pending(), 0);
+    }
+
+    #[test]
+    fn a_signal_that_waits_when_the_default_comes_back_does_what_is_done_by_default() {
+        let mut signals = waiting(SIGCHLD);
+        signals.set_action(SIGCHLD, Action::default());
+        assert_eq!((signals.fatal(), signals.pending()), (None, 0));
+
+        let mut signals = waiting(SIGTERM);
+        signals.set_action(SIGTERM, Action::default());
+        assert_eq!(signals.fatal(), Some(SIGTERM));
+
+        let mut signals = waiting(SIGTERM);
+        signals.reset();
+        assert_eq!(signals.fatal(), Some(SIGTERM));
+    }
+
+    #[test]
+    fn what_is_ignored_stays_so_over_exec() {
+        let mut signals = Signals::default();
+        signals.set_action(SIGINT, Action { handler: SIG_IGN, flags: 0 });
+        signals.reset();
+        signals.raise(SIGINT);
+        assert_eq!((signals.fatal(), signals.pending()), (None, 0));
+    }
+
+    #[test]
+    fn a_masked_signal_waits_for_the_mask() {
+        let mut signals = Signals { mask: 1 << (SIGTERM - 1), ..Signals::default() };
+        signals.raise(SIGTERM);
+        assert_eq!(signals.fatal(), None);
+        signals.mask = 0;
+        assert_eq!(signals.fatal(), Some(SIGTERM));
     }
 }
