@@ -592,7 +592,7 @@ fn linked<'a>(bytes: Cow<'a, [u8]>, options: &Options) -> Result<Cow<'a, [u8]>> 
         if refusals.is_empty() { Ok(()) } else { Err(Error::Refused(refusals)) }
     };
     leaving_out(&module, analysis, options, refuse)?;
-    let address = plan::memory_of_frames(&module, &options.frames_in)?.0.address;
+    let address = plan::memory_of_frames(&module, options)?.0.address;
     let globals = options.abi.shared_globals(address);
     Ok(Cow::Owned(emit::import_globals(&module, abi::SHARED_MODULE, &globals)?))
 }
@@ -616,7 +616,7 @@ fn driven<'a>(
         return as_it_was(bytes);
     }
     let module = Module::read(&bytes)?;
-    let address = plan::memory_of_frames(&module, &options.frames_in)?.0.address;
+    let address = plan::memory_of_frames(&module, options)?.0.address;
     let Some((wasm, driven)) = rewrite::driven(&module, options.abi, address)? else {
         drop(module);
         return as_it_was(bytes);

@@ -147,8 +147,8 @@ pub enum FramesIn {
     First,
     /// Another of its memories.
     Memory(MemoryPattern),
-    /// One that is added for them alone: of one page at first, with 32-bit addresses, and exported as `wpk_fork_memory`. Where the
-    /// module has a memory already, the output has several, which not all engines know.
+    /// One that is added for them alone: of [some pages](Options::own_memory_pages) at first, with 32-bit addresses, and exported as
+    /// `wpk_fork_memory`. Where the module has a memory already, the output has several, which not all engines know.
     Own,
 }
 
@@ -359,6 +359,9 @@ pub struct Options {
     pub abi: Abi,
     /// Which memory frames go to.
     pub frames_in: FramesIn,
+    /// How many pages of 64 KiB a memory has at first that is added for frames ([`FramesIn::Own`]): one, unless it is said otherwise.
+    /// Of a 32-bit memory there are at most 65,536.
+    pub own_memory_pages: u32,
     /// Whether to tell where the code of the input is in the output. For a large module that takes as much memory as the
     /// module. Of a module that gets stand-ins for imports (see the guide's chapter on limits) nothing is told.
     pub map_offsets: bool,
@@ -425,6 +428,7 @@ impl Default for Options {
             resume_module: false,
             abi: Abi::default(),
             frames_in: FramesIn::default(),
+            own_memory_pages: 1,
             map_offsets: false,
             strip_debug: false,
             source_map_url: None,
@@ -575,6 +579,13 @@ impl Options {
     #[must_use]
     pub fn frames_in(mut self, memory: FramesIn) -> Options {
         self.frames_in = memory;
+        self
+    }
+
+    /// Sets [`Options::own_memory_pages`].
+    #[must_use]
+    pub fn own_memory_pages(mut self, pages: u32) -> Options {
+        self.own_memory_pages = pages;
         self
     }
 

@@ -550,10 +550,14 @@ pub(super) struct MemoryFlags {
 
     /// Add a memory for frames alone, exported as wpk_fork_memory: for a module without memory, or apart from its data
     ///
-    /// It has one page at first, and the host may let it grow. Where the module has a memory already, the output has several,
+    /// It has one page at first, or --own-memory-pages, and the host may let it grow. Where the module has a memory already, the output has several,
     /// which not all engines know.
     #[arg(long, conflicts_with = "memory")]
     pub(super) own_memory: bool,
+
+    /// How many pages of 64 KiB that memory has at first; 1 without
+    #[arg(long, value_name = "N", requires = "own_memory", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub(super) own_memory_pages: Option<u32>,
 }
 
 /// How the functions of the closure are rewritten.

@@ -76,7 +76,10 @@ pub(super) fn with_forms(flags: &Forms, options: Options) -> Result<Options> {
 /// `options` with the memory that the flags name.
 pub(super) fn with_memory(flags: &MemoryFlags, options: Options) -> Options {
     match &flags.memory {
-        _ if flags.own_memory => options.frames_in(FramesIn::Own),
+        _ if flags.own_memory => {
+            let pages = flags.own_memory_pages.unwrap_or(options.own_memory_pages);
+            options.frames_in(FramesIn::Own).own_memory_pages(pages)
+        }
         Some(text) => options.frames_in(FramesIn::Memory(MemoryPattern(text.clone()))),
         None => options,
     }

@@ -298,9 +298,10 @@ fn flags_of(
             "import-globals" | "relocatable" => flags.push("--shared-state=import".into()),
             "memory" => flags.push(format!("--memory={value}")),
             "in-secondary-memory" => flags.push("--own-memory".into()),
-            "secondary-memory-size" => console.warning(
-                "asyncify-secondary-memory-size has no effect: the memory has a page, and the host lets it grow",
-            ),
+            // It says nothing without that.
+            "secondary-memory-size"
+                if !said.iter().any(|(name, _)| name == "in-secondary-memory") => {}
+            "secondary-memory-size" => flags.push(format!("--own-memory-pages={value}")),
             name => {
                 let what = format!("wasm-fork has nothing for asyncify-{name}");
                 return Err(Failure::WasmOpt(what));

@@ -8,7 +8,7 @@ use super::{AddedMemory, FuncPlan, Undo};
 use crate::abi::{Abi, AddressType, Buffer, FrameMemory};
 use crate::error::{Error, Result};
 use crate::index::{GlobalIdx, IndexType, MemoryIdx};
-use crate::options::{FramesIn, MemoryPattern};
+use crate::options::{FramesIn, MemoryPattern, Options};
 use crate::read::Module;
 use wasmparser::{ExternalKind, ValType};
 
@@ -18,7 +18,7 @@ use wasmparser::{ExternalKind, ValType};
 /// [`Error::NoSuchMemory`] or [`Error::SeveralMemories`] for a pattern that doesn't mean one memory.
 pub(crate) fn of_frames(
     module: &Module<'_>,
-    wanted: &FramesIn,
+    options: &Options,
 ) -> Result<(FrameMemory, Option<AddedMemory>)> {
     let memories = &module.memories;
     let own = FrameMemory {
@@ -27,8 +27,8 @@ pub(crate) fn of_frames(
         page_log2: 16,
     };
     let of = |index| FrameMemory::of(index, &memories[index].ty);
-    Ok(match wanted {
-        FramesIn::Own => (own, Some(AddedMemory::Own)),
+    Ok(match &options.frames_in {
+        FramesIn::Own => (own, Some(AddedMemory::Own(options.own_memory_pages))),
         FramesIn::Memory(pattern) => (of(meant(module, pattern)?), None),
         FramesIn::First if memories.len() == 0 => (own, Some(AddedMemory::Empty)),
         FramesIn::First => (of(MemoryIdx(0)), None),

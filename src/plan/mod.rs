@@ -233,8 +233,8 @@ pub struct Plan {
 pub enum AddedMemory {
     /// Of no size: the module has none, and no frames.
     Empty,
-    /// For the buffer alone. It is exported.
-    Own,
+    /// For the buffer alone, of so many pages at first. It is exported.
+    Own(u32),
 }
 
 /// How one function is rewritten.
@@ -407,7 +407,7 @@ impl Plan {
     pub fn make(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Plan> {
         analysis.precision.require_proof()?;
         let funcs = functions_with_sites(module, analysis);
-        let (memory, added_memory) = memory::of_frames(module, &options.frames_in)?;
+        let (memory, added_memory) = memory::of_frames(module, options)?;
         let mut found = RefusalsSoFar::in_module(module, options, added_memory, !funcs.is_empty())?;
         let basis = Basis::find(module, analysis, options, &funcs)?;
         let planner = basis.planner(module);
@@ -477,7 +477,7 @@ pub fn refusals(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
         }
         Ok(())
     };
-    let (_, added_memory) = memory::of_frames(module, &options.frames_in)?;
+    let (_, added_memory) = memory::of_frames(module, options)?;
     let found = RefusalsSoFar::in_module(module, options, added_memory, !funcs.is_empty());
     let found = found.and_then(|mut found| {
         found.sift(each(basis.calls.with_frames(), check))?;

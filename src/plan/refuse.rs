@@ -103,7 +103,7 @@ fn of_module(
     added_memory: Option<AddedMemory>,
     has_frames: bool,
 ) -> Vec<Refusal> {
-    let own_memory = added_memory == Some(AddedMemory::Own);
+    let own_memory = matches!(added_memory, Some(AddedMemory::Own(_)));
     let mut refusals = reserved_names(module, options, own_memory);
     refusals.extend(module.object_section().map(|section| Refusal::of_object(section.name)));
     if has_frames && added_memory == Some(AddedMemory::Empty) {

@@ -229,7 +229,7 @@ impl<T: 'static> Storm<T> {
         let bytes = text_to_binary(&self.original)?;
         let original = &bytes[..];
         let given = self.given(original)?;
-        let outline = Outline::of(original, &self.options.frames_in)?;
+        let outline = Outline::of(original, &self.options)?;
         let instances = self.chosen_instances(&outline)?;
         let engine = program::engine().map_err(setup)?;
         let compile = |which: &str, wasm: &[u8], resumes: Option<&[u8]>| {

@@ -6,7 +6,7 @@ use super::engine::config;
 use crate::error::Result as Read;
 use crate::host::program as host;
 use crate::index::{IndexType, MemoryIdx};
-use crate::options::FramesIn;
+use crate::options::Options;
 use crate::plan;
 use crate::read;
 use std::collections::BTreeSet;
@@ -62,9 +62,9 @@ pub(super) struct Outline {
 }
 
 impl Outline {
-    pub(super) fn of(original: &[u8], wanted: &FramesIn) -> Result<Outline, Failure> {
+    pub(super) fn of(original: &[u8], options: &Options) -> Result<Outline, Failure> {
         let module = read::Module::read(original).map_err(Failure::Refused)?;
-        let index = of_frames(&module, wanted).map_err(Failure::Refused)?;
+        let index = of_frames(&module, options).map_err(Failure::Refused)?;
         let described = |index: MemoryIdx| module.described(ExternalKind::Memory, index.0);
         let mut all = module.memories.iter_enumerated();
         if let Some((index, _)) = all.find(|(_, memory)| memory.ty.shared) {
@@ -95,8 +95,8 @@ impl Outline {
 }
 
 /// The memory that frames go to, unless it is one that is added.
-fn of_frames(module: &read::Module<'_>, wanted: &FramesIn) -> Read<Option<MemoryIdx>> {
-    let (memory, added) = plan::memory_of_frames(module, wanted)?;
+fn of_frames(module: &read::Module<'_>, options: &Options) -> Read<Option<MemoryIdx>> {
+    let (memory, added) = plan::memory_of_frames(module, options)?;
     Ok(added.is_none().then_some(memory.index))
 }
 

@@ -57,6 +57,13 @@ fn a_memory_is_added_for_frames() {
     assert_refused(&output, "have one added for frames: --own-memory");
     let (text, _) = instrumented(&sandbox, &["--own-memory"]);
     assert!(text.contains("(export \"wpk_fork_memory\" (memory 0))"), "{text}");
+    assert!(text.contains("(memory (;0;) 1)"), "{text}");
+    let (text, _) = instrumented(&sandbox, &["--own-memory", "--own-memory-pages", "300"]);
+    assert!(text.contains("(memory (;0;) 300)"), "{text}");
+    for wrong in [&["--own-memory", "--own-memory-pages=0"][..], &["--own-memory-pages=2"]] {
+        let output = sandbox.run(&[&["plan", "in.wasm"], wrong].concat());
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+    }
     assert_done(&sandbox.run(&["analyze", "in.wasm", "--own-memory"]));
     assert_done(&sandbox.run(&["analyze", "in.wasm", "--stats", "--own-memory"]));
     assert_done(&sandbox.run(&["plan", "in.wasm", "--own-memory"]));

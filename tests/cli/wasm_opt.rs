@@ -155,6 +155,15 @@ fn shared_globals_and_words_without_a_list_are_known() {
     assert_eq!(sandbox.read("out.wasm"), instrumented(&sandbox, &[]));
     assert_done(&asked("asyncify-asserts"));
     assert_eq!(sandbox.read("out.wasm"), instrumented(&sandbox, &[]));
+    // Of a size alone there is nothing to make.
+    let size = "asyncify-secondary-memory-size@3";
+    assert_done(&asked(size));
+    assert_eq!(sandbox.read("out.wasm"), instrumented(&sandbox, &[]));
+    let aside = "asyncify-in-secondary-memory";
+    let words = ["--asyncify", IMPORTS, "-pa", size, "-pa", aside, "in.wasm", "-o", "out.wasm"];
+    assert_done(&run(&sandbox, &words));
+    let own = instrumented(&sandbox, &["--own-memory", "--own-memory-pages", "3"]);
+    assert_eq!(sandbox.read("out.wasm"), own);
     let none = run(
         &sandbox,
         &["--asyncify", "-pa", "asyncify-ignore-imports", "in.wasm", "-o", "none.wasm"],

@@ -19,7 +19,11 @@ const folder = path.join(import.meta.dirname, '../../workloads');
 const recorder = path.join(import.meta.dirname, 'oracle-record.mjs');
 
 /** What is run under a name: `command` drives it, where that is given, and else it is a WASI command. */
-const workloadOf = (name) => (storms[name]?.command ? storms[name] : { ...commands[name], ...commands[name].request(options.work) });
+const workloadOf = (name) => {
+  if (storms[name]?.command) return storms[name];
+  const { command, request, ...workload } = commands[name];
+  return { ...workload, ...request(options.work) };
+};
 
 const tool = (...args) => {
   const result = spawnSync(options.tool, args, { ...LIMITS, encoding: 'utf8' });

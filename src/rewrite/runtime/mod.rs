@@ -125,7 +125,7 @@ pub(super) struct Runtime {
 fn memory_type(memory: AddedMemory) -> MemoryType {
     let (minimum, maximum) = match memory {
         AddedMemory::Empty => (0, Some(0)),
-        AddedMemory::Own => (1, None),
+        AddedMemory::Own(pages) => (u64::from(pages), None),
     };
     MemoryType { minimum, maximum, memory64: false, shared: false, page_size_log2: None }
 }
@@ -382,7 +382,7 @@ impl Runtime {
             additions.names.funcs.push((index, func.name));
         }
         self.declare_resumes(module, &mut additions);
-        if self.added_memory == Some(AddedMemory::Own) {
+        if let Some(AddedMemory::Own(_)) = self.added_memory {
             let name = self.abi.memory_export();
             additions.export(name, ExternalKind::Memory, self.memory.index.0);
         }
