@@ -196,7 +196,7 @@ fn locals_5000_live_across_a_site() {
     check_linear(many_locals, 2500);
 }
 
-/// As many as a function may have, nearly; the engine's stack has no room for them, so they are only written.
+/// As many as a function may have, nearly; the engine's stack has no room for them, so they are only written. `scripts/check/limits` runs them.
 #[test]
 fn locals_49900_live_across_a_site() {
     let wasm = many_locals(49_900);
