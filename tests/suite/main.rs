@@ -25,3 +25,6 @@ mod stats;
 mod storm;
 mod stress;
 mod structure;
+
+// For `engine`.
+use wasm_fork::host;

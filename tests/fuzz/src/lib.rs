@@ -14,3 +14,5 @@ mod random {
 }
 
 pub use random::{kit, total};
+// For `engine`.
+use wasm_fork::host;

@@ -17,6 +17,10 @@ mod run;
 #[cfg(test)]
 mod world;
 
+// For `engine`.
+#[cfg(test)]
+use wasm_fork::host;
+
 #[cfg(test)]
 mod tests {
     use super::run::{Fate, Mode, Run, run};
