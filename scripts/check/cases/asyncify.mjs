@@ -1,4 +1,4 @@
-// The cases of scripts/check/asyncify: small modules under the npm package asyncify-wasm.
+// The cases of scripts/check/asyncify: small modules under the npm package asyncify-wasm, and by the protocol itself.
 //
 //   node asyncify.mjs --tool WASM_FORK --work DIR --optimize WAY --package FILE --wasm-opt FILE
 //
@@ -24,18 +24,18 @@ const run = (program, args, env = {}) => {
 const WASM_OPT = `${process.execPath} ${options['wasm-opt']}`;
 const PASSES = ['-O1', '--asyncify', '--pass-arg=asyncify-imports@env.get,env.none', '-O2', '--enable-mutable-globals', '--enable-multivalue', '--enable-bulk-memory'];
 
-/** Ways to make a module that the package can drive. */
+/** Ways to make a module that speaks the protocol; some take more of their flags. */
 const makers = {
-  instrument: (source, output) => {
+  instrument: (source, output, more = []) => {
     const flags = ['--entry', 'env.get', '--abi', 'asyncify', '--optimize', options.optimize, '--verify'];
-    run(options.tool, ['instrument', '-q', source, '-o', output, ...flags]);
+    run(options.tool, ['instrument', '-q', source, '-o', output, ...flags, ...more]);
   },
-  'in place of the pass': (source, output) => {
+  'in place of the pass': (source, output, more = []) => {
     // One of the names means nothing here.
     const env = { WASM_OPT, WASM_FORK_FLAGS: `-q --lenient --optimize ${options.optimize}` };
-    run(options.tool, ['wasm-opt', ...PASSES, source, '-o', output], env);
+    run(options.tool, ['wasm-opt', ...PASSES, ...more, source, '-o', output], env);
   },
-  'Binaryen’s pass': (source, output) => run(process.execPath, [options['wasm-opt'], ...PASSES, source, '-o', output]),
+  'Binaryen’s pass': (source, output, more = []) => run(process.execPath, [options['wasm-opt'], ...PASSES, ...more, source, '-o', output]),
 };
 let make = makers.instrument;
 
@@ -46,6 +46,38 @@ const instantiate = async (text, imports) => {
   make(source, output);
   const { instance } = await Asyncify.instantiate(fs.readFileSync(output), imports);
   return instance;
+};
+
+/** Runs `sum(6)` of a module, with a pause at each call of env.get, by the protocol itself; `frames` is the memory's name with the buffer. */
+const drive = (text, more, { wide = false, frames = 'memory', resumes } = {}) => {
+  const [source, output] = ['module.wat', 'module.wasm'].map((file) => path.join(options.work, file));
+  fs.writeFileSync(source, text);
+  make(source, output, more);
+  const header = wide ? 16n : 16;
+  let pauses = 0;
+  const get = (n) => {
+    if (exports.asyncify_get_state() === 2) {
+      exports.asyncify_stop_rewind();
+      return 10 * n;
+    }
+    const view = new DataView(exports[frames].buffer);
+    const set = (at, value) => (wide ? view.setBigUint64(at, BigInt(value), true) : view.setUint32(at, value, true));
+    set(16, 64);
+    set(wide ? 24 : 20, 4096);
+    exports.asyncify_start_unwind(header);
+    pauses++;
+    return 0;
+  };
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(fs.readFileSync(output)), { env: { get, now: () => 7 } });
+  if (resumes) new WebAssembly.Instance(new WebAssembly.Module(fs.readFileSync(resumes)), { wpk_fork: exports });
+  let sum = exports.sum(6);
+  while (exports.asyncify_get_state() === 1) {
+    exports.asyncify_stop_unwind();
+    exports.asyncify_start_rewind(header);
+    sum = exports.sum(0);
+  }
+  assert.deepEqual([sum, pauses], [7 + 10 * 21, 6]);
+  return exports;
 };
 
 const later = (value) => new Promise((resolve) => setTimeout(resolve, 1, value));
@@ -93,7 +125,7 @@ const TAILS = `(module
   (func $last (param i32) (result i32) (i32.add (local.get 0) (call $get (i32.const 3))))
   (func (export "count") (param i32) (result i32) (call $even (local.get 0) (i32.const 0))))`;
 
-/** What Binaryen's pass can do, too. */
+/** What Binaryen's pass can do, too, under the package. */
 const cases = {
   'promises below recursion and indirect calls': async () => {
     const asked = [];
@@ -130,6 +162,31 @@ const cases = {
   },
 };
 
+const WIDE = RECURSIVE.replace('(memory (export "memory") 1)', '(memory (export "memory") i64 1)');
+
+/** What the package doesn't drive, and Binaryen's pass can do, too. */
+const wideCases = {
+  'a 64-bit memory': () => drive(WIDE, make === makers.instrument ? [] : ['--enable-memory64'], { wide: true }),
+};
+
+/** What Binaryen keeps for the module itself: no host sees its memory. */
+const asideCases = {
+  'frames in a memory of their own': () => {
+    const words = ['--pass-arg=asyncify-in-secondary-memory', '--pass-arg=asyncify-secondary-memory-size@3', '--enable-multimemory'];
+    const flags = ['--own-memory', '--own-memory-pages', '3'];
+    const { asyncify_memory: memory } = drive(RECURSIVE, make === makers.instrument ? flags : words, { frames: 'asyncify_memory' });
+    assert.equal(memory.buffer.byteLength, 3 * 65536);
+  },
+};
+
+/** With `size` nothing is apart. */
+const apartCases = {
+  'resume functions in a module of their own': () => {
+    const resumes = path.join(options.work, 'resumes.wasm');
+    drive(RECURSIVE, ['--resume-module', resumes], { resumes });
+  },
+};
+
 const ownCases = {
   'exceptions are caught before and after a pause': async () => {
     const { exports } = await instantiate(CATCHING, { env: { get: later } });
@@ -154,9 +211,15 @@ const ownCases = {
   },
 };
 
+const both = { ...cases, ...wideCases };
+const sets = {
+  instrument: { ...both, ...asideCases, ...ownCases, ...(options.optimize !== 'size' && apartCases) },
+  'in place of the pass': { ...both, ...asideCases },
+  'Binaryen’s pass': both,
+};
 for (const [way, maker] of Object.entries(makers)) {
   make = maker;
-  for (const [name, work] of Object.entries(way === 'instrument' ? { ...cases, ...ownCases } : cases)) {
+  for (const [name, work] of Object.entries(sets[way])) {
     let problem;
     try {
       await work();
