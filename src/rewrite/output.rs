@@ -82,11 +82,8 @@ impl<'m, 'a> Output<'m, 'a> {
             func: self.plan.func,
             locals: self.locals.as_ref().map_or(Vec::new(), Locals::numbers),
         });
-        let displaced = if self.runtime.maps_offsets && copy_of.is_none() {
-            self.plan.displaced.iter().map(|value| self.displaced(value)).collect()
-        } else {
-            Vec::new()
-        };
+        let displaced = self.plan.displaced.iter().filter(|_| copy_of.is_none());
+        let displaced = displaced.map(|value| self.displaced(value)).collect();
         memory.labels = self.labels;
         let edited = self.bytes.finish_in(&mut memory.bytes);
         Edited { copy_of, displaced, ..edited }

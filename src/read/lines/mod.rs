@@ -14,6 +14,7 @@
 //! what begins in a body counts.
 
 mod cursor;
+mod language;
 mod pointers;
 mod subprograms;
 #[cfg(test)]

@@ -4,10 +4,11 @@
 //! its name to another of its kind, its declaration or the abstract one that was inlined elsewhere. What DWARF notes of one
 //! thing, its *debugging information entry*, is a DIE here.
 
+use super::language::Language;
 use super::{Bytes, Findings, Lines, SourceLine};
 use crate::index::FuncIdx;
 use gimli::constants as dw;
-use gimli::{AttributeValue, DebuggingInformationEntry, DwLang, Unit, UnitOffset};
+use gimli::{AttributeValue, DebuggingInformationEntry, Unit, UnitOffset};
 use std::collections::BTreeMap;
 
 /// How many of them in a row may leave their name to the next.
@@ -163,7 +164,8 @@ impl Lines {
 /// variadic for that.
 fn is_variadic(unit: &Unit<Bytes>, die: &DebuggingInformationEntry<Bytes>) -> bool {
     let unspecified = has_unspecified_parameters(unit, die.offset()).unwrap_or(false);
-    let prototyped = die.attr(dw::DW_AT_prototyped).is_some() || !is_c(unit);
+    let prototyped =
+        die.attr(dw::DW_AT_prototyped).is_some() || Language::of(unit) != Some(Language::C);
     unspecified && prototyped
 }
 
@@ -180,14 +182,4 @@ fn has_unspecified_parameters(unit: &Unit<Bytes>, offset: UnitOffset) -> gimli::
         inside = true;
     }
     Ok(false)
-}
-
-pub(super) fn is_c(unit: &Unit<Bytes>) -> bool {
-    const C: [DwLang; 5] =
-        [dw::DW_LANG_C, dw::DW_LANG_C89, dw::DW_LANG_C99, dw::DW_LANG_C11, dw::DW_LANG_C17];
-    let root = unit.entry(unit.header.root_offset());
-    match root.ok().and_then(|root| root.attr_value(dw::DW_AT_language)) {
-        Some(AttributeValue::Language(language)) => C.contains(&language),
-        _ => false,
-    }
 }

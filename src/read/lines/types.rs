@@ -4,11 +4,12 @@
 //! results as the C ABI for WebAssembly passes them. Of other languages' functions nothing is known, for their ABIs differ. DIEs are
 //! read when they are asked for, and once.
 
+use super::language::Language;
 use super::subprograms::Place;
 use super::{Bytes, Lines};
 use crate::work;
 use gimli::constants as dw;
-use gimli::{AttributeValue, DebuggingInformationEntry, DwLang, DwTag, Unit};
+use gimli::{AttributeValue, DebuggingInformationEntry, DwTag, Unit};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -237,7 +238,7 @@ impl<'l> Types<'l> {
     }
 
     fn lowered(&self, place: Place, ty: &Type) -> Option<FunctionType> {
-        let is_prototyped = match language(self.unit(place))? {
+        let is_prototyped = match Language::of(self.unit(place))? {
             Language::C => ty.prototyped,
             Language::Cxx => true,
         };
@@ -421,30 +422,5 @@ impl Kind {
             dw::DW_TAG_unspecified_type => Kind::Other,
             _ => return None,
         })
-    }
-}
-
-enum Language {
-    C,
-    Cxx,
-}
-
-/// `None` for others than these two.
-fn language(unit: &Unit<Bytes>) -> Option<Language> {
-    const CXX: [DwLang; 6] = [
-        dw::DW_LANG_C_plus_plus,
-        dw::DW_LANG_C_plus_plus_03,
-        dw::DW_LANG_C_plus_plus_11,
-        dw::DW_LANG_C_plus_plus_14,
-        dw::DW_LANG_C_plus_plus_17,
-        dw::DW_LANG_C_plus_plus_20,
-    ];
-    if super::subprograms::is_c(unit) {
-        return Some(Language::C);
-    }
-    let root = unit.entry(unit.header.root_offset()).ok()?;
-    match root.attr_value(dw::DW_AT_language)? {
-        AttributeValue::Language(language) if CXX.contains(&language) => Some(Language::Cxx),
-        _ => None,
     }
 }
