@@ -1,6 +1,6 @@
 //! One function that is followed: where it is, and what its locals and operand stack hold.
 
-use super::body::{Body, Handler, HandlerStart, Label, Opener};
+use super::body::{Body, Brief, Handler, HandlerStart, Label, Opener};
 use super::fault::Fault;
 use super::runtime::Runtime;
 use super::values::{Maker, SELECT, Value, Values, maker};
@@ -118,7 +118,7 @@ impl Activation {
             self.stack.drain(label.height as usize..first);
         }
         self.at = at;
-        self.joined = true;
+        self.joined |= label.is_joined;
         Ok(label.opener == Opener::Loop)
     }
 
@@ -156,43 +156,46 @@ impl Activation {
         self.stack.last().copied().ok_or_else(|| Fault::new("the operand stack is empty"))
     }
 
+    /// Does an operator that is known in brief and only moves and computes values; `false` if it is none.
+    fn does(&mut self, brief: Brief, values: &mut Values) -> Result<bool, Fault> {
+        match brief {
+            Brief::Get(local) => self.stack.push(self.locals[local as usize]),
+            Brief::Set(local) => self.locals[local as usize] = self.pop()?,
+            Brief::Tee(local) => self.locals[local as usize] = self.topmost()?,
+            Brief::I32(number) => self.stack.push(values.i32(number)),
+            Brief::Computes { code, operands } => self.compute(code, 0, operands.into(), values)?,
+            Brief::Nothing => {}
+            Brief::Load | Brief::Store | Brief::Other => return Ok(false),
+        }
+        self.at += 1;
+        Ok(true)
+    }
+
     /// Follows code that only moves and computes values.
     pub fn advance(&mut self, code: Code<'_, '_>, values: &mut Values) -> Result<Stop, Fault> {
+        let body = code.body;
         loop {
-            let body = code.body;
+            let brief = body.briefs[self.at as usize];
+            if self.does(brief, values)? {
+                continue;
+            }
             let located = &body.operators[self.at as usize];
             match &located.operator {
-                Operator::LocalGet { local_index } => {
-                    self.stack.push(self.locals[*local_index as usize]);
-                }
-                Operator::LocalSet { local_index } => {
-                    self.locals[*local_index as usize] = self.pop()?;
-                }
-                Operator::LocalTee { local_index } => {
-                    let top = self.pop()?;
-                    self.locals[*local_index as usize] = top;
-                    self.stack.push(top);
-                }
                 Operator::Drop => {
                     if self.pop()? == Value::SEALED {
                         self.stack.push(Value::SEALED);
                         return Ok(Stop::Operator);
                     }
                 }
-                Operator::Nop
-                | Operator::Block { .. }
-                | Operator::Loop { .. }
-                | Operator::Try { .. }
-                | Operator::TryTable { .. } => {
-                    if let Operator::Loop { .. } = located.operator {
-                        self.joined = true;
-                        self.entered.get_or_insert(body.label_index(self.at));
-                    }
+                Operator::Loop { .. } => {
+                    self.joined = true;
+                    self.entered.get_or_insert(body.label_index(self.at));
                 }
                 // What comes here runs over the other parts of the construct.
                 Operator::Else | Operator::Catch { .. } | Operator::CatchAll => {
-                    self.at = body.label(self.at).end;
-                    self.joined = true;
+                    let label = body.label(self.at);
+                    self.at = label.end;
+                    self.joined |= label.is_joined;
                 }
                 Operator::End | Operator::Delegate { .. } => {
                     let label = body.label(self.at);
@@ -238,7 +241,7 @@ impl Activation {
                     let value = self.selected(code.mode, values)?;
                     self.stack.push(value);
                 }
-                operator => match maker(operator, &code.body.bytes[located.range()]) {
+                operator => match maker(operator, &body.bytes[located.range()]) {
                     Some(maker) => self.make(maker, values)?,
                     None => return Ok(Stop::Operator),
                 },
@@ -277,7 +280,7 @@ impl Activation {
         match (is_if, holds) {
             (false, true) => return self.branch(&label),
             (true, false) => {
-                self.joined |= label.otherwise.is_none();
+                self.joined |= label.otherwise.is_none() && label.is_joined;
                 self.at = label.otherwise.unwrap_or(label.end) + 1;
             }
             (false, false) | (true, true) => self.at += 1,
@@ -290,13 +293,22 @@ impl Activation {
             Maker::Const(ty, bits) => values.constant(ty, bits),
             Maker::Null => values.null(),
             Maker::Computes { code, immediate, operands } => {
-                let first = self.stack.len().checked_sub(operands);
-                let first = first.ok_or_else(|| Fault::new("the operand stack is too low"))?;
-                let value = values.computed(code, immediate, &self.stack[first..]);
-                self.stack.truncate(first);
-                value
+                return self.compute(code, immediate, operands, values);
             }
         };
+        self.stack.push(value);
+        Ok(())
+    }
+
+    fn compute(
+        &mut self,
+        code: u16,
+        immediate: u32,
+        operands: usize,
+        values: &mut Values,
+    ) -> Result<(), Fault> {
+        let value = values.computed(code, immediate, self.top(operands)?);
+        self.drop_many(operands)?;
         self.stack.push(value);
         Ok(())
     }

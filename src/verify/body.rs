@@ -1,5 +1,6 @@
 //! A body as it is followed: its operators, and where each of its branches leads.
 
+pub(super) use super::brief::Brief;
 use super::fault::Fault;
 use crate::index::{FuncIdx, TypeIdx};
 use crate::read::{Arity, Located, Module, labels};
@@ -34,7 +35,9 @@ pub(super) struct Label {
     pub around: u32,
     /// The `try` that a `delegate` at its end names.
     pub delegates: Option<u32>,
-    /// Whether control gets to its end, or to a loop's start, other than from the operator before.
+    /// In how many ways control gets behind its end; to a loop's start, besides from the operator before.
+    ways: u32,
+    /// Whether that is more than one.
     pub is_joined: bool,
 }
 
@@ -56,12 +59,14 @@ pub(super) struct Body<'a> {
     /// Whether that is a resume module.
     pub is_elsewhere: bool,
     pub operators: Vec<Located<'a>>,
+    /// What is most of them, in brief.
+    pub briefs: Vec<Brief>,
     pub labels: Vec<Label>,
     /// For each operator that opens, divides or ends a construct its label; for a branch the one it goes to; for a `br_table` its
     /// position in `tables`.
     of_operator: Vec<u32>,
     tables: Vec<Vec<u32>>,
-    /// For each operator the innermost construct that it is in.
+    /// For each operator the innermost construct that it is in, or any without handlers around; nothing, if there are no handlers.
     inside: Vec<u32>,
     /// The handlers of each `try` and `try_table`, by its label.
     handlers: BTreeMap<u32, Vec<Handler>>,
@@ -134,6 +139,7 @@ impl<'a> Body<'a> {
             bytes: file.bytes,
             is_elsewhere: false,
             of_operator: vec![0; operators.len()],
+            briefs: Vec::with_capacity(operators.len()),
             operators,
             labels: Vec::new(),
             tables: Vec::new(),
@@ -235,22 +241,37 @@ impl<'a> Body<'a> {
 
     fn find_labels(&mut self, module: &Module<'a>) -> Result<(), Fault> {
         let operators = std::mem::take(&mut self.operators);
-        self.inside.reserve_exact(operators.len());
         let mut walk = Walk {
             module,
             body: self,
             open: Vec::new(),
             height: 0,
             is_live: true,
+            has_handlers: false,
             set: Vec::new(),
         };
         let results = walk.body.results as u32;
         walk.open_label(0, Opener::Body, (0, results));
         for (located, at) in operators.iter().zip(0..) {
             work::count(1);
-            let inside = walk.open.last().copied().unwrap_or(0);
-            walk.body.inside.push(inside);
-            walk.operator(&located.operator, at)?;
+            if walk.has_handlers {
+                let inside = walk.open.last().copied().unwrap_or(0);
+                walk.body.inside.push(inside);
+            }
+            let encoded = &walk.body.bytes[located.range()];
+            let brief = Brief::of(&located.operator, encoded);
+            let brief = match (brief, &located.operator) {
+                (Brief::Nothing | Brief::Other, operator) => {
+                    walk.operator(operator, at)?;
+                    let is_quiet = *operator == Operator::End && walk.ends_quietly(at);
+                    if is_quiet { Brief::Nothing } else { brief }
+                }
+                _ => {
+                    walk.brief(brief);
+                    brief
+                }
+            };
+            walk.body.briefs.push(brief);
         }
         self.operators = operators;
         Ok(())
@@ -265,6 +286,8 @@ struct Walk<'w, 'm, 'a> {
     open: Vec<u32>,
     height: u32,
     is_live: bool,
+    /// Whether there was a construct with handlers.
+    has_handlers: bool,
     /// For each open loop the locals that are set in it.
     set: Vec<Vec<u32>>,
 }
@@ -273,8 +296,11 @@ impl Walk<'_, '_, '_> {
     fn open_label(&mut self, at: u32, opener: Opener, (params, results): (u32, u32)) {
         let height = self.height.saturating_sub(params);
         let label = self.body.labels.len() as u32;
+        if matches!(opener, Opener::Try | Opener::TryTable) && !self.has_handlers {
+            self.has_handlers = true;
+            self.body.inside.resize(at as usize + 1, 0);
+        }
         let around = self.open.last().copied().unwrap_or(0);
-        let is_joined = matches!(opener, Opener::If | Opener::Try | Opener::Loop);
         self.body.labels.push(Label {
             opener,
             start: at,
@@ -285,7 +311,8 @@ impl Walk<'_, '_, '_> {
             results,
             around,
             delegates: None,
-            is_joined,
+            ways: 0,
+            is_joined: true,
         });
         self.open.push(label);
         self.body.of_operator[at as usize] = label;
@@ -310,7 +337,7 @@ impl Walk<'_, '_, '_> {
         let position = self.open.len().checked_sub(1 + depth as usize);
         let label = position.map(|position| self.open[position]);
         let label = label.ok_or_else(|| Fault::new("a branch leads nowhere"))?;
-        self.body.labels[label as usize].is_joined = true;
+        self.body.labels[label as usize].ways += 1;
         Ok(label)
     }
 
@@ -318,6 +345,8 @@ impl Walk<'_, '_, '_> {
         let mut handlers = Vec::new();
         for catch in &table.catches {
             let label = self.target(labels::catch_label(catch))?;
+            // From whatever throws in it.
+            self.body.labels[label as usize].ways += 1;
             let (tag, gives_reference) = match catch {
                 Catch::One { tag, .. } => (Some(*tag), false),
                 Catch::OneRef { tag, .. } => (Some(*tag), true),
@@ -332,17 +361,24 @@ impl Walk<'_, '_, '_> {
         Ok(())
     }
 
-    /// What is to be known of an operator that is in the way nowhere.
-    fn note(&mut self, operator: &Operator<'_>) {
-        match operator {
-            Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
-                if let Some(set) = self.set.last_mut() {
-                    set.push(*local_index);
-                }
-            }
-            Operator::TableGet { .. } => self.body.reads_tables = true,
-            _ => {}
+    /// An operator that is known in brief.
+    fn brief(&mut self, brief: Brief) {
+        if !self.is_live {
+            return;
         }
+        let (pops, pushes) = match brief {
+            Brief::Get(_) | Brief::I32(_) => (0, 1),
+            Brief::Set(local) | Brief::Tee(local) => {
+                if let Some(set) = self.set.last_mut() {
+                    set.push(local);
+                }
+                (u32::from(matches!(brief, Brief::Set(_))), 0)
+            }
+            Brief::Computes { operands, .. } => (operands.into(), 1),
+            Brief::Store => (2, 0),
+            Brief::Load | Brief::Nothing | Brief::Other => (0, 0),
+        };
+        self.height = self.height.saturating_sub(pops) + pushes;
     }
 
     /// A construct ends: if it is a loop, what was set in it was set in the loop around it, too.
@@ -360,6 +396,13 @@ impl Walk<'_, '_, '_> {
         }
     }
 
+    /// Whether nothing comes together at an end but what was before it.
+    fn ends_quietly(&self, at: u32) -> bool {
+        let label = self.body.label(at);
+        let is_joined = label.is_joined && label.opener != Opener::Loop;
+        !is_joined && label.opener != Opener::Body
+    }
+
     /// Behind an operator from which control does not come.
     fn die(&mut self) {
         self.is_live = false;
@@ -373,6 +416,7 @@ impl Walk<'_, '_, '_> {
         let label = self.innermost()?;
         let described = &mut self.body.labels[label as usize];
         described.otherwise.get_or_insert(at);
+        described.ways += u32::from(self.is_live);
         if let Operator::Catch { .. } | Operator::CatchAll = operator {
             let tag = match operator {
                 Operator::Catch { tag_index } => Some(*tag_index),
@@ -423,6 +467,12 @@ impl Walk<'_, '_, '_> {
                 self.leave_loop(label);
                 let described = &mut self.body.labels[label as usize];
                 described.end = at;
+                let is_passed = described.opener == Opener::If && described.otherwise.is_none();
+                described.ways += u32::from(self.is_live) + u32::from(is_passed);
+                described.is_joined = match described.opener {
+                    Opener::Loop | Opener::Try => true,
+                    _ => described.ways > 1,
+                };
                 self.height = described.height + described.results;
                 self.body.of_operator[position] = label;
                 self.is_live = true;
@@ -472,7 +522,7 @@ impl Walk<'_, '_, '_> {
                 self.height += self.body.results as u32;
             }
             other if self.is_live => {
-                self.note(other);
+                self.body.reads_tables |= matches!(other, O::TableGet { .. });
                 let arity = other.operator_arity(&Arity(self.module));
                 let (pops, pushes) = arity.ok_or_else(|| Fault::unknown(other))?;
                 self.height = self.height.saturating_sub(pops) + pushes;

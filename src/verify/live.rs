@@ -17,8 +17,8 @@ const MOST_ROUNDS: usize = 8;
 
 /// The locals that may be read from some positions on.
 pub(super) struct Live {
-    /// By the position of the next operator, where the bits begin.
-    sets: BTreeMap<u32, usize>,
+    /// By the position of the next operator, behind how many sets of bits its own are; nothing is known where that is 0.
+    sets: Vec<u32>,
     bits: Vec<u64>,
     words: usize,
 }
@@ -26,7 +26,7 @@ pub(super) struct Live {
 impl Live {
     pub fn find(body: &Body<'_>, sites: &[Site]) -> Live {
         let words = body.locals.len().div_ceil(64);
-        let none = Live { sets: BTreeMap::new(), bits: Vec::new(), words };
+        let none = Live { sets: Vec::new(), bits: Vec::new(), words };
         let mut walk = Walk::new(body, sites, words);
         for _ in 0..MOST_ROUNDS {
             walk.round();
@@ -37,11 +37,12 @@ impl Live {
         none
     }
 
-    /// Whether each local is read from a position on; nothing if that is not known.
-    pub fn at(&self, at: u32) -> Option<impl Fn(usize) -> bool + '_> {
-        let start = *self.sets.get(&at)?;
-        let bits = &self.bits[start..start + self.words];
-        Some(|local: usize| bits[local / 64] & 1 << (local % 64) != 0)
+    /// For each local a bit, whether it is read from a position on, or a reference: what is known of one tells what else is known.
+    /// Nothing if that is not known.
+    pub fn at(&self, at: u32) -> Option<&[u64]> {
+        let number = *self.sets.get(at as usize)?;
+        let start = (number as usize).checked_sub(1)? * self.words;
+        Some(&self.bits[start..start + self.words])
     }
 }
 
@@ -59,8 +60,12 @@ struct Walk<'b, 'a> {
     others: Vec<u64>,
     /// By the positions of `catch`es what they read.
     handlers: BTreeMap<u32, Vec<u64>>,
-    sets: BTreeMap<u32, usize>,
+    sets: Vec<u32>,
+    /// How many sets are kept.
+    count: u32,
     kept: Vec<u64>,
+    /// Which locals are references.
+    references: Vec<u64>,
     /// What may be read at the operator that was seen last of those that do more than move and compute values, and where it is.
     stop: Option<u32>,
     at_stop: Vec<u64>,
@@ -70,6 +75,10 @@ struct Walk<'b, 'a> {
 impl<'b, 'a> Walk<'b, 'a> {
     fn new(body: &'b Body<'a>, sites: &'b [Site], words: usize) -> Walk<'b, 'a> {
         let all = || vec![0; words * body.labels.len()];
+        let mut references = vec![0; words];
+        for (local, ty) in body.locals.iter().enumerate() {
+            references[local / 64] |= u64::from(ty.is_reference_type()) << (local % 64);
+        }
         Walk {
             body,
             sites,
@@ -79,8 +88,10 @@ impl<'b, 'a> Walk<'b, 'a> {
             behind: all(),
             others: all(),
             handlers: BTreeMap::new(),
-            sets: BTreeMap::new(),
+            sets: vec![0; body.operators.len()],
+            count: 0,
             kept: Vec::new(),
+            references,
             stop: None,
             at_stop: vec![0; words],
             changed: false,
@@ -89,7 +100,8 @@ impl<'b, 'a> Walk<'b, 'a> {
 
     fn round(&mut self) {
         self.changed = false;
-        self.sets.clear();
+        self.sets.fill(0);
+        self.count = 0;
         self.kept.clear();
         self.stop = None;
         self.live.fill(0);
@@ -109,13 +121,15 @@ impl<'b, 'a> Walk<'b, 'a> {
     fn keep(&mut self, at: u32, is_stop: bool) {
         work::count(self.words);
         let live = if is_stop { &self.at_stop } else { &self.live };
-        self.sets.insert(at, self.kept.len());
-        self.kept.extend_from_slice(live);
+        self.count += 1;
+        self.sets[at as usize] = self.count;
+        self.kept
+            .extend(live.iter().zip(&self.references).map(|(live, reference)| live | reference));
     }
 
     /// Control comes together in front of the operator that was seen last.
     fn joined(&mut self) {
-        if let Some(at) = self.stop.filter(|at| !self.sets.contains_key(at)) {
+        if let Some(at) = self.stop.filter(|at| self.sets[*at as usize] == 0) {
             self.keep(at, true);
         }
     }

@@ -23,6 +23,7 @@
 //! ```text
 //! simulate    fixpoint over pairs of positions         state        what is known at one, and joins
 //! step        one operator, in the normal state        activation   where one function is, what it holds
+//! in_step     many, where both are the same            brief        operators in a few bytes
 //! unwind      from a call to the frame                 values       names for values
 //! rewind      from the frame to the call               body, frame  operators and labels; cells
 //! tails       to another function's frame              pair         bodies of the resume module
@@ -34,6 +35,7 @@ mod activation;
 mod added;
 mod again;
 mod body;
+mod brief;
 mod customs;
 mod debug;
 mod driven;
@@ -41,6 +43,7 @@ mod fault;
 mod forwarders;
 mod frame;
 mod guards;
+mod in_step;
 mod live;
 mod names;
 mod pair;

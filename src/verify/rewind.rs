@@ -362,13 +362,7 @@ impl<'a> Simulation<'_, 'a> {
         }
         let (pops, _) = arity(self.modules.original, called)?;
         let needed = needed(site, pops as usize);
-        let top = |stack: &[Value], count: usize| {
-            stack.len().checked_sub(count).map(|first| stack[first..].to_vec())
-        };
-        let (given, wanted) = (top(&copy.stack, needed), top(&original.stack, needed));
-        let (Some(given), Some(wanted)) = (given, wanted) else {
-            return Err(Fault::new("a call takes more than there is"));
-        };
+        let (given, wanted) = (copy.top(needed)?, original.top(needed)?);
         let same = given == wanted && !given.contains(&Value::UNDEFINED);
         if same { Ok(()) } else { Err(Fault::new("what the call needs again differs")) }
     }

@@ -35,7 +35,8 @@ use crate::analyze::Site;
 use crate::index::FuncIdx;
 use crate::read::Module;
 use crate::work;
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::rc::Rc;
 use wasmparser::{Operator, ValType};
 
@@ -45,8 +46,11 @@ const MOST_WORK: usize = 1 << 26;
 /// How many places all states together have at most that are kept of one function, and how many values have names: some hundred megabytes.
 const MOST_KEPT: usize = 1 << 23;
 
-/// How many states there is room for that is kept for the next function.
-const MOST_SPARE: usize = 64;
+/// How many places there may be room for that is kept for the next function.
+const MOST_SPARE: usize = 1 << 21;
+
+/// For how many operands, and the like, states have room besides locals, mostly.
+const USUAL_OPERANDS: usize = 64;
 
 /// What all functions are checked with.
 pub(super) struct Modules<'c, 'a> {
@@ -89,6 +93,8 @@ pub(super) struct Simulation<'c, 'a> {
     pub modules: &'c Modules<'c, 'a>,
     pub func: FuncIdx,
     pub sites: &'c [Site],
+    /// For each of the original's operators a bit: whether it is a site.
+    at_sites: Vec<u64>,
     pub original: Rc<Body<'a>>,
     pub own: Rc<Body<'a>>,
     /// The resume function, if there is one, and its body.
@@ -99,9 +105,9 @@ pub(super) struct Simulation<'c, 'a> {
     is_thorough: bool,
     /// The states where control comes together, and those of them that are still to be looked at.
     known: QuickMap<Key, Known>,
-    changed: BTreeSet<Key>,
+    changed: BinaryHeap<Reverse<Key>>,
     /// Those at sites that are still to be followed while they are unwound: when all else is known, since that is the work.
-    unwinds: BTreeSet<Key>,
+    unwinds: Vec<Key>,
     /// What is to be followed next.
     pub pending: Vec<(Which, Box<State>)>,
     pub spare: Spare,
@@ -131,6 +137,8 @@ pub(super) struct Spare {
     #[expect(clippy::vec_box, reason = "they are moved about in their boxes")]
     states: Vec<Box<State>>,
     activations: Vec<Activation>,
+    /// How many places any of them had at most.
+    most_places: usize,
 }
 
 impl Spare {
@@ -152,9 +160,11 @@ impl Spare {
     }
 
     /// Keeps what the next function may need.
-    fn shrink(&mut self) {
-        self.states.truncate(MOST_SPARE);
-        self.activations.truncate(MOST_SPARE);
+    fn shrink(&mut self, places: usize) {
+        self.most_places = self.most_places.max(places);
+        if self.most_places * (self.states.len() + self.activations.len()) > MOST_SPARE {
+            *self = Spare::default();
+        }
     }
 
     /// A function that runs, whatever it is.
@@ -198,10 +208,18 @@ fn check_bodies<'a>(
 ) -> Result<Checked, Fault> {
     let Room { mut values, spare } = std::mem::take(room);
     values.start(original.operators.len() + own.operators.len());
+    let mut at_sites = vec![0; original.operators.len().div_ceil(64)];
+    for site in sites {
+        let found = original.operators.binary_search_by_key(&site.offset, |one| one.start);
+        if let Ok(at) = found {
+            at_sites[at / 64] |= 1 << (at % 64);
+        }
+    }
     let mut simulation = Simulation {
         modules,
         func,
         sites,
+        at_sites,
         original,
         own,
         resume: None,
@@ -209,16 +227,17 @@ fn check_bodies<'a>(
         live,
         is_thorough,
         known: QuickMap::default(),
-        changed: BTreeSet::new(),
-        unwinds: BTreeSet::new(),
+        changed: BinaryHeap::new(),
+        unwinds: Vec::new(),
         pending: Vec::new(),
         spare,
         kept: 0,
     };
     let checked = simulation.check();
+    let most_places = simulation.most_places();
     let Simulation { values, mut spare, known, .. } = simulation;
     spare.states.extend(known.into_values().map(|known| known.state));
-    spare.shrink();
+    spare.shrink(most_places);
     *room = Room { values, spare };
     checked
 }
@@ -242,6 +261,12 @@ impl<'c, 'a> Simulation<'c, 'a> {
         Ok(())
     }
 
+    /// About how many places a state has at most.
+    fn most_places(&self) -> usize {
+        let resume = self.resume.as_ref().map_or(0, |(_, body)| body.locals.len());
+        self.original.locals.len() + self.own.locals.len().max(resume) + USUAL_OPERANDS
+    }
+
     fn run(&mut self) -> Result<(), Fault> {
         self.enter();
         loop {
@@ -251,16 +276,18 @@ impl<'c, 'a> Simulation<'c, 'a> {
                     return Err(Fault::not_covered("its size"));
                 }
             }
-            if let Some(key) = self.changed.pop_first() {
+            if let Some(key) = self.changed.pop().map(|Reverse(key)| key) {
                 let state = self.look_at(key);
                 self.resumed(key, state)?;
                 continue;
             }
             // All of them, before what they lead to is followed: else that is followed once for each.
-            let unwinds = std::mem::take(&mut self.unwinds);
+            let mut unwinds = std::mem::take(&mut self.unwinds);
             if unwinds.is_empty() {
                 return Ok(());
             }
+            unwinds.sort_unstable();
+            unwinds.dedup();
             for key in unwinds {
                 let state = self.spare.copy_of(&self.known[&key].state);
                 let place = self.place(key.which, &state);
@@ -292,6 +319,7 @@ impl<'c, 'a> Simulation<'c, 'a> {
     fn follow(&mut self, which: Which, mut state: Box<State>) -> Result<(), Fault> {
         loop {
             work::count(1);
+            self.in_step(which, &mut state)?;
             let place = self.place(which, &state);
             let mut stops = self.advance(which, &mut state).map_err(|f| f.at(place))?;
             if self.casts(which, &state) {
@@ -361,6 +389,9 @@ impl<'c, 'a> Simulation<'c, 'a> {
 
     /// The site at a position of the original.
     pub fn site(&self, at: u32) -> Option<Site> {
+        if self.at_sites[at as usize / 64] & 1 << (at % 64) == 0 {
+            return None;
+        }
         let offset = self.original.offset(at) as u32;
         let found = self.sites.binary_search_by_key(&offset, |site| site.offset);
         let site = self.sites[found.ok()?];
@@ -376,25 +407,22 @@ impl<'c, 'a> Simulation<'c, 'a> {
     ) -> Result<(), Fault> {
         let (original, copy) = (state.original.at, state.copy.at);
         let key = Key { which, original, copy, is_back };
-        let (live, types) = (self.live.at(original), &self.original.locals);
-        // What is known of a reference tells what else is known.
-        let is_read = |local: usize| {
-            types[local].is_reference_type() || live.as_ref().is_none_or(|live| live(local))
-        };
-        state.forget(is_read);
+        if let Some(live) = self.live.at(original) {
+            state.forget(live);
+        }
         state.forget_performed(&mut self.values);
         match self.known.get_mut(&key) {
             None => {
                 state.flatten(&mut self.values);
                 self.kept += state.size();
                 self.known.insert(key, Known { state, is_changed: true, is_seen: false });
-                self.changed.insert(key);
+                self.changed.push(Reverse(key));
             }
             Some(known) => {
                 match known.state.join(&mut state, &mut self.values, known.is_changed) {
                     Some(true) if !known.is_changed => {
                         known.is_changed = true;
-                        self.changed.insert(key);
+                        self.changed.push(Reverse(key));
                     }
                     Some(_) => {}
                     None => return Err(Fault::new("operand stacks differ where control joins")),
@@ -420,14 +448,9 @@ impl<'c, 'a> Simulation<'c, 'a> {
             let set = [original.set_in(entered), in_copy];
             state.expect(values, original, set, key.which == Which::Own);
         }
-        let live = live.at(key.original);
-        let is_read = |local: usize| {
-            // A resume function may have other numbers.
-            key.which == Which::Resume
-                || original.locals[local].is_reference_type()
-                || live.as_ref().is_none_or(|live| live(local))
-        };
-        state.settle(values, is_read);
+        // A resume function may have other numbers.
+        let live = live.at(key.original).filter(|_| key.which == Which::Own);
+        state.settle(values, live);
         (known.is_changed, known.is_seen) = (false, true);
         self.spare.copy_of(&known.state)
     }
@@ -441,7 +464,7 @@ impl<'c, 'a> Simulation<'c, 'a> {
         }
         let next = match self.site(key.original) {
             Some(site) => {
-                self.unwinds.insert(key);
+                self.unwinds.push(key);
                 self.call(key.which, state, site).map(Some)
             }
             None => self.step(key.which, state),

@@ -52,6 +52,9 @@ impl Performed {
     }
 }
 
+/// Of how many operators it is noted at least that they were performed, and at most of twice as many.
+const MOST_PERFORMED: usize = 64;
+
 /// How deep it is looked into terms for what they are made of.
 const LOOKED_INTO: u8 = 4;
 
@@ -78,6 +81,14 @@ impl State {
         }
     }
 
+    /// Notes that an operator was performed.
+    pub fn perform(&mut self, performed: Performed) {
+        if self.performed.len() >= 2 * MOST_PERFORMED {
+            self.performed.drain(..MOST_PERFORMED);
+        }
+        self.performed.push(performed);
+    }
+
     /// All places, those of the original first, but for what was performed.
     fn places(&self) -> [&[Value]; 6] {
         let Activation { locals, stack, caught, .. } = &self.original;
@@ -97,17 +108,18 @@ impl State {
     }
 
     /// Forgets the original's locals that nobody reads.
-    pub fn forget(&mut self, is_read: impl Fn(usize) -> bool) {
-        for (local, value) in self.original.locals.iter_mut().enumerate() {
-            if !is_read(local) {
-                *value = Value::UNDEFINED;
+    pub fn forget(&mut self, live: &[u64]) {
+        for (locals, word) in self.original.locals.chunks_mut(64).zip(live) {
+            for (value, bit) in locals.iter_mut().zip(0..) {
+                value.keep_if(word >> bit & 1 != 0);
             }
         }
     }
 
     /// Forgets what was performed for anything else than operands, and what they are made of: that alone a rewind runs again.
     pub fn forget_performed(&mut self, values: &mut Values) {
-        if self.performed.is_empty() {
+        if self.performed.is_empty() || self.original.stack.is_empty() {
+            self.performed.clear();
             return;
         }
         values.clear_marks();
@@ -131,6 +143,9 @@ impl State {
 
     /// Readies a state for joins: forgets what deep terms are made of.
     pub fn flatten(&mut self, values: &mut Values) {
+        if values.are_shallow() {
+            return;
+        }
         let mut shallow: QuickMap<Value, Value> = QuickMap::default();
         let mut flatten = |place: &mut Value| {
             if !values.is_shallow(*place) {
@@ -173,7 +188,7 @@ impl State {
 
     /// Forgets what no place of the other side can ever be held against; and of the copy's locals those with the number of one that
     /// nobody reads.
-    pub fn settle(&mut self, values: &mut Values, is_read: impl Fn(usize) -> bool) {
+    pub fn settle(&mut self, values: &mut Values, live: Option<&[u64]>) {
         values.clear_marks();
         let Activation { locals, stack, caught, .. } = &self.original;
         for value in stack {
@@ -197,11 +212,21 @@ impl State {
             work::count(1);
             // A rewind may cast a reference that nobody looks at: that it is not null counts.
             let counts = values.is_marked(*value) || values.is_not_null(*value);
-            let is_read = place >= self.original.locals.len() || is_read(place);
+            let is_read = place >= self.original.locals.len()
+                || live.is_none_or(|live| live[place / 64] >> (place % 64) & 1 != 0);
             if !(counts || is_read && values.is_made_of_marked(*value, LOOKED_INTO)) {
                 *value = Value::UNDEFINED;
             }
         }
+    }
+
+    /// Whether all that it knows is so in another, under the same names.
+    fn is_in(&self, other: &State) -> bool {
+        let is_known = |(old, new): (&Value, &Value)| old == new || *old == Value::UNDEFINED;
+        let mut lists = self.places().into_iter().zip(other.places());
+        let mut both = self.performed.iter().zip(&other.performed);
+        lists.all(|(old, new)| old.iter().zip(new).all(is_known))
+            && both.all(|(old, new)| old.values().iter().zip(&new.values()).all(is_known))
     }
 
     /// Makes this what holds in both states. Says whether it knows less now, which needn't be found out if that is `expected`; `None` if
@@ -217,6 +242,9 @@ impl State {
         self.performed.drain(..self.performed.len() - same);
         other.performed.drain(..other.performed.len() - same);
         if !less {
+            if self.is_in(other) {
+                return Some(false);
+            }
             values.clear_names();
             let mut renaming = Renaming { values };
             let mut known = |(old, new): (&Value, &Value)| renaming.is_known(*old, *new);

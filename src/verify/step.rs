@@ -18,9 +18,6 @@ use wasmparser::{
     ValType,
 };
 
-/// Of how many operators it is noted at least that they were performed, and at most of twice as many.
-const MOST_PERFORMED: usize = 64;
-
 /// Where a local was declared with null.
 const CAST: &str = "references that are cast where they are read";
 
@@ -214,10 +211,7 @@ impl Simulation<'_, '_> {
                 state.performed.retain(|one| is_lasting(one.at));
             }
         } else if let (&[result], Some(performed)) = (results, performed) {
-            if state.performed.len() >= 2 * MOST_PERFORMED {
-                state.performed.drain(..MOST_PERFORMED);
-            }
-            state.performed.push(Performed { result, ..performed });
+            state.perform(Performed { result, ..performed });
         }
         state.original.at += 1;
         state.copy.at += 1;

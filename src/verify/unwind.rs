@@ -252,9 +252,10 @@ impl Simulation<'_, '_> {
         }
         match helper {
             Some(Helper::Save(ty, count)) => {
-                let values = activation.pop_many(*count)?;
-                let offset = self.known_number(activation.pop()?)?;
-                Rc::make_mut(frame).write(offset, Cell::Plain(*ty), &values)
+                let below = activation.top(count + 1)?;
+                let offset = self.known_number(below[0])?;
+                Rc::make_mut(frame).write(offset, Cell::Plain(*ty), &below[1..])?;
+                activation.drop_many(count + 1)
             }
             Some(Helper::SaveReference { table, cell_bytes, takes_all }) => {
                 let value = activation.pop()?;

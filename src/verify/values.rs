@@ -31,6 +31,11 @@ impl Value {
     pub fn position(self) -> usize {
         self.0 as usize
     }
+
+    /// Makes it undefined, unless it is to be kept.
+    pub fn keep_if(&mut self, is_kept: bool) {
+        self.0 &= u32::from(is_kept).wrapping_neg();
+    }
 }
 
 /// What is known of a value.
@@ -162,6 +167,8 @@ impl Pairs {
 pub(super) struct Values {
     terms: Vec<Term>,
     depths: Vec<u8>,
+    /// The greatest of them.
+    deepest: u8,
     /// The i32s that are computed from constants.
     numbers: QuickMap<Value, u32>,
     /// The types of references, by how they were made.
@@ -183,6 +190,7 @@ impl Default for Values {
         Values {
             terms: Vec::new(),
             depths: Vec::new(),
+            deepest: 0,
             numbers: QuickMap::default(),
             types: QuickMap::default(),
             excluded: QuickMap::default(),
@@ -200,6 +208,7 @@ impl Values {
     pub fn start(&mut self, operators: usize) {
         self.terms.clear();
         self.depths.clear();
+        self.deepest = 0;
         self.terms.reserve(operators);
         self.depths.reserve(operators);
         self.numbers.clear();
@@ -296,6 +305,7 @@ impl Values {
         work::count(1);
         self.terms.push(term);
         self.depths.push(depth);
+        self.deepest = self.deepest.max(depth);
         Value(self.terms.len() as u32 - 1)
     }
 
@@ -489,6 +499,11 @@ impl Values {
             self.numbers.insert(value, number);
         }
         value
+    }
+
+    /// Whether joins look into all terms.
+    pub fn are_shallow(&self) -> bool {
+        self.deepest <= MOST_DEPTH
     }
 
     /// Whether joins look into a term.

@@ -1,0 +1,72 @@
+//! The operators that are most of a body, in a few bytes each.
+
+use super::values::{Maker, maker};
+use wasmparser::Operator;
+
+/// An operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Brief {
+    /// `local.get` and so on, of this local.
+    Get(u32),
+    Set(u32),
+    Tee(u32),
+    /// `i32.const`.
+    I32(i32),
+    /// What an operator gives that only computes.
+    Computes {
+        code: u16,
+        operands: u8,
+    },
+    /// Control goes on behind it, and nothing changes.
+    Nothing,
+    /// A number is read from a memory, by its address, or written.
+    Load,
+    Store,
+    /// What is not known in brief.
+    Other,
+}
+
+impl Brief {
+    /// What an operator is that is encoded in this way.
+    pub fn of(operator: &Operator<'_>, encoded: &[u8]) -> Brief {
+        use Operator as O;
+        match *operator {
+            O::LocalGet { local_index } => Brief::Get(local_index),
+            O::LocalSet { local_index } => Brief::Set(local_index),
+            O::LocalTee { local_index } => Brief::Tee(local_index),
+            O::I32Const { value } => Brief::I32(value),
+            O::Nop | O::Block { .. } | O::Try { .. } | O::TryTable { .. } => Brief::Nothing,
+            O::I32Load { .. }
+            | O::I64Load { .. }
+            | O::F32Load { .. }
+            | O::F64Load { .. }
+            | O::I32Load8S { .. }
+            | O::I32Load8U { .. }
+            | O::I32Load16S { .. }
+            | O::I32Load16U { .. }
+            | O::I64Load8S { .. }
+            | O::I64Load8U { .. }
+            | O::I64Load16S { .. }
+            | O::I64Load16U { .. }
+            | O::I64Load32S { .. }
+            | O::I64Load32U { .. }
+            | O::V128Load { .. } => Brief::Load,
+            O::I32Store { .. }
+            | O::I64Store { .. }
+            | O::F32Store { .. }
+            | O::F64Store { .. }
+            | O::I32Store8 { .. }
+            | O::I32Store16 { .. }
+            | O::I64Store8 { .. }
+            | O::I64Store16 { .. }
+            | O::I64Store32 { .. }
+            | O::V128Store { .. } => Brief::Store,
+            _ => match maker(operator, encoded) {
+                Some(Maker::Computes { code, immediate: 0, operands: operands @ 1..=3 }) => {
+                    Brief::Computes { code, operands: operands as u8 }
+                }
+                _ => Brief::Other,
+            },
+        }
+    }
+}
