@@ -82,6 +82,18 @@ pub(super) struct Body<'a> {
     set_in_loops: BTreeMap<u32, Vec<u32>>,
 }
 
+/// The room of a body that is read no more.
+#[derive(Default)]
+pub(super) struct BodyRoom<'a> {
+    operators: Vec<Located<'a>>,
+    briefs: Vec<Brief>,
+    of_operator: Vec<u32>,
+    labels: Vec<Label>,
+}
+
+/// Of how many operators a body is at most whose room is kept.
+const MOST_ROOM: usize = 1 << 16;
+
 /// A handler, of either encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Handler {
@@ -104,14 +116,30 @@ pub(super) enum HandlerStart {
 }
 
 impl<'a> Body<'a> {
-    pub fn read(module: &Module<'a>, func: FuncIdx) -> Result<Body<'a>, Fault> {
+    /// Reads one, in the room of another.
+    pub fn read(
+        module: &Module<'a>,
+        func: FuncIdx,
+        mut room: BodyRoom<'a>,
+    ) -> Result<Body<'a>, Fault> {
         let bytes = module.funcs[func].body.as_ref().map_or(0, ExactSizeIterator::len);
         // More than two bytes each, mostly.
-        let mut operators = Vec::with_capacity(bytes / 2);
+        room.operators.reserve(bytes / 2);
         for located in module.operators(func)? {
-            operators.push(located?);
+            room.operators.push(located?);
         }
-        Body::new(module, (module, func), operators)
+        Body::new(module, (module, func), room)
+    }
+
+    /// The room that it leaves, if that is to be kept.
+    pub fn into_room(self) -> Option<BodyRoom<'a>> {
+        let Body { mut operators, mut briefs, mut of_operator, mut labels, .. } = self;
+        operators.clear();
+        briefs.clear();
+        of_operator.clear();
+        labels.clear();
+        let is_kept = operators.capacity() <= MOST_ROOM;
+        is_kept.then_some(BodyRoom { operators, briefs, of_operator, labels })
     }
 
     /// A body of another module, whose operators were put in this one's numbers.
@@ -120,14 +148,18 @@ impl<'a> Body<'a> {
         other: (&Module<'a>, FuncIdx),
         operators: Vec<Located<'a>>,
     ) -> Result<Body<'a>, Fault> {
-        Ok(Body { is_elsewhere: true, ..Body::new(module, other, operators)? })
+        let room = BodyRoom { operators, ..BodyRoom::default() };
+        Ok(Body { is_elsewhere: true, ..Body::new(module, other, room)? })
     }
 
     fn new(
         module: &Module<'a>,
         (file, func): (&Module<'a>, FuncIdx),
-        operators: Vec<Located<'a>>,
+        room: BodyRoom<'a>,
     ) -> Result<Body<'a>, Fault> {
+        let BodyRoom { operators, mut briefs, mut of_operator, labels } = room;
+        briefs.reserve(operators.len());
+        of_operator.resize(operators.len(), 0);
         let ty = file.func_type(func);
         let mut locals = ty.params().to_vec();
         for (count, ty) in file.declared_locals(func)? {
@@ -138,10 +170,10 @@ impl<'a> Body<'a> {
         let mut body = Body {
             bytes: file.bytes,
             is_elsewhere: false,
-            of_operator: vec![0; operators.len()],
-            briefs: Vec::with_capacity(operators.len()),
+            of_operator,
+            briefs,
             operators,
-            labels: Vec::new(),
+            labels,
             tables: Vec::new(),
             params: ty.params().len(),
             locals,

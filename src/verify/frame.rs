@@ -49,6 +49,7 @@ impl Frame {
             return Err(Fault::new("a frame is written to that was sealed"));
         }
         let size = cell.bytes();
+        self.cells.reserve(values.len());
         for (value, position) in values.iter().zip(0..) {
             let at = offset + position * size;
             let end = |(start, cell, _): &(u64, Cell, Value)| start + cell.bytes();

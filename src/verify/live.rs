@@ -6,7 +6,7 @@
 //!
 //! Known for those positions alone at which states are kept: sites, and where a construct is entered by branches.
 
-use super::body::{Body, HandlerStart, Opener};
+use super::body::{Body, Brief, HandlerStart, Opener};
 use crate::analyze::Site;
 use crate::work;
 use std::collections::BTreeMap;
@@ -162,6 +162,19 @@ impl<'b, 'a> Walk<'b, 'a> {
 
     fn operator(&mut self, at: u32) {
         let body = self.body;
+        match body.briefs[at as usize] {
+            Brief::Get(local) => self.live[local as usize / 64] |= 1 << (local % 64),
+            Brief::Set(local) | Brief::Tee(local) => {
+                self.live[local as usize / 64] &= !(1 << (local % 64));
+            }
+            Brief::I32(_) | Brief::Computes { .. } => {}
+            Brief::Load | Brief::Store => self.stops(at),
+            Brief::Nothing | Brief::Other => self.other(at),
+        }
+    }
+
+    fn other(&mut self, at: u32) {
+        let body = self.body;
         match &body.operators[at as usize].operator {
             O::Br { .. }
             | O::BrIf { .. }
@@ -170,12 +183,6 @@ impl<'b, 'a> Walk<'b, 'a> {
             | O::BrOnCast { .. }
             | O::BrOnCastFail { .. }
             | O::BrTable { .. } => self.branch(at),
-            O::LocalGet { local_index } => {
-                self.live[*local_index as usize / 64] |= 1 << (local_index % 64);
-            }
-            O::LocalSet { local_index } | O::LocalTee { local_index } => {
-                self.live[*local_index as usize / 64] &= !(1 << (local_index % 64));
-            }
             O::End | O::Delegate { .. } => {
                 let label = body.label_index(at);
                 if body.labels[label as usize].is_joined {

@@ -200,7 +200,7 @@ fn rewritten<'a>(
     let tails = Tails::find(module, analysis)?;
     let (original, pair) = (module, pair.as_ref());
     let modules = Modules { original, output, runtime: &runtime, pair, tails: &tails };
-    let check = |room: &mut Room, func: &FuncIdx| {
+    let check = |room: &mut Room<'a>, func: &FuncIdx| {
         let checked = simulate::check(&modules, (*func, &analysis.sites[*func]), room);
         (*func, checked)
     };

@@ -8,7 +8,7 @@
 
 use super::activation::{Activation, Mode, Stop};
 use super::again::{always_gives_the_same, may_run_again};
-use super::body::{Body, Handler, arity};
+use super::body::{Body, BodyRoom, Handler, arity};
 use super::fault::Fault;
 use super::frame::{Cell, Frame};
 use super::runtime::Helper;
@@ -70,7 +70,7 @@ impl<'a> Simulation<'_, 'a> {
         let body = match self.modules.pair.map(|pair| pair.body(output, func)) {
             Some(Ok(Some(body))) => body,
             Some(Err(fault)) => return Err(fault),
-            _ => Body::read(output, func)?,
+            _ => Body::read(output, func, BodyRoom::default())?,
         };
         if body.params > 0 || body.results != self.own.results {
             return Err(self.calls(func, "while it is rewound"));

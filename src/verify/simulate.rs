@@ -23,7 +23,7 @@
 //! Fallin, "Cranelift, Part 3: Correctness in Register Allocation" (2021), for places that hold symbols of the original.
 
 use super::activation::{Activation, Code, Mode, Stop};
-use super::body::Body;
+use super::body::{Body, BodyRoom};
 use super::fault::{Fault, Place};
 use super::live::Live;
 use super::pair::Pair;
@@ -117,9 +117,10 @@ pub(super) struct Simulation<'c, 'a> {
 
 /// What one function leaves of its room for the next.
 #[derive(Default)]
-pub(super) struct Room {
+pub(super) struct Room<'a> {
     values: Values,
     spare: Spare,
+    bodies: Vec<BodyRoom<'a>>,
 }
 
 /// What is known where control comes together.
@@ -185,28 +186,31 @@ impl Spare {
 pub(super) fn check<'a>(
     modules: &Modules<'_, 'a>,
     (func, sites): (FuncIdx, &[Site]),
-    room: &mut Room,
+    room: &mut Room<'a>,
 ) -> Result<Checked, Fault> {
-    let original = Rc::new(Body::read(modules.original, func)?);
-    let own = Rc::new(Body::read(modules.output, func)?);
+    let mut read = |module| Body::read(module, func, room.bodies.pop().unwrap_or_default());
+    let (original, own) = (Rc::new(read(modules.original)?), Rc::new(read(modules.output)?));
     let live = Rc::new(Live::find(&original, sites));
     let bodies = (original, own, live);
-    let checked = check_bodies(modules, (func, sites), bodies.clone(), room, false);
-    match checked {
-        Ok(checked) => Ok(checked),
+    let mut checked = check_bodies(modules, (func, sites), bodies.clone(), room, false);
+    if checked.is_err() {
         // What was expected of loops may be what is missing.
-        Err(_) => check_bodies(modules, (func, sites), bodies, room, true),
+        checked = check_bodies(modules, (func, sites), bodies.clone(), room, true);
     }
+    let (original, own, _) = bodies;
+    let both = [original, own].into_iter().filter_map(Rc::into_inner);
+    room.bodies.extend(both.filter_map(Body::into_room));
+    checked
 }
 
 fn check_bodies<'a>(
     modules: &Modules<'_, 'a>,
     (func, sites): (FuncIdx, &[Site]),
     (original, own, live): (Rc<Body<'a>>, Rc<Body<'a>>, Rc<Live>),
-    room: &mut Room,
+    room: &mut Room<'a>,
     is_thorough: bool,
 ) -> Result<Checked, Fault> {
-    let Room { mut values, spare } = std::mem::take(room);
+    let (mut values, spare) = (std::mem::take(&mut room.values), std::mem::take(&mut room.spare));
     values.start(original.operators.len() + own.operators.len());
     let mut at_sites = vec![0; original.operators.len().div_ceil(64)];
     for site in sites {
@@ -238,7 +242,7 @@ fn check_bodies<'a>(
     let Simulation { values, mut spare, known, .. } = simulation;
     spare.states.extend(known.into_values().map(|known| known.state));
     spare.shrink(most_places);
-    *room = Room { values, spare };
+    (room.values, room.spare) = (values, spare);
     checked
 }
 
@@ -320,12 +324,13 @@ impl<'c, 'a> Simulation<'c, 'a> {
         loop {
             work::count(1);
             self.in_step(which, &mut state)?;
-            let place = self.place(which, &state);
-            let mut stops = self.advance(which, &mut state).map_err(|f| f.at(place))?;
-            if self.casts(which, &state) {
-                stops = self.advance(which, &mut state).map_err(|f| f.at(place))?;
+            let from = (state.original.at, state.copy.at);
+            let mut stops = self.advance(which, &mut state);
+            if stops.is_ok() && self.casts(which, &state) {
+                stops = self.advance(which, &mut state);
             }
-            let (original, copy) = stops;
+            let stops = stops.map_err(|fault| fault.at(self.place_of(which, from.0, from.1)));
+            let (original, copy) = stops?;
             let place = self.place(which, &state);
             if original != copy {
                 return Err(Fault::new("one loops where the other does not").at(place));
