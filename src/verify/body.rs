@@ -472,6 +472,30 @@ impl Walk<'_, '_, '_> {
         Ok(())
     }
 
+    /// A construct ends.
+    fn ends(&mut self, operator: &Operator<'_>, at: u32) -> Result<(), Fault> {
+        let label = self.innermost()?;
+        self.open.pop();
+        if let Operator::Delegate { relative_depth } = operator {
+            let position = self.open.len().checked_sub(1 + *relative_depth as usize);
+            let outer = position.map_or(0, |position| self.open[position]);
+            self.body.labels[label as usize].delegates = Some(outer);
+        }
+        self.leave_loop(label);
+        let described = &mut self.body.labels[label as usize];
+        described.end = at;
+        let is_passed = described.opener == Opener::If && described.otherwise.is_none();
+        described.ways += u32::from(self.is_live) + u32::from(is_passed);
+        described.is_joined = match described.opener {
+            Opener::Loop | Opener::Try => true,
+            _ => described.ways > 1,
+        };
+        self.height = described.height + described.results;
+        self.body.of_operator[at as usize] = label;
+        self.is_live = true;
+        Ok(())
+    }
+
     fn operator(&mut self, operator: &Operator<'_>, at: u32) -> Result<(), Fault> {
         use Operator as O;
         let position = at as usize;
@@ -488,27 +512,7 @@ impl Walk<'_, '_, '_> {
             O::Try { blockty } => self.open_label(at, Opener::Try, self.block(*blockty)),
             O::TryTable { try_table } => self.try_table(at, try_table)?,
             O::Else | O::Catch { .. } | O::CatchAll => self.divide(operator, at)?,
-            O::End | O::Delegate { .. } => {
-                let label = self.innermost()?;
-                self.open.pop();
-                if let O::Delegate { relative_depth } = operator {
-                    let position = self.open.len().checked_sub(1 + *relative_depth as usize);
-                    let outer = position.map_or(0, |position| self.open[position]);
-                    self.body.labels[label as usize].delegates = Some(outer);
-                }
-                self.leave_loop(label);
-                let described = &mut self.body.labels[label as usize];
-                described.end = at;
-                let is_passed = described.opener == Opener::If && described.otherwise.is_none();
-                described.ways += u32::from(self.is_live) + u32::from(is_passed);
-                described.is_joined = match described.opener {
-                    Opener::Loop | Opener::Try => true,
-                    _ => described.ways > 1,
-                };
-                self.height = described.height + described.results;
-                self.body.of_operator[position] = label;
-                self.is_live = true;
-            }
+            O::End | O::Delegate { .. } => self.ends(operator, at)?,
             O::Br { relative_depth } => {
                 self.body.of_operator[position] = self.target(*relative_depth)?;
                 self.die();

@@ -70,3 +70,41 @@ impl Brief {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::again::may_run_again;
+    use super::super::body::arity;
+    use super::*;
+    use crate::read::Module;
+    use wasmparser::{BinaryReader, OperatorsReader};
+
+    #[test]
+    fn it_takes_and_gives_what_the_operator_does() {
+        let module = Module::read(b"\0asm\x01\0\0\0").unwrap();
+        let accesses = (0x28..=0x3e).map(|code| vec![code, 0, 0]);
+        let others = (0x45..=0xc4).map(|code| vec![code]);
+        let saturating = (0..=7).map(|code| vec![0xfc, code]);
+        let mut known = 0;
+        for encoded in accesses.chain(others).chain(saturating) {
+            let operator = OperatorsReader::new(BinaryReader::new(&encoded, 0)).read().unwrap();
+            let brief = Brief::of(&operator, &encoded);
+            let effect = match brief {
+                Brief::Load => (1, 1),
+                Brief::Store => (2, 0),
+                Brief::Computes { operands, .. } => (operands.into(), 1),
+                // What may trap besides.
+                Brief::Other => {
+                    assert!(may_run_again(&operator), "{operator:?}");
+                    continue;
+                }
+                other => panic!("{operator:?} became {other:?}"),
+            };
+            assert_eq!(arity(&module, &operator).unwrap(), effect, "{operator:?}");
+            assert_eq!(may_run_again(&operator), brief == Brief::Load, "{operator:?}");
+            known += 1;
+        }
+        // All but division and conversions that trap.
+        assert_eq!(known, 23 + 128 + 8 - 16);
+    }
+}
