@@ -186,9 +186,8 @@ pub fn instrument(input: &[u8], options: &Options) -> Result<Output> {
 }
 
 fn instrumented(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Output> {
-    let report = report(module, analysis, options)?;
     if !analysis.may_unwind() {
-        return untouched(module, report, options);
+        return untouched(module, report(module, analysis, options)?, options);
     }
     stage("plan");
     let plan = Plan::make(module, analysis, options)?;
@@ -205,6 +204,8 @@ fn instrumented(module: &Module<'_>, analysis: &Analysis, options: &Options) -> 
     let verified = verify::verify(module, analysis, options.abi, written, extent);
     let verified = verified.map_err(|fault| fault.internal())?;
     let verified = is_asked.then(|| Verified::new(module, verified));
+    // Not before, for it has all names, and memory is short while plans and output are in it.
+    let report = report(module, analysis, options)?;
     let summary = summary.with_sizes(&rewritten.wasm, resumes);
     let dropped = emit::left_out(&rewritten.dropped);
     let is_plain = !module.speaks_of_code() || options.strip_debug || resume_module.is_none();

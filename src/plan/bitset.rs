@@ -4,7 +4,7 @@ use crate::index::LocalIdx;
 use crate::work;
 
 /// A set of locals. Two sets that meet have the same size.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct BitSet {
     words: Vec<u64>,
 }

@@ -32,7 +32,7 @@ use super::saved::Types;
 use crate::abi::{MARK_BYTES, SLOT_TYPES, slot_bytes, type_ordinal};
 use crate::index::LocalIdx;
 use crate::work;
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeMap;
 use wasmparser::{RefType, ValType};
 
 /// The most exits of a body. Each is a label around all of it.
@@ -120,8 +120,9 @@ impl Frame {
     }
 
     /// The frame for `locals`, which lie side by side in this order where their types allow it.
-    fn lay_out(locals: impl Iterator<Item = LocalIdx>, cells: Cells<'_>) -> Frame {
-        let mut slots: Vec<_> = locals.map(|local| cells.slot(local)).collect();
+    fn lay_out(count: usize, locals: impl Iterator<Item = LocalIdx>, cells: Cells<'_>) -> Frame {
+        let mut slots = Vec::with_capacity(count);
+        slots.extend(locals.map(|local| cells.slot(local)));
         slots.sort_by_key(|slot| place(slot.ty));
         let mut offset = 0;
         for slot in &mut slots {
@@ -135,7 +136,8 @@ impl Frame {
     /// The frame for the locals in `set`. Without sites there is none: then the function is refused, and looked at only for
     /// what else it is refused for.
     pub(super) fn of(set: Option<&BitSet>, cells: Cells<'_>) -> Frame {
-        Frame::lay_out(set.into_iter().flat_map(BitSet::locals), cells)
+        let count = set.map_or(0, BitSet::len);
+        Frame::lay_out(count, set.into_iter().flat_map(BitSet::locals), cells)
     }
 }
 
@@ -147,6 +149,13 @@ impl Exits {
         let (different, of_sites) = distinct(of_sites.iter().map(|set| &sets[*set as usize]));
         let most_slots = most_slots(&different, of_sites.len());
         let mut run = different.len().div_ceil(MOST_EXITS).max(1);
+        if run == 1 {
+            let chain = Chain::of(&different);
+            if chain.slots <= most_slots || different.len() == 1 {
+                return chain.exits(&different, of_sites.into_iter(), cells);
+            }
+            run = 2;
+        }
         loop {
             let unions: Vec<_> = different.chunks(run).map(union).collect();
             let (united, of_unions) = distinct(unions.iter());
@@ -184,7 +193,7 @@ impl Chain {
     fn of(sets: &[&BitSet]) -> Chain {
         // The largest first: what an exit may go on to is smaller.
         let mut order: Vec<usize> = (0..sets.len()).collect();
-        order.sort_by_key(|set| (std::cmp::Reverse(sets[*set].len()), *set));
+        order.sort_by_cached_key(|set| (std::cmp::Reverse(sets[*set].len()), *set));
         let mut slots = 0;
         let links = (0..order.len()).map(|position| {
             let set = sets[order[position]];
@@ -209,12 +218,22 @@ impl Chain {
         };
         let own: Vec<_> = self.links.iter().map(own).collect();
         // What an exit saves itself lies together, as far as no later one had it before.
-        let mut seen = HashSet::new();
-        let by_exits = own.iter().rev().flatten().filter(|local| seen.insert(**local));
-        let frame = Frame::lay_out(by_exits.copied(), cells);
-        let slots: HashMap<_, _> = frame.slots.iter().map(|slot| (slot.local, *slot)).collect();
+        let mut seen = BitSet::new(cells.types.count());
+        let mut by_exits = Vec::new();
+        for local in own.iter().rev().flatten() {
+            if !seen.contains(*local) {
+                seen.insert(local.0 as usize);
+                by_exits.push(*local);
+            }
+        }
+        let frame = Frame::lay_out(by_exits.len(), by_exits.into_iter(), cells);
+        let mut places = vec![0; cells.types.count()];
+        for (place, slot) in (0..).zip(&frame.slots) {
+            places[slot.local.0 as usize] = place;
+        }
+        let slot = |local: &LocalIdx| frame.slots[places[local.0 as usize]];
         let exits = own.iter().zip(&self.links).map(|(own, (_, next))| {
-            let mut own: Vec<_> = own.iter().map(|local| slots[local]).collect();
+            let mut own: Vec<_> = own.iter().map(slot).collect();
             own.sort_by_key(|slot| slot.offset);
             Exit { slots: own, next: next.map(|next| next as u32) }
         });
@@ -231,11 +250,11 @@ impl Chain {
 
 /// The different ones among `sets`, in order of their first appearance, and for each of `sets` its position among them.
 fn distinct<'a>(sets: impl Iterator<Item = &'a BitSet>) -> (Vec<&'a BitSet>, Vec<u32>) {
-    let mut known: HashMap<&BitSet, u32> = HashMap::new();
+    let mut known: BTreeMap<&BitSet, u32> = BTreeMap::new();
     let mut different = Vec::new();
     let positions = sets
         .map(|set| {
-            // It is hashed.
+            // It is looked up.
             work::count(set.words());
             *known.entry(set).or_insert_with(|| {
                 different.push(set);

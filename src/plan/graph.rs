@@ -23,7 +23,7 @@ use std::ops::Range;
 /// Where control may go from where.
 #[derive(Default)]
 pub(super) struct Graph {
-    /// For each node its events.
+    /// For each node the places of its events, and of what reads and writes locals between them.
     pub nodes: Vec<Range<u32>>,
     /// The edges from each node.
     pub next: Edges,
@@ -117,12 +117,14 @@ impl Graph {
     pub fn rebuild(&mut self, skeleton: &Skeleton) {
         let Graph { nodes, next, loops, before, sites, builder } = self;
         builder.begin();
-        for (position, event) in (0..).zip(&skeleton.events) {
+        let mut position = 1;
+        for event in &skeleton.events {
             work::count(1);
             builder.event(position, *event);
+            position += 2;
         }
         // The body's own label, if it is branched to.
-        builder.close(skeleton.events.len() as u32);
+        builder.close(position);
         std::mem::swap(nodes, &mut builder.nodes);
         std::mem::swap(sites, &mut builder.sites);
         let Builder { edges, labels, .. } = builder;
@@ -151,7 +153,6 @@ impl Builder {
 
     fn event(&mut self, position: u32, event: Event) {
         match event {
-            Event::Get(_) | Event::Set(_) => {}
             Event::Handler(depth) => self.handlers.push(self.label_at(depth)),
             Event::Block => self.block(),
             Event::Loop(_) => self.enter_loop(position),

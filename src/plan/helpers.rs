@@ -10,7 +10,8 @@ use crate::abi::{MARK_BYTES, SLOT_TYPES, slot_bytes, type_ordinal};
 use crate::options::{Optimize, Options};
 use crate::read::Module;
 use crate::work;
-use std::collections::{BTreeMap, BTreeSet};
+use rayon::prelude::*;
+use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
 
 /// The most values that one call of a helper saves or loads.
@@ -18,6 +19,23 @@ const MOST_AT_ONCE: usize = 16;
 
 /// What a piece is saved and loaded by: the position of its type among [`SLOT_TYPES`], and how many slots it has.
 type Kind = (usize, usize);
+
+/// How often pieces of each kind are used.
+type Uses = [[usize; MOST_AT_ONCE + 1]; SLOT_TYPES.len()];
+
+/// The uses that `note` finds in all functions.
+fn uses(funcs: &[FuncPlan], note: impl Fn(&FuncPlan, &mut Uses) + Sync) -> Uses {
+    let none = || [[0; MOST_AT_ONCE + 1]; SLOT_TYPES.len()];
+    let noted = funcs.par_iter().fold(none, |mut uses, func| {
+        note(func, &mut uses);
+        uses
+    });
+    noted.reduce(none, |mut all, more| {
+        let (all_uses, more) = (all.iter_mut().flatten(), more.iter().flatten());
+        all_uses.zip(more).for_each(|(uses, more)| *uses += more);
+        all
+    })
+}
 
 /// What helpers take and save, in bytes.
 struct Cost {
@@ -70,20 +88,22 @@ impl Helpers {
             load_first,
         };
         helpers.cut_rare(funcs);
-        let (mut last, mut first) = (BTreeMap::new(), BTreeMap::new());
-        for func in funcs {
+        let last = uses(funcs, |func, uses| {
             for piece in func.bodies().filter_map(|body| helpers.last_piece(func, body)) {
-                *last.entry(kind(piece)).or_insert(0) += 1;
+                note(piece, uses);
             }
-            if let Some(piece) = helpers.first_piece(func) {
-                *first.entry(kind(piece)).or_insert(0) += 1;
-            }
-        }
-        let worth = |cost: Cost, uses: BTreeMap<Kind, usize>| {
-            let pays = |(kind, uses): &(Kind, usize)| {
-                optimize != Optimize::Size || cost.pays(kind.1, *uses)
+        });
+        let first = uses(funcs, |func, uses| {
+            helpers.first_piece(func).into_iter().for_each(|piece| note(piece, uses));
+        });
+        let worth = |cost: Cost, uses: Uses| {
+            let uses = uses.into_iter().enumerate().flat_map(|(ty, uses)| {
+                uses.into_iter().enumerate().map(move |(count, uses)| ((ty, count), uses))
+            });
+            let pays = |((_, count), uses): &(Kind, usize)| {
+                *uses > 0 && (optimize != Optimize::Size || cost.pays(*count, *uses))
             };
-            uses.into_iter().filter(pays).map(|(kind, _)| kind).collect()
+            uses.filter(pays).map(|(kind, _)| kind).collect()
         };
         helpers.save_last = worth(SAVE_LAST, last);
         helpers.load_first = worth(LOAD_FIRST, first);
@@ -92,13 +112,13 @@ impl Helpers {
 
     /// Cuts those runs whose number of slots is no power of two, and too rare.
     fn cut_rare(&mut self, funcs: &[FuncPlan]) {
-        let mut uses = [[0; MOST_AT_ONCE + 1]; SLOT_TYPES.len()];
-        for slots in funcs.iter().flat_map(FuncPlan::saves) {
-            for piece in self.pieces(slots).filter(|piece| !piece[0].ty.is_reference_type()) {
+        let mut uses = uses(funcs, |func, uses| {
+            let pieces = func.saves().flat_map(|slots| self.pieces(slots));
+            for piece in pieces.filter(|piece| !piece[0].ty.is_reference_type()) {
                 work::count(1);
-                uses[type_ordinal(piece[0].ty)][piece.len()] += 1;
+                note(piece, uses);
             }
-        }
+        });
         for (first, uses) in self.first.iter_mut().zip(&mut uses) {
             for count in (2..=MOST_AT_ONCE).rev() {
                 if !count.is_power_of_two() && !BOTH.pays(count, uses[count]) {
@@ -154,6 +174,11 @@ impl Helpers {
     pub fn loaded_first<'s>(&self, func: &'s FuncPlan) -> Option<&'s [Slot]> {
         self.first_piece(func).filter(|piece| self.load_first.contains(&kind(piece)))
     }
+}
+
+fn note(piece: &[Slot], uses: &mut Uses) {
+    let (ty, count) = kind(piece);
+    uses[ty][count] += 1;
 }
 
 fn kind(piece: &[Slot]) -> Kind {

@@ -24,9 +24,9 @@ use std::ops::Range;
 /// How many locals a column has.
 pub(super) const COLUMN: usize = u64::BITS as usize;
 
-/// The column that a local is in, and its bit there.
-pub(super) fn place(local: LocalIdx) -> (usize, u64) {
-    (local.0 as usize / COLUMN, 1 << (local.0 as usize % COLUMN))
+/// The column that a local is in, and the position of its bit there.
+fn column_of(local: LocalIdx) -> (usize, u8) {
+    (local.0 as usize / COLUMN, (local.0 as usize % COLUMN) as u8)
 }
 
 /// What one function leaves to the next, so that not every function asks for memory anew.
@@ -46,57 +46,51 @@ pub(super) fn live_at_sites(
     mut column: impl FnMut(usize, &[u64]),
 ) {
     let Scratch { graph, accesses, solver, at_sites } = scratch;
-    accesses.collect(skeleton);
+    graph.rebuild(skeleton);
+    accesses.collect(skeleton, graph);
     if accesses.columns.is_empty() {
         return;
     }
-    graph.rebuild(skeleton);
     solver.prepare(graph);
     at_sites.clear();
     at_sites.resize(graph.sites.len(), 0);
     for (number, accesses) in accesses.columns() {
-        solver.solve(graph, accesses);
+        at_sites.fill(0);
+        solver.solve(graph, accesses, |place, bit| {
+            if let Event::Site(site) = skeleton.events[place as usize / 2] {
+                at_sites[site as usize] |= bit;
+            }
+        });
         for (live, node) in at_sites.iter_mut().zip(&graph.sites) {
             work::count(1);
-            *live = solver.live_after(graph, *node);
-        }
-        for access in accesses {
-            if let Some(site) = access.site() {
-                at_sites[site] |= access.bit;
-            }
+            *live |= solver.live_after(graph, *node);
         }
         column(number, at_sites);
     }
 }
 
-/// Where a local is read or set.
+/// Where a local is read or set. A function has many of them.
 #[derive(Clone, Copy, Default)]
 struct Access {
-    bit: u64,
-    /// The position of the event.
-    event: u32,
+    /// Its place among the events, as that of a [`skeleton::Access`]; at a site that of the event.
+    place: u32,
+    /// The local's bit, by its position.
+    bit: u8,
     kind: AccessKind,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum AccessKind {
     #[default]
     Set,
     Get,
-    /// It is read after the landing of this site, from 0.
-    GetAtSite(u32),
+    /// It is read after the landing of the site that the event is.
+    GetAtSite,
 }
 
 impl Access {
-    fn site(&self) -> Option<usize> {
-        match self.kind {
-            AccessKind::GetAtSite(site) => Some(site as usize),
-            AccessKind::Set | AccessKind::Get => None,
-        }
-    }
-
-    fn reads(&self) -> bool {
-        !matches!(self.kind, AccessKind::Set)
+    fn reads(self) -> bool {
+        self.kind != AccessKind::Set
     }
 }
 
@@ -111,26 +105,26 @@ struct Accesses {
 }
 
 impl Accesses {
-    fn collect(&mut self, skeleton: &Skeleton) {
+    fn collect(&mut self, skeleton: &Skeleton, graph: &Graph) {
         let Accesses { all, columns, next } = self;
         all.clear();
         columns.clear();
         next.clear();
         next.resize(skeleton.locals.len().div_ceil(COLUMN), (0, false));
         if next.len() > 1 {
-            visit(skeleton, |column, _| next[column].0 += 1);
+            visit(skeleton, graph, |column, _| next[column].0 += 1);
             let mut total = 0;
             for (next, _) in next.iter_mut() {
                 total += std::mem::replace(next, total);
             }
             all.resize(total, Access::default());
-            visit(skeleton, |column, access| {
+            visit(skeleton, graph, |column, access| {
                 all[next[column].0] = access;
                 next[column].0 += 1;
                 next[column].1 |= access.reads();
             });
         } else {
-            visit(skeleton, |column, access| {
+            visit(skeleton, graph, |column, access| {
                 all.push(access);
                 next[column] = (all.len(), next[column].1 | access.reads());
             });
@@ -149,27 +143,33 @@ impl Accesses {
     }
 }
 
-/// Shows each access with its column.
-fn visit(skeleton: &Skeleton, mut access: impl FnMut(usize, Access)) {
-    let mut show = |event, local, kind| {
-        let (column, bit) = place(local);
-        access(column, Access { bit, event, kind });
-    };
-    for (position, event) in (0..).zip(&skeleton.events) {
+/// Shows each access with its column, in program order.
+fn visit(skeleton: &Skeleton, graph: &Graph, mut access: impl FnMut(usize, Access)) {
+    let mut show = |place, local, kind| {
         work::count(1);
-        match event {
-            Event::Get(local) => show(position, *local, AccessKind::Get),
-            Event::Set(local) => show(position, *local, AccessKind::Set),
-            Event::Site(site) => {
-                let (_, needed) = &skeleton.needed[*site as usize];
-                for local in &skeleton.needed_locals[needed.clone()] {
-                    work::count(1);
-                    show(position, *local, AccessKind::GetAtSite(*site));
-                }
-            }
-            _ => {}
+        let (column, bit) = column_of(local);
+        access(column, Access { place, bit, kind });
+    };
+    let kind = |sets| if sets { AccessKind::Set } else { AccessKind::Get };
+    let mut rest = &skeleton.accesses[..];
+    for ((_, needed), node) in skeleton.needed.iter().zip(&graph.sites) {
+        work::count(1);
+        if needed.is_empty() {
+            continue;
+        }
+        // A site is the last event of its node.
+        let site = graph.nodes[*node as usize].end - 1;
+        while let [first, behind @ ..] = rest
+            && first.place < site
+        {
+            show(first.place, first.local, kind(first.sets));
+            rest = behind;
+        }
+        for local in &skeleton.needed_locals[needed.clone()] {
+            show(site, *local, AccessKind::GetAtSite);
         }
     }
+    rest.iter().for_each(|rest| show(rest.place, rest.local, kind(rest.sets)));
 }
 
 /// The solution for a column.
@@ -193,8 +193,9 @@ impl ColumnSolver {
         }
     }
 
-    fn solve(&mut self, graph: &Graph, accesses: &[Access]) {
-        self.collect(graph, accesses);
+    /// Shows `at_site` what is read after the landings of sites: the site's place, and the local's bit.
+    fn solve(&mut self, graph: &Graph, accesses: &[Access], at_site: impl FnMut(u32, u64)) {
+        self.collect(graph, accesses, at_site);
         for node in (0..graph.nodes.len() as u32).rev() {
             work::count(1);
             self.live[node as usize] |= self.live_after(graph, node) & !self.set[node as usize];
@@ -214,21 +215,25 @@ impl ColumnSolver {
     }
 
     /// What each node reads before it sets it, and what it sets.
-    fn collect(&mut self, graph: &Graph, accesses: &[Access]) {
+    fn collect(&mut self, graph: &Graph, accesses: &[Access], mut at_site: impl FnMut(u32, u64)) {
         self.live.fill(0);
         self.set.fill(0);
         let mut node = graph.nodes.len() - 1;
         for access in accesses.iter().rev() {
             work::count(1);
-            while access.event < graph.nodes[node].start {
+            while access.place < graph.nodes[node].start {
                 work::count(1);
                 node -= 1;
             }
+            let bit = 1 << access.bit;
             if access.reads() {
-                self.live[node] |= access.bit;
+                self.live[node] |= bit;
             } else {
-                self.live[node] &= !access.bit;
-                self.set[node] |= access.bit;
+                self.live[node] &= !bit;
+                self.set[node] |= bit;
+            }
+            if access.kind == AccessKind::GetAtSite {
+                at_site(access.place, bit);
             }
         }
     }

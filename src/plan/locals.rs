@@ -8,7 +8,7 @@ use super::bitset::BitSet;
 use super::references;
 use super::refuse::is_non_nullable;
 use super::saved::Types;
-use super::skeleton::Event;
+use super::skeleton::Access;
 use super::{BodyPlan, Declared, Frame, Pad, RewindStart, Step};
 use crate::index::LocalIdx;
 use crate::work;
@@ -91,9 +91,8 @@ fn used(types: Types<'_>, body: &BodyPlan, frame: &Frame) -> BitSet {
         }
     }
     let mut dead = body.dead.iter().peekable();
-    for (event, offset) in types.skeleton.events.iter().zip(&types.skeleton.offsets) {
+    for Access { offset, local, .. } in &types.skeleton.accesses {
         work::count(1);
-        let (Event::Get(local) | Event::Set(local)) = event else { continue };
         while dead.next_if(|range| range.end <= *offset).is_some() {}
         if dead.peek().is_none_or(|range| *offset < range.start) {
             add(*local);

@@ -5,7 +5,7 @@
 //! the functions that it expects, and whatever would need a buffer traps.
 
 use super::{AddedMemory, FuncPlan, Undo};
-use crate::abi::{Abi, AddressType, Buffer, FrameMemory};
+use crate::abi::{Abi, AddressType, Buffer, FrameMemory, Mark, low_bits};
 use crate::error::{Error, Result};
 use crate::index::{GlobalIdx, IndexType, MemoryIdx};
 use crate::options::{FramesIn, MemoryPattern, Options};
@@ -87,4 +87,17 @@ fn saved_globals<'m>(module: &'m Module<'_>) -> impl Iterator<Item = (GlobalIdx,
                 && !global.ty.content_type.is_reference_type()
         })
         .map(|(index, global)| (index, global.ty.content_type))
+}
+
+/// The number of a module in the marks of its frames: 0, but for side modules, whose numbers depend on their contents, so that (but for a
+/// chance of one in a hundred) no function takes the frame of another module's function with the same index for its own.
+pub(super) fn number(module: &Module<'_>, abi: Abi) -> u8 {
+    const BYTES: usize = 1 << 16;
+    if !abi.is_side() {
+        return 0;
+    }
+    // FNV-1a.
+    let mix = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+    let hash = module.bytes.iter().take(BYTES).fold(0x811c_9dc5, mix);
+    (u64::from(hash) % low_bits(Mark::MODULE.1)) as u8 + 1
 }

@@ -108,6 +108,7 @@ mod dummies;
 mod dump;
 mod events;
 mod exits;
+mod few;
 mod form;
 mod graph;
 mod guards;
@@ -117,6 +118,7 @@ mod liveness;
 mod locals;
 mod memory;
 mod names;
+mod omitted;
 mod operands;
 mod packed;
 mod pads;
@@ -156,7 +158,7 @@ pub use regions::Region;
 pub use stand_ins::{StandIns, stand_ins};
 pub use tails::{HandsOn, TailGroup, TailGroupOrdinal, Tails};
 
-use crate::abi::{Abi, Buffer, FrameMemory, Mark, Operation, low_bits};
+use crate::abi::{Abi, Buffer, FrameMemory, Operation};
 use crate::analyze::{Analysis, Site, Target};
 use crate::error::{Error, Result};
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};
@@ -164,6 +166,8 @@ use crate::options::{Form, Options};
 use crate::read::Module;
 use crate::refusal::Refusals;
 use exits::Cells;
+use few::Few;
+use packed::Packer;
 use rayon::prelude::*;
 use refuse::RefusalsSoFar;
 use saved::{Saved, Types};
@@ -255,11 +259,11 @@ pub struct FuncPlan {
     /// What the frame holds.
     pub frame: Frame,
     /// Of the references in it, at which sites they count, in order of the locals.
-    pub counts: Box<[Counts]>,
+    pub counts: Few<Counts>,
     /// Apart, where an unwind leaves the function's own body. A body that a rewind enters has one exit, which saves all.
     pub exits: Option<Box<Exits>>,
     /// The handlers that keep what they caught, by their ordinals.
-    pub pads: Box<[Pad]>,
+    pub pads: Few<Pad>,
     /// How an unwind is undone that finds no room for this frame.
     pub undo: Undo,
     /// Whether every unwind is undone here: nothing of a result's type could be returned.
@@ -267,7 +271,7 @@ pub struct FuncPlan {
     /// How many sites there are.
     pub sites: u32,
     /// The values that are not where the input has them on the operand stack, for a while, if it is noted where code is.
-    pub displaced: Box<[Displaced]>,
+    pub displaced: Few<Displaced>,
     /// Whether it has an instruction of the bulk memory proposal.
     pub bulk_memory: bool,
     /// Where a rewind of the function goes on that finds another function's frame on top: what this one had tail-called; nothing
@@ -309,11 +313,11 @@ pub struct RewindStart {
     /// How many labels the rewriter opens.
     pub labels: u32,
     /// The types of those labels that have results, in order of their ordinals.
-    pub label_types: Box<[(Label, LabelType)]>,
+    pub label_types: Few<(Label, LabelType)>,
     /// The regions, by region ordinal; the first is the body itself.
     pub regions: Box<[Region]>,
     /// The types of [`Step::CopyNullable`] steps.
-    pub nullable: Box<[TypeIdx]>,
+    pub nullable: Few<TypeIdx>,
     /// Whether rewinds enter. Else nothing does but an unwind that is undone inside of a pad, from there.
     pub at_start: bool,
 }
@@ -443,7 +447,7 @@ impl Plan {
             debug_file_url: options.debug_file_url.clone(),
             memory,
             added_memory,
-            number: number(module, options.abi),
+            number: memory::number(module, options.abi),
             buffer,
             funcs,
             helpers,
@@ -617,7 +621,7 @@ impl Planner<'_> {
 
     fn plan(&self, func: FuncIdx, sites: &[Site], scratch: &mut Scratch) -> Result<FuncPlan> {
         let module = self.module;
-        let Scratch { walk, tree, layout, liveness, steps: buffers } = scratch;
+        let Scratch { walk, tree, layout, liveness, steps: buffers, names, packer } = scratch;
         walk::walk(module, func, sites, walk)?;
         let skeleton = &walk.skeleton;
         tree.rebuild(skeleton);
@@ -636,7 +640,7 @@ impl Planner<'_> {
         let types = Types { skeleton, temps: &steps.temps };
         let cells = Cells { types, references: self.references };
         let needed = std::mem::take(&mut saved.references);
-        let counts = references::counts(needed, &layout.ordinals());
+        let counts = references::counts(needed, || layout.ordinals());
         let sites = skeleton.needed.len() as u32;
         let everywhere = counts.iter().filter(|counts| counts.at_all(sites));
         everywhere.for_each(|counts| saved.add_everywhere(counts.local));
@@ -660,25 +664,25 @@ impl Planner<'_> {
         let params = module.func_type(func).params().len();
         let (body, resume) = match form {
             Form::InPlace => {
-                let mut body = BodyPlan::whole(skeleton, &steps.steps, Some(rewind));
+                let mut body = BodyPlan::whole(skeleton, packer.steps(&steps.steps), Some(rewind));
                 body.declared = locals::in_place(types, params).map(Box::new);
                 (body, None)
             }
             Form::Apart => {
                 let inside = (!pads.is_empty()).then(|| rewind.inside_pads());
-                let mut body = BodyPlan::whole(skeleton, &steps.plain, inside);
+                let mut body = BodyPlan::whole(skeleton, packer.steps(&steps.plain), inside);
                 let declared = match body.rewind {
                     Some(_) => locals::in_place(types, params),
                     None => locals::of_plain(types, params, &frame),
                 };
                 body.declared = declared.map(Box::new);
-                let mut resume = BodyPlan::pruned(skeleton, &steps.steps, rewind);
+                let mut resume = BodyPlan::pruned(skeleton, &steps.steps, rewind, packer);
                 resume.declared = Some(Box::new(locals::of_resume(types, &resume, &frame, &pads)));
                 (body, Some(Box::new(resume)))
             }
         };
         let has_own_locals = body.declared.is_some() || resume.is_some();
-        let names = NamedAt::of(skeleton, has_own_locals);
+        let names = NamedAt::of(skeleton, has_own_locals, names, packer);
         let (locals, temps) = (skeleton.locals.len() as u32, steps.temps.into());
         *buffers = [steps.steps, steps.plain];
         let (hands_on, results) = (None, module.func_type(func).results());
@@ -710,37 +714,29 @@ impl BodyPlan {
     }
 
     /// All that control can reach.
-    fn whole(skeleton: &Skeleton, steps: &[(u32, Step)], rewind: Option<RewindStart>) -> BodyPlan {
+    fn whole(skeleton: &Skeleton, steps: Steps, rewind: Option<RewindStart>) -> BodyPlan {
         let (dead, end_reachable) = (skeleton.dead[..].into(), skeleton.end_reachable);
-        BodyPlan { steps: Steps::pack(steps), dead, end_reachable, declared: None, rewind }
+        BodyPlan { steps, dead, end_reachable, declared: None, rewind }
     }
 
     /// What a rewind can reach.
-    fn pruned(skeleton: &Skeleton, steps: &[(u32, Step)], mut rewind: RewindStart) -> BodyPlan {
+    fn pruned(
+        skeleton: &Skeleton,
+        steps: &[(u32, Step)],
+        mut rewind: RewindStart,
+        packer: &mut Packer,
+    ) -> BodyPlan {
         let prune::Pruned { steps, dead, end_reachable } =
             prune::prune(skeleton, steps, &mut rewind.regions);
         let rewind = Some(rewind);
         BodyPlan {
-            steps: Steps::pack(&steps),
+            steps: packer.steps(&steps),
             dead: dead.into(),
             end_reachable,
             declared: None,
             rewind,
         }
     }
-}
-
-/// The number of a module in the marks of its frames: 0, but for side modules, whose numbers depend on their contents, so that (but for a
-/// chance of one in a hundred) no function takes the frame of another module's function with the same index for its own.
-fn number(module: &Module<'_>, abi: Abi) -> u8 {
-    const BYTES: usize = 1 << 16;
-    if !abi.is_side() {
-        return 0;
-    }
-    // FNV-1a.
-    let mix = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-    let hash = module.bytes.iter().take(BYTES).fold(0x811c_9dc5, mix);
-    (u64::from(hash) % low_bits(Mark::MODULE.1)) as u8 + 1
 }
 
 fn undo(sites: &[Site], has_no_dummy: bool) -> Undo {

@@ -15,7 +15,7 @@
 //! end
 //! ```
 
-use super::packed::Offsets;
+use super::packed::{Offsets, Packer};
 use super::skeleton::{Event, Skeleton};
 use crate::work;
 
@@ -28,16 +28,36 @@ pub struct NamedAt {
     pub all: Offsets,
 }
 
+/// What one function leaves to the next: memory.
+#[derive(Default)]
+pub(super) struct Scratch {
+    offsets: Vec<u32>,
+    open: Vec<Enclosing>,
+}
+
 impl NamedAt {
     /// Those of a function; `has_own_locals`: whether a body has other locals than the input's.
-    pub(super) fn of(skeleton: &Skeleton, has_own_locals: bool) -> NamedAt {
-        let all = if has_own_locals { all(skeleton) } else { Offsets::default() };
-        NamedAt { labels: labels(skeleton), all }
+    pub(super) fn of(
+        skeleton: &Skeleton,
+        has_own_locals: bool,
+        scratch: &mut Scratch,
+        packer: &mut Packer,
+    ) -> NamedAt {
+        let all = if has_own_locals { packer.offsets(all(skeleton)) } else { Offsets::default() };
+        labels(skeleton, scratch);
+        NamedAt { labels: packer.offsets(scratch.offsets.iter().copied()), all }
     }
 }
 
-fn all(skeleton: &Skeleton) -> Offsets {
-    Offsets::pack(skeleton.offsets.chunk_by(|a, b| a == b).map(|same| same[0]))
+fn all(skeleton: &Skeleton) -> impl Iterator<Item = u32> {
+    let events = skeleton.offsets.chunk_by(|a, b| a == b).map(|same| same[0]);
+    let mut accesses = skeleton.accesses.iter().map(|access| access.offset).peekable();
+    let mut events = events.peekable();
+    std::iter::from_fn(move || match (accesses.peek(), events.peek()) {
+        (Some(access), Some(event)) if access > event => events.next(),
+        (Some(_), _) => accesses.next(),
+        (None, _) => events.next(),
+    })
 }
 
 /// An open construct.
@@ -53,15 +73,17 @@ struct Enclosing {
 /// Leaves everything around it, as far as is known.
 const FAR: u32 = u32::MAX;
 
-fn labels(skeleton: &Skeleton) -> Offsets {
-    let mut offsets: Vec<u32> = Vec::new();
-    let mut open: Vec<Enclosing> = Vec::new();
+/// Puts the offsets of those that name labels into `scratch`.
+fn labels(skeleton: &Skeleton, scratch: &mut Scratch) {
+    let Scratch { offsets, open } = scratch;
+    offsets.clear();
+    open.clear();
     let mut nodes = skeleton.nodes.iter().map(|node| node.start).peekable();
     for (event, offset) in skeleton.events.iter().zip(&skeleton.offsets) {
         work::count(1);
         while nodes.next_if(|start| start < offset).is_some() {}
         match event {
-            Event::Get(_) | Event::Set(_) | Event::Site(_) => continue,
+            Event::Site(_) => continue,
             Event::Else | Event::Catch | Event::Stop => continue,
             Event::Block | Event::If | Event::Loop(_) | Event::Try => {
                 // The handlers of a `try_table` come before it.
@@ -71,16 +93,16 @@ fn labels(skeleton: &Skeleton) -> Offsets {
                 let reach = if matches!(event, Event::Try) { FAR } else { 0 };
                 open.push(Enclosing { before: offsets.len(), is_kept, reach });
             }
-            Event::BrIf(depth) | Event::Handler(depth) => name(&mut open, *depth),
+            Event::BrIf(depth) | Event::Handler(depth) => name(open, *depth),
             // It may be a `rethrow`.
-            Event::MayThrow => name(&mut open, FAR),
+            Event::MayThrow => name(open, FAR),
             Event::End => match open.pop() {
                 Some(Enclosing { before, is_kept: false, reach: 0 }) => {
                     offsets.truncate(before);
                     continue;
                 }
-                Some(Enclosing { reach: FAR, .. }) => name(&mut open, FAR),
-                Some(Enclosing { reach, .. }) => name(&mut open, reach.saturating_sub(1)),
+                Some(Enclosing { reach: FAR, .. }) => name(open, FAR),
+                Some(Enclosing { reach, .. }) => name(open, reach.saturating_sub(1)),
                 None => {}
             },
         }
@@ -88,7 +110,6 @@ fn labels(skeleton: &Skeleton) -> Offsets {
             offsets.push(*offset);
         }
     }
-    Offsets::pack(offsets)
 }
 
 /// A label is named in the innermost construct.
@@ -112,12 +133,10 @@ mod tests {
 
     #[test]
     fn a_construct_that_keeps_its_labels_is_passed_over() {
-        use Event::{Block, BrIf, End, Get, Loop, Site};
-        let local = crate::index::LocalIdx(0);
+        use Event::{Block, BrIf, End, Loop, Site};
         let events = [
             (10, Loop(0)),
             (12, Block),
-            (14, Get(local)),
             (16, BrIf(0)),
             (18, End),
             (19, Block),
@@ -132,10 +151,16 @@ mod tests {
         let (offsets, events) = events.into_iter().unzip();
         let kind = NodeKind::Site { import: None, tail: false };
         let nodes = vec![node(NodeKind::Block, 5), node(NodeKind::Loop, 10), node(kind, 27)];
-        let skeleton = Skeleton { nodes, events, offsets, ..Skeleton::default() };
-        let names = NamedAt::of(&skeleton, true);
+        let mut skeleton = Skeleton { nodes, events, offsets, ..Skeleton::default() };
+        for offset in [14, 28, 33] {
+            skeleton.access(crate::index::LocalIdx(0), false, offset);
+        }
+        let (mut scratch, mut packer) = (Scratch::default(), Packer::default());
+        let mut named = |all| NamedAt::of(&skeleton, all, &mut scratch, &mut packer);
+        let names = named(true);
         assert_eq!(names.labels.iter().collect::<Vec<_>>(), [10, 19, 21, 23, 25, 26, 29, 30]);
-        assert_eq!(names.all.iter().count(), 13);
-        assert_eq!(NamedAt::of(&skeleton, false).all.iter().count(), 0);
+        let all = [10, 12, 14, 16, 18, 19, 21, 23, 25, 26, 27, 28, 29, 30, 33];
+        assert_eq!(names.all.iter().collect::<Vec<_>>(), all);
+        assert_eq!(named(false).all.iter().count(), 0);
     }
 }

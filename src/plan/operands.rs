@@ -191,14 +191,19 @@ impl Operands {
 
     /// Applies an operator that is neither control flow nor a call: it takes `pops` values and gives `pushes`. Where it
     /// ends, [`Operands::settle`] is told.
+    #[inline(always)]
     pub fn apply(&mut self, purity: Purity, offset: u32, (pops, pushes): (usize, usize)) {
         work::count(pops + pushes);
-        if let Purity::LocalTee(local) = purity {
-            return self.tee(local, offset);
+        match purity {
+            Purity::LocalTee(local) => self.tee(local, offset),
+            Purity::LocalGet(local) => self.read_local(local, offset),
+            Purity::LocalSet(local) => self.set_local(local, offset),
+            Purity::Made => self.make(offset),
+            purity => self.compute(purity, offset, (pops, pushes)),
         }
-        if let Purity::LocalGet(local) = purity {
-            return self.read_local(local, offset);
-        }
+    }
+
+    fn compute(&mut self, purity: Purity, offset: u32, (pops, pushes): (usize, usize)) {
         let inputs = self.stack.len() - pops;
         let popped = &self.stack[inputs..];
         let contiguous = popped.windows(2).all(|pair| pair[0].end == pair[1].start)
@@ -214,7 +219,7 @@ impl Operands {
         let mut needs_exact_reads = popped.iter().any(|operand| operand.needs_exact_reads);
         let class = match purity {
             _ if pushes != 1 || !contiguous => Repeatable::Opaque,
-            Purity::Total | Purity::Made => worst,
+            Purity::Total => worst,
             Purity::Partial | Purity::Load if worst != Repeatable::Exact => Repeatable::Opaque,
             Purity::Partial | Purity::Load => {
                 needs_exact_reads = true;
@@ -223,8 +228,10 @@ impl Operands {
             Purity::Volatile => worst.max(Repeatable::Silent),
             Purity::TableGet(_) => worst,
             Purity::Cast if retrieved.is_some() => popped[0].class,
-            Purity::LocalSet(_) | Purity::Cast | Purity::Impure => Repeatable::Opaque,
-            Purity::LocalGet(_) | Purity::LocalTee(_) => unreachable!("seen to above"),
+            Purity::Cast | Purity::Impure => Repeatable::Opaque,
+            Purity::Made | Purity::LocalGet(_) | Purity::LocalSet(_) | Purity::LocalTee(_) => {
+                unreachable!("seen to elsewhere")
+            }
         };
         self.stack.truncate(inputs);
         if class == Repeatable::Opaque {
@@ -236,13 +243,26 @@ impl Operands {
         if let Some(result) = self.stack.last_mut().filter(|_| pushes == 1) {
             result.reads = reads;
             result.needs_exact_reads = needs_exact_reads && class != Repeatable::Opaque;
-            result.made_at = matches!(purity, Purity::Made).then_some(offset);
             result.retrieved = retrieved;
         }
         self.unsettled = pushes;
-        if let Purity::LocalSet(local) = purity {
-            self.write_local(local, offset);
+    }
+
+    /// The operator makes a value out of nothing, always the same.
+    fn make(&mut self, offset: u32) {
+        self.push(Repeatable::Exact, offset, offset);
+        if let Some(top) = self.stack.last_mut() {
+            top.made_at = Some(offset);
         }
+        self.unsettled = 1;
+    }
+
+    fn set_local(&mut self, local: LocalIdx, offset: u32) {
+        if let Some(value) = self.stack.pop() {
+            self.reads.truncate(value.reads as usize);
+        }
+        self.unsettled = 0;
+        self.write_local(local, offset);
     }
 
     /// `local.get` takes nothing, and is more than a quarter of all operators.

@@ -24,17 +24,39 @@ pub struct Steps(Box<[u8]>);
 /// Whether an operand follows is a matter of the kind.
 const KIND_BITS: u32 = 5;
 
-impl Offsets {
-    pub(super) fn pack(offsets: impl IntoIterator<Item = u32>) -> Offsets {
-        let (mut bytes, mut last) = (Vec::new(), 0);
+/// Packs lists, one after the other, in the same memory.
+#[derive(Default)]
+pub(super) struct Packer(Vec<u8>);
+
+impl Packer {
+    pub fn offsets(&mut self, offsets: impl IntoIterator<Item = u32>) -> Offsets {
+        let (bytes, mut last) = (&mut self.0, 0);
+        bytes.clear();
         for offset in offsets {
             work::count(1);
-            write(&mut bytes, u64::from(offset - last));
+            write(bytes, u64::from(offset - last));
             last = offset;
         }
-        Offsets(bytes.into())
+        Offsets(bytes[..].into())
     }
 
+    pub fn steps(&mut self, steps: &[(u32, Step)]) -> Steps {
+        let (bytes, mut last) = (&mut self.0, 0);
+        bytes.clear();
+        for (offset, step) in steps {
+            work::count(1);
+            let (kind, operand) = parts(*step, *offset);
+            write(bytes, u64::from(offset - last) << KIND_BITS | u64::from(kind));
+            if let Some(operand) = operand {
+                write(bytes, u64::from(operand));
+            }
+            last = *offset;
+        }
+        Steps(bytes[..].into())
+    }
+}
+
+impl Offsets {
     /// They, in order.
     pub fn iter(&self) -> OffsetsIter<'_> {
         OffsetsIter { rest: &self.0, last: 0 }
@@ -42,20 +64,6 @@ impl Offsets {
 }
 
 impl Steps {
-    pub(super) fn pack(steps: &[(u32, Step)]) -> Steps {
-        let (mut bytes, mut last) = (Vec::with_capacity(steps.len() * 3), 0);
-        for (offset, step) in steps {
-            work::count(1);
-            let (kind, operand) = parts(*step, *offset);
-            write(&mut bytes, u64::from(offset - last) << KIND_BITS | u64::from(kind));
-            if let Some(operand) = operand {
-                write(&mut bytes, u64::from(operand));
-            }
-            last = *offset;
-        }
-        Steps(bytes.into())
-    }
-
     /// They, in order.
     pub fn iter(&self) -> StepsIter<'_> {
         StepsIter { rest: &self.0, last: 0 }
@@ -208,8 +216,9 @@ mod tests {
         ) {
             offsets.sort_unstable();
             let steps: Vec<_> = offsets.iter().copied().zip(steps).collect();
-            prop_assert_eq!(Steps::pack(&steps).iter().collect::<Vec<_>>(), steps);
-            prop_assert_eq!(Offsets::pack(offsets.iter().copied()).iter().collect::<Vec<_>>(), offsets);
+            let mut packer = Packer::default();
+            prop_assert_eq!(packer.steps(&steps).iter().collect::<Vec<_>>(), steps);
+            prop_assert_eq!(packer.offsets(offsets.iter().copied()).iter().collect::<Vec<_>>(), offsets);
         }
     }
 }

@@ -7,7 +7,7 @@
 use super::operands::{Purity, purity};
 use super::walk::{Stop, Validator, Walk};
 use crate::analyze::Site;
-use wasmparser::{Operator, VisitOperator, VisitSimdOperator};
+use wasmparser::{FrameKind, FrameStack, Operator, VisitOperator, VisitSimdOperator};
 
 /// One operator of a walk.
 pub(super) struct Pass<'w, 'm, 'a> {
@@ -63,7 +63,7 @@ macro_rules! visit_operators {
                 Some(arity) if only_computes => {
                     self.walk.computes(purity, offset, arity, &mut validate)
                 }
-                _ => self.walk.operator(&op, self.site, offset, &mut validate),
+                _ => self.walk.operator((&op, arity), self.site, offset, &mut validate),
             }
         }
     )*};
@@ -93,10 +93,16 @@ impl<'a> VisitSimdOperator<'a> for Pass<'_, '_, '_> {
     wasmparser::for_each_visit_simd_operator!(visit_vector_operators);
 }
 
+impl FrameStack for Pass<'_, '_, '_> {
+    fn current_frame(&self) -> Option<FrameKind> {
+        self.walk.validator.get_control_frame(0).map(|frame| frame.kind)
+    }
+}
+
 impl Pass<'_, '_, '_> {
     fn vector_operator(&mut self, op: &Operator<'_>) -> Result<(), Stop> {
         let offset = self.offset;
         let mut validate = |validator: &mut Validator| validator.op(u64::from(offset), op);
-        self.walk.operator(op, self.site, offset, &mut validate)
+        self.walk.operator((op, None), self.site, offset, &mut validate)
     }
 }

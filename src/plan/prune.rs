@@ -156,8 +156,8 @@ impl<'a> Pruner<'a> {
 
     /// Passes the steps before `offset`.
     fn pass_before(&mut self, offset: u32) {
-        let before = self.rest.partition_point(|(at, _)| *at < offset);
-        let (passed, rest) = self.rest.split_at(before);
+        let before = self.rest.iter().take_while(|(at, _)| *at < offset);
+        let (passed, rest) = self.rest.split_at(before.count());
         work::count(passed.len());
         self.rest = rest;
         if self.live {
@@ -168,7 +168,8 @@ impl<'a> Pruner<'a> {
     /// Passes the steps before `offset`, and takes those at `offset`.
     fn steps_at(&mut self, offset: u32) -> &'a [(u32, Step)] {
         self.pass_before(offset);
-        let (here, rest) = self.rest.split_at(self.rest.partition_point(|(at, _)| *at == offset));
+        let here = self.rest.iter().take_while(|(at, _)| *at == offset);
+        let (here, rest) = self.rest.split_at(here.count());
         self.rest = rest;
         here
     }

@@ -188,7 +188,14 @@ fn is_any(module: &Module<'_>, ty: RefType) -> bool {
 const MOST_RANGES: usize = 32;
 
 /// At which sites references count, given the sites in program order that need each, and the ordinals of all.
-pub(super) fn counts(needed: BTreeMap<LocalIdx, Vec<u32>>, ordinals: &[u32]) -> Vec<Counts> {
+pub(super) fn counts(
+    needed: BTreeMap<LocalIdx, Vec<u32>>,
+    ordinals: impl FnOnce() -> Vec<u32>,
+) -> Vec<Counts> {
+    if needed.is_empty() {
+        return Vec::new();
+    }
+    let ordinals = &ordinals()[..];
     let counts = needed.into_iter().map(|(local, sites)| {
         let sites = sites.into_iter().map(|site| ordinals[site as usize]).collect();
         Counts { local, sites: ranges(sites).unwrap_or_else(|| all(ordinals)) }
@@ -227,6 +234,6 @@ mod tests {
         assert_eq!(ranges(every_third(MOST_RANGES as u32)).unwrap().len(), MOST_RANGES);
         let ordinals: Vec<_> = (1..=100).collect();
         let needed = BTreeMap::from([(LocalIdx(7), every_third(33))]);
-        assert!(counts(needed, &ordinals)[0].at_all(100));
+        assert!(counts(needed, || ordinals)[0].at_all(100));
     }
 }

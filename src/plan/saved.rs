@@ -26,7 +26,7 @@ pub(super) struct Held {
 pub(super) struct Saved {
     /// The different sites' sets.
     pub sets: Vec<BitSet>,
-    /// For each site, in program order, the position of its set.
+    /// For each site, in program order, the position of its set; nothing where all have one.
     pub of_sites: Vec<u32>,
     /// For each reference that is saved anywhere, the sites that need it, in program order from 0.
     pub references: BTreeMap<LocalIdx, Vec<u32>>,
@@ -67,7 +67,8 @@ impl Saved {
     pub fn apart(skeleton: &Skeleton, steps: &Steps, scratch: &mut Scratch) -> Saved {
         let words = (skeleton.locals.len() + steps.temps.len()).div_ceil(COLUMN);
         let run = (skeleton.needed.len() * words).div_ceil(MOST_WORDS).max(1);
-        Saved::find(skeleton, steps, run, scratch)
+        let of_sites = (0..skeleton.needed.len()).map(|site| (site / run) as u32).collect();
+        Saved { of_sites, ..Saved::find(skeleton, steps, run, scratch) }
     }
 
     /// Adds a local to all sets.
@@ -89,8 +90,7 @@ impl Saved {
         });
         hold(&mut sets, &steps.held, run);
         references.hold(skeleton.locals.len(), steps);
-        let of_sites = (0..sites).map(|site| (site / run) as u32).collect();
-        Saved { sets, of_sites, references: references.needed_at }
+        Saved { sets, of_sites: Vec::new(), references: references.needed_at }
     }
 }
 
@@ -144,6 +144,10 @@ impl NeededReferences {
 
 /// Adds the temporaries that are held, where each set is that of `run` sites.
 fn hold(sets: &mut [BitSet], held: &[Held], run: usize) {
+    if let [all] = sets {
+        let held = held.iter().filter(|held| !held.sites.is_empty());
+        return held.for_each(|held| all.insert(held.local.0 as usize));
+    }
     // From which set on a temporary is held, or no longer held; what ends at a set comes before what begins.
     let mut changes = Vec::with_capacity(held.len() * 2);
     for Held { local, sites } in held.iter().filter(|held| !held.sites.is_empty()) {

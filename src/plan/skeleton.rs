@@ -124,11 +124,19 @@ pub(super) enum Home {
     Nowhere(u32),
 }
 
-/// What liveness sees of the body, in program order. Depths are the body's own.
+/// A `local.get`, `local.set` or `local.tee`. They are more than all events, and most of what looks at those doesn't ask for them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Access {
+    pub offset: u32,
+    /// Its place among the events, of which that with index n has the place 2n + 1: in front of event n it is 2n.
+    pub place: u32,
+    pub local: LocalIdx,
+    pub sets: bool,
+}
+
+/// What liveness sees of the body besides, in program order. Depths are the body's own.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Event {
-    Get(LocalIdx),
-    Set(LocalIdx),
     /// `block`; also `try_table`, whose handlers follow as `Handler`.
     Block,
     /// A loop, with its ordinal.
@@ -161,6 +169,8 @@ pub(super) struct Skeleton {
     pub events: Vec<Event>,
     /// For each event the offset of its operator.
     pub offsets: Vec<u32>,
+    /// What reads and writes locals, in program order.
+    pub accesses: Vec<Access>,
     pub loops: u32,
     /// How many sites are inside loops.
     pub sites_in_loops: u32,
@@ -182,10 +192,26 @@ pub(super) struct Skeleton {
 }
 
 impl Skeleton {
+    /// A local is read or written by the operator at `offset`, behind the events so far.
+    #[inline]
+    pub fn access(&mut self, local: LocalIdx, sets: bool, offset: u32) {
+        let place = 2 * self.events.len() as u32;
+        self.accesses.push(Access { offset, place, local, sets });
+    }
+
     /// Forgets a function, but keeps the memory.
     pub fn clear(&mut self) {
         let Skeleton {
-            nodes, spills, events, offsets, needed, needed_locals, dead, locals, ..
+            nodes,
+            spills,
+            events,
+            offsets,
+            accesses,
+            needed,
+            needed_locals,
+            dead,
+            locals,
+            ..
         } = self;
         nodes.clear();
         spills.clear();
@@ -193,6 +219,7 @@ impl Skeleton {
         self.sets.clear();
         events.clear();
         offsets.clear();
+        accesses.clear();
         needed.clear();
         needed_locals.clear();
         dead.clear();

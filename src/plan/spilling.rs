@@ -135,12 +135,11 @@ impl<'m> Walk<'m, '_> {
         }
     }
 
-    /// Plans the landing of a site whose call is `op`.
-    pub fn site(&mut self, site: &Site, op: &Operator<'_>, offset: u32) {
+    /// Plans the landing of a site whose call is `op`, which takes so many operands.
+    pub fn site(&mut self, site: &Site, op: &Operator<'_>, (offset, pops): (u32, usize)) {
         self.spill_below_constructs();
-        let (pops, _) = op.operator_arity(&self.validator).expect("calls have an arity");
         let height = self.operands.height();
-        let args = height - pops as usize;
+        let args = height - pops;
         let call = SiteCall { at: offset, target: site.target, args, height };
         let landing = self.landing(&call);
         let ordinal = self.out.needed.len() as u32;
@@ -300,10 +299,9 @@ impl<'m> Walk<'m, '_> {
 
     /// Puts what each site needs in one place.
     pub fn settle_needed(&mut self) {
-        let mut all = std::mem::take(&mut self.needed);
-        all.sort_unstable();
-        all.dedup();
-        for (site, local) in all {
+        self.needed.sort_unstable();
+        self.needed.dedup();
+        for (site, local) in self.needed.drain(..) {
             work::count(1);
             let locals = &mut self.out.needed_locals;
             let range = &mut self.out.needed[site as usize].1;

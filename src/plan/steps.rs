@@ -6,6 +6,7 @@
 
 use super::dispatch::Caught;
 use super::displaced::Displaced;
+use super::omitted;
 use super::pads::{KnownTags, Pad, PadOrdinal};
 use super::refuse;
 use super::regions::Layout;
@@ -71,6 +72,8 @@ pub(super) fn steps(input: Input<'_>, buffers: [Vec<(u32, Step)>; 2]) -> Steps {
         sites: 0,
         temps: Temps::new(skeleton.locals.len() as u32),
         away: Vec::new(),
+        leaving: Vec::new(),
+        returned: Vec::new(),
         caught: Vec::new(),
         pads: Vec::new(),
         open_pads: 0,
@@ -80,35 +83,11 @@ pub(super) fn steps(input: Input<'_>, buffers: [Vec<(u32, Step)>; 2]) -> Steps {
     writer.run();
     let StepWriter { mut steps, mut plain, held, temps, caught, pads, displaced, nullable, .. } =
         writer;
-    let in_order = |steps: &[(u32, Step)]| steps.is_sorted_by_key(|(offset, _)| *offset);
     for steps in [&mut steps, &mut plain] {
-        steps.extend(skeleton.omitted.iter().map(|offset| (*offset, Step::Omit)));
-        steps.extend(skeleton.sets.iter().map(|offset| (*offset, Step::TeeToSet)));
-        if !in_order(steps) {
-            steps.sort_by_key(|(offset, _)| *offset);
-        }
-        leave_out(steps);
+        omitted::add(steps, skeleton);
     }
     let (temps, displaced) = (temps.types, displaced.unwrap_or_default());
     Steps { steps, plain, held, temps, caught, pads, displaced, nullable }
-}
-
-/// Where a landing is at an operator that is left out or changed, that operator isn't copied.
-fn leave_out(steps: &mut Vec<(u32, Step)>) {
-    let mut changed = None;
-    let mut kept = steps.len();
-    for index in (0..steps.len()).rev() {
-        work::count(1);
-        let (offset, step) = steps[index];
-        if matches!(step, Step::Omit | Step::TeeToSet) {
-            changed = Some(offset);
-        }
-        if step != Step::Copy || changed != Some(offset) {
-            kept -= 1;
-            steps[kept] = steps[index];
-        }
-    }
-    steps.drain(..kept);
 }
 
 /// Which bodies a step belongs to.
@@ -168,6 +147,10 @@ struct StepWriter<'a> {
     temps: Temps,
     /// The values that are away, lowest first.
     away: Vec<Away>,
+    /// What is to be done with each that leaves the operand stack at the node that is looked at, lowest first.
+    leaving: Vec<Step>,
+    /// The temporaries of those that have come back there.
+    returned: Vec<LocalIdx>,
     caught: Vec<(RegionOrdinal, Caught)>,
     pads: Vec<Pad>,
     /// How many of them are open.
@@ -180,7 +163,8 @@ struct StepWriter<'a> {
 impl<'a> StepWriter<'a> {
     fn run(&mut self) {
         let tree = self.tree;
-        let mut tasks = vec![Task::Items(tree.part(0, 0))];
+        let mut tasks = Vec::with_capacity(16);
+        tasks.push(Task::Items(tree.part(0, 0)));
         while let Some(task) = tasks.pop() {
             work::count(1);
             match task {
@@ -268,8 +252,8 @@ impl<'a> StepWriter<'a> {
 
     fn site(&mut self, index: usize, (import, tail): (Option<FuncIdx>, bool), buckets: &[usize]) {
         let Node { start, landing, .. } = self.skeleton.nodes[index];
-        let leaving = self.leaving(index);
-        self.leave(landing, leaving);
+        self.find_places(index);
+        self.leave(landing);
         self.open_buckets(landing, buckets);
         self.push_in(Bodies::Entered, landing, Step::Land(self.layout.node_label[index]));
         let (ordinal, resets) = self.layout.sites[index];
@@ -296,11 +280,10 @@ impl<'a> StepWriter<'a> {
         self.forget(index);
     }
 
-    /// Finds places for the values that leave the operand stack at a node; what is to be done with
-    /// each, lowest first.
-    fn leaving(&mut self, index: usize) -> Vec<Step> {
+    /// Finds places for the values that leave the operand stack at a node.
+    fn find_places(&mut self, index: usize) {
         let node = &self.skeleton.nodes[index];
-        let mut steps = Vec::with_capacity(node.spills.len());
+        self.leaving.clear();
         for (position, spill) in node.spills.clone().zip(&self.skeleton.spills[node.spills.clone()])
         {
             let (back, step) = match spill.home {
@@ -314,16 +297,18 @@ impl<'a> StepWriter<'a> {
             };
             let since = self.sites;
             self.away.extend(back.map(|back| Away { spill: position, back, since }));
-            steps.extend(spill.unpushed_at.is_none().then_some(step));
+            self.leaving.extend(spill.unpushed_at.is_none().then_some(step));
             if let Some(displaced) = &mut self.displaced {
                 displaced.extend(Displaced::of(self.skeleton, node.landing, spill, back));
             }
         }
-        steps
     }
 
-    fn leave(&mut self, offset: u32, steps: Vec<Step>) {
-        steps.into_iter().rev().for_each(|step| self.push(offset, step));
+    /// They leave it, in front of the operator at `offset`.
+    fn leave(&mut self, offset: u32) {
+        while let Some(step) = self.leaving.pop() {
+            self.push(offset, step);
+        }
     }
 
     /// Where in `away` the values begin that come back at a node.
@@ -341,19 +326,19 @@ impl<'a> StepWriter<'a> {
 
     /// Gives back the temporaries of the values that have come back at a node.
     fn forget(&mut self, index: usize) {
-        let returning = self.away.split_off(self.returning(index));
-        let mut temps = Vec::with_capacity(returning.len());
-        for Away { spill, back, since } in returning {
+        let returning = self.returning(index);
+        self.returned.clear();
+        for Away { spill, back, since } in self.away.drain(returning..) {
             work::count(1);
             let spill = &self.skeleton.spills[spill];
             if let (Step::Get(local), Home::Temp) = (back, spill.home) {
-                temps.push(local);
+                self.returned.push(local);
                 if spill.need != Need::Nothing {
                     self.held.push(Held { local, sites: since..self.sites });
                 }
             }
         }
-        self.temps.give_back(&temps);
+        self.temps.give_back(&self.returned);
     }
 
     /// At the end of a handler gives back the temporaries of what it has caught. Returns whether it was a pad, which is closed
@@ -375,7 +360,7 @@ impl<'a> StepWriter<'a> {
     /// A block or an `if`, whose label the region opened.
     fn hoisted(&mut self, index: usize, buckets: &[usize], tasks: &mut Vec<Task<'a>>) {
         let node = &self.skeleton.nodes[index];
-        let leaving = self.leaving(index);
+        self.find_places(index);
         let is_if = node.kind == NodeKind::If;
         let tree = self.tree;
         let has_second_part = tree.parts(index) > 1;
@@ -386,12 +371,12 @@ impl<'a> StepWriter<'a> {
         takes.extend(is_if.then_some(ValType::I32));
         let again = has_second_part && count > 0;
         let mut params = Vec::new();
-        let leaves = !leaving.is_empty();
+        let leaves = !self.leaving.is_empty();
         if leaves || !buckets.is_empty() || again {
             params = self.temps(&takes);
             let moved = if leaves { Bodies::Both } else { Bodies::Entered };
             self.sets(moved, node.start, &params);
-            self.leave(node.start, leaving);
+            self.leave(node.start);
             self.open_buckets(node.start, buckets);
             self.gets(moved, node.start, &params);
             if leaves {
@@ -419,14 +404,14 @@ impl<'a> StepWriter<'a> {
     /// A loop or a try: a landing in front of it, a dispatch inside.
     fn region(&mut self, index: usize, buckets: &[usize], tasks: &mut Vec<Task<'a>>) {
         let node = &self.skeleton.nodes[index];
-        let leaving = self.leaving(index);
+        self.find_places(index);
         let params = self.temps(&self.params(node.ty));
         let kept = self.kept_params(node, &params);
         let keeps = if kept.temps.is_empty() { Bodies::Entered } else { Bodies::Both };
-        let moves = !leaving.is_empty() || self.returning(index) < self.away.len();
+        let moves = !self.leaving.is_empty() || self.returning(index) < self.away.len();
         let moved = if moves { Bodies::Both } else { Bodies::Entered };
         self.sets(moved, node.start, &params);
-        self.leave(node.start, leaving);
+        self.leave(node.start);
         self.open_buckets(node.start, buckets);
         self.push_in(Bodies::Entered, node.start, Step::Land(self.layout.node_label[index]));
         self.come_back(index, node.start);

@@ -8,7 +8,7 @@ use super::events;
 use super::operands::{Operands, Purity, purity};
 use super::pass::Pass;
 use super::refuse;
-use super::skeleton::{Event, Handler, Middle, Node, NodeKind, Skeleton};
+use super::skeleton::{Handler, Middle, Node, NodeKind, Skeleton};
 use super::spilling::{Fate, Last};
 use crate::analyze::Site;
 use crate::error::{Error, Result};
@@ -57,8 +57,8 @@ pub(super) struct Walk<'m, 'a> {
     tries: usize,
     /// Control-stack height at which unreachable code began, and its offset.
     dead: Option<(u32, u32)>,
-    /// Whether the last operator may have made the code behind it unreachable.
-    may_have_died: bool,
+    /// Whether code is unreachable behind the last operator, if that may have changed it.
+    died: Option<bool>,
     pub out: Skeleton,
 }
 
@@ -68,6 +68,8 @@ pub(super) struct Scratch {
     allocations: FuncValidatorAllocations,
     operands: Operands,
     open: Vec<Open>,
+    spilled: Vec<usize>,
+    needed: Vec<(u32, LocalIdx)>,
     /// What the last walk found.
     pub skeleton: Skeleton,
 }
@@ -80,9 +82,12 @@ pub(super) fn walk(
     sites: &[Site],
     scratch: &mut Scratch,
 ) -> Result<()> {
-    let Scratch { allocations, operands, mut open, mut skeleton } = std::mem::take(scratch);
+    let Scratch { allocations, operands, mut open, mut spilled, mut needed, mut skeleton } =
+        std::mem::take(scratch);
     let validator = module.validator(func, allocations);
     open.clear();
+    spilled.clear();
+    needed.clear();
     skeleton.clear();
     let mut walk = Walk {
         module,
@@ -90,14 +95,14 @@ pub(super) fn walk(
         validator,
         operands,
         open,
-        spilled: Vec::new(),
-        needed: Vec::new(),
+        spilled,
+        needed,
         params: module.func_type(func).params().len(),
         has_references: false,
         loops: 0,
         tries: 0,
         dead: None,
-        may_have_died: false,
+        died: None,
         out: skeleton,
     };
     walk.run(sites).map_err(|stop| match stop {
@@ -108,6 +113,8 @@ pub(super) fn walk(
         allocations: walk.validator.into_allocations(),
         operands: walk.operands,
         open: walk.open,
+        spilled: walk.spilled,
+        needed: walk.needed,
         skeleton: walk.out,
     };
     Ok(())
@@ -128,8 +135,8 @@ impl From<wasmparser::Error> for Stop {
 impl Walk<'_, '_> {
     fn run(&mut self, sites: &[Site]) -> Result<(), Stop> {
         let body = self.module.body(self.func).expect("only defined functions have sites");
-        self.validator.read_locals(&mut body.get_binary_reader())?;
-        let mut reader = body.get_operators_reader()?;
+        let mut reader = body.get_binary_reader();
+        self.validator.read_locals(&mut reader)?;
         let locals = self.validator.len_locals();
         let types = (0..locals).filter_map(|local| self.validator.get_local_type(local));
         self.out.locals.extend(types);
@@ -144,8 +151,8 @@ impl Walk<'_, '_> {
             reader.visit_operator(&mut Pass { walk: self, offset, site })??;
             let end = reader.original_position() as u32;
             self.operands.settle(end);
-            if std::mem::take(&mut self.may_have_died) {
-                self.note_dead(end);
+            if let Some(died) = self.died.take() {
+                self.dead = died.then(|| (self.validator.control_stack_height(), end));
             }
         }
         self.settle_needed();
@@ -189,9 +196,9 @@ impl Walk<'_, '_> {
     ) -> Result<(), Stop> {
         if self.dead.is_none() {
             match purity {
-                Purity::LocalGet(local) => self.event(Event::Get(local), offset),
+                Purity::LocalGet(local) => self.out.access(local, false, offset),
                 Purity::LocalSet(local) | Purity::LocalTee(local) => {
-                    self.event(Event::Set(local), offset);
+                    self.out.access(local, true, offset);
                 }
                 _ => {}
             }
@@ -199,11 +206,6 @@ impl Walk<'_, '_> {
             self.operands.apply(purity, offset, (pops, pushes));
         }
         Ok(validate(&mut self.validator)?)
-    }
-
-    fn event(&mut self, event: Event, offset: u32) {
-        self.out.events.push(event);
-        self.out.offsets.push(offset);
     }
 
     /// The operands that an operator takes must be on the operand stack.
@@ -215,10 +217,10 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Any operator.
+    /// Any operator, with its arity if that doesn't depend on what it names.
     pub fn operator(
         &mut self,
-        op: &Operator<'_>,
+        (op, arity): (&Operator<'_>, Option<(usize, usize)>),
         site: Option<&Site>,
         offset: u32,
         validate: &mut Validate<'_>,
@@ -226,13 +228,13 @@ impl Walk<'_, '_> {
         if self.is_dead(op, offset) {
             return Ok(validate(&mut self.validator)?);
         }
-        self.may_have_died = true;
         if let Some(site) = site {
             if site.tail && self.tries > 0 {
                 let refused = refuse::tail_call_in_try(self.module, self.func, offset);
                 return Err(Stop::Refused(refused));
             }
-            self.site(site, op, offset);
+            let (pops, _) = self.arity(op).expect("calls have an arity");
+            self.site(site, op, (offset, pops));
         }
         events::record(&mut self.out, op, site.is_some(), self.tries > 0);
         self.out.offsets.resize(self.out.events.len(), offset);
@@ -252,16 +254,30 @@ impl Walk<'_, '_> {
             }
             Operator::End | Operator::Delegate { .. } => self.leave(offset, validate)?,
             _ => {
-                let arity = op.operator_arity(&self.validator);
+                let arity = arity.or_else(|| self.arity(op));
                 self.take_operands(op, arity, offset);
                 validate(&mut self.validator)?;
+                let died = self.is_unreachable();
+                self.died = Some(died);
                 // In unreachable code the validator's height is no longer the walk's.
-                if !self.is_unreachable() {
+                if !died {
                     self.simple(op, arity, offset);
                 }
+                return Ok(());
             }
         }
+        self.died = Some(self.is_unreachable());
         Ok(())
+    }
+
+    /// How many values an operator takes and gives.
+    fn arity(&self, op: &Operator<'_>) -> Option<(usize, usize)> {
+        if let Operator::Call { function_index } = op {
+            let ty = self.module.func_type(FuncIdx(*function_index));
+            return Some((ty.params().len(), ty.results().len()));
+        }
+        let (pops, pushes) = op.operator_arity(&self.validator)?;
+        Some((pops as usize, pushes as usize))
     }
 
     /// Whether the validator holds what comes next to be unreachable.
@@ -269,15 +285,9 @@ impl Walk<'_, '_> {
         self.validator.get_control_frame(0).is_some_and(|frame| frame.unreachable)
     }
 
-    /// Notes that unreachable code begins after the operator that ends at `end`.
-    fn note_dead(&mut self, end: u32) {
-        let unreachable = self.is_unreachable();
-        self.dead = unreachable.then(|| (self.validator.control_stack_height(), end));
-    }
-
     /// What an operator that neither opens nor closes a construct takes must be on the operand stack,
     /// unless it only drops it.
-    fn take_operands(&mut self, op: &Operator<'_>, arity: Option<(u32, u32)>, offset: u32) {
+    fn take_operands(&mut self, op: &Operator<'_>, arity: Option<(usize, usize)>, offset: u32) {
         let (height, base) =
             (self.operands.height(), self.open.last().map_or(0, |open| open.height));
         match (op, arity) {
@@ -286,7 +296,7 @@ impl Walk<'_, '_> {
                 self.out.omitted.push(offset);
             }
             (Operator::Drop, _) if self.forget_read(offset) => {}
-            (_, Some((pops, _))) => self.end_spills(height - pops as usize, Fate::Used),
+            (_, Some((pops, _))) => self.end_spills(height - pops, Fate::Used),
             (_, None) => self.end_spills(base, Fate::Used),
         }
     }
@@ -294,19 +304,16 @@ impl Walk<'_, '_> {
     /// Leaves out a `local.get` whose value the operator at `offset` drops: it is no use of the local. Returns whether it does.
     fn forget_read(&mut self, offset: u32) -> bool {
         let read = self.operands.just_read(offset);
-        if read.is_none() || read != self.out.offsets.last().copied() {
-            return false;
-        }
-        self.out.events.pop();
-        self.out.omitted.extend(self.out.offsets.pop());
+        let access = self.out.accesses.pop_if(|access| Some(access.offset) == read);
+        let Some(access) = access else { return false };
+        self.out.omitted.push(access.offset);
         self.out.omitted.push(offset);
         true
     }
 
     /// An operator that neither opens nor closes a construct.
-    fn simple(&mut self, op: &Operator<'_>, arity: Option<(u32, u32)>, offset: u32) {
-        if let Some((pops, pushes)) = arity {
-            let arity = (pops as usize, pushes as usize);
+    fn simple(&mut self, op: &Operator<'_>, arity: Option<(usize, usize)>, offset: u32) {
+        if let Some(arity) = arity {
             let purity = purity(op, &self.module.globals);
             if matches!(purity, Purity::Impure) {
                 self.out.bulk_memory |= is_bulk_memory(op);

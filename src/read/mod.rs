@@ -25,7 +25,7 @@ pub(crate) use arity::Arity;
 pub use detect::text_to_binary;
 pub use import_names::import_names;
 pub use names::{Names, demangled};
-pub use operators::{Located, Operators};
+pub use operators::{Located, Operators, OperatorsAt};
 
 use crate::error::{Error, Result};
 use crate::index::{

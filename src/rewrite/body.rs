@@ -12,9 +12,8 @@ use crate::emit::Edited;
 use crate::error::Result;
 use crate::index::{LocalIdx, TypeIdx};
 use crate::plan::{self, FuncPlan, OffsetsIter, RegionOrdinal, Step, StepsIter};
-use crate::read::{Located, Module, labels};
+use crate::read::{Located, Module, OperatorsAt, labels};
 use crate::work;
-use std::iter::Peekable;
 use std::ops::Range;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, Catch, Encode, ValType};
@@ -53,9 +52,10 @@ fn write(mut out: Output<'_, '_>, memory: &mut Memory) -> Result<Edited> {
     let mut constructs = std::mem::take(&mut memory.constructs);
     constructs.clear();
     constructs.push(body);
-    let mut copier = Copier { out, exits, constructs };
+    let input = out.module.operators_at(out.plan.func);
+    let mut copier = Copier { input, out, exits, constructs };
     copier.operators()?;
-    let Copier { mut out, exits, constructs } = copier;
+    let Copier { mut out, exits, constructs, .. } = copier;
     memory.constructs = constructs;
     // The way back to the caller, and all that unwinds do.
     if let Some(body) = out.module.funcs[out.plan.func].body.clone() {
@@ -119,9 +119,13 @@ const NOWHERE: u32 = u32::MAX;
 
 /// What is still to be done of a body: lists of offsets, each in order.
 struct Rest<'m> {
-    steps: Peekable<StepsIter<'m>>,
+    /// The next step, and those behind it.
+    step: (u32, Step),
+    steps: StepsIter<'m>,
     dead: &'m [Range<u32>],
-    names: Peekable<OffsetsIter<'m>>,
+    /// The next operator that names something, and those behind it.
+    named: u32,
+    names: OffsetsIter<'m>,
 }
 
 /// The next place of the input where something may change.
@@ -139,24 +143,31 @@ impl Next {
     }
 }
 
+/// The next step, or one that never comes.
+fn next_step(steps: &mut StepsIter<'_>) -> (u32, Step) {
+    steps.next().unwrap_or((NOWHERE, Step::Copy))
+}
+
 impl<'m> Rest<'m> {
     fn of(out: &Output<'m, '_>) -> Rest<'m> {
         let names = &out.plan.names;
         let names = if out.has_own_locals() { &names.all } else { &names.labels };
-        Rest {
-            steps: out.body.steps.iter().peekable(),
-            dead: &out.body.dead,
-            names: names.iter().peekable(),
-        }
+        let (mut steps, mut names) = (out.body.steps.iter(), names.iter());
+        let (step, named) = (next_step(&mut steps), names.next().unwrap_or(NOWHERE));
+        Rest { step, steps, dead: &out.body.dead, named, names }
     }
 
     /// The next place from the offset `at` on; what lies before it is passed.
     fn next(&mut self, at: u32) -> Option<Next> {
-        while self.names.next_if(|offset| *offset < at).is_some() {}
-        let passed = self.dead.iter().take_while(|range| range.end <= at).count();
-        self.dead = &self.dead[passed..];
-        let with_steps = self.steps.peek().map_or(NOWHERE, |(offset, _)| *offset);
-        let operator = self.names.peek().map_or(with_steps, |named| with_steps.min(*named));
+        while self.named < at {
+            self.named = self.names.next().unwrap_or(NOWHERE);
+        }
+        while let [first, rest @ ..] = self.dead
+            && first.end <= at
+        {
+            self.dead = rest;
+        }
+        let operator = self.step.0.min(self.named);
         match self.dead.first() {
             Some(dead) if dead.start <= operator => Some(Next::Dead(dead.start.max(at)..dead.end)),
             _ => (operator != NOWHERE).then_some(Next::Operator(operator)),
@@ -164,13 +175,19 @@ impl<'m> Rest<'m> {
     }
 
     /// Takes the next step at `offset`.
+    #[inline]
     fn step_at(&mut self, offset: u32) -> Option<Step> {
-        self.steps.next_if(|(at, _)| *at == offset).map(|(_, step)| step)
+        let (at, step) = self.step;
+        (at == offset).then(|| {
+            self.step = next_step(&mut self.steps);
+            step
+        })
     }
 }
 
 /// Goes through the operators of the input.
 struct Copier<'m, 'a> {
+    input: OperatorsAt<'a>,
     out: Output<'m, 'a>,
     exits: ExitLabels<'m>,
     /// The label of each open construct of the input, outermost first.
@@ -190,7 +207,7 @@ impl Copier<'_, '_> {
             at = match next {
                 Next::Dead(range) => range.end as usize,
                 Next::Operator(offset) => {
-                    let located = module.operator_at(func, offset)?;
+                    let located = self.input.read(offset)?;
                     self.replace(&mut rest, &located);
                     located.end as usize
                 }
@@ -293,7 +310,7 @@ impl Copier<'_, '_> {
 
     /// Copies the operator at `offset` of the input once more.
     fn again(&mut self, offset: u32) {
-        let located = self.out.module.operator_at(self.out.plan.func, offset);
+        let located = self.input.read(offset);
         let located = located.expect("the operator was read before");
         let bytes = &self.out.module.bytes[located.range()];
         self.out.bytes.raw().extend_from_slice(bytes);

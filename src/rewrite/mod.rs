@@ -191,7 +191,7 @@ fn write_resumes(
 }
 
 /// How much of the input's code a thread rewrites before what was written is taken over.
-const BATCH_BYTES: usize = 1 << 19;
+const BATCH_BYTES: usize = 1 << 18;
 
 /// Writes functions by `write`, and gives what it writes to `take`, in their order; so many at a time that neither all plans nor all
 /// bodies are in memory beside the output.
@@ -199,10 +199,11 @@ fn in_batches<T: Send>(
     module: &Module<'_>,
     funcs: Vec<FuncPlan>,
     write: impl Fn(&mut output::Memory, FuncPlan) -> Result<T> + Sync + Send,
-    mut take: impl FnMut(T),
+    mut take: impl FnMut(T) + Send,
 ) -> Result<()> {
     let limit = BATCH_BYTES * rayon::current_num_threads();
     let mut funcs = funcs.into_iter().peekable();
+    let mut written: Vec<Result<T>> = Vec::new();
     while funcs.peek().is_some() {
         let mut bytes = 0;
         let batch = std::iter::from_fn(|| {
@@ -212,8 +213,12 @@ fn in_batches<T: Send>(
         });
         let batch: Vec<_> = batch.collect();
         let batch = batch.into_par_iter().map_init(output::Memory::default, &write);
-        let written: Vec<_> = batch.collect();
-        written.into_iter().try_for_each(|written| written.map(&mut take))?;
+        // What was written before is taken meanwhile.
+        let before = std::mem::take(&mut written);
+        let take = || before.into_iter().try_for_each(|written| written.map(&mut take));
+        let (taken, batch) = rayon::join(take, || batch.collect());
+        taken?;
+        written = batch;
     }
-    Ok(())
+    written.into_iter().try_for_each(|written| written.map(&mut take))
 }

@@ -78,7 +78,10 @@ impl<'m, 'a> Output<'m, 'a> {
 
     /// What was written; the memory is left to the next.
     pub(super) fn finish(self, memory: &mut Memory) -> Edited {
-        let copy_of = self.is_resume_function().then(|| CopyOf {
+        // Else nobody asks.
+        let is_spoken_of =
+            self.runtime.maps_offsets || self.module.custom_sections("name").next().is_some();
+        let copy_of = (is_spoken_of && self.is_resume_function()).then(|| CopyOf {
             func: self.plan.func,
             locals: self.locals.as_ref().map_or(Vec::new(), Locals::numbers),
         });

@@ -42,6 +42,16 @@ pub(super) fn apply_binary(
         return Some(remainder);
     }
     let apply = binary(operator)?;
+    match (values.constants(left), values.constants(right)) {
+        (Some([Known::Int(a)]), Some([Known::Int(b)])) => {
+            let result = Known::Int(apply(*a, *b));
+            return Some(values.constant(result));
+        }
+        (Some(_), Some(_)) => {}
+        (Some(_), None) | (None, Some(_)) if is_and(operator) => {}
+        // So it is mostly.
+        _ => return Some(lost(values, &[left, right])),
+    }
     let (ints_left, ints_right) = (ints(values, left), ints(values, right));
     Some(match (ints_left, ints_right) {
         (Some(left), Some(right)) => {

@@ -28,8 +28,9 @@ impl Interpreter<'_> {
     fn direct(&mut self, callee: FuncIdx, tail: bool) {
         let module = self.module;
         let ty = module.func_type(callee);
-        let first = self.state.pop_many(ty.params().len());
-        for (index, arg) in (0..).zip(first) {
+        let args = ty.params().len();
+        for index in 0..args as u32 {
+            let arg = self.state.peek(args - 1 - index as usize);
             match self.args.entry((callee, index)) {
                 std::collections::btree_map::Entry::Vacant(entry) => {
                     entry.insert(arg);
@@ -40,34 +41,41 @@ impl Interpreter<'_> {
                 }
             }
         }
+        self.state.drop_many(args);
         let import = module.is_import(callee);
-        let results: Vec<Value> = (0..ty.results().len() as u32)
-            .map(|index| {
-                if import {
-                    self.values.unknown(Cause::Import(callee))
-                } else {
-                    self.values.symbol(Symbol::Result { func: callee, index })
-                }
-            })
-            .collect();
-        self.finish_call(results, tail);
+        self.finish_call(ty.results().len(), tail, |values, index| {
+            if import {
+                values.unknown(Cause::Import(callee))
+            } else {
+                values.symbol(Symbol::Result { func: callee, index })
+            }
+        });
     }
 
     fn dynamic(&mut self, ty: TypeIdx, tail: bool) {
         let target = self.state.pop();
         self.dynamics.push(target);
         let ty: &FuncType = self.module.func_type_at(ty);
-        self.state.pop_many(ty.params().len());
+        self.state.drop_many(ty.params().len());
         let any = self.values.unknown(Cause::DynamicCall);
-        self.finish_call(vec![any; ty.results().len()], tail);
+        self.finish_call(ty.results().len(), tail, |_, _| any);
     }
 
-    fn finish_call(&mut self, results: Vec<Value>, tail: bool) {
+    /// Gives the results, of which `result` makes each.
+    fn finish_call(
+        &mut self,
+        results: usize,
+        tail: bool,
+        mut result: impl FnMut(&mut Values, u32) -> Value,
+    ) {
+        let results = 0..results as u32;
         if tail {
+            let results = results.map(|index| result(&mut self.values, index)).collect();
             self.returns(results);
             self.state.die();
         } else {
-            for value in results {
+            for index in results {
+                let value = result(&mut self.values, index);
                 self.state.push(value);
             }
         }
@@ -153,12 +161,20 @@ impl Interpreter<'_> {
     fn by_arity(&mut self, operator: &Operator<'_>) -> Interpreted {
         let (params, results) = operator.operator_arity(&Arity(self.module)).ok_or(GiveUp)?;
         let (state, values) = (&mut self.state, &mut self.values);
-        let operands = state.pop_many(params as usize);
-        let value = match operands[..] {
-            [left, right] if results == 1 => apply_binary(values, operator, left, right),
-            [operand] if results == 1 => load(self.memories, values, operator, operand)
-                .or_else(|| apply_unary(values, operator, operand)),
-            _ => None,
+        let value = match (params, results) {
+            (2, 1) => {
+                let (right, left) = (state.pop(), state.pop());
+                apply_binary(values, operator, left, right)
+            }
+            (1, 1) => {
+                let operand = state.pop();
+                load(self.memories, values, operator, operand)
+                    .or_else(|| apply_unary(values, operator, operand))
+            }
+            _ => {
+                state.drop_many(params as usize);
+                None
+            }
         };
         let value = value.unwrap_or_else(|| values.unknown(Cause::Operator));
         for _ in 0..results {

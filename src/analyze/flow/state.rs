@@ -128,10 +128,15 @@ impl FlowState {
         self.stack.last().copied().unwrap_or(Values::ANY)
     }
 
-    /// The topmost operands, the deepest of them first.
-    pub(super) fn pop_many(&mut self, count: usize) -> Vec<Value> {
-        let at = self.stack.len().saturating_sub(count);
-        self.stack.split_off(at)
+    /// The operand below so many others.
+    pub(super) fn peek(&self, above: usize) -> Value {
+        let position = self.stack.len().checked_sub(above + 1);
+        position.map_or(Values::ANY, |position| self.stack[position])
+    }
+
+    /// Forgets the topmost operands.
+    pub(super) fn drop_many(&mut self, count: usize) {
+        self.stack.truncate(self.stack.len().saturating_sub(count));
     }
 
     pub(super) fn local(&self, local: u32) -> Value {

@@ -7,6 +7,14 @@ use std::collections::BTreeSet;
 /// Locals beyond one column are read too.
 const LOCALS: u32 = 70;
 
+/// What a body consists of here.
+#[derive(Clone, Copy, Debug)]
+enum Item {
+    Get(LocalIdx),
+    Set(LocalIdx),
+    Event(Event),
+}
+
 struct Random(u64);
 
 impl Random {
@@ -21,6 +29,7 @@ impl Random {
 struct Generator {
     random: Random,
     skeleton: Skeleton,
+    items: Vec<Item>,
     depth: u32,
     /// How many open constructs could catch.
     tries: u32,
@@ -29,17 +38,19 @@ struct Generator {
 }
 
 impl Generator {
-    fn body(seed: u64) -> Skeleton {
+    fn body(seed: u64) -> (Skeleton, Vec<Item>) {
         let (random, skeleton) = (Random(seed), Skeleton::default());
-        let mut generator = Generator { random, skeleton, depth: 0, tries: 0, left: 40 };
+        let (items, depth, tries, left) = (Vec::new(), 0, 0, 40);
+        let mut generator = Generator { random, skeleton, items, depth, tries, left };
         generator.skeleton.locals = vec![wasmparser::ValType::I32; LOCALS as usize];
         generator.sequence();
         generator.push(Event::End);
-        generator.skeleton
+        (generator.skeleton, generator.items)
     }
 
     fn push(&mut self, event: Event) {
         self.skeleton.events.push(event);
+        self.items.push(Item::Event(event));
     }
 
     fn local(&mut self) -> LocalIdx {
@@ -61,11 +72,13 @@ impl Generator {
             match self.random.below(16) {
                 0..4 => {
                     let local = self.local();
-                    self.push(Event::Get(local));
+                    self.skeleton.access(local, false, 0);
+                    self.items.push(Item::Get(local));
                 }
                 4..6 => {
                     let local = self.local();
-                    self.push(Event::Set(local));
+                    self.skeleton.access(local, true, 0);
+                    self.items.push(Item::Set(local));
                 }
                 6..9 => self.site(),
                 9 => {
@@ -153,35 +166,36 @@ impl Generator {
 
 /// The constructs around each event, outermost first, by the events that open them.
 struct Structure<'a> {
-    events: &'a [Event],
+    items: &'a [Item],
     around: Vec<Vec<usize>>,
     end_of: Vec<usize>,
 }
 
 impl<'a> Structure<'a> {
-    fn of(events: &'a [Event]) -> Structure<'a> {
-        let (mut around, mut end_of) = (Vec::new(), vec![usize::MAX; events.len()]);
+    fn of(items: &'a [Item]) -> Structure<'a> {
+        let (mut around, mut end_of) = (Vec::new(), vec![usize::MAX; items.len()]);
         let mut open = Vec::new();
-        for (position, event) in events.iter().enumerate() {
-            if matches!(event, Event::End)
+        for (position, event) in items.iter().enumerate() {
+            if matches!(event, Item::Event(Event::End))
                 && let Some(opener) = open.pop()
             {
                 end_of[opener] = position;
             }
             around.push(open.clone());
-            if matches!(event, Event::Block | Event::Loop(_) | Event::If | Event::Try) {
+            if matches!(event, Item::Event(Event::Block | Event::Loop(_) | Event::If | Event::Try))
+            {
                 open.push(position);
             }
         }
-        Structure { events, around, end_of }
+        Structure { items, around, end_of }
     }
 
     /// Where a branch from `position` leads, if not out of the body.
     fn label(&self, position: usize, depth: u32) -> Option<usize> {
         let around = &self.around[position];
         let opener = around[around.len().checked_sub(1 + depth as usize)?];
-        Some(match self.events[opener] {
-            Event::Loop(_) => opener,
+        Some(match self.items[opener] {
+            Item::Event(Event::Loop(_)) => opener,
             _ => self.end_of[opener],
         })
     }
@@ -191,7 +205,7 @@ impl<'a> Structure<'a> {
         let depth = self.around[opener].len() + 1;
         let inside = opener + 1..self.end_of[opener];
         let is_part = |at: &usize| {
-            matches!(self.events[*at], Event::Else | Event::Catch)
+            matches!(self.items[*at], Item::Event(Event::Else | Event::Catch))
                 && self.around[*at].len() == depth
         };
         inside.filter(is_part).collect()
@@ -201,17 +215,17 @@ impl<'a> Structure<'a> {
     fn handlers(&self, position: usize) -> Vec<usize> {
         let mut handlers = Vec::new();
         for opener in self.around[position].iter().copied() {
-            match self.events[opener] {
-                Event::Try => {
+            match self.items[opener] {
+                Item::Event(Event::Try) => {
                     let catches = self.parts(opener);
                     if catches.first().is_some_and(|first| position < *first) {
                         handlers.extend(catches.into_iter().map(|catch| catch + 1));
                     }
                 }
-                Event::Block => {
-                    let named = self.events[..opener].iter().rev();
+                Item::Event(Event::Block) => {
+                    let named = self.items[..opener].iter().rev();
                     for event in named {
-                        let Event::Handler(depth) = event else { break };
+                        let Item::Event(Event::Handler(depth)) = event else { break };
                         handlers.extend(self.label(opener, *depth));
                     }
                 }
@@ -224,7 +238,8 @@ impl<'a> Structure<'a> {
     /// The events that may come after that at `position`.
     fn next(&self, position: usize) -> Vec<usize> {
         let mut next = vec![position + 1];
-        match self.events[position] {
+        let Item::Event(event) = self.items[position] else { return next };
+        match event {
             Event::Stop => next.clear(),
             Event::BrIf(depth) => next.extend(self.label(position, depth)),
             Event::MayThrow => next.extend(self.handlers(position)),
@@ -239,14 +254,14 @@ impl<'a> Structure<'a> {
             }
             _ => {}
         }
-        next.retain(|next| *next < self.events.len());
+        next.retain(|next| *next < self.items.len());
         next
     }
 }
 
 /// The locals that are read before they are set, on some path from behind the event at `position`.
-fn live_behind(skeleton: &Skeleton, position: usize) -> BTreeSet<u32> {
-    let structure = Structure::of(&skeleton.events);
+fn live_behind(skeleton: &Skeleton, items: &[Item], position: usize) -> BTreeSet<u32> {
+    let structure = Structure::of(items);
     let mut live = BTreeSet::new();
     for local in (0..LOCALS).map(LocalIdx) {
         let (mut seen, mut paths) = (BTreeSet::new(), structure.next(position));
@@ -254,9 +269,9 @@ fn live_behind(skeleton: &Skeleton, position: usize) -> BTreeSet<u32> {
             if !seen.insert(at) {
                 continue;
             }
-            let reads = match skeleton.events[at] {
-                Event::Get(read) => read == local,
-                Event::Site(site) => {
+            let reads = match items[at] {
+                Item::Get(read) => read == local,
+                Item::Event(Event::Site(site)) => {
                     let (_, needed) = &skeleton.needed[site as usize];
                     skeleton.needed_locals[needed.clone()].contains(&local)
                 }
@@ -266,7 +281,7 @@ fn live_behind(skeleton: &Skeleton, position: usize) -> BTreeSet<u32> {
                 live.insert(local.0);
                 break;
             }
-            if !matches!(skeleton.events[at], Event::Set(set) if set == local) {
+            if !matches!(items[at], Item::Set(set) if set == local) {
                 paths.extend(structure.next(at));
             }
         }
@@ -292,18 +307,14 @@ fn what_is_read_on_some_path_is_live_and_nothing_else() {
     // Nothing of one body may show in the next.
     let mut scratch = Scratch::default();
     for seed in 0..4000 {
-        let skeleton = Generator::body(seed);
+        let (skeleton, items) = Generator::body(seed);
         let found = found(&skeleton, &mut scratch);
-        for (position, event) in skeleton.events.iter().enumerate() {
-            let Event::Site(site) = event else { continue };
-            let mut expected = live_behind(&skeleton, position);
+        for (position, item) in items.iter().enumerate() {
+            let Item::Event(Event::Site(site)) = item else { continue };
+            let mut expected = live_behind(&skeleton, &items, position);
             let (_, needed) = &skeleton.needed[*site as usize];
             expected.extend(skeleton.needed_locals[needed.clone()].iter().map(|local| local.0));
-            assert_eq!(
-                found[*site as usize], expected,
-                "seed {seed}, event {position}: {:?}",
-                skeleton.events
-            );
+            assert_eq!(found[*site as usize], expected, "seed {seed}, item {position}: {items:?}");
             sites += 1;
         }
     }

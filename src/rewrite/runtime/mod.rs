@@ -150,14 +150,14 @@ fn added_exports((abi, in_place): Protocol<'_>) -> impl Iterator<Item = &'static
 impl Runtime {
     /// Lays out what `plan` needs, with `types` that have been added before.
     pub fn layout(module: &Module<'_>, plan: &Plan, mut types: NewTypes) -> Runtime {
-        for (_, label) in plan.funcs.iter().flat_map(|func| &func.entered().1.label_types) {
+        for (_, label) in plan.funcs.iter().flat_map(|func| func.entered().1.label_types.iter()) {
             work::count(1);
             if let LabelType::Results(results) = label {
                 let results = results.iter().map(|ty| types.val_type(*ty)).collect();
                 types.add(Signature { params: Vec::new(), results });
             }
         }
-        for ty in plan.funcs.iter().flat_map(|func| &func.entered().1.nullable) {
+        for ty in plan.funcs.iter().flat_map(|func| func.entered().1.nullable.iter()) {
             work::count(1);
             let signature = types.with_nullable_params(module, *ty);
             types.add(signature);
