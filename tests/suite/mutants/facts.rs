@@ -9,6 +9,8 @@ use wasmparser::{ExternalKind, KnownCustom, Name, Operator, Parser, Payload, Typ
 pub struct Facts {
     /// How many functions the original has.
     pub originals: u32,
+    /// How many tags it has.
+    pub original_tags: u32,
     /// How many parameters and locals each of its functions has.
     pub locals: BTreeMap<u32, u32>,
     /// The global that holds the state.
@@ -38,6 +40,7 @@ impl Facts {
         let before = Written::read(original);
         let mut facts = Facts {
             originals: before.funcs,
+            original_tags: tags_of(original),
             caught_before: before.bodies.iter().flat_map(caught_before).collect(),
             locals: locals_of(original),
             state: u32::MAX,
@@ -114,7 +117,7 @@ impl Facts {
         }
     }
 
-    /// Whether another module has the same imports, and functions of the same types, by whatever indices: those of the original, and those
+    /// Whether another module has the same imports, and functions and tags of the same types, by whatever indices: those of the original, and those
     /// that the host calls. What other types functions have that were appended shows nowhere, as long as the module is valid.
     pub fn is_typed_as(&self, other: &[u8]) -> bool {
         let other = Facts::read(other, other, &Written::read(other));
@@ -122,7 +125,45 @@ impl Facts {
             let is_seen = !self.is_new(*func) || self.exported.contains(func);
             !is_seen || other.types.get(func) == Some(ty)
         };
-        self.imports == other.imports && self.types.iter().all(same)
+        self.imports == other.imports && self.tags == other.tags && self.types.iter().all(same)
+    }
+
+    /// Whether another module differs in imports alone that nobody but a site calls for, which is called again only when it is rewound to: its
+    /// callee takes its frame, whatever the arguments are.
+    pub fn is_called_alike(&self, other: &[u8], module: &Written<'_>) -> bool {
+        let other = Facts::read(other, other, &Written::read(other));
+        let changed = self.imports.iter().zip(&other.imports).zip(0..);
+        let mut changed = changed.filter(|((a, b), _)| a != b).map(|(_, func)| func);
+        changed.all(|func: u32| {
+            !self.is_called(func) && module.bodies.iter().all(|body| self.is_unseen(func, body))
+        })
+    }
+
+    /// Whether all that a body does with a function is to give its reference to the call of the first site, outside of all loops. Code in front of
+    /// that never runs in a resume function.
+    fn is_unseen(&self, func: u32, body: &super::edit::Body<'_>) -> bool {
+        let is_it =
+            |at: &super::edit::At<'_>| at.operator == Operator::RefFunc { function_index: func };
+        let mut uses = body.operators.iter().enumerate().filter(|(_, at)| is_it(at));
+        let Some((place, _)) = uses.next() else { return true };
+        let is_loop = |at: &super::edit::At<'_>| matches!(at.operator, Operator::Loop { .. });
+        let behind = body.operators[place..].iter().map(|at| &at.operator);
+        let is_argument = |operator: &&Operator<'_>| {
+            let is_const =
+                matches!(operator, Operator::I32Const { .. } | Operator::I64Const { .. });
+            is_const || matches!(operator, Operator::RefFunc { .. } | Operator::LocalGet { .. })
+        };
+        let behind: Vec<_> = behind.skip_while(is_argument).take(4).collect();
+        let is_first = matches!(
+            behind[..],
+            [
+                Operator::Call { .. },
+                Operator::I32Const { value: 1 },
+                Operator::GlobalGet { .. },
+                Operator::BrIf { .. }
+            ]
+        );
+        is_first && uses.next().is_none() && !body.operators[..place].iter().any(is_loop)
     }
 
     /// Whether a function was appended.
@@ -176,8 +217,24 @@ impl Facts {
     }
 }
 
+/// How many tags a module has.
+fn tags_of(wasm: &[u8]) -> u32 {
+    let mut count = 0;
+    for payload in Parser::new(0).parse_all(wasm) {
+        count += match payload.unwrap() {
+            Payload::ImportSection(imports) => {
+                let imports = imports.into_imports().map(|import| import.unwrap().ty);
+                imports.filter(|ty| matches!(ty, TypeRef::Tag(_))).count() as u32
+            }
+            Payload::TagSection(section) => section.count(),
+            _ => 0,
+        };
+    }
+    count
+}
+
 /// The tags that a body's handlers name: those of all exceptions stand behind them.
-fn caught_before(body: &super::edit::Body<'_>) -> Vec<u32> {
+pub fn caught_before(body: &super::edit::Body<'_>) -> Vec<u32> {
     let caught = body.operators.iter().filter_map(|at| match at.operator {
         Operator::Catch { tag_index } => Some(tag_index),
         _ => None,

@@ -2,7 +2,7 @@
 
 use super::edit::{At, Body, Edit, Written, indexed, signed};
 use super::exits::{AT_END, Exits};
-use super::facts::Facts;
+use super::facts::{Facts, caught_before};
 use wasmparser::Operator as O;
 
 const UNREACHABLE: u8 = 0x00;
@@ -302,7 +302,10 @@ impl<'b, 'a> Here<'_, 'b, 'a> {
             add("another value is stored", vec![replaced(&rest[0], other)]);
         }
         if let O::Throw { tag_index } = rest[0].operator {
-            self.other_tag(tag_index, add);
+            // What is thrown with an added tag gets to a handler of all, unless one that names the other stands before it.
+            let is_added = tag_index >= facts.original_tags;
+            let caught = caught_before(self.body);
+            self.other_tag(tag_index, |other| !is_added || caught.contains(&other), add);
         }
         let own = facts.locals.get(&self.body.func).copied();
         if let [first, second, ..] = rest
@@ -310,6 +313,7 @@ impl<'b, 'a> Here<'_, 'b, 'a> {
                 (&first.operator, &second.operator)
             && a != b
             && own.is_some_and(|own| *a >= own && *b >= own)
+            && !self.takes_equal_numbers()
         {
             let edits = vec![
                 replaced(first, indexed(LOCAL_SET, *b)),
@@ -319,9 +323,25 @@ impl<'b, 'a> Here<'_, 'b, 'a> {
         }
     }
 
-    fn other_tag(&self, tag: u32, add: &mut impl FnMut(&'static str, Vec<Edit>)) {
+    /// Whether this takes the number of a site, and of the tag of a kept exception, from a frame, and there is one of each: both are 1.
+    fn takes_equal_numbers(&self) -> bool {
+        let [_, _, next, ..] = self.rest() else { return false };
+        let is_set = |at: &&At<'_>| matches!(at.operator, O::LocalSet { .. });
+        let mut before = self.body.operators[..self.at].iter().rev().skip_while(is_set);
+        let takes = before.next().is_some_and(|at| self.calls(at, "load_first_"));
+        takes && !is_set(&next) && self.ordinals.len() == 1 && self.facts.original_tags == 1
+    }
+
+    fn other_tag(
+        &self,
+        tag: u32,
+        is_seen: impl Fn(u32) -> bool,
+        add: &mut impl FnMut(&'static str, Vec<Edit>),
+    ) {
         let tags = &self.facts.tags;
-        let is_such = |other: &u32| *other != tag && tags[*other as usize] == tags[tag as usize];
+        let is_such = |other: &u32| {
+            *other != tag && tags[*other as usize] == tags[tag as usize] && is_seen(*other)
+        };
         if let Some(other) = (0..tags.len() as u32).find(is_such) {
             let edits = vec![replaced(&self.rest()[0], indexed(THROW, other))];
             add("an exception with another tag", edits);
@@ -348,7 +368,7 @@ impl<'b, 'a> Here<'_, 'b, 'a> {
             }
             // Handlers in front of a pad may leave it none of them.
             O::Throw { tag_index } if !self.facts.is_caught_before(tag_index) => {
-                self.other_tag(tag_index, add);
+                self.other_tag(tag_index, |_| true, add);
             }
             _ => {}
         }
