@@ -47,9 +47,10 @@ pub(super) fn operator_name(operator: &Operator<'_>) -> String {
 }
 
 impl Fault {
+    /// `what` may have names of the file in it.
     pub fn new(what: impl Into<String>) -> Fault {
         Fault {
-            what: what.into().into(),
+            what: escape(&what.into()).into(),
             func: None,
             name: None,
             site: None,
@@ -154,5 +155,16 @@ impl From<Error> for Fault {
             Error::Internal(reason) => Fault::new(reason),
             error => Fault::new(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_one_line_whatever_names_say() {
+        let told = Fault::new("an export `a\nb` was added").to_string();
+        assert_eq!(told, r"an export `a\nb` was added");
     }
 }
