@@ -6,6 +6,11 @@ use wasmparser::Operator;
 /// Whether an operator reads, or traps, and does nothing else: a rewind may run it again on the same operands, where it does not
 /// trap since it did not before.
 pub(super) fn may_run_again(operator: &Operator<'_>) -> bool {
+    matches!(operator, O::TableGet { .. }) || is_load(operator) || always_gives_the_same(operator)
+}
+
+/// Whether an operator reads a number from a memory, by its address.
+pub(super) fn is_load(operator: &Operator<'_>) -> bool {
     matches!(
         operator,
         O::I32Load { .. }
@@ -23,11 +28,7 @@ pub(super) fn may_run_again(operator: &Operator<'_>) -> bool {
             | O::I64Load32S { .. }
             | O::I64Load32U { .. }
             | O::V128Load { .. }
-            | O::TableGet { .. }
-            | O::RefAsNonNull
-            | O::RefCastNonNull { .. }
-            | O::RefCastNullable { .. }
-    ) || always_gives_the_same(operator)
+    )
 }
 
 /// Whether such an operator gives the same for the same operands, if it does not trap.

@@ -1,5 +1,6 @@
 //! The operators that are most of a body, in a few bytes each.
 
+use super::again::is_load;
 use super::values::{Maker, maker};
 use wasmparser::Operator;
 
@@ -36,21 +37,7 @@ impl Brief {
             O::LocalTee { local_index } => Brief::Tee(local_index),
             O::I32Const { value } => Brief::I32(value),
             O::Nop | O::Block { .. } | O::Try { .. } | O::TryTable { .. } => Brief::Nothing,
-            O::I32Load { .. }
-            | O::I64Load { .. }
-            | O::F32Load { .. }
-            | O::F64Load { .. }
-            | O::I32Load8S { .. }
-            | O::I32Load8U { .. }
-            | O::I32Load16S { .. }
-            | O::I32Load16U { .. }
-            | O::I64Load8S { .. }
-            | O::I64Load8U { .. }
-            | O::I64Load16S { .. }
-            | O::I64Load16U { .. }
-            | O::I64Load32S { .. }
-            | O::I64Load32U { .. }
-            | O::V128Load { .. } => Brief::Load,
+            _ if is_load(operator) => Brief::Load,
             O::I32Store { .. }
             | O::I64Store { .. }
             | O::F32Store { .. }
