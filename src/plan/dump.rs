@@ -2,7 +2,7 @@
 
 use super::{
     Answer, BodyPlan, Caught, Exits, Frame, FuncPlan, Guard, HandsOn, Label, LabelType, Pad, Plan,
-    Region, Repeat, Repeated, Reset, RewindStart, Step, Through, Undo,
+    Region, Repeat, Repeated, RewindStart, Step, Through, Undo,
 };
 use crate::index::LocalIdx;
 use crate::read::Module;
@@ -164,7 +164,8 @@ fn write_exits(out: &mut String, exits: &Exits) -> fmt::Result {
 
 fn write_body(out: &mut String, body: &BodyPlan) -> fmt::Result {
     if let Some(start) = &body.rewind {
-        writeln!(out, "  resume: local {}", start.resume)?;
+        let asked = if start.asks_resume { ", asked by regions" } else { "" };
+        writeln!(out, "  resume: local {}{asked}", start.resume)?;
         for (ordinal, region) in start.regions.iter().enumerate() {
             write_region(out, ordinal, region, start)?;
         }
@@ -194,8 +195,7 @@ fn write_region(
     start: &RewindStart,
 ) -> fmt::Result {
     let labels: Vec<_> = region
-        .labels
-        .clone()
+        .opened()
         .map(|label| match start.label_type(Label(label)) {
             LabelType::Plain(BlockType::Empty) => format!("L{label}"),
             LabelType::Plain(BlockType::Type(ty)) => format!("L{label}:{ty}"),
@@ -210,26 +210,28 @@ fn write_region(
     let mut targets = Vec::new();
     for (site, label) in (dispatch.first..).zip(&dispatch.sites) {
         work::count(1);
-        targets.push(format!("{site}→L{}", label.0));
+        targets.push(format!("{site}→{}", region.landing(*label)));
     }
     let mut first = dispatch.first + dispatch.sites.len() as u32;
+    for (label, count) in &dispatch.regions {
+        work::count(1);
+        targets.push(format!("{first}..{}→{}", first + count - 1, region.landing(*label)));
+        first += count;
+    }
     for handler in &dispatch.handlers {
         let last = first + handler.sites - 1;
         targets.push(format!("{first}..{last}→throw {}", caught(&handler.caught)));
         first += handler.sites;
     }
-    for (label, count) in &dispatch.regions {
-        work::count(1);
-        targets.push(format!("{first}..{}→L{}", first + count - 1, label.0));
-        first += count;
-    }
-    let reset = match dispatch.reset {
-        Reset::Never => "",
-        Reset::InDispatch => ", resets",
-        Reset::AtLanding => ", landing resets",
-    };
     let only = if region.rewind_only { ", by rewinds only" } else { "" };
-    writeln!(out, "  region {ordinal}: [{}] {}{reset}{only}", labels.join(" "), targets.join(" "))
+    writeln!(out, "  region {ordinal}: [{}] {}{only}", labels.join(" "), targets.join(" "))
+}
+
+impl Region {
+    /// Where a rewind lands, in a word.
+    fn landing(&self, label: Label) -> String {
+        if self.start_label() == Some(label) { "start".into() } else { format!("L{}", label.0) }
+    }
 }
 
 fn caught(caught: &Caught) -> String {
@@ -264,11 +266,12 @@ impl fmt::Display for Step {
             Step::Omit => write!(f, "omitted"),
             Step::TeeToSet => write!(f, "tee becomes set"),
             Step::Land(label) => write!(f, "end L{}", label.0),
+            Step::LandAtStart => write!(f, "lands"),
+            Step::ResetResume => write!(f, "reset"),
             Step::Open(region) => write!(f, "open region {}", region.0),
             Step::Hoist(label) => write!(f, "hoisted to L{}", label.0),
             Step::Branch(label) => write!(f, "br L{}", label.0),
             Step::BranchIfZero(label) => write!(f, "br if zero L{}", label.0),
-            Step::ResetResume => write!(f, "reset"),
             Step::Test(site) => write!(f, "test {site}"),
             Step::CallImport(func) => write!(f, "call import {func}"),
             Step::CallForTail => write!(f, "copy as no tail call"),

@@ -140,7 +140,7 @@ mod temps;
 mod tree;
 mod walk;
 
-pub use dispatch::{Caught, Dispatch, HandlerWay, Jump, Reset};
+pub use dispatch::{Caught, HandlerWay, Jump};
 pub use displaced::Displaced;
 pub use dummies::{has_dummy, type_id, unpacked};
 pub use dump::dump;
@@ -320,6 +320,8 @@ pub struct RewindStart {
     pub nullable: Few<TypeIdx>,
     /// Whether rewinds enter. Else nothing does but an unwind that is undone inside of a pad, from there.
     pub at_start: bool,
+    /// Whether regions ask `$resume`, which each landing resets, and not the state.
+    pub asks_resume: bool,
 }
 
 /// How a function goes back to its site when there is no room for its frame.
@@ -377,6 +379,10 @@ pub enum Step {
     TeeToSet,
     /// The `end` of a label that the region opened.
     Land(Label),
+    /// Nothing: the landing is where its region begins, so that it has no label.
+    LandAtStart,
+    /// The rewind has arrived: `$resume` becomes 0.
+    ResetResume,
     /// The region's labels and its dispatch.
     Open(RegionOrdinal),
     /// The construct that the operator opens has this label, which the region opened.
@@ -385,8 +391,6 @@ pub enum Step {
     Branch(Label),
     /// `i32.eqz`, `br_if`.
     BranchIfZero(Label),
-    /// The rewind has arrived: `$resume` becomes 0.
-    ResetResume,
     /// The test for unwinding from the site with this ordinal (counted from 1).
     Test(u32),
     /// The call that the tail call would make.
@@ -518,6 +522,7 @@ impl RewindStart {
             regions: self.regions.clone(),
             nullable: self.nullable.clone(),
             at_start: false,
+            asks_resume: self.asks_resume,
         }
     }
 
@@ -628,10 +633,14 @@ impl Planner<'_> {
         layout.rebuild(module, skeleton, tree);
         let (undo, form) = self.form(func, sites, skeleton)?;
         let Planner { tags, maps_offsets, .. } = *self;
-        let input = steps::Input { module, form, skeleton, tree, layout, tags, maps_offsets };
+        let asks_resume = layout.regions.len() > 1 && form::is_main_loop(skeleton);
+        let of = (module, func);
+        let input =
+            steps::Input { of, form, asks_resume, skeleton, tree, layout, tags, maps_offsets };
         let mut steps = steps::steps(input, std::mem::take(buffers));
         let mut pads = std::mem::take(&mut steps.pads);
         layout.set_caught(std::mem::take(&mut steps.caught), &mut pads);
+        layout.set_falls_in(&steps.falls_in);
         refuse::many_locals(module, func, skeleton.locals.len() + steps.temps.len() + 1)?;
         let mut saved = match form {
             Form::InPlace => Saved::together(skeleton, &steps, liveness),
@@ -660,6 +669,7 @@ impl Planner<'_> {
             regions: std::mem::take(&mut layout.regions).into(),
             nullable: std::mem::take(&mut steps.nullable).into(),
             at_start: true,
+            asks_resume,
         };
         let params = module.func_type(func).params().len();
         let (body, resume) = match form {

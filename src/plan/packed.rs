@@ -145,6 +145,7 @@ fn parts(step: Step, at: u32) -> (u8, Option<u32>) {
         Step::Unreachable => (19, None),
         Step::OpenPad(pad) => (20, Some(pad.0)),
         Step::ClosePad(pad) => (21, Some(pad.0)),
+        Step::LandAtStart => (22, None),
     }
 }
 
@@ -173,6 +174,7 @@ fn step(kind: u8, at: u32, operand: impl FnOnce() -> u32) -> Step {
         19 => Step::Unreachable,
         20 => Step::OpenPad(PadOrdinal(operand())),
         21 => Step::ClosePad(PadOrdinal(operand())),
+        22 => Step::LandAtStart,
         _ => unreachable!("no step is packed like this"),
     }
 }

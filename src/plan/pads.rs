@@ -27,13 +27,13 @@
 //!       rethrow …
 //!     end
 //!     local.set $resume
-//!     try
+//!     try (result i32)
 //!       rethrow …
-//!     catch $cpp   local.set $p   i32.const 1  local.set $kind
+//!     catch $cpp   local.set $p   i32.const 1
 //!     catch $lj    …
 //!     catch_all    call $undo   br $again
 //!     end
-//!     local.get $resume   br $exit
+//!     local.set $kind  local.get $resume   br $exit
 //!   end
 //! end
 //! ```

@@ -209,7 +209,8 @@ impl<'a> Pruner<'a> {
         if self.live {
             return here;
         }
-        let landing = here.iter().position(|(_, step)| matches!(step, Step::Land(_)));
+        let is_landing = |step: &Step| matches!(step, Step::Land(_) | Step::LandAtStart);
+        let landing = here.iter().position(|(_, step)| is_landing(step));
         let here = &here[landing.unwrap_or(here.len())..];
         for (_, step) in here {
             work::count(1);
@@ -239,10 +240,10 @@ impl<'a> Pruner<'a> {
             return;
         }
         self.after_landing(here);
-        let needed = here
-            .iter()
-            .filter(|(_, step)| matches!(step, Step::Land(_) | Step::Open(_) | Step::Hoist(_)));
-        self.kept.extend(needed);
+        let is_needed = |step: &Step| {
+            matches!(step, Step::Land(_) | Step::LandAtStart | Step::Open(_) | Step::Hoist(_))
+        };
+        self.kept.extend(here.iter().filter(|(_, step)| is_needed(step)));
     }
 
     fn otherwise(&mut self, offset: u32) {

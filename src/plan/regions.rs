@@ -1,6 +1,6 @@
 //! Regions, their labels and their dispatches: see the [module](super) for what a region is.
 
-use super::dispatch::{Caught, Dispatch, HandlerWay, Reset};
+use super::dispatch::{Caught, Dispatch, HandlerWay};
 use super::pads::Pad;
 use super::skeleton::{NodeKind, Skeleton};
 use super::tree::{Item, Tree};
@@ -21,6 +21,20 @@ pub struct Region {
     pub dispatch: Dispatch,
     /// Whether only a rewind enters it, so that it dispatches without a test.
     pub rewind_only: bool,
+    /// Whether the first of the labels is where the region begins: then it is not opened, and the dispatch goes on behind itself in its place.
+    pub falls_in: bool,
+}
+
+impl Region {
+    /// The ordinals of the labels that are opened.
+    pub fn opened(&self) -> Range<u32> {
+        self.labels.start + u32::from(self.falls_in)..self.labels.end
+    }
+
+    /// The label that is where the region begins.
+    pub fn start_label(&self) -> Option<Label> {
+        self.falls_in.then_some(Label(self.labels.start))
+    }
 }
 
 /// Labels, regions and ordinals.
@@ -41,8 +55,8 @@ pub(super) struct Layout {
     pub handler_region: BTreeMap<(usize, usize), RegionOrdinal>,
     /// For each bucket its landing and its region.
     pub buckets: Vec<(Label, RegionOrdinal)>,
-    /// For each site (by node) its ordinal, and whether its landing resets `$resume`.
-    pub sites: Vec<(u32, bool)>,
+    /// For each site (by node) its ordinal.
+    pub sites: Vec<u32>,
     drafts: Drafts,
 }
 
@@ -116,7 +130,7 @@ impl Layout {
         refill(&mut self.node_region, no_region, nodes);
         self.handler_region.clear();
         refill(&mut self.buckets, (no_label, no_region), tree.buckets());
-        refill(&mut self.sites, (0, false), nodes);
+        refill(&mut self.sites, 0, nodes);
         self.drafts.count = 0;
         let mut builder = Builder { module, skeleton, tree, layout: self };
         builder.draft(Content::Part(0, 0));
@@ -130,8 +144,7 @@ impl Layout {
 
     /// The ordinals of the sites in program order.
     pub fn ordinals(&self) -> Vec<u32> {
-        let ordinals = self.sites.iter().map(|(ordinal, _)| *ordinal);
-        ordinals.filter(|ordinal| *ordinal > 0).collect()
+        self.sites.iter().copied().filter(|ordinal| *ordinal > 0).collect()
     }
 
     /// What belongs to the sites in program order, in order of their ordinals.
@@ -159,6 +172,15 @@ impl Layout {
             }
             dispatch.handlers[*ordinal].caught = caught;
             *ordinal += 1;
+        }
+    }
+}
+
+impl Layout {
+    /// Notes which regions have a landing at their very start.
+    pub fn set_falls_in(&mut self, regions: &[RegionOrdinal]) {
+        for region in regions {
+            self.regions[region.0 as usize].falls_in = true;
         }
     }
 }
@@ -293,14 +315,6 @@ impl<'a> Builder<'a> {
         for region in 0..drafts.len() {
             let own = drafts[region].sites.len() as u32;
             let mut ordinal = first[region] + own;
-            let mut handlers = Vec::with_capacity(drafts[region].handlers.len());
-            for handler in &drafts[region].handlers {
-                work::count(1);
-                first[*handler] = ordinal;
-                let sites = drafts[*handler].size;
-                ordinal += sites;
-                handlers.push(HandlerWay { sites, caught: Caught::Any });
-            }
             // The largest inner region comes last, where the dispatch needs no table for it.
             let mut inner = std::mem::take(&mut drafts[region].inner);
             inner.sort_by_key(|(_, inner)| (drafts[*inner].size, *inner));
@@ -312,24 +326,27 @@ impl<'a> Builder<'a> {
                 inside.push((*label, drafts[*inner].size));
             }
             drafts[region].inner = inner;
+            let mut handlers = Vec::with_capacity(drafts[region].handlers.len());
+            for handler in &drafts[region].handlers {
+                work::count(1);
+                first[*handler] = ordinal;
+                let sites = drafts[*handler].size;
+                ordinal += sites;
+                handlers.push(HandlerWay { sites, caught: Caught::Any });
+            }
             let draft = &drafts[region];
-            let only_sites = inside.is_empty() && handlers.is_empty();
-            let reset = match draft.sites[..] {
-                _ if drafts.len() == 1 => Reset::Never,
-                [_] if region > 0 && only_sites => Reset::AtLanding,
-                _ => Reset::InDispatch,
-            };
             let mut sites = Vec::with_capacity(draft.sites.len());
             for (ordinal, site) in (first[region]..).zip(&draft.sites) {
                 work::count(1);
-                numbers[*site] = (ordinal, reset == Reset::AtLanding);
+                numbers[*site] = ordinal;
                 sites.push(node_label[*site]);
             }
             let first = first[region];
-            let (sites, handlers, inside) = (sites.into(), handlers.into(), inside.into());
-            let dispatch = Dispatch { first, sites, handlers, regions: inside, reset };
+            let (sites, regions_inside) = (sites.into(), inside.into());
+            let dispatch =
+                Dispatch { first, sites, regions: regions_inside, handlers: handlers.into() };
             let labels = draft.labels.clone();
-            regions.push(Region { labels, dispatch, rewind_only: false });
+            regions.push(Region { labels, dispatch, rewind_only: false, falls_in: false });
         }
     }
 }

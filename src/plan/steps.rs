@@ -14,7 +14,7 @@ use super::saved::Held;
 use super::skeleton::{Handler, Home, Need, Node, NodeKind, Skeleton};
 use super::temps::Temps;
 use super::tree::{Item, Tree};
-use super::{RegionOrdinal, Step};
+use super::{Label, RegionOrdinal, Step};
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};
 use crate::options::Form;
 use crate::read::Module;
@@ -38,13 +38,17 @@ pub(super) struct Steps {
     pub displaced: Vec<Displaced>,
     /// The block types of those loops and `try`s whose parameters may be null where a rewind enters.
     pub nullable: Vec<TypeIdx>,
+    /// The regions with a landing at their very start.
+    pub falls_in: Vec<RegionOrdinal>,
 }
 
 /// What the steps of a function are made from.
 #[derive(Clone, Copy)]
 pub(super) struct Input<'a> {
-    pub module: &'a Module<'a>,
+    pub of: (&'a Module<'a>, FuncIdx),
     pub form: Form,
+    /// Whether landings reset `$resume`.
+    pub asks_resume: bool,
     pub skeleton: &'a Skeleton,
     pub tree: &'a Tree,
     pub layout: &'a Layout,
@@ -55,18 +59,20 @@ pub(super) struct Input<'a> {
 
 /// Lays down the steps of a function; in the memory of `buffers`, whatever is in it.
 pub(super) fn steps(input: Input<'_>, buffers: [Vec<(u32, Step)>; 2]) -> Steps {
-    let Input { module, form, skeleton, tree, layout, tags, maps_offsets } = input;
+    let Input { of: (module, func), skeleton, tree, layout, tags, .. } = input;
     let [mut steps, mut plain] = buffers;
     steps.clear();
     plain.clear();
     let mut writer = StepWriter {
         module,
+        func,
         skeleton,
         tree,
         layout,
         tags,
         steps,
-        is_apart: form == Form::Apart,
+        is_apart: input.form == Form::Apart,
+        asks_resume: input.asks_resume,
         plain,
         held: Vec::new(),
         sites: 0,
@@ -77,17 +83,18 @@ pub(super) fn steps(input: Input<'_>, buffers: [Vec<(u32, Step)>; 2]) -> Steps {
         caught: Vec::new(),
         pads: Vec::new(),
         open_pads: 0,
-        displaced: maps_offsets.then(Vec::new),
+        displaced: input.maps_offsets.then(Vec::new),
         nullable: Vec::new(),
+        falls_in: Vec::new(),
     };
     writer.run();
-    let StepWriter { mut steps, mut plain, held, temps, caught, pads, displaced, nullable, .. } =
-        writer;
+    let StepWriter { mut steps, mut plain, held, temps, .. } = writer;
+    let StepWriter { caught, pads, displaced, nullable, falls_in, .. } = writer;
     for steps in [&mut steps, &mut plain] {
         omitted::add(steps, skeleton);
     }
     let (temps, displaced) = (temps.types, displaced.unwrap_or_default());
-    Steps { steps, plain, held, temps, caught, pads, displaced, nullable }
+    Steps { steps, plain, held, temps, caught, pads, displaced, nullable, falls_in }
 }
 
 /// Which bodies a step belongs to.
@@ -134,7 +141,9 @@ struct Away {
 struct StepWriter<'a> {
     /// Whether the function has a body that no rewind enters.
     is_apart: bool,
+    asks_resume: bool,
     module: &'a Module<'a>,
+    func: FuncIdx,
     skeleton: &'a Skeleton,
     tree: &'a Tree,
     layout: &'a Layout,
@@ -158,6 +167,7 @@ struct StepWriter<'a> {
     /// Those values, if they are noted.
     displaced: Option<Vec<Displaced>>,
     nullable: Vec<TypeIdx>,
+    falls_in: Vec<RegionOrdinal>,
 }
 
 impl<'a> StepWriter<'a> {
@@ -245,8 +255,40 @@ impl<'a> StepWriter<'a> {
     fn open_buckets(&mut self, offset: u32, buckets: &[usize]) {
         for bucket in buckets {
             let (label, region) = self.layout.buckets[*bucket];
-            self.push_in(Bodies::Entered, offset, Step::Land(label));
+            self.land(offset, label);
             self.push_in(Bodies::Entered, offset, Step::Open(region));
+        }
+    }
+
+    /// The landing of a site or of a region. At the very start of the region that it is in, it needs no label.
+    fn land(&mut self, offset: u32, label: Label) {
+        let region = match self.steps.last() {
+            Some((at, Step::Open(region))) => (*region, Some(*at)),
+            None => (RegionOrdinal(0), None),
+            Some(_) => return self.push_in(Bodies::Entered, offset, Step::Land(label)),
+        };
+        let (region, opened) = region;
+        if self.begins_at(opened, offset) {
+            debug_assert_eq!(self.layout.regions[region.0 as usize].labels.start, label.0);
+            self.falls_in.push(region);
+            return self.push_in(Bodies::Entered, offset, Step::LandAtStart);
+        }
+        self.push_in(Bodies::Entered, offset, Step::Land(label));
+    }
+
+    /// Whether the region that is opened by a step at `opened`, or is the body's, begins at `offset`.
+    fn begins_at(&self, opened: Option<u32>, offset: u32) -> bool {
+        match opened {
+            // A bucket, whose first landing is where it begins.
+            Some(at) if at == offset => true,
+            Some(at) => {
+                let operator = self.module.operators_at(self.func).read(at);
+                operator.is_ok_and(|operator| operator.end == offset)
+            }
+            None => {
+                let declarations = self.module.declarations(self.func);
+                declarations.is_ok_and(|declared| declared.range.end == offset as usize)
+            }
         }
     }
 
@@ -255,9 +297,8 @@ impl<'a> StepWriter<'a> {
         self.find_places(index);
         self.leave(landing);
         self.open_buckets(landing, buckets);
-        self.push_in(Bodies::Entered, landing, Step::Land(self.layout.node_label[index]));
-        let (ordinal, resets) = self.layout.sites[index];
-        if resets {
+        self.land(landing, self.layout.node_label[index]);
+        if self.asks_resume {
             self.push_in(Bodies::Entered, landing, Step::ResetResume);
         }
         self.come_back(index, landing);
@@ -272,7 +313,7 @@ impl<'a> StepWriter<'a> {
                 None => Step::Copy,
             },
         );
-        self.push(start, Step::Test(ordinal));
+        self.push(start, Step::Test(self.layout.sites[index]));
         if tail {
             self.push(start, Step::Return);
         }
@@ -413,7 +454,7 @@ impl<'a> StepWriter<'a> {
         self.sets(moved, node.start, &params);
         self.leave(node.start);
         self.open_buckets(node.start, buckets);
-        self.push_in(Bodies::Entered, node.start, Step::Land(self.layout.node_label[index]));
+        self.land(node.start, self.layout.node_label[index]);
         self.come_back(index, node.start);
         self.open(node, moved, &params);
         self.sets(keeps, node.start, &params);

@@ -242,7 +242,8 @@ impl Copier<'_, '_> {
             }
             Step::Again(offset) => self.again(offset),
             Step::Drop => _ = out.sink().drop(),
-            Step::Omit => {}
+            Step::Omit | Step::LandAtStart => {}
+            Step::ResetResume => reentry::arrive(out),
             Step::TeeToSet => {
                 if let Operator::LocalTee { local_index } = located.operator {
                     out.sink_for(located);
@@ -264,7 +265,6 @@ impl Copier<'_, '_> {
                 let depth = out.depth_of(label);
                 out.sink().i32_eqz().br_if(depth);
             }
-            Step::ResetResume => reentry::arrive(out),
             Step::CallImport(import) => {
                 let caller = out.runtime.caller_of(import);
                 out.sink_for(located).call(caller.0);

@@ -30,7 +30,9 @@ impl OpenPad {
         }
         out.end();
         let resume = out.resume();
-        out.sink().local_set(resume).try_(BlockType::Empty);
+        let is_known = !out.runtime.tags.tags.is_empty();
+        let ty = if is_known { BlockType::Result(ValType::I32) } else { BlockType::Empty };
+        out.sink().local_set(resume).try_(ty);
         out.opened();
         let depth = out.distance(handler);
         out.sink().rethrow(depth);
@@ -42,11 +44,14 @@ impl OpenPad {
                 work::count(1);
                 out.set(pad.values[*place as usize]);
             }
-            out.sink().i32_const(number).local_set(kind);
+            out.sink().i32_const(number);
         }
         let again = out.distance(self.again);
         out.sink().catch_all().call(runtime.pads().undo.0).br(again);
         out.end();
+        if is_known {
+            out.sink().local_set(kind);
+        }
     }
 
     /// Behind it nothing is reached.

@@ -2,20 +2,18 @@
 //! that found no room for that frame.
 //!
 //! Forms differ in nothing else: *in place* the body itself begins with [`begin`] and dispatches; *apart* the body's
-//! [`begin`] forwards to the resume function, which dispatches always. A body calls [`begin`] at its start,
-//! [`open_region`] at the start of each region, and [`arrive`] at a landing where `$resume` is still to be reset; the
-//! exits call [`repeat_site`] and [`undo`].
+//! [`begin`] forwards to the resume function, which dispatches always. A body calls [`begin`] at its start, and
+//! [`open_region`] at the start of each region; the exits call [`repeat_site`] and [`undo`].
 //!
-//! All of this is cold: on the normal path a region costs one test, of the state at the start of a function and of the local
-//! `$resume` elsewhere; one that only a rewind enters costs none.
+//! All of this is cold: on the normal path a region costs one test, of the state, which is normal again when the call returns that a
+//! rewind went to; or, if the plan says so, of the local `$resume`, which then each landing resets by [`arrive`]. One that only a rewind
+//! enters costs none.
 
-use super::output::Output;
+use super::output::{Output, Position};
 use super::pad;
 use super::references;
 use super::runtime::AddressSink;
-use crate::plan::{
-    Caught, Dispatch, HandlerWay, Jump, Label, Region, RegionOrdinal, Reset, TailGroupOrdinal, Undo,
-};
+use crate::plan::{Caught, HandlerWay, Jump, Label, Region, RegionOrdinal, TailGroupOrdinal, Undo};
 use crate::work;
 use wasm_encoder::BlockType;
 use wasmparser::ValType;
@@ -97,7 +95,7 @@ pub(super) fn arrive(out: &mut Output<'_, '_>) {
 /// Opens the labels of a region and dispatches.
 pub(super) fn open_region(out: &mut Output<'_, '_>, ordinal: RegionOrdinal) {
     let region = &out.rewind().regions[ordinal.0 as usize];
-    for label in region.labels.clone().rev() {
+    for label in region.opened().rev() {
         work::count(1);
         out.open_label(Label(label));
     }
@@ -109,32 +107,47 @@ pub(super) fn open_region(out: &mut Output<'_, '_>, ordinal: RegionOrdinal) {
 
 /// A rewind takes the frame, and goes on from there.
 fn enter_body(out: &mut Output<'_, '_>, region: &Region) {
-    if !region.rewind_only {
+    let behind = (!region.rewind_only).then(|| {
         let state = out.runtime.state.0;
         out.sink().global_get(state);
-        out.if_();
-    }
+        out.if_()
+    });
     restore_frame(out);
-    dispatch(out, &region.dispatch);
-    if !region.rewind_only {
+    dispatch(out, region, behind);
+    if behind.is_some() {
         out.end();
     }
 }
 
+/// A rewind that comes here goes on to its landing.
 fn enter_region(out: &mut Output<'_, '_>, region: &Region) {
     if region.rewind_only {
-        return dispatch(out, &region.dispatch);
+        return dispatch(out, region, None);
     }
-    let resume = out.resume();
-    out.sink().local_get(resume);
-    if let Some(label) = region.dispatch.only_landing() {
-        let depth = out.depth_of(label);
-        out.sink().br_if(depth);
-        return;
+    let start = region.start_label();
+    match region.dispatch.to_landings(start) {
+        None if region.dispatch.handlers.is_empty() => {}
+        Some(Jump::To(label)) if region.dispatch.handlers.is_empty() => {
+            ask(out);
+            let depth = out.depth_of(label);
+            out.sink().br_if(depth);
+        }
+        _ => {
+            ask(out);
+            let behind = out.if_();
+            dispatch(out, region, Some(behind));
+            out.end();
+        }
     }
-    out.if_();
-    dispatch(out, &region.dispatch);
-    out.end();
+}
+
+/// Whether a rewind is on its way.
+fn ask(out: &mut Output<'_, '_>) {
+    let (resume, state) = (out.resume(), out.runtime.state.0);
+    match out.rewind().asks_resume {
+        true => _ = out.sink().local_get(resume),
+        false => _ = out.sink().global_get(state),
+    }
 }
 
 /// Takes the frame, and restores the locals from it. Undoing an unwind by a loop, they are there already.
@@ -166,34 +179,29 @@ fn restore_frame(out: &mut Output<'_, '_>) {
     }
 }
 
-/// Branches to the landing that `$resume`, which is not 0, says.
-fn dispatch(out: &mut Output<'_, '_>, dispatch: &Dispatch) {
-    for (first, handler) in dispatch.handlers_with_first() {
+/// Branches to the landing that `$resume` says, or throws what its handler had caught. Handlers are told by their first ordinals, the
+/// last one first. `behind`: the label that ends behind the dispatch, if there is one.
+fn dispatch(out: &mut Output<'_, '_>, region: &Region, behind: Option<Position>) {
+    let (resume, start, ways) = (out.resume(), region.start_label(), &region.dispatch);
+    let handlers: Vec<_> = ways.handlers_with_first().collect();
+    let is_first_left = ways.leaves_handlers(start);
+    for (first, handler) in handlers.iter().skip(usize::from(is_first_left)).rev() {
         work::count(1);
-        enter_handler(out, first, handler);
+        out.sink().local_get(resume).i32_const(*first as i32).i32_ge_u();
+        out.if_();
+        throw_caught(out, handler);
+        out.end();
     }
-    let reset = dispatch.reset == Reset::InDispatch;
-    match (dispatch.to_sites(), dispatch.to_regions()) {
-        // All ordinals are dealt with.
-        (None, None) => _ = out.sink().unreachable(),
-        (Some(sites), None) => jump(out, &sites, reset),
-        (None, Some(regions)) => jump(out, &regions, false),
-        (Some(sites), Some(regions)) => {
-            let resume = out.resume();
-            out.sink().local_get(resume).i32_const(dispatch.first_in_regions() as i32).i32_lt_u();
-            out.if_();
-            jump(out, &sites, reset);
-            out.end();
-            jump(out, &regions, false);
-        }
+    if let Some(ways) = ways.to_landings(start) {
+        jump(out, &ways, behind.filter(|_| !is_first_left));
+    }
+    if let Some((_, handler)) = handlers.first().filter(|_| is_first_left) {
+        throw_caught(out, handler);
     }
 }
 
-/// Throws what the handler had caught, if `$resume` is one of its ordinals, which begin with `first`.
-fn enter_handler(out: &mut Output<'_, '_>, first: u32, handler: &HandlerWay) {
-    let resume = out.resume();
-    out.sink().local_get(resume).i32_const(first as i32).i32_sub();
-    out.sink().i32_const(handler.sites as i32).i32_lt_u().if_(BlockType::Empty);
+/// Throws what a handler had caught.
+fn throw_caught(out: &mut Output<'_, '_>, handler: &HandlerWay) {
     match &handler.caught {
         Caught::Any => {
             let tag = out.runtime.any_tag.expect("laid out for all handlers");
@@ -205,41 +213,48 @@ fn enter_handler(out: &mut Output<'_, '_>, first: u32, handler: &HandlerWay) {
         }
         Caught::Kept(pad) => pad::throw(out, *pad),
     }
-    out.sink().end();
 }
 
-/// Goes where the plan says; `reset`: and `$resume` becomes 0.
-fn jump(out: &mut Output<'_, '_>, jump: &Jump, reset: bool) {
-    let resume = out.resume();
+/// Goes where the plan says. `behind`: the label that ends behind the jump, if there is one.
+fn jump(out: &mut Output<'_, '_>, jump: &Jump, behind: Option<Position>) {
+    let opened = (behind.is_none() && jump.branches_behind()).then(|| out.block(BlockType::Empty));
+    let (resume, behind) = (out.resume(), behind.or(opened));
+    let depth_of = |out: &Output<'_, '_>, label: Option<Label>| match label {
+        Some(label) => out.depth_of(label),
+        None => out.distance(behind.expect("opened if it is needed")),
+    };
     match jump {
         Jump::To(label) => {
-            if reset {
-                arrive(out);
-            }
             let depth = out.depth_of(*label);
             out.sink().br(depth);
         }
         Jump::Table { subtract, targets, default } => {
             out.sink().local_get(resume);
-            if reset {
-                arrive(out);
-            }
             if *subtract > 0 {
                 out.sink().i32_const(*subtract as i32).i32_sub();
             }
-            let depths: Vec<_> = targets.iter().map(|label| out.depth_of(*label)).collect();
+            let depths: Vec<_> = targets.iter().map(|label| depth_of(out, *label)).collect();
             work::count(targets.len());
-            let default = out.depth_of(*default);
+            let default = depth_of(out, *default);
             out.sink().br_table(depths, default);
+        }
+        Jump::From(first, label) => {
+            let depth = out.depth_of(*label);
+            out.sink().local_get(resume).i32_const(*first as i32).i32_ge_u().br_if(depth);
         }
         Jump::Ladder { steps, default } => {
             for (label, beyond) in steps {
                 work::count(1);
-                let depth = out.depth_of(*label);
+                let depth = depth_of(out, *label);
                 out.sink().local_get(resume).i32_const(*beyond as i32).i32_lt_u().br_if(depth);
             }
-            let default = out.depth_of(*default);
-            out.sink().br(default);
+            if let Some(default) = default {
+                let depth = out.depth_of(*default);
+                out.sink().br(depth);
+            }
         }
+    }
+    if opened.is_some() {
+        out.end();
     }
 }
