@@ -17,12 +17,6 @@ const CALLED_FROM: u32 = 4;
 /// So is a function with as many sites inside loops, as the loop of an interpreter has them.
 const SITES_IN_LOOPS: u32 = 40;
 
-/// Whether a function has the loop of an interpreter. Asking the state in each round of such a loop was measured to cost 6 % of quickjs and
-/// sqljs in place; asking a local does not. Everywhere else it costs nothing, and less than resetting that local at each landing.
-pub(super) fn is_main_loop(skeleton: &Skeleton) -> bool {
-    skeleton.sites_in_loops >= SITES_IN_LOOPS
-}
-
 /// What decides about forms.
 pub(super) struct Forms<'a> {
     options: &'a Options,
@@ -68,7 +62,9 @@ impl<'a> Forms<'a> {
             _ if self.hot.is_some() => self.hot.iter().any(|hot| hot.contains(&func)),
             Optimize::Size => false,
             Optimize::Speed => true,
-            Optimize::Balanced => self.called_from[func] >= CALLED_FROM || is_main_loop(skeleton),
+            Optimize::Balanced => {
+                self.called_from[func] >= CALLED_FROM || skeleton.sites_in_loops >= SITES_IN_LOOPS
+            }
         };
         if apart { Form::Apart } else { Form::InPlace }
     }

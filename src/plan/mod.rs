@@ -633,7 +633,7 @@ impl Planner<'_> {
         layout.rebuild(module, skeleton, tree);
         let (undo, form) = self.form(func, sites, skeleton)?;
         let Planner { tags, maps_offsets, .. } = *self;
-        let asks_resume = layout.regions.len() > 1 && form::is_main_loop(skeleton);
+        let asks_resume = layout.asks_resume(skeleton);
         let of = (module, func);
         let input =
             steps::Input { of, form, asks_resume, skeleton, tree, layout, tags, maps_offsets };
