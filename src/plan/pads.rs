@@ -89,6 +89,8 @@ pub struct Pad {
     pub sites: u32,
     /// Whether control can reach its end.
     pub falls_out: bool,
+    /// Whether its `try` has results.
+    pub has_results: bool,
 }
 
 /// Whether an exit can be found by a `br_table` over all sites of a pad, as functions apart do it.

@@ -513,7 +513,7 @@ impl<'a> StepWriter<'a> {
         let mut payload = Payload::default();
         if let Some(region) = self.layout.handler_region.get(&(index, ordinal)).copied() {
             let caught = if handler.is_pad() {
-                self.pad(handler, &mut payload)
+                self.pad(node, handler, &mut payload)
             } else {
                 self.handler_with_values(handler, closed, &mut payload)
             };
@@ -552,7 +552,7 @@ impl<'a> StepWriter<'a> {
     }
 
     /// The start of a pad.
-    fn pad(&mut self, handler: &Handler, payload: &mut Payload) -> Caught {
+    fn pad(&mut self, node: &Node, handler: &Handler, payload: &mut Payload) -> Caught {
         let pad = PadOrdinal(self.pads.len() as u32);
         self.push(handler.offset, Step::Copy);
         self.push(handler.offset, Step::OpenPad(pad));
@@ -562,8 +562,8 @@ impl<'a> StepWriter<'a> {
         payload.kept_since = Some(self.sites);
         payload.temps = [&[kind], &values[..]].concat();
         payload.pad = Some(pad);
-        let falls_out = handler.falls_out;
-        self.pads.push(Pad { kind, values, first: 0, sites: 0, falls_out });
+        let (falls_out, has_results) = (handler.falls_out, !self.results(node.ty).is_empty());
+        self.pads.push(Pad { kind, values, first: 0, sites: 0, falls_out, has_results });
         Caught::Kept(pad)
     }
 

@@ -54,19 +54,21 @@ impl OpenPad {
         }
     }
 
-    /// Behind it nothing is reached.
-    pub(super) fn close(&self, out: &mut Output<'_, '_>) {
+    /// Behind it nothing is reached, which the validator is told where that matters to it.
+    pub(super) fn close(&self, out: &mut Output<'_, '_>, pad: &Pad) {
         debug_assert!(out.is_innermost(self.again), "constructs nest");
         out.end();
-        out.sink().unreachable();
+        if pad.has_results {
+            out.sink().unreachable();
+        }
     }
 }
 
-/// Throws what the pad had caught.
+/// Throws what the pad had caught. Behind it nothing is reached.
 pub(super) fn throw(out: &mut Output<'_, '_>, ordinal: PadOrdinal) {
     let pad = &out.plan.pads[ordinal.0 as usize];
     out.get(pad.kind);
     pad.values.iter().for_each(|local| out.get(*local));
     let throw = out.runtime.pads().throw;
-    out.sink().call(throw.0).unreachable();
+    out.sink().call(throw.0);
 }

@@ -197,10 +197,14 @@ fn dispatch(out: &mut Output<'_, '_>, region: &Region, behind: Option<Position>)
     }
     if let Some((_, handler)) = handlers.first().filter(|_| is_first_left) {
         throw_caught(out, handler);
+        if let Caught::Kept(_) = handler.caught {
+            // So that engines see no way from here into normal code.
+            out.sink().unreachable();
+        }
     }
 }
 
-/// Throws what a handler had caught.
+/// Throws what a handler had caught. Behind it nothing is reached, but the validator doesn't know that of what a pad kept.
 fn throw_caught(out: &mut Output<'_, '_>, handler: &HandlerWay) {
     match &handler.caught {
         Caught::Any => {

@@ -91,7 +91,7 @@ impl<'m> ExitLabels<'m> {
         let open = self.pads.pop().expect("pads nest");
         open.find_out(out, pad, handler);
         self.leave_pad(out, pad);
-        open.close(out);
+        open.close(out, pad);
     }
 
     /// From a pad to the one around it, or to the exits of its sites, one of which `$resume` says.
