@@ -75,7 +75,8 @@
 //!
 //! A *region* is a body that control can only enter at its start: the function's, a loop's, a
 //! `try`'s. It opens with a dispatch on `$resume` that skips to the landing of a site, or of a
-//! region inside. A `block` is no region: only its `end` matters to branches, so where a block holds
+//! region inside; nothing is skipped to one that is at the very start. Whether a rewind is on its way is asked of the state, which is normal
+//! again behind the call that it goes to. A `block` is no region: only its `end` matters to branches, so where a block holds
 //! a site its start is *hoisted* to the start of the region, and landings inside it are reached
 //! directly. An `if` becomes a block with a conditional branch, and is hoisted too. More than
 //! [`REGION_LABELS`] labels are never open at one dispatch: a run of nodes is made a region of its
@@ -128,6 +129,7 @@ mod references;
 mod refuse;
 mod regions;
 mod resume_module;
+mod rewind_start;
 mod saved;
 mod scratch;
 mod skeleton;
@@ -155,6 +157,7 @@ pub use pads::{KnownTag, KnownTags, Pad, PadOrdinal};
 pub use references::{Counts, Kept, NUMBER_BYTES, References, is_exception, nullable, table_type};
 pub use refuse::least_bytes;
 pub use regions::Region;
+pub use rewind_start::RewindStart;
 pub use stand_ins::{StandIns, stand_ins};
 pub use tails::{HandsOn, TailGroup, TailGroupOrdinal, Tails};
 
@@ -303,25 +306,6 @@ pub struct Declared {
     /// Those whose own types are not nullable, in order. Where they are set is jumped over by rewinds, so they are declared
     /// nullable, and cast where they are read: by no rewind before they are set.
     pub casts: Vec<LocalIdx>,
-}
-
-/// How a rewind gets into a body.
-#[derive(Debug)]
-pub struct RewindStart {
-    /// The local that says which site a rewind goes to.
-    pub resume: LocalIdx,
-    /// How many labels the rewriter opens.
-    pub labels: u32,
-    /// The types of those labels that have results, in order of their ordinals.
-    pub label_types: Few<(Label, LabelType)>,
-    /// The regions, by region ordinal; the first is the body itself.
-    pub regions: Box<[Region]>,
-    /// The types of [`Step::CopyNullable`] steps.
-    pub nullable: Few<TypeIdx>,
-    /// Whether rewinds enter. Else nothing does but an unwind that is undone inside of a pad, from there.
-    pub at_start: bool,
-    /// Whether regions ask `$resume`, which each landing resets, and not the state.
-    pub asks_resume: bool,
 }
 
 /// How a function goes back to its site when there is no room for its frame.
@@ -510,30 +494,6 @@ fn each<T: Send>(
 ) -> Vec<Result<T>> {
     let funcs = funcs.par_iter();
     funcs.map_init(Scratch::default, |scratch, func| make(*func, scratch)).collect()
-}
-
-impl RewindStart {
-    /// The same for a body that is entered inside of pads only.
-    fn inside_pads(&self) -> RewindStart {
-        RewindStart {
-            resume: self.resume,
-            labels: self.labels,
-            label_types: self.label_types.clone(),
-            regions: self.regions.clone(),
-            nullable: self.nullable.clone(),
-            at_start: false,
-            asks_resume: self.asks_resume,
-        }
-    }
-
-    /// The block type of a label that the rewriter opens.
-    pub fn label_type(&self, label: Label) -> &LabelType {
-        const EMPTY: &LabelType = &LabelType::Plain(BlockType::Empty);
-        match self.label_types.binary_search_by_key(&label, |(label, _)| *label) {
-            Ok(position) => &self.label_types[position].1,
-            Err(_) => EMPTY,
-        }
-    }
 }
 
 impl FuncPlan {

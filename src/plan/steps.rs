@@ -4,6 +4,8 @@
 //! thousands deep. A temporary is held no longer than its value is away from the operand stack, so
 //! that a function needs few of them.
 
+mod landing;
+
 use super::dispatch::Caught;
 use super::displaced::Displaced;
 use super::omitted;
@@ -14,7 +16,7 @@ use super::saved::Held;
 use super::skeleton::{Handler, Home, Need, Node, NodeKind, Skeleton};
 use super::temps::Temps;
 use super::tree::{Item, Tree};
-use super::{Label, RegionOrdinal, Step};
+use super::{RegionOrdinal, Step};
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};
 use crate::options::Form;
 use crate::read::Module;
@@ -250,46 +252,6 @@ impl<'a> StepWriter<'a> {
 
     fn gets(&mut self, bodies: Bodies, offset: u32, locals: &[LocalIdx]) {
         locals.iter().for_each(|local| self.push_in(bodies, offset, Step::Get(*local)));
-    }
-
-    fn open_buckets(&mut self, offset: u32, buckets: &[usize]) {
-        for bucket in buckets {
-            let (label, region) = self.layout.buckets[*bucket];
-            self.land(offset, label);
-            self.push_in(Bodies::Entered, offset, Step::Open(region));
-        }
-    }
-
-    /// The landing of a site or of a region. At the very start of the region that it is in, it needs no label.
-    fn land(&mut self, offset: u32, label: Label) {
-        let region = match self.steps.last() {
-            Some((at, Step::Open(region))) => (*region, Some(*at)),
-            None => (RegionOrdinal(0), None),
-            Some(_) => return self.push_in(Bodies::Entered, offset, Step::Land(label)),
-        };
-        let (region, opened) = region;
-        if self.begins_at(opened, offset) {
-            debug_assert_eq!(self.layout.regions[region.0 as usize].labels.start, label.0);
-            self.falls_in.push(region);
-            return self.push_in(Bodies::Entered, offset, Step::LandAtStart);
-        }
-        self.push_in(Bodies::Entered, offset, Step::Land(label));
-    }
-
-    /// Whether the region that is opened by a step at `opened`, or is the body's, begins at `offset`.
-    fn begins_at(&self, opened: Option<u32>, offset: u32) -> bool {
-        match opened {
-            // A bucket, whose first landing is where it begins.
-            Some(at) if at == offset => true,
-            Some(at) => {
-                let operator = self.module.operators_at(self.func).read(at);
-                operator.is_ok_and(|operator| operator.end == offset)
-            }
-            None => {
-                let declarations = self.module.declarations(self.func);
-                declarations.is_ok_and(|declared| declared.range.end == offset as usize)
-            }
-        }
     }
 
     fn site(&mut self, index: usize, (import, tail): (Option<FuncIdx>, bool), buckets: &[usize]) {
