@@ -622,15 +622,8 @@ impl Planner<'_> {
             }
         };
         refuse::large_frame(module, func, frame.bytes)?;
-        let rewind = RewindStart {
-            resume: types.resume(),
-            labels: layout.labels,
-            label_types: std::mem::take(&mut layout.label_types).into(),
-            regions: std::mem::take(&mut layout.regions).into(),
-            nullable: std::mem::take(&mut steps.nullable).into(),
-            at_start: true,
-            asks_resume,
-        };
+        let nullable = std::mem::take(&mut steps.nullable);
+        let rewind = RewindStart::new(types.resume(), layout, nullable, asks_resume);
         let params = module.func_type(func).params().len();
         let (body, resume) = match form {
             Form::InPlace => {

@@ -1,6 +1,7 @@
 //! What a rewind enters a body by.
 
 use super::few::Few;
+use super::regions::Layout;
 use super::{Label, LabelType, Region};
 use crate::index::{LocalIdx, TypeIdx};
 use wasmparser::BlockType;
@@ -25,6 +26,24 @@ pub struct RewindStart {
 }
 
 impl RewindStart {
+    /// By the regions of `layout`, which are taken out of it.
+    pub(super) fn new(
+        resume: LocalIdx,
+        layout: &mut Layout,
+        nullable: Vec<TypeIdx>,
+        asks_resume: bool,
+    ) -> RewindStart {
+        RewindStart {
+            resume,
+            labels: layout.labels,
+            label_types: std::mem::take(&mut layout.label_types).into(),
+            regions: std::mem::take(&mut layout.regions).into(),
+            nullable: nullable.into(),
+            at_start: true,
+            asks_resume,
+        }
+    }
+
     /// The same for a body that is entered inside of pads only.
     pub(super) fn inside_pads(&self) -> RewindStart {
         RewindStart {
