@@ -126,6 +126,11 @@ impl Dispatch {
 }
 
 impl Jump {
+    /// Whether it asks for the ordinal no more than once, first of all.
+    pub fn asks_once(&self) -> bool {
+        !matches!(self, Jump::Ladder { .. })
+    }
+
     /// Whether it may branch to what is behind it; else it only goes on there.
     pub fn branches_behind(&self) -> bool {
         match self {

@@ -165,7 +165,10 @@ fn write_exits(out: &mut String, exits: &Exits) -> fmt::Result {
 fn write_body(out: &mut String, body: &BodyPlan) -> fmt::Result {
     if let Some(start) = &body.rewind {
         let asked = if start.asks_resume { ", asked by regions" } else { "" };
-        writeln!(out, "  resume: local {}{asked}", start.resume)?;
+        match start.resume {
+            Some(resume) => writeln!(out, "  resume: local {resume}{asked}")?,
+            None => writeln!(out, "  resume: on the operand stack")?,
+        }
         for (ordinal, region) in start.regions.iter().enumerate() {
             write_region(out, ordinal, region, start)?;
         }

@@ -15,11 +15,15 @@ use crate::work;
 use std::collections::BTreeSet;
 use wasmparser::ValType;
 
-/// What a body in place with so many parameters declares, if any of it is cast.
-pub(super) fn in_place(types: Types<'_>, params: usize) -> Option<Declared> {
+/// What a body in place with so many parameters declares, `$resume` too if it has that, if any of it is cast.
+pub(super) fn in_place(
+    types: Types<'_>,
+    params: usize,
+    resume: Option<LocalIdx>,
+) -> Option<Declared> {
     let locals = behind(types, params);
     let is_cast = |local| is_non_nullable(types.of(local));
-    locals.clone().any(is_cast).then(|| declare(types, locals, is_cast, Some(types.resume())))
+    locals.clone().any(is_cast).then(|| declare(types, locals, is_cast, resume))
 }
 
 /// What a body with so many parameters declares that no rewind enters, if any of it is cast: what it saves in cold exits, which lie outside
@@ -44,7 +48,8 @@ pub(super) fn of_resume(
     let kept = pads.iter().flat_map(|pad| pad.values.iter().chain([&pad.kind]));
     kept.for_each(|local| used.insert(local.0 as usize));
     let is_cast = |local| is_non_nullable(types.of(local));
-    declare(types, used.locals(), is_cast, Some(types.resume()))
+    let resume = body.rewind.as_ref().and_then(|start| start.resume);
+    declare(types, used.locals(), is_cast, resume)
 }
 
 /// The locals behind so many parameters, and the temporaries.
@@ -52,7 +57,7 @@ fn behind(types: Types<'_>, params: usize) -> impl Iterator<Item = LocalIdx> + C
     (params..types.count()).map(|local| LocalIdx(local as u32))
 }
 
-/// Declares `locals`, those that are cast as nullable, and `$resume` behind them.
+/// Declares `locals`, those that are cast as nullable, and `$resume` behind them if there is one.
 fn declare(
     types: Types<'_>,
     locals: impl Iterator<Item = LocalIdx>,

@@ -623,19 +623,22 @@ impl Planner<'_> {
         };
         refuse::large_frame(module, func, frame.bytes)?;
         let nullable = std::mem::take(&mut steps.nullable);
-        let rewind = RewindStart::new(types.resume(), layout, nullable, asks_resume);
+        let has_references = frame.slots.iter().any(|slot| slot.ty.is_reference_type());
+        let keeps = undo == Undo::Loop || asks_resume || has_references || !pads.is_empty();
+        let resume = (keeps || layout.keeps_resume(form)).then(|| types.resume());
+        let rewind = RewindStart::new(resume, layout, nullable, asks_resume);
         let params = module.func_type(func).params().len();
         let (body, resume) = match form {
             Form::InPlace => {
                 let mut body = BodyPlan::whole(skeleton, packer.steps(&steps.steps), Some(rewind));
-                body.declared = locals::in_place(types, params).map(Box::new);
+                body.declared = locals::in_place(types, params, resume).map(Box::new);
                 (body, None)
             }
             Form::Apart => {
                 let inside = (!pads.is_empty()).then(|| rewind.inside_pads());
                 let mut body = BodyPlan::whole(skeleton, packer.steps(&steps.plain), inside);
                 let declared = match body.rewind {
-                    Some(_) => locals::in_place(types, params),
+                    Some(_) => locals::in_place(types, params, resume),
                     None => locals::of_plain(types, params, &frame),
                 };
                 body.declared = declared.map(Box::new);

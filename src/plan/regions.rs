@@ -1,11 +1,12 @@
 //! Regions, their labels and their dispatches: see the [module](super) for what a region is.
 
-use super::dispatch::{Caught, Dispatch, HandlerWay};
+use super::dispatch::{Caught, Dispatch, HandlerWay, Jump};
 use super::pads::Pad;
 use super::skeleton::{NodeKind, Skeleton};
 use super::tree::{Item, Tree};
 use super::{Label, LabelType, RegionOrdinal};
 use crate::index::TypeIdx;
+use crate::options::Form;
 use crate::read::Module;
 use crate::work;
 use std::collections::BTreeMap;
@@ -188,6 +189,14 @@ impl Layout {
         let sites = |region: &RegionOrdinal| self.regions[region.0 as usize].dispatch.sites.len();
         skeleton.sites_in_loops as usize >= SITES_OF_MAIN_LOOP
             && loops.any(|(_, region)| sites(region) >= SITES_OF_MAIN_LOOP)
+    }
+
+    /// Whether the dispatch at the start of the body that a rewind enters, or another, asks for what it can't take from the operand stack.
+    pub fn keeps_resume(&self, form: Form) -> bool {
+        let jump = self.regions[0].dispatch.to_landings(self.regions[0].start_label());
+        // A resume function does nothing but rewind, so that it has no label there to go on behind.
+        let opens_label = |jump: &Jump| form == Form::Apart && jump.branches_behind();
+        self.regions.len() > 1 || jump.is_some_and(|jump| !jump.asks_once() || opens_label(&jump))
     }
 
     /// Notes which regions have a landing at their very start.

@@ -10,7 +10,9 @@ use wasmparser::BlockType;
 #[derive(Debug)]
 pub struct RewindStart {
     /// The local that says which site a rewind goes to.
-    pub resume: LocalIdx,
+    ///
+    /// None if nothing asks that but the dispatch at the start, which then takes it from the operand stack.
+    pub resume: Option<LocalIdx>,
     /// How many labels the rewriter opens.
     pub labels: u32,
     /// The types of those labels that have results, in order of their ordinals.
@@ -28,7 +30,7 @@ pub struct RewindStart {
 impl RewindStart {
     /// By the regions of `layout`, which are taken out of it.
     pub(super) fn new(
-        resume: LocalIdx,
+        resume: Option<LocalIdx>,
         layout: &mut Layout,
         nullable: Vec<TypeIdx>,
         asks_resume: bool,

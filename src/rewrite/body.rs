@@ -84,7 +84,8 @@ fn declare(out: &mut Output<'_, '_>) -> Result<()> {
         return Ok(());
     }
     let declared = out.module.declarations(out.plan.func)?;
-    let resume = out.body.rewind.is_some().then_some(wasmparser::ValType::I32);
+    let resume = out.body.rewind.as_ref().and_then(|start| start.resume);
+    let resume = resume.map(|_| wasmparser::ValType::I32);
     let added = runs(out, out.plan.temps.iter().copied().chain(resume));
     (declared.runs + added.len() as u32).encode(out.bytes.raw());
     out.bytes.copy(declared.range);

@@ -168,7 +168,12 @@ impl<'m, 'a> Output<'m, 'a> {
 
     /// The number of the local that says which site a rewind goes to.
     pub(super) fn resume(&self) -> u32 {
-        self.number(self.rewind().resume)
+        self.kept_resume().expect("the plan gives it to bodies that ask for it")
+    }
+
+    /// The same, if there is one.
+    pub(super) fn kept_resume(&self) -> Option<u32> {
+        self.rewind().resume.map(|resume| self.number(resume))
     }
 
     /// The mark of the function's frames, but for the site.

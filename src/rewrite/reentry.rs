@@ -112,11 +112,30 @@ fn enter_body(out: &mut Output<'_, '_>, region: &Region) {
         out.sink().global_get(state);
         out.if_()
     });
-    restore_frame(out);
-    dispatch(out, region, behind);
+    let on_stack = restore_frame(out);
+    let ways = region.dispatch.to_landings(region.start_label());
+    let is_given = on_stack && keep_ordinal(out, ways.as_ref(), behind);
+    if let Some(ways) = ways {
+        jump(out, &ways, behind, is_given);
+    }
     if behind.is_some() {
         out.end();
     }
+}
+
+/// The ordinal that is on the operand stack goes to `$resume`, if there is one. Returns whether it is left for the jump, which takes it
+/// where no label is opened in between.
+fn keep_ordinal(out: &mut Output<'_, '_>, ways: Option<&Jump>, behind: Option<Position>) -> bool {
+    let takes = |jump: &Jump| jump.asks_once() && (behind.is_some() || !jump.branches_behind());
+    let is_taken = ways.is_some_and(|jump| !matches!(jump, Jump::To(_)) && takes(jump));
+    match out.kept_resume() {
+        Some(resume) if is_taken => _ = out.sink().local_tee(resume),
+        Some(resume) => _ = out.sink().local_set(resume),
+        // A branch drops it.
+        None if ways.is_some() => {}
+        None => _ = out.sink().drop(),
+    }
+    is_taken
 }
 
 /// A rewind that comes here goes on to its landing.
@@ -143,18 +162,22 @@ fn enter_region(out: &mut Output<'_, '_>, region: &Region) {
 
 /// Whether a rewind is on its way.
 fn ask(out: &mut Output<'_, '_>) {
-    let (resume, state) = (out.resume(), out.runtime.state.0);
-    match out.rewind().asks_resume {
-        true => _ = out.sink().local_get(resume),
-        false => _ = out.sink().global_get(state),
+    if out.rewind().asks_resume {
+        let resume = out.resume();
+        out.sink().local_get(resume);
+    } else {
+        let state = out.runtime.state.0;
+        out.sink().global_get(state);
     }
 }
 
-/// Takes the frame, and restores the locals from it. Undoing an unwind by a loop, they are there already.
-fn restore_frame(out: &mut Output<'_, '_>) {
-    let (resume, plan) = (out.resume(), out.plan);
+/// Takes the frame, and restores the locals from it. Undoing an unwind by a loop, they are there already. Returns whether the site's ordinal
+/// is on the operand stack; else it is in `$resume`.
+fn restore_frame(out: &mut Output<'_, '_>) -> bool {
+    let plan = out.plan;
     let by_loop = out.plan.undo == Undo::Loop;
     if by_loop {
+        let resume = out.resume();
         out.sink().local_get(resume).i32_eqz();
         out.if_();
     }
@@ -163,7 +186,11 @@ fn restore_frame(out: &mut Output<'_, '_>) {
     let begins = first.map_or(out.runtime.pop, |piece| out.runtime.load_first(piece));
     out.sink().i32_const(plan.func.0 as i32).call(begins.0);
     first.into_iter().flatten().rev().for_each(|slot| out.set(slot.local));
-    out.sink().local_set(resume);
+    let is_asked = by_loop || plan.frame.slots.iter().any(|slot| slot.ty.is_reference_type());
+    if is_asked {
+        let resume = out.resume();
+        out.sink().local_set(resume);
+    }
     for slots in helpers.loaded(plan).skip(usize::from(first.is_some())) {
         work::count(1);
         if let ValType::Ref(ty) = slots[0].ty {
@@ -177,23 +204,25 @@ fn restore_frame(out: &mut Output<'_, '_>) {
     if by_loop {
         out.end();
     }
+    !is_asked
 }
 
 /// Branches to the landing that `$resume` says, or throws what its handler had caught. Handlers are told by their first ordinals, the
 /// last one first. `behind`: the label that ends behind the dispatch, if there is one.
 fn dispatch(out: &mut Output<'_, '_>, region: &Region, behind: Option<Position>) {
-    let (resume, start, ways) = (out.resume(), region.start_label(), &region.dispatch);
+    let (start, ways) = (region.start_label(), &region.dispatch);
     let handlers: Vec<_> = ways.handlers_with_first().collect();
     let is_first_left = ways.leaves_handlers(start);
     for (first, handler) in handlers.iter().skip(usize::from(is_first_left)).rev() {
         work::count(1);
+        let resume = out.resume();
         out.sink().local_get(resume).i32_const(*first as i32).i32_ge_u();
         out.if_();
         throw_caught(out, handler);
         out.end();
     }
     if let Some(ways) = ways.to_landings(start) {
-        jump(out, &ways, behind.filter(|_| !is_first_left));
+        jump(out, &ways, behind.filter(|_| !is_first_left), false);
     }
     if let Some((_, handler)) = handlers.first().filter(|_| is_first_left) {
         throw_caught(out, handler);
@@ -219,10 +248,15 @@ fn throw_caught(out: &mut Output<'_, '_>, handler: &HandlerWay) {
     }
 }
 
-/// Goes where the plan says. `behind`: the label that ends behind the jump, if there is one.
-fn jump(out: &mut Output<'_, '_>, jump: &Jump, behind: Option<Position>) {
+/// Goes where the plan says. `behind`: the label that ends behind the jump, if there is one; `is_given`: whether the ordinal is on the
+/// operand stack.
+fn jump(out: &mut Output<'_, '_>, jump: &Jump, behind: Option<Position>, is_given: bool) {
     let opened = (behind.is_none() && jump.branches_behind()).then(|| out.block(BlockType::Empty));
-    let (resume, behind) = (out.resume(), behind.or(opened));
+    let behind = behind.or(opened);
+    if !is_given && jump.asks_once() && !matches!(jump, Jump::To(_)) {
+        let resume = out.resume();
+        out.sink().local_get(resume);
+    }
     let depth_of = |out: &Output<'_, '_>, label: Option<Label>| match label {
         Some(label) => out.depth_of(label),
         None => out.distance(behind.expect("opened if it is needed")),
@@ -233,7 +267,6 @@ fn jump(out: &mut Output<'_, '_>, jump: &Jump, behind: Option<Position>) {
             out.sink().br(depth);
         }
         Jump::Table { subtract, targets, default } => {
-            out.sink().local_get(resume);
             if *subtract > 0 {
                 out.sink().i32_const(*subtract as i32).i32_sub();
             }
@@ -244,9 +277,10 @@ fn jump(out: &mut Output<'_, '_>, jump: &Jump, behind: Option<Position>) {
         }
         Jump::From(first, label) => {
             let depth = out.depth_of(*label);
-            out.sink().local_get(resume).i32_const(*first as i32).i32_ge_u().br_if(depth);
+            out.sink().i32_const(*first as i32).i32_ge_u().br_if(depth);
         }
         Jump::Ladder { steps, default } => {
+            let resume = out.resume();
             for (label, beyond) in steps {
                 work::count(1);
                 let depth = depth_of(out, *label);
