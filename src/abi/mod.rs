@@ -330,6 +330,14 @@ impl Abi {
         }
     }
 
+    /// The export name of the table that has the functions whose references may be kept, where the host carries them over.
+    pub(crate) fn functions(self) -> &'static str {
+        match self {
+            Abi::WpkFork | Abi::WpkForkMain | Abi::WpkForkSide => "wpk_fork_functions",
+            Abi::Asyncify | Abi::AsyncifyMain | Abi::AsyncifySide => "asyncify_functions",
+        }
+    }
+
     /// The export name of what is exported for the resume module, where the module didn't export it: by its kind, and its index in the
     /// index space of that.
     pub(crate) fn for_resume_module(self, kind: ExternalKind, index: u32) -> String {

@@ -1,5 +1,6 @@
 //! A running program: an instance with its store, and what becomes of its stack.
 
+use super::carried::Carried;
 use super::protocol::{Abi, OWN_MEMORIES, REWINDING, UNWINDING, blanks, broken};
 use super::stack::{Away, Buffer, FrameMemory, Invoke, Shared};
 use super::{Call, Host, Step};
@@ -188,12 +189,14 @@ impl<T: 'static> Guest<T> {
     /// If the program doesn't wait, or [can't be copied](super#what-goes-along).
     pub fn fork(&mut self, data: T) -> Result<Guest<T>> {
         let (away, buffer) = self.waiting()?;
+        let carried = Carried::of(self.instance, &mut self.store)?;
         let mut child = Guest::instantiate(&self.host, data)?;
         for ((_, from), (_, to)) in self.memories().into_iter().zip(child.memories()) {
             let bytes = from.data(&self.store);
             grow(&mut child.store, to, bytes.len())?;
             to.data_mut(&mut child.store)[..bytes.len()].copy_from_slice(bytes);
         }
+        carried.put(child.instance, &mut child.store)?;
         child.wait_at(away, buffer);
         Ok(child)
     }

@@ -47,7 +47,12 @@
 //! the rest: what the host's functions know (`T`), which is given to [`Guest::fork`] and [`Host::restore`] anew. A module that
 //! changes its tables, or has a memory that it doesn't export, is not copied: that is an error which says so. A start function runs again in
 //! each copy, before the memory is brought over.
+//!
+//! References that the stack holds go along if the module was instrumented with [`Options::carry_references`](crate::Options::carry_references),
+//! and all of them are null or of functions of the module. With any other, of the host's, a struct, an exception, the copy is an error, and the
+//! program can go on.
 
+pub(crate) mod carried;
 #[cfg(all(feature = "run", unix))]
 mod command;
 mod guest;

@@ -1,5 +1,6 @@
 //! What a host must know of a module that its engine doesn't tell: whether a copy can be made, and which module it is.
 
+use super::carried::is_keeper;
 use super::protocol::RESERVED;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -25,6 +26,8 @@ struct Seen {
     /// The functions that change a table, but for those that instrumenting has added.
     writers: BTreeSet<u32>,
     keeps_references: bool,
+    /// The tables that keep them, where these are brought over.
+    carried: BTreeSet<u32>,
 }
 
 impl Seen {
@@ -53,11 +56,15 @@ impl Seen {
                             seen.exported_memories.insert(export.index);
                         }
                         seen.keeps_references |= export.name == "wpk_fork_release";
+                        if is_keeper(export.name) && export.kind == ExternalKind::Table {
+                            seen.carried.insert(export.index);
+                        }
                     }
                 }
                 Payload::CodeSectionEntry(body) => {
                     for operator in body.get_operators_reader()? {
-                        if writes_table(&operator?) {
+                        let table = written_table(&operator?);
+                        if table.is_some_and(|table| !seen.carried.contains(&table)) {
                             seen.writers.insert(function);
                         }
                     }
@@ -98,7 +105,11 @@ impl Shape {
         } else if let Some(function) = seen.writers.first() {
             Some(format!("function {function} changes a table"))
         } else {
-            seen.keeps_references.then(|| "it keeps references in its instance".to_owned())
+            let stays = seen.keeps_references && seen.carried.is_empty();
+            stays.then(|| {
+                "it keeps references in its instance; instrument it with --carry-references"
+                    .to_owned()
+            })
         };
         Ok(Shape { fingerprint: Sha256::digest(wasm).into(), uncopied })
     }
@@ -113,13 +124,14 @@ impl Shape {
     }
 }
 
-fn writes_table(operator: &Operator<'_>) -> bool {
-    matches!(
-        operator,
-        Operator::TableSet { .. }
-            | Operator::TableGrow { .. }
-            | Operator::TableFill { .. }
-            | Operator::TableCopy { .. }
-            | Operator::TableInit { .. }
-    )
+/// The table that an operator changes.
+fn written_table(operator: &Operator<'_>) -> Option<u32> {
+    match operator {
+        Operator::TableSet { table }
+        | Operator::TableGrow { table }
+        | Operator::TableFill { table }
+        | Operator::TableCopy { dst_table: table, .. }
+        | Operator::TableInit { table, .. } => Some(*table),
+        _ => None,
+    }
 }

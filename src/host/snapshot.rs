@@ -1,8 +1,10 @@
 //! A program as bytes: what a fresh instance needs to go on where it waits.
 //!
 //! After the magic text come the module's fingerprint, the export and the entry with their arguments, the buffer, and each memory: its
-//! name, its size, and those of its blocks that are not all zeros. Numbers are little-endian, of 64 bits.
+//! name, its size, and those of its blocks that are not all zeros. If the module has tables that keep references, their number follows, and of
+//! each how many slots it has, which was taken last, and which hold what functions. Numbers are little-endian, of 64 bits.
 
+use super::carried::{Carried, Kept};
 use super::guest::grow;
 use super::stack::{Away, Buffer, Invoke};
 use super::{Call, Guest, Host};
@@ -16,6 +18,7 @@ const BLOCK_BYTES: usize = 4096;
 
 pub(super) fn snapshot<T: 'static>(guest: &mut Guest<T>) -> Result<Vec<u8>> {
     let (Away { call, invoke, .. }, buffer) = guest.waiting()?;
+    let Carried(tables) = Carried::of(guest.instance(), guest.store())?;
     let mut out = Writer(MAGIC.to_vec());
     out.0.extend_from_slice(&guest.host().shape.fingerprint);
     out.named(&invoke.export, &invoke.args)?;
@@ -37,7 +40,35 @@ pub(super) fn snapshot<T: 'static>(guest: &mut Guest<T>) -> Result<Vec<u8>> {
             out.bytes(block);
         }
     }
+    if !tables.is_empty() {
+        out.number(tables.len() as u64);
+    }
+    for Kept { slots, last, functions } in tables {
+        out.number(slots);
+        out.number(u64::from(last));
+        out.number(functions.len() as u64);
+        for (slot, function) in functions {
+            out.number(slot);
+            out.number(function);
+        }
+    }
     Ok(out.0)
+}
+
+/// What [`snapshot`] wrote of tables that keep references, which is all that is left.
+fn tables(rest: &mut Reader<'_>) -> Result<Carried> {
+    let count = if rest.0.is_empty() { 0 } else { rest.number()? };
+    let tables = (0..count).map(|_| {
+        let (slots, last, count) = (rest.number()?, rest.number()?, rest.number()?);
+        let last = u32::try_from(last).map_err(|_| damaged())?;
+        let functions = (0..count).map(|_| Ok((rest.number()?, rest.number()?)));
+        let functions: Vec<_> = functions.collect::<Result<_>>()?;
+        if functions.iter().any(|(slot, _)| *slot >= slots) {
+            return Err(damaged());
+        }
+        Ok(Kept { slots, last, functions })
+    });
+    tables.collect::<Result<_>>().map(Carried)
 }
 
 pub(super) fn restore<T: 'static>(
@@ -82,6 +113,8 @@ pub(super) fn restore<T: 'static>(
             place.copy_from_slice(block);
         }
     }
+    let (carried, instance) = (tables(&mut rest)?, guest.instance());
+    carried.put(instance, guest.store()).map_err(|_| damaged())?;
     let size = guest.frames_bytes().unwrap_or(0);
     let end = buffer.start.checked_add(buffer.room);
     if !rest.0.is_empty() || end.is_none_or(|end| end > size) {

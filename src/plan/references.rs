@@ -25,6 +25,9 @@
 //! - **In any instance** nothing else is ever in a table: a reference that can't be made again makes the function undo the unwind at once,
 //!   and its frame, in the reserve, is the only one that says a slot, for as long as it takes to load it.
 //!
+//! - **Where the host carries references over**, a function is one that it can't tell from others by itself, in most engines. So the functions
+//!   that a reference can be of lie in a table, too, by which it finds the counterpart of each: the same slot of the copy's ([`named`]).
+//!
 //! So slots are told apart by what the instance's own tables hold, which no host writes: a frame of another instance can't say one, unless
 //! `same_instance` was promised; an empty one traps.
 //!
@@ -36,12 +39,16 @@ use super::FuncPlan;
 use super::dummies::type_id;
 use super::pads::KnownTags;
 use crate::abi::slot_bytes;
-use crate::index::LocalIdx;
+use crate::index::{FuncIdx, LocalIdx};
 use crate::options::Options;
 use crate::read::Module;
+use crate::work;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use wasmparser::{AbstractHeapType, CompositeInnerType, HeapType, RefType, ValType};
+use wasmparser::{
+    AbstractHeapType, CompositeInnerType, ConstExpr, ElementItems, HeapType, Operator, RefType,
+    ValType,
+};
 
 /// How many bytes of a cell a slot's number takes, or what says which tag an exception has.
 pub const NUMBER_BYTES: u32 = 4;
@@ -86,6 +93,8 @@ pub struct References {
     pub exception_bytes: u32,
     /// The types of the tables.
     pub tables: Vec<RefType>,
+    /// The functions whose references may be in them, in index order: where they are carried over.
+    pub functions: Vec<FuncIdx>,
 }
 
 /// At which sites a reference in a frame counts.
@@ -121,6 +130,7 @@ impl References {
             carried: options.carry_references,
             exception_bytes: values.map(|ty| slot_bytes(*ty)).sum(),
             tables: Vec::new(),
+            functions: Vec::new(),
         }
     }
 
@@ -130,6 +140,9 @@ impl References {
         let mut seen = BTreeSet::new();
         let types = types.map(|(_, ty)| table_type(module, ty)).filter(|ty| seen.insert(*ty));
         self.tables = types.collect();
+        if self.carried && self.tables.iter().any(|ty| is_function(module, *ty)) {
+            self.functions = named(module);
+        }
         self
     }
 
@@ -168,6 +181,46 @@ pub fn nullable(ty: RefType) -> RefType {
 /// Whether the type is of exceptions.
 pub fn is_exception(ty: RefType) -> bool {
     matches!(ty.heap_type(), HeapType::Abstract { ty: AbstractHeapType::Exn, .. })
+}
+
+/// Whether the type is in the hierarchy of `func`.
+fn is_function(module: &Module<'_>, ty: RefType) -> bool {
+    use AbstractHeapType as A;
+    match ty.heap_type() {
+        HeapType::Abstract { ty, .. } => matches!(ty, A::Func | A::NoFunc),
+        HeapType::Concrete(index) | HeapType::Exact(index) => {
+            let inner = &module.types()[type_id(module, index)].composite_type.inner;
+            matches!(inner, CompositeInnerType::Func(_))
+        }
+    }
+}
+
+/// The functions that the module names outside of bodies, by index: in element segments, whichever they are, exports, and initial values. In a
+/// valid module `ref.func` names no other, so that no reference is of one which isn't among them.
+fn named(module: &Module<'_>) -> Vec<FuncIdx> {
+    let mut found: BTreeSet<_> = module.exported_funcs().map(|(_, func)| func).collect();
+    let mut take = |init: &ConstExpr<'_>| {
+        work::count(1);
+        let operators = init.get_operators_reader().into_iter().map_while(Result::ok);
+        found.extend(operators.filter_map(|operator| match operator {
+            Operator::RefFunc { function_index } => Some(FuncIdx(function_index)),
+            _ => None,
+        }));
+    };
+    module.globals.iter().filter_map(|global| global.init.as_ref()).for_each(&mut take);
+    module.tables.iter().filter_map(|table| table.init.as_ref()).for_each(&mut take);
+    for element in module.elements.iter() {
+        if let ElementItems::Expressions(_, items) = &element.items {
+            items.clone().into_iter().map_while(Result::ok).for_each(|item| take(&item));
+        }
+    }
+    for element in module.elements.iter() {
+        if let ElementItems::Functions(items) = &element.items {
+            work::count(items.count() as usize);
+            found.extend(items.clone().into_iter().map_while(Result::ok).map(FuncIdx));
+        }
+    }
+    found.into_iter().collect()
 }
 
 /// Whether the type is in the hierarchy of `any`.

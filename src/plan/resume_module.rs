@@ -2,7 +2,8 @@
 //!
 //! What a resume function uses of the module (functions, tables, memories, globals, tags) is exported for the resume module, which imports
 //! it. Segments can't be: a function that names one (`memory.init`, `elem.drop`, `array.new_data`) has its resume function where the
-//! segment is.
+//! segment is. And where the host carries references of functions over, so has one that makes them (`ref.func`): the host looks for them in a table
+//! of the module's own, and in Wasmtime the reference that another module makes of what it imports is another pointer.
 
 use super::FuncPlan;
 use crate::error::Result;
@@ -11,24 +12,31 @@ use crate::read::Module;
 use crate::read::segments::names_segment;
 use crate::work;
 use rayon::prelude::*;
+use wasmparser::Operator;
 
-/// The functions whose resume functions go there, in index order.
+/// The functions whose resume functions go there, in index order. `with_functions`: references of functions are carried over.
 ///
 /// # Errors
 /// [`crate::Error::Internal`] if a body can't be read again.
-pub(super) fn funcs(module: &Module<'_>, plans: &[FuncPlan]) -> Result<Vec<FuncIdx>> {
+pub(super) fn funcs(
+    module: &Module<'_>,
+    plans: &[FuncPlan],
+    with_functions: bool,
+) -> Result<Vec<FuncIdx>> {
     let apart = plans.par_iter().filter(|plan| plan.resume.is_some()).map(|plan| plan.func);
-    if module.data.len() + module.elements.len() == 0 {
+    if module.data.len() + module.elements.len() == 0 && !with_functions {
         return Ok(apart.collect());
     }
-    let goes = apart.map(|func| Ok((!uses_segments(module, func)?).then_some(func)));
+    let goes = apart.map(|func| Ok((!stays(module, func, with_functions)?).then_some(func)));
     goes.filter_map(Result::transpose).collect()
 }
 
-fn uses_segments(module: &Module<'_>, func: FuncIdx) -> Result<bool> {
+fn stays(module: &Module<'_>, func: FuncIdx, with_functions: bool) -> Result<bool> {
     for located in module.operators(func)? {
         work::count(1);
-        if names_segment(&located?.operator) {
+        let operator = located?.operator;
+        let makes_reference = matches!(operator, Operator::RefFunc { .. });
+        if names_segment(&operator) || (with_functions && makes_reference) {
             return Ok(true);
         }
     }

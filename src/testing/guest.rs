@@ -5,6 +5,7 @@ use super::kit::{Buffer, Import, Kit, Shared, Stage};
 use super::observe::Observation;
 use super::program::{Frames, Outline, Program};
 use super::value;
+use crate::host::carried::Carried;
 use crate::host::protocol::{Abi, OWN_MEMORIES, is_reserved};
 use crate::options::EntryPattern;
 use std::sync::Arc;
@@ -72,6 +73,8 @@ impl<'s, T: 'static> Guest<'s, T> {
             memories.iter().map(|memory| memory.data(&self.store).to_vec()).collect();
         let globals: Vec<_> =
             self.imported_globals().map(|global| global.get(&mut self.store)).collect();
+        let carried = Carried::of(self.instance, &mut self.store)
+            .map_err(|error| format_err!("{error}; rewind in the same instance alone"))?;
         let fuel = self.store.get_fuel()?;
         {
             let mut kit = self.kit.lock();
@@ -93,6 +96,7 @@ impl<'s, T: 'static> Guest<'s, T> {
                 global.set(&mut copy.store, value)?;
             }
         }
+        carried.put(copy.instance, &mut copy.store)?;
         let memory = copy.frame_memory()?;
         if let (Some(buffer), Some(memory)) = (&mut copy.kit.lock().buffer, memory) {
             buffer.memory = memory;

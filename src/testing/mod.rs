@@ -264,7 +264,7 @@ impl<T: 'static> Storm<T> {
     }
 
     fn chosen_instances(&self, outline: &Outline) -> Result<Vec<Rewound>, Failure> {
-        let is_same = self.options.same_instance || self.options.carry_references;
+        let is_same = self.options.same_instance;
         let leaves_globals = self.options.abi.is_asyncify();
         let default = match is_same || leaves_globals {
             true => vec![Rewound::Same],
@@ -276,7 +276,8 @@ impl<T: 'static> Storm<T> {
         }
         if is_same {
             return Err(Failure::Setup(
-                "the module keeps references in its instance, and the kit carries none over to a fresh one; rewind in the same instance"
+                "the module keeps references in its instance, and nothing carries them over to a fresh one: rewind in the same instance, or \
+                 carry references"
                     .into(),
             ));
         }

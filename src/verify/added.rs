@@ -2,8 +2,10 @@
 //!
 //! - An export has a name of the protocol, and is of something that was appended. Where resume functions are in a module of their own,
 //!   that imports from this one what they need, by names that say what it is.
-//! - A global holds 0, a table null; a segment only declares functions, or fills the table for resume functions with functions that trap.
+//! - A global holds 0, a table null; a segment only declares functions, or fills the table for resume functions with functions that trap, or
+//!   that by which a host finds functions (`carried`).
 
+use super::carried;
 use super::fault::{Fault, Place};
 use crate::abi::{Abi, Operation};
 use crate::index::{FuncIdx, IndexType};
@@ -65,9 +67,11 @@ pub(super) fn check(
             return Err(Fault::new(format!("the added table {} is not empty", index.as_usize())));
         }
     }
-    for element in output.elements.iter().skip(module.elements.len()) {
+    let of_functions = carried::check(module, output, abi)?;
+    for (position, element) in output.elements.iter().enumerate().skip(module.elements.len()) {
         let traps = pairs && fills_with_traps(module, output, abi, element);
-        if !matches!(element.kind, ElementKind::Declared) && !traps {
+        let is_right = traps || of_functions == Some(position);
+        if !matches!(element.kind, ElementKind::Declared) && !is_right {
             return Err(Fault::new("an element segment was added")
                 .at(Place::of_output(element.range.start as usize)));
         }
@@ -121,18 +125,19 @@ fn is_of_protocol(abi: Abi, export: &Export<'_>) -> bool {
             operation || export.name == abi.release() || export.name == abi.unprepared()
         }
         ExternalKind::Memory => export.name == abi.memory_export(),
-        ExternalKind::Table => carried(abi, export.name),
+        ExternalKind::Table => is_references(abi, export.name) || export.name == abi.functions(),
         ExternalKind::Global => {
             let shared = !abi.is_side() && abi.shared().contains(&export.name);
-            shared || carried(abi, export.name)
+            let name = export.name;
+            let of_table = name.strip_suffix("_live").or(name.strip_suffix("_last"));
+            shared || of_table.is_some_and(|name| is_references(abi, name))
         }
         ExternalKind::FuncExact | ExternalKind::Tag => false,
     }
 }
 
-/// Whether a name is that of a table for references, or of a global beside it.
-fn carried(abi: Abi, name: &str) -> bool {
-    let name = name.strip_suffix("_live").or(name.strip_suffix("_last")).unwrap_or(name);
+/// Whether a name is that of a table that keeps references.
+pub(super) fn is_references(abi: Abi, name: &str) -> bool {
     let ordinal = name.trim_start_matches(|c: char| !c.is_ascii_digit());
     ordinal.parse().is_ok_and(|ordinal| abi.references(ordinal) == name)
 }

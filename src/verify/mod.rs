@@ -8,7 +8,7 @@
 //! |---|---|
 //! | every section is the original's, byte for byte, or begins with it where items may be appended | `sections`, `customs`, `names` |
 //! | debug information says of each function what the original's says | `debug` |
-//! | what is appended can't be seen but by the protocol's exports, and by the resume module | `added` |
+//! | what is appended can't be seen but by the protocol's exports, and by the resume module | `added`, `carried` |
 //! | where imports became functions, only indices changed, as is said in `driven`; and these functions are the protocol's | `driven`, `runtime` |
 //! | the resume module belongs to the output, and defines resume functions alone | `resume_module` |
 //! | a function in which nothing may unwind is a copy, or differs by its guards alone | here, `guards` |
@@ -36,6 +36,7 @@ mod added;
 mod again;
 mod body;
 mod brief;
+mod carried;
 mod customs;
 mod debug;
 mod driven;

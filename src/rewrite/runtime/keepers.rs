@@ -11,6 +11,9 @@
 //! | `load() -> reference` | reads the cell at the cursor, which moves on |
 //! | `check(reference)` | notes whether it can't be saved, for functions that are undone by a loop |
 //!
+//! Where the host carries references over, the tables are exported, and with those for functions one more, which has all functions that a
+//! reference can be of.
+//!
 //! At least half of the slots are free when one is looked for, so that the search is short.
 //!
 //! Where references are kept for any number of rewinds, a cell holds a link behind the slot's number, and `release(buffer)`, which the host
@@ -21,11 +24,16 @@ use super::Runtime;
 use super::address::AddressSink;
 use super::protocol::trap_if;
 use crate::abi::{Abi, State};
+use crate::emit::Additions;
 use crate::index::{FuncIdx, GlobalIdx};
 use crate::plan::{self, Kept, Plan, is_exception};
 use crate::read::Module;
 use indexmap::IndexMap;
-use wasm_encoder::{BlockType, Function, InstructionSink, RefType, TableType, ValType};
+use wasm_encoder::{
+    BlockType, ConstExpr, ElementSection, Elements, Encode, Function, InstructionSink, RefType,
+    SectionId, TableType, ValType,
+};
+use wasmparser::ExternalKind;
 use wasmparser::ValType::I32;
 
 /// Where in a cell the link lies.
@@ -64,6 +72,9 @@ pub(in crate::rewrite) struct Keepers {
     kept: Kept,
     /// Whether the host carries that over to other instances.
     carried: bool,
+    /// The functions by which it finds counterparts of those that are kept, and the table that has them.
+    functions: Vec<FuncIdx>,
+    functions_table: u32,
 }
 
 impl Keepers {
@@ -93,7 +104,14 @@ impl Keepers {
             (*ty, keeper)
         };
         let by_type = (0..).zip(tables).map(keeper).collect();
-        Keepers { by_type, unsaved, kept: plan.references.kept, carried: plan.references.carried }
+        Keepers {
+            by_type,
+            unsaved,
+            kept: plan.references.kept,
+            carried: plan.references.carried,
+            functions: plan.references.functions.clone(),
+            functions_table: (module.tables.len() + tables.len()) as u32,
+        }
     }
 
     /// What is exported so that a host can carry it over: for each table its name, itself, and its two globals.
@@ -110,13 +128,43 @@ impl Keepers {
         })
     }
 
+    /// How many tables are appended.
+    pub fn table_count(&self) -> usize {
+        self.by_type.len() + usize::from(!self.functions.is_empty())
+    }
+
+    /// Appends the tables, and what is in that of the functions.
+    pub(super) fn append_tables(&self, abi: Abi, additions: &mut Additions) {
+        for table in self.tables() {
+            additions.item(SectionId::Table, |out| table.encode(out));
+        }
+        if self.functions.is_empty() {
+            return;
+        }
+        let (table, slots) = (self.functions_table, self.functions.len() as u64);
+        let ty = TableType {
+            element_type: RefType::FUNCREF,
+            table64: false,
+            minimum: slots,
+            maximum: Some(slots),
+            shared: false,
+        };
+        additions.item(SectionId::Table, |out| ty.encode(out));
+        additions.export(abi.functions(), ExternalKind::Table, table);
+        let functions: Vec<_> = self.functions.iter().map(|func| func.0).collect();
+        let mut section = ElementSection::new();
+        let items = Elements::Functions(functions.into());
+        section.active(Some(table), &ConstExpr::i32_const(0), items);
+        additions.section(&section);
+    }
+
     /// What keeps references of a type.
     pub fn of_type(&self, module: &Module<'_>, ty: wasmparser::RefType) -> &Keeper {
         &self.by_type[&plan::table_type(module, ty)]
     }
 
-    /// The types of the tables, in order.
-    pub fn tables(&self) -> impl Iterator<Item = TableType> {
+    /// The types of the tables that keep references, in order.
+    fn tables(&self) -> impl Iterator<Item = TableType> {
         self.by_type.values().map(|keeper| TableType {
             element_type: keeper.ty,
             table64: false,

@@ -349,9 +349,7 @@ impl Runtime {
             section.declared(Elements::Functions(named.into()));
             additions.section(&section);
         }
-        for table in self.keepers.tables() {
-            additions.item(SectionId::Table, |out| table.encode(out));
-        }
+        self.keepers.append_tables(self.abi, &mut additions);
         self.add_resume_table(&mut additions);
         let address = self.address_type();
         let of_keepers = self.keepers.globals();

@@ -90,7 +90,7 @@ impl Runtime {
         let types = elsewhere.iter().map(|func| self.resume_type(module, *func));
         let types: Vec<_> = types.collect();
         if !types.is_empty() {
-            let tables = module.tables.len() + self.keepers.tables().count();
+            let tables = module.tables.len() + self.keepers.table_count();
             self.resumes.table = Some(TableIdx(tables as u32));
             self.append_missing(&types);
         }

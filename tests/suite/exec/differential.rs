@@ -176,9 +176,14 @@ impl<'a> Case<'a> {
         }
         self.check_every_call_in_place()?;
         let every = Policy { when: When::Every, ..Policy::default() };
-        if self.original.spec.keeps_references {
-            let release = Policy { release: true, ..every.clone() };
-            self.compare("unwinding at every call, released", release, |_| Ok(()))?;
+        let Spec { keeps_references, carries_references, .. } = *self.original.spec;
+        let release = Policy { release: true, ..every.clone() };
+        if keeps_references || carries_references {
+            self.compare("unwinding at every call, released", release.clone(), |_| Ok(()))?;
+        }
+        if carries_references {
+            let way = "unwinding at every call, released, fresh instances";
+            self.compare(way, release, |run| run.migrate())?;
         }
         if !self.original.spec.same_instance_only && !self.original.spec.keeps_references {
             self.compare("unwinding at every call, fresh instances", every, |run| run.migrate())?;

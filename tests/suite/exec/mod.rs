@@ -8,6 +8,7 @@
 //! - `unprepared`: the same for programs with functions that are not prepared.
 //! - `differential`: every way to unwind a program; each must end as the original does.
 
+mod carried;
 pub mod differential;
 mod drive;
 mod entry;

@@ -81,6 +81,8 @@ pub struct Spec {
     pub same_instance_only: bool,
     /// The program keeps references that no copy of the instance can have, so only the same instance may rewind.
     pub keeps_references: bool,
+    /// It keeps references, and its host carries them over to a fresh instance.
+    pub carries_references: bool,
     /// Each of its stacks is rewound once at most.
     pub rewinds_once: bool,
     /// Every unwind meets such references, without leave to keep them: it is undone, and the entry fails.
@@ -101,6 +103,7 @@ impl Default for Spec {
             buffer_bytes: super::memory::PAGE_BYTES,
             same_instance_only: false,
             keeps_references: false,
+            carries_references: false,
             rewinds_once: false,
             undone: false,
             effort: Effort::Full,

@@ -1,5 +1,6 @@
 //! One instance with the imports that a small host gives it.
 
+use super::carried;
 use super::entry::{self, Protocol};
 use super::memory::{Mem, Region};
 use super::program::{FUEL, FrameMemory, Program, engine};
@@ -143,6 +144,9 @@ impl<'p> Session<'p> {
         copy.store.data_mut().protocol.policy = host.protocol.policy.clone();
         copy.store.data_mut().protocol.phase = host.protocol.phase.clone();
         copy.set_region(self.region.clone());
+        if self.program.spec.carries_references {
+            carried::carry(self, &mut copy)?;
+        }
         Ok(copy)
     }
 
