@@ -1,6 +1,6 @@
 ;; References of functions that are live across sites, in fresh instances: the host finds counterparts by the exported table of functions. They come
-;; from everywhere: `ref.func` of defined and imported functions, an initial value of a global, a passive segment, an imported function's export, what
-;; the host put into a table; of abstract and of concrete types, with and without null, in locals, parameters, operands and what is called again.
+;; from everywhere: `ref.func` of defined and imported functions, an initial value of a global, segments of functions and of expressions, what the
+;; host put into a table; of abstract and of concrete types, with and without null, in locals, parameters, operands and what is called again.
 ;; RUN: run
 ;; INVOKE: run 0
 ;; INVOKE: run 3
@@ -17,8 +17,8 @@
   (table $typed 3 (ref null $t))
   (elem (table $table) (i32.const 0) func $double $log $fork)
   (elem (table $table) (i32.const 3) funcref (ref.func $forks) (ref.null func))
-  (elem $passive func $forks_twice $double)
-  (elem declare func $triple $other)
+  (elem (table $typed) (i32.const 0) (ref null $t) (ref.func $forks_twice) (ref.func $double) (ref.func $other))
+  (elem declare func $triple)
   (global $first funcref (ref.func $only_global))
   (export "fork" (func $fork))
   (func $only_global (type $t) (i32.xor (local.get 0) (i32.const 0x55)))
@@ -53,8 +53,6 @@
     (local.set $r (call $apply (local.get $r)))
     (call $apply (local.get $r)))
   (func (export "run") (param $x i32) (result i32)
-    (table.init $typed $passive (i32.const 0) (i32.const 0) (i32.const 2))
-    (table.set $typed (i32.const 2) (ref.func $other))
     (call $log (call $sum (ref.func $forks) (table.get $table (i32.const 0)) (local.get $x)))
     (call $log (call $sum (ref.func $triple) (table.get $table (i32.const 3)) (local.get $x)))
     (call $log (call $sum (ref.as_non_null (table.get $typed (i32.const 0))) (table.get $table (i32.const 5)) (local.get $x)))
