@@ -6,6 +6,7 @@
 import { copyState, tableContents, tablesOf } from './copies.mjs';
 import { framesOf, functionNames, wholeStack } from './names.mjs';
 import { Buffer, NORMAL, protocolOf, REWINDING, UNDOING, UNWINDING, Words } from './protocols.mjs';
+import { carryReferences, planReferences } from './references.mjs';
 import { Fork, fork, LongJump, Pause, requested, SetJump, Wait } from './requests.mjs';
 
 const EAGAIN = 11;
@@ -327,8 +328,10 @@ export class Guest {
 
   /** This guest as it is, in a fresh instance; `stack` goes on there, too. */
   copied(child, stack) {
+    const references = planReferences(this, child, this.host.options.reference);
     copyState(this, child);
     child.protocol.copyGlobals(this.exports);
+    carryReferences(references, child);
     const twin = new Stack(child, stack.name, stack.args);
     const { isFiber, pointer, frames } = stack;
     const { at, room, start } = frames;

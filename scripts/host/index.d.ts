@@ -37,6 +37,12 @@ export interface Options<Context = unknown> {
   onFailure?: (child: Guest<Context>, error: unknown) => void;
   /** Frames don't fit: what the entry returns to the program; -EAGAIN without. */
   onNoRoom?: (guest: Guest<Context>, what: NoRoom) => unknown;
+  /**
+   * What stands in a child for a reference that the stack of its parent holds, in a module that was instrumented with `--carry-references`. Asked
+   * for all but functions of the module itself. Without, values of the host's are what they are, and a function from elsewhere, a struct or an array
+   * makes fork fail.
+   */
+  reference?: (value: unknown, parent: Guest<Context>, child: Guest<Context>) => unknown;
   /** Record which functions are on the stack when an entry is called. */
   profile?: boolean;
   /** Imports are `WebAssembly.Suspending`, so exports are called by `WebAssembly.promising`. */

@@ -244,3 +244,152 @@ test('a module that is not instrumented runs as long as nothing is to be unwound
   answer = Promise.resolve(1);
   await assert.rejects(guest.call('add', 1), /the module is not instrumented/);
 });
+
+// Each frame has a function that is its own, one of the host's things, and neither; so many that the tables grow.
+const referencing = (type, cast, applied) => `(module
+  (type $t (func (param i32) (result i32)))
+  (import "env" "fork" (func $fork (result i32)))
+  (import "env" "thing" (func $thing (param i32) (result externref)))
+  (import "env" "number" (func $number (param externref) (result i32)))
+  (import "env" "twice" (func $twice (param i32) (result i32)))
+  (memory (export "memory") 1)
+  (global $calls (mut i32) (i32.const 0))
+  (table $hidden 3 funcref)
+  (elem (table $hidden) (i32.const 0) func $plus $times $twice)
+  (table $called 1 funcref)
+  (func $plus (type $t) (global.set $calls (i32.add (global.get $calls) (i32.const 1))) (i32.add (local.get 0) (i32.const 1)))
+  (func $times (export "times") (type $t) (i32.mul (local.get 0) (i32.const 3)))
+  (func $down (param $n i32) (param $none funcref) (result i32)
+    (local $f ${type}) (local $mine externref) (local $r i32)
+    (if (i32.eqz (local.get $n)) (then (return (i32.add (i32.const 1000) (call $fork)))))
+    (local.set $f ${cast} (table.get $hidden (i32.rem_u (local.get $n) (i32.const 3))))${cast && ')'}
+    (local.set $mine (call $thing (local.get $n)))
+    (local.set $r (call $down (i32.sub (local.get $n) (i32.const 1)) (local.get $none)))
+    (i32.add
+      (i32.add ${applied} (call $number (local.get $mine)))
+      (i32.eqz (ref.is_null (local.get $none)))))
+  (func $apply (param $f funcref) (param $x i32) (result i32)
+    (table.set $called (i32.const 0) (local.get $f))
+    (local.set $x (call_indirect $called (type $t) (local.get $x) (i32.const 0)))
+    (table.set $called (i32.const 0) (ref.null func))
+    (local.get $x))
+  (func (export "run") (param $n i32) (result i32)
+    (i32.add (call $down (local.get $n) (ref.null func)) (global.get $calls))))`;
+const UNTYPED = referencing('funcref', '', '(call $apply (local.get $f) (local.get $r))');
+const TYPED = referencing('(ref null $t)', '(ref.cast (ref null $t)', '(call_ref $t (local.get $r) (local.get $f))');
+
+/** Whether this engine knows a type that is none of WebAssembly 2.0: that of a struct. */
+const hasStructs = WebAssembly.validate(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 3, 1, 0x5f, 0]));
+
+const referenceImports = (guest) => ({
+  env: { fork, thing: (n) => ({ n, pid: guest.pid }), number: ({ n }) => n, twice: (n) => 2 * n },
+});
+
+/** What `run` gives where the fork gives `pid`. */
+const expectedOfReferences = (n, pid) => {
+  let [value, calls] = [1000 + pid, 0];
+  for (let i = 1; i <= n; i++) {
+    value = [value + 1, value * 3, value * 2][i % 3] + i;
+    calls += i % 3 === 0;
+  }
+  return value + calls;
+};
+
+const waysOfReferences = [[], ['--optimize', 'speed'], ['--optimize', 'speed', '--resume-module'], ['--abi', 'asyncify']];
+
+/** The module in one of these ways, with what a host of it needs. */
+const withReferences = (text, flags) => {
+  const resumes = path.join(work, `${++made}.resume.wasm`);
+  const own = flags.flatMap((flag) => (flag === '--resume-module' ? [flag, resumes] : flag));
+  const module = instrumented(text, '--carry-references', ...own);
+  return { module, resumes: flags.includes('--resume-module') ? fs.readFileSync(resumes) : undefined };
+};
+
+const casesOfReferences = waysOfReferences.flatMap((flags) => [[UNTYPED, flags], ...(hasStructs ? [[TYPED, flags]] : [])]);
+for (const [given, flags] of casesOfReferences) {
+  const way = `${given === TYPED ? 'typed' : 'funcref'} ${flags.join(' ')}`.trim();
+  // The host of Asyncify's protocol brings no private globals over.
+  const text = flags.includes('asyncify') ? given.replace('(global $calls', '(global $calls (export "calls")') : given;
+
+  test(`fork: references of functions have counterparts, things of the host's are what they are (${way})`, async () => {
+    const ended = [];
+    const { module, resumes } = withReferences(text, flags);
+    const onExit = (guest, value) => ended.push([guest.pid, value]);
+    const host = new ForkHost(module, { entry: 'env.fork', imports: referenceImports, resumes, onExit });
+    for (const n of [1, 2, 20]) {
+      const guest = host.start();
+      const pid = guest.pid + 1;
+      assert.equal(await guest.call('run', n), expectedOfReferences(n, pid));
+      await host.idle();
+      assert.deepEqual(ended.pop(), [pid, expectedOfReferences(n, 0)]);
+      // The functions of the child are its own: its parent's have not run in it, nor the child's in the parent.
+      if (n === 20 && guest.exports.calls) assert.equal(guest.exports.calls.value, 6);
+    }
+  });
+
+  test(`fork: the embedder says what stands for a thing of its own (${way})`, async () => {
+    const { module, resumes } = withReferences(text, flags);
+    const asked = [];
+    const reference = (value, parent, child) => {
+      asked.push([value.pid, parent.pid, child.pid]);
+      return { n: value.n + 100, pid: child.pid };
+    };
+    const ended = [];
+    const onExit = (_, value) => ended.push(value);
+    const host = new ForkHost(module, { entry: 'env.fork', imports: referenceImports, resumes, reference, onExit });
+    assert.equal(await host.start().call('run', 1), expectedOfReferences(1, 2));
+    await host.idle();
+    assert.deepEqual(asked, [[1, 1, 2]]);
+    assert.deepEqual(ended, [expectedOfReferences(1, 0) + 100]);
+  });
+}
+
+test('fork: a reference that has no counterpart is told of, and nothing is copied', async () => {
+  const text = `(module
+    (import "env" "fork" (func $fork (result i32)))
+    (memory (export "memory") 1)
+    (table (export "table") 1 funcref)
+    (func $hold (param $f funcref) (result i32) (i32.add (call $fork) (ref.is_null (local.get $f))))
+    (func (export "run") (result i32) (call $hold (table.get (i32.const 0)))))`;
+  const module = instrumented(text, '--carry-references');
+  // One that is exported as `g`, of a module without anything else.
+  const bytes = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 0x67, 0, 0, 10, 4, 1, 2, 0, 0x0b];
+  const stranger = () => new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes))).exports.g;
+  const start = (options) => {
+    const host = new ForkHost(module, { entry: 'env.fork', imports: { env: { fork } }, ...options });
+    const guest = host.start();
+    guest.exports.table.set(0, stranger());
+    guest.contents = new Map([[guest.exports.table, [guest.exports.table.get(0)]]]);
+    return { host, guest };
+  };
+  const without = start({});
+  await assert.rejects(without.guest.call('run'), /a function that is none of the module's own.*`reference` may say/);
+  const wrong = start({ reference: () => ({}) });
+  await assert.rejects(wrong.guest.call('run'), /a reference that nothing fitting was given for/);
+  const nothing = start({ reference: () => null });
+  await assert.rejects(nothing.guest.call('run'), /a reference that nothing fitting was given for/);
+});
+
+const STRUCTS = `(module
+  (type $s (struct (field i32)))
+  (import "env" "fork" (func $fork (result i32)))
+  (memory (export "memory") 1)
+  (func (export "make") (param i32) (result anyref) (struct.new $s (local.get 0)))
+  (func (export "get") (param anyref) (result i32) (struct.get $s 0 (ref.cast (ref $s) (local.get 0))))
+  (func (export "run") (result i32) (local $s (ref null $s))
+    (local.set $s (struct.new $s (i32.const 42)))
+    (i32.add (call $fork) (struct.get $s 0 (local.get $s)))))`;
+
+if (hasStructs) {
+  test('fork: a struct is told of, and the embedder may make it anew', async () => {
+    const module = instrumented(STRUCTS, '--carry-references');
+    const without = new ForkHost(module, { entry: 'env.fork', imports: { env: { fork } } });
+    await assert.rejects(without.start().call('run'), /a struct or an array, which a fresh instance has no counterpart of/);
+    const ended = [];
+    const reference = (value, parent, child) => child.exports.make(parent.exports.get(value));
+    const host = new ForkHost(module, { entry: 'env.fork', imports: { env: { fork } }, reference, onExit: (_, value) => ended.push(value) });
+    assert.equal(await host.start().call('run'), 44);
+    await host.idle();
+    assert.deepEqual(ended, [42]);
+  });
+}

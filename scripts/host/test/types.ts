@@ -4,6 +4,7 @@ import { Kernel, Terminal } from 'wasm-fork-host/kernel';
 const host = new ForkHost<{ name: string }>(new Uint8Array(), {
   entry: ['env.fork', 'env.*'],
   imports: (guest: Guest<{ name: string }>) => ({ env: { fork, sleep: async (ms: number) => ms, log: (at: number) => guest.text(at) } }),
+  reference: (value, parent, child) => (value === parent.context ? child.context : value),
   onFork: (parent, child) => { child.context = { name: parent.context.name + child.pid }; },
 });
 const guest = host.start({ name: 'x' });
