@@ -142,3 +142,104 @@ fn is_function(module: &Module<'_>, ty: RefType) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{added, sections};
+    use crate::abi::Abi;
+    use crate::options::Options;
+    use crate::read::Module;
+    use std::collections::BTreeMap;
+
+    const WAT: &str = r#"(module
+        (type $t (func (result i32)))
+        (import "kernel" "kernel_fork" (func $fork (result i32)))
+        (memory (export "memory") 1)
+        (table 2 funcref)
+        (elem (i32.const 0) func $one $two)
+        (elem declare func $declared)
+        (global funcref (ref.func $global))
+        (func $one (result i32) (i32.const 1))
+        (func $two (result i32) (i32.const 2))
+        (func $nowhere (result i32) (i32.const 3))
+        (func $declared (result i32) (i32.const 4))
+        (func $global (result i32) (i32.const 5))
+        (func $choose (param i32) (result (ref null $t))
+            (if (result (ref null $t)) (local.get 0) (then (ref.func $declared)) (else (ref.null $t))))
+        (func (export "run") (param i32) (result i32) (local (ref null $t))
+            (local.set 1 (call $choose (local.get 0)))
+            (i32.add (call $nowhere) (i32.add (call $fork) (call_ref $t (local.get 1))))))"#;
+
+    /// Why the output is rejected after `change` was made to its text.
+    fn found(options: &Options, change: impl FnOnce(&str) -> String) -> Result<(), String> {
+        let original = wat::parse_str(WAT).unwrap();
+        let output = crate::instrument(&original, options).unwrap();
+        let text = wasmprinter::print_bytes(&output.wasm).unwrap();
+        let changed = wat::parse_str(change(&text)).unwrap();
+        let (original, output) =
+            (Module::read(&original).unwrap(), Module::read(&changed).unwrap());
+        let imported = BTreeMap::new();
+        let checked = sections::check(&original, &output)
+            .and_then(|_| added::check(&original, &output, (Abi::WpkFork, &imported)));
+        checked.map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn the_table_is_as_it_must_be_and_no_other() {
+        let carried = Options::default().carry_references(true);
+        found(&carried, str::to_owned).unwrap();
+        let kept = Options::default().same_instance(true);
+        found(&kept, |text| {
+            assert!(!text.contains("wpk_fork_functions"), "{text}");
+            text.to_owned()
+        })
+        .unwrap();
+        let (segment, table) = (
+            "(table 2) (i32.const 0) func $one $two $declared $global 7)",
+            "(table (;2;) 5 5 funcref)",
+        );
+        let export = "(export \"wpk_fork_functions\" (table 2))";
+        let other = |with: &str| format!("(table 2) (i32.const 0) func {with})");
+        let more = format!("{segment}\n  (elem (table 2) (i32.const 0) func $two)");
+        let bare = format!("{segment}\n  (elem (table 1) (i32.const 0) func $two)");
+        let changes = [
+            (segment, other("$one $two $declared $global $nowhere"), "others"),
+            (segment, other("$one $two $declared $global 8"), "others"),
+            (segment, other("$two $one $declared $global 7"), "others"),
+            (segment, other("$one $two $declared $declared 7"), "others"),
+            (segment, other("$one $two $declared $global"), "others"),
+            (segment, segment.replace("const 0", "const 1").replace(" 7", ""), "others"),
+            (segment, segment.replace("(table 2)", "(table 0)"), "not filled"),
+            (segment, more, "not filled"),
+            (segment, bare, "element segment was added"),
+            (table, table.replace("5 5", "5 6"), "another size"),
+            (table, table.replace("5 5", "6 6"), "another size"),
+            (table, table.replace("5 5", "5"), "another size"),
+            (table, table.replace("5 5", "i64 5 5"), "another"),
+            (export, String::new(), "is missing"),
+            (export, export.replace("table 2", "table 0"), "another"),
+            (export, export.replace("table 2", "table 1"), "another"),
+            (export, format!("{export} (export \"wpk_fork_functions1\" (table 2))"), "was added"),
+        ];
+        for (part, with, why) in changes {
+            let fault = found(&carried, |text| {
+                assert!(text.contains(part), "{part}: {text}");
+                text.replacen(part, &with, 1)
+            });
+            let fault = fault.expect_err(&with);
+            assert!(fault.contains(why), "{with}: {fault}");
+        }
+    }
+
+    /// Without a table for references of functions there is none of functions, and none may be added.
+    #[test]
+    fn there_is_none_for_nothing() {
+        let fresh = Options::default();
+        let fault = found(&fresh, |text| {
+            let end = text.rfind("(@producers").unwrap();
+            let (start, end) = text.split_at(end);
+            format!("{start}(export \"wpk_fork_functions\" (table 0)){end}")
+        });
+        assert!(fault.unwrap_err().contains("for nothing"));
+    }
+}

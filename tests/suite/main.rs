@@ -2,6 +2,7 @@
 //! the engine once is cheaper than once a file. `tests/README.md` says what each suite proves.
 
 mod bodies;
+mod carried;
 mod debug;
 mod determinism;
 mod embedded;

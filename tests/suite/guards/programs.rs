@@ -166,7 +166,8 @@ fn random_programs_with_functions_left_out() {
             let wasm = wat::parse_str(program.to_string()).unwrap();
             let options = Options::default()
                 .entries(spec.entries.clone())
-                .same_instance(spec.keeps_references);
+                .same_instance(spec.keeps_references)
+                .carry_references(spec.carries_references);
             let all = prepared(&wasm, &options);
             let ways = forms::ways(&options, seed);
             let (way, options) = &ways[seed as usize % ways.len()];

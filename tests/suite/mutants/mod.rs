@@ -205,7 +205,11 @@ impl Case<'_> {
         for (kind, at) in sections::faults(self.original, output) {
             all.entry(kind).or_default().push(Mutant::Byte(at));
         }
-        for (kind, mutants) in all {
+        let functions = sections::functions(output);
+        let swaps = functions.clone().skip(1).map(|at| Mutant::Swap(at - 1)).collect();
+        all.insert("two functions swapped for the host", swaps);
+        all.insert("another function for the host", functions.map(Mutant::Byte).collect());
+        for (kind, mutants) in all.into_iter().filter(|(_, mutants)| !mutants.is_empty()) {
             self.try_some(tally, (kind, mutants), &module, unchecked, &verify);
         }
     }
@@ -268,6 +272,8 @@ enum Mutant<'b, 'a> {
     Body(&'b Body<'a>, Vec<Edit>),
     /// One bit of a byte elsewhere.
     Byte(usize),
+    /// A byte and the next one.
+    Swap(usize),
 }
 
 impl Mutant<'_, '_> {
@@ -281,6 +287,11 @@ impl Mutant<'_, '_> {
             Mutant::Byte(at) => {
                 let mut mutant = module.bytes.to_vec();
                 mutant[*at] ^= 1;
+                (format!("at {at:#x}"), mutant)
+            }
+            Mutant::Swap(at) => {
+                let mut mutant = module.bytes.to_vec();
+                mutant.swap(*at, *at + 1);
                 (format!("at {at:#x}"), mutant)
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use wasmparser::{KnownCustom, Name, Parser, Payload};
+use wasmparser::{ElementItems, ElementKind, KnownCustom, Name, Parser, Payload};
 
 /// The sections that are no code, by what a fault in them is called.
 fn sections(wasm: &[u8]) -> BTreeMap<&'static str, Range<usize>> {
@@ -49,6 +49,32 @@ pub fn faults(original: &[u8], wasm: &[u8]) -> Vec<(&'static str, usize)> {
         }
     }
     faults
+}
+
+/// Where the functions lie that fill the table by which a host finds functions, one byte each, if there are any.
+pub fn functions(wasm: &[u8]) -> Range<usize> {
+    let (mut table, mut found) = (None, 0..0);
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload.unwrap() {
+            Payload::ExportSection(exports) => {
+                let mut exports = exports.into_iter().map(Result::unwrap);
+                let export = exports.find(|export| export.name == "wpk_fork_functions");
+                table = export.map(|export| export.index);
+            }
+            Payload::ElementSection(elements) if table.is_some() => {
+                for element in elements.into_iter().map(Result::unwrap) {
+                    let ElementKind::Active { table_index, .. } = element.kind else { continue };
+                    let ElementItems::Functions(items) = element.items else { continue };
+                    if table_index == table {
+                        let end = element.range.end as usize;
+                        found = end - items.count() as usize..end;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Each byte that tells what a function of the original is called.

@@ -54,7 +54,7 @@ fn calls(program: &Program, shape: u8) -> Vec<(String, Vec<Val>)> {
 
 fn traits(shape: u8) -> Traits {
     // The kit rewinds in fresh instances, too.
-    Traits { wide: shape & 4 != 0, tail_calls: shape & 8 != 0, keeps_references: false }
+    Traits { wide: shape & 4 != 0, tail_calls: shape & 8 != 0, ..Traits::default() }
 }
 
 fn number(ty: &str, value: i32) -> Val {

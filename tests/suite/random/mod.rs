@@ -56,6 +56,7 @@ fn spec(program: &Program, seed: u64) -> Spec {
         invokes,
         interludes: vec![Invoke { export: "meddle".into(), args: Vec::new() }],
         keeps_references: program.keeps_references,
+        carries_references: program.carries_references,
         ..Spec::default()
     }
 }
@@ -80,7 +81,8 @@ fn check(program: &Program, seed: u64) -> Result<usize, String> {
         differential::reference(&original, &spec).map_err(|e| format!("generator: {e}"))?;
     let options = wasm_fork::Options::default()
         .entries(spec.entries.clone())
-        .same_instance(program.keeps_references);
+        .same_instance(program.keeps_references)
+        .carry_references(program.carries_references);
     let ways = forms::ways(&options, seed);
     let (way, options) = &ways[seed as usize % ways.len()];
     let in_way = |error: String| format!("{way}: {error}");

@@ -149,6 +149,8 @@ pub struct Program {
     pub wide: bool,
     /// Whether references of functions live across sites, which only the same instance can keep.
     pub keeps_references: bool,
+    /// The same, which the host carries over to others.
+    pub carries_references: bool,
 }
 
 /// What every program imports and defines. `$burn` takes a unit of fuel, and says whether there was

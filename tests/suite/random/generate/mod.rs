@@ -45,8 +45,9 @@ pub fn program(seed: u64) -> Program {
 
 /// The program of a seed with so many functions.
 pub fn program_of(seed: u64, count: usize) -> Program {
-    let traits =
-        Traits { wide: seed % 4 == 1, tail_calls: seed % 3 == 2, keeps_references: seed % 5 == 3 };
+    let (keeps_references, carries_references) = (seed % 10 == 3, seed % 10 == 8);
+    let (wide, tail_calls) = (seed % 4 == 1, seed % 3 == 2);
+    let traits = Traits { wide, tail_calls, keeps_references, carries_references };
     program_by(Rng::new(seed), count, traits)
 }
 
@@ -59,11 +60,13 @@ pub struct Traits {
     pub tail_calls: bool,
     /// References that only the same instance can keep.
     pub keeps_references: bool,
+    /// References of functions, which the host carries over to others; none of exceptions, which no host can.
+    pub carries_references: bool,
 }
 
 /// A program of so many functions, by what `rng` draws.
 pub fn program_by(mut rng: Rng, count: usize, traits: Traits) -> Program {
-    let Traits { wide, tail_calls, keeps_references } = traits;
+    let Traits { wide, tail_calls, keeps_references, carries_references } = traits;
     let types = |rng: &mut Rng, most: usize| -> Vec<Type> {
         (0..rng.below(most + 1)).map(|_| *rng.pick(&TYPES)).collect()
     };
@@ -71,11 +74,15 @@ pub fn program_by(mut rng: Rng, count: usize, traits: Traits) -> Program {
     let mut table: Vec<_> = (0..count).map(|i| format!("$f{i}")).collect();
     table.push("$fork".into());
     let globals = types(&mut rng, 4);
-    let references = if keeps_references { REFERENCES } else { &REFERENCES[..1] };
+    let references = match (keeps_references, carries_references) {
+        (true, _) => REFERENCES,
+        (false, true) => &REFERENCES[1..],
+        (false, false) => &REFERENCES[..1],
+    };
     let shape = Shape { signatures, globals, table, wide, tail_calls, references };
     let funcs = (0..count).map(|i| func(&shape, i, &mut rng)).collect();
     let Shape { globals, table, wide, .. } = shape;
-    Program { funcs, globals, table, wide, keeps_references }
+    Program { funcs, globals, table, wide, keeps_references, carries_references }
 }
 
 fn func(shape: &Shape, ordinal: usize, rng: &mut Rng) -> Func {

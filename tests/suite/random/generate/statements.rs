@@ -31,7 +31,9 @@ impl Maker<'_> {
             17 if self.rng.chance(50) => self.use_reference(),
             17 => self.switch(),
             18 if self.exceptions && self.rng.chance(50) => self.try_table(),
-            18 if self.exceptions => self.try_table_of_references(),
+            18 if self.exceptions && self.shape.references.contains(&Type::Exn) => {
+                self.try_table_of_references()
+            }
             18 => self.guarded(Node::op("unreachable", Vec::new(), &[])),
             _ if self.tail_calls && self.rng.chance(50) => self.tail_call(),
             _ => self.early_exit(),
