@@ -2,6 +2,7 @@
 
 use super::code::Copied;
 use super::dwarf;
+use super::well_formed::is_well_formed;
 use crate::index::FuncIdx;
 use crate::read::{Module, Section};
 use crate::text::escape;
@@ -89,7 +90,7 @@ pub(super) fn new_names(new: &NewNames) -> Vec<u8> {
 }
 
 /// The contents of the name section with the new names, and without the labels of the functions
-/// that are `rewritten`; `None` if it can't be read to its end, and then stays as it is. Locals of `copies` are called what those of
+/// that are `rewritten`; `None` if it is not well-formed, and then stays as it is. Locals of `copies` are called what those of
 /// their originals are.
 pub(super) fn extend_names(
     module: &Module<'_>,
@@ -100,6 +101,9 @@ pub(super) fn extend_names(
 ) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let mut rest = &module.bytes[section.contents.clone()];
+    if !is_well_formed(module, rest) {
+        return None;
+    }
     let mut subsections = Vec::new();
     for name in NameSectionReader::new(BinaryReader::new(rest, 0)) {
         let name = name.ok()?;
@@ -186,8 +190,8 @@ fn write_names(out: &mut Vec<u8>, id: u8, mut present: NameMap, new: &[(u32, Str
 pub(super) const FUNCTION_NAMES: u8 = 1;
 pub(super) const LOCAL_NAMES: u8 = 2;
 pub(super) const LABEL_NAMES: u8 = 3;
-const TABLE_NAMES: u8 = 5;
-const GLOBAL_NAMES: u8 = 7;
+pub(super) const TABLE_NAMES: u8 = 5;
+pub(super) const GLOBAL_NAMES: u8 = 7;
 
 /// A subsection's id, how long its size is spelled, and its size.
 pub(super) fn subsection_header(bytes: &[u8]) -> Option<(u8, usize, usize)> {

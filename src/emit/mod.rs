@@ -28,6 +28,7 @@ mod sections;
 mod source_map;
 mod splice;
 mod types;
+mod well_formed;
 
 pub(crate) use code::Code;
 pub use custom::Dropped;

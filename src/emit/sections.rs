@@ -4,6 +4,7 @@ use super::code::{Code, Finished};
 use super::custom::{self, Dropped};
 use super::dwarf::{self, Addresses};
 use super::order::{custom_place, rank};
+use super::well_formed;
 use super::{Additions, Emitted, OffsetMap, build_id, hints};
 use crate::error::{Error, Result};
 use crate::index::FuncIdx;
@@ -35,15 +36,19 @@ pub(super) fn assemble(
         out: Vec::new(),
         offsets: OffsetMap::default(),
         dropped: Vec::new(),
+        keeps_names: false,
         build_id: None,
     };
     assembler.out.extend_from_slice(&module.bytes[..8]);
     assembler.sections()?;
-    let Assembler { out: mut wasm, offsets, dropped, build_id, spoken, .. } = assembler;
+    let Assembler { out: mut wasm, offsets, dropped, keeps_names, build_id, spoken, .. } =
+        assembler;
     if let Some(id) = build_id {
         build_id::renew(&mut wasm, id);
     }
-    Ok(Emitted { wasm, dropped, remarks: spoken.debug.remarks, added, offsets })
+    let mut remarks = spoken.debug.remarks;
+    remarks.extend(keeps_names.then(|| well_formed::REMARK.to_owned()));
+    Ok(Emitted { wasm, dropped, remarks, added, offsets })
 }
 
 struct Assembler<'m, 'a> {
@@ -57,6 +62,8 @@ struct Assembler<'m, 'a> {
     out: Vec<u8>,
     offsets: OffsetMap,
     dropped: Vec<Dropped>,
+    /// Whether a name section is not well-formed, and kept as it is.
+    keeps_names: bool,
     /// Where in `out` there is a build id that is to be renewed.
     build_id: Option<Range<usize>>,
 }
@@ -220,7 +227,11 @@ impl Assembler<'_, '_> {
             }
             "build_id" if !self.code.stays => return self.build_id(section),
             "name" => {
-                custom::extend_names(module, section, names, &self.rewritten, &self.code.copies)
+                let copies = &self.code.copies;
+                let extended =
+                    custom::extend_names(module, section, names, &self.rewritten, copies);
+                self.keeps_names |= extended.is_none();
+                extended
             }
             "producers" => custom::extend_producers(module, section),
             _ => None,

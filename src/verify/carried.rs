@@ -8,10 +8,10 @@
 use super::added::is_references;
 use super::fault::{Fault, Place};
 use crate::abi::Abi;
-use crate::index::{FuncIdx, TableIdx};
+use crate::index::{FuncIdx, GlobalIdx, TableIdx};
 use crate::read::Module;
 use crate::work;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use wasmparser::{
     AbstractHeapType, CompositeInnerType, ConstExpr, Element, ElementItems, ElementKind,
     ExternalKind, HeapType, Operator, RefType, UnpackedIndex,
@@ -71,6 +71,44 @@ pub(super) fn check(
         true => Ok(Some(position)),
         false => Err(Fault::new("the table of functions has others, or in another order").at(at)),
     }
+}
+
+/// Checks that what is exported of tables that keep references is what it says: the table, how many slots are taken, and which was taken last.
+/// `globals` has these by their names, the first of the tables is `first`.
+///
+/// # Errors
+/// The first that isn't.
+pub(super) fn exported(
+    output: &Module<'_>,
+    abi: Abi,
+    first: usize,
+    globals: &BTreeMap<String, GlobalIdx>,
+) -> Result<(), Fault> {
+    let index = |kind, name: &str| {
+        let mut exports = output.exports.iter();
+        let export = exports.find(|export| export.kind == kind && export.name == name);
+        export.map(|export| export.index)
+    };
+    for export in &output.exports {
+        work::count(1);
+        let of = |what: &str| export.name.strip_suffix(what);
+        let name = of("_live").or(of("_last")).unwrap_or(export.name);
+        if !is_references(abi, name) {
+            continue;
+        }
+        let ordinal = name.trim_start_matches(|c: char| !c.is_ascii_digit());
+        let table = ordinal.parse::<usize>().ok().map(|ordinal| (first + ordinal) as u32);
+        let global = |what: &str| {
+            let known = globals.get(&format!("{what}{ordinal}"));
+            let exported = index(ExternalKind::Global, &format!("{name}_{what}"));
+            known.is_some() && known.map(|global| global.0) == exported
+        };
+        let is_right = index(ExternalKind::Table, name) == table && table.is_some();
+        if !is_right || !global("live") || !global("last") {
+            return Err(Fault::new(format!("what is exported as `{name}…` is something else")));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a segment writes to a table.
@@ -176,8 +214,8 @@ mod tests {
         let output = crate::instrument(&original, options).unwrap();
         let text = wasmprinter::print_bytes(&output.wasm).unwrap();
         let changed = wat::parse_str(change(&text)).unwrap();
-        let (original, output) =
-            (Module::read(&original).unwrap(), Module::read(&changed).unwrap());
+        let original = Module::read(&original).unwrap();
+        let output = Module::read(&changed).map_err(|error| error.to_string())?;
         let imported = BTreeMap::new();
         let checked = sections::check(&original, &output)
             .and_then(|_| added::check(&original, &output, (Abi::WpkFork, &imported)));
@@ -201,7 +239,7 @@ mod tests {
         let export = "(export \"wpk_fork_functions\" (table 2))";
         let other = |with: &str| format!("(table 2) (i32.const 0) func {with})");
         let more = format!("{segment}\n  (elem (table 2) (i32.const 0) func $two)");
-        let bare = format!("{segment}\n  (elem (table 1) (i32.const 0) func $two)");
+        let bare = format!("{segment}\n  (elem (table 0) (i32.const 0) func $two)");
         let changes = [
             (segment, other("$one $two $declared $global $nowhere"), "others"),
             (segment, other("$one $two $declared $global 8"), "others"),
@@ -238,7 +276,7 @@ mod tests {
         let fault = found(&fresh, |text| {
             let end = text.rfind("(@producers").unwrap();
             let (start, end) = text.split_at(end);
-            format!("{start}(export \"wpk_fork_functions\" (table 0)){end}")
+            format!("{start}(export \"wpk_fork_functions\" (table 1)){end}")
         });
         assert!(fault.unwrap_err().contains("for nothing"));
     }

@@ -7,7 +7,7 @@
 //! | labels | being missing, of a function whose body changed |
 //! | any other | nothing |
 //!
-//! A section that is not well-formed is not compared.
+//! To a section that is not well-formed nothing may be added: it is the same, byte for byte.
 
 use crate::index::FuncIdx;
 use crate::read::Module;
@@ -37,7 +37,7 @@ pub(super) fn added(
     new: &[u8],
 ) -> Option<u32> {
     if !is_well_formed(module, old) {
-        return Some(0);
+        return (old == new).then_some(0);
     }
     let mut added = 0;
     let mut rest = parts(new)?.into_iter();
@@ -55,9 +55,12 @@ pub(super) fn added(
 }
 
 /// Whether a section is one that can be held against another: its parts are in order, and so are the names in them, of what is there.
-/// What else stands in one is any tool's guess.
+/// What else stands in one is any tool's guess. Where a module has several, none is.
 fn is_well_formed(module: &Module<'_>, bytes: &[u8]) -> bool {
     let Some(parts) = parts(bytes) else { return false };
+    if module.custom_sections("name").nth(1).is_some() {
+        return false;
+    }
     let reads = |part: &Part<'_>| {
         let count = match part.id {
             FUNCTIONS => module.funcs.len(),

@@ -178,3 +178,35 @@ fn the_fixture_language_is_told_as_it_is() {
     let fixture = include_str!("../../wat-fixtures/run/loop_with_site.wat");
     assert!(chapter.contains(&format!("```wat\n{fixture}```\n")));
 }
+
+/// Each cell of the tables of what is supported names fixtures, or tests, that are there.
+#[test]
+fn every_fixture_that_the_tables_of_what_is_supported_name_is_there() {
+    let chapter = include_str!("../../src/guide/limits.md");
+    let mut named = 0;
+    for header in ["| construct |", "| reference |"] {
+        let start = chapter.find(header).unwrap_or_else(|| panic!("no table {header}"));
+        let rows = chapter[start..].lines().take_while(|line| line.starts_with('|')).skip(2);
+        for row in rows {
+            let cells: Vec<_> = row.trim_matches('|').split('|').collect();
+            let mut in_row = 0;
+            // The first cell names instructions, and cells speak of flags and types.
+            for name in cells[1..].iter().flat_map(|cell| cell.split('`').skip(1).step_by(2)) {
+                if name.starts_with("--") || ["call_ref", "table.get"].contains(&name) {
+                    continue;
+                }
+                let places = [
+                    format!("wat-fixtures/run/{name}.wat"),
+                    format!("wat-fixtures/{name}.wat"),
+                    name.to_owned(),
+                ];
+                let exists = places.iter().any(|place| root().join(place).exists());
+                assert!(exists, "{name}, in the row {row}");
+                in_row += 1;
+            }
+            assert!(in_row > 0, "no fixture in the row {row}");
+            named += in_row;
+        }
+    }
+    assert!(named > 40, "{named}");
+}

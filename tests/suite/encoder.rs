@@ -3,6 +3,8 @@
 //!
 //! Not proved here: that the code means the same; that is for the suites that run it.
 
+mod names;
+
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use std::collections::BTreeMap;

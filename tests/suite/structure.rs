@@ -306,3 +306,47 @@ fn walrus_reads_every_output() {
         at_least("memories", before.memories.iter().count().max(1), after.memories.iter().count())
     });
 }
+
+/// Imports in their compact encodings, which the text format has no way to ask for: one module name for many, and one type. All that is written
+/// is what is written for the same imports one by one, but for their section, which is the input's.
+#[test]
+fn compact_imports_are_kept() {
+    fn sized(bytes: &[u8]) -> Vec<u8> {
+        [&[bytes.len() as u8], bytes].concat()
+    }
+    let module = |imports: &[u8]| {
+        let sections: [(u8, &[u8]); 6] = [
+            (1, &[1, 0x60, 0, 0]),
+            (2, imports),
+            (3, &[1, 0]),
+            (5, &[1, 0, 1]),
+            (7, &[1, 3, b'r', b'u', b'n', 0, 2]),
+            (10, &[1, 6, 0, 0x10, 0, 0x10, 1, 0x0b]),
+        ];
+        let sections = sections.map(|(id, contents)| [vec![id], sized(contents)].concat());
+        [b"\0asm\x01\0\0\0".to_vec(), sections.concat()].concat()
+    };
+    let (env, fork, other) = (sized(b"env"), sized(b"fork"), sized(b"other"));
+    let plain: Vec<u8> = [&[2][..], &env, &fork, &[0, 0], &env, &other, &[0, 0]].concat();
+    let one_name: Vec<u8> =
+        [&[1][..], &env, &[0, 0x7f, 2], &fork, &[0, 0], &other, &[0, 0]].concat();
+    let one_type: Vec<u8> = [&[1][..], &env, &[0, 0x7e, 0, 0, 2], &fork, &other].concat();
+    let options = Options::default().entries([EntryPattern::exact("env", "fork")]).verify(true);
+    let written = |imports: &[u8]| {
+        let output = wasm_fork::instrument(&module(imports), &options).unwrap();
+        let parts = parts(&output.wasm).unwrap();
+        let sections = parts.sections.iter().filter(|(id, ..)| *id != 2);
+        let rest: Vec<_> = sections
+            .map(|(id, name, contents)| (*id, (*name).to_owned(), contents.to_vec()))
+            .collect();
+        let kept =
+            parts.sections.iter().find(|(id, ..)| *id == 2).map(|(_, _, kept)| kept.to_vec());
+        assert_eq!(kept.as_deref(), Some(imports));
+        assert_eq!(parts.imported_funcs, 2);
+        rest
+    };
+    let expected = written(&plain);
+    for compact in [one_name, one_type] {
+        assert_eq!(written(&compact), expected);
+    }
+}

@@ -14,6 +14,7 @@ mod references;
 pub(super) use pattern::Names;
 
 use super::added::Protocol;
+use super::carried;
 use super::fault::Fault;
 use super::forwarders::forwarded;
 use crate::abi::{Abi, AddressType, MARK_BYTES, Operation, SHARED_MODULE};
@@ -135,6 +136,7 @@ impl Runtime {
         }
         let mut helpers = BTreeMap::new();
         finder.private(&mut helpers)?;
+        carried::exported(output, abi, module.tables.len(), &finder.names.globals)?;
         let Names { globals, numbers, .. } = &finder.names;
         let number = |name: &str| numbers.get(name).copied();
         let (frames, reserve) = (number("frames"), number("reserve"));

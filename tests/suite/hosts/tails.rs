@@ -13,7 +13,7 @@ const WAT: &str = r#"(module
     (global $slot (mut i32) (i32.const 1))
     (func $direct (type $round)
         (local.set 1 (i32.add (local.get 1) (i32.const 1)))
-        (if (i32.eqz (i32.rem_u (local.get 0) (i32.const 3000000)))
+        (if (i32.eqz (i32.rem_u (local.get 0) (i32.const 2500000)))
             (then (local.set 1 (i32.add (local.get 1) (call $fork)))))
         (if (i32.eqz (local.get 0)) (then (return (local.get 1))))
         (return_call $without_frame (i64.const 7) (local.get 0) (local.get 1)))
@@ -27,11 +27,11 @@ const WAT: &str = r#"(module
     (func (export "run") (param i32) (result i32)
         (i32.sub (call $caller (local.get 0)) (i32.const 1))))"#;
 
-const ROUNDS: i32 = 9_000_000;
+const ROUNDS: i32 = 10_000_000;
 
 /// What `run` returns if the entry gives this each time it is called.
 fn expected(answer: i32) -> i32 {
-    ROUNDS + 1 + answer * (1 + ROUNDS / 3_000_000)
+    ROUNDS + 1 + answer * (1 + ROUNDS / 2_500_000)
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn millions_of_tail_calls_are_unwound_and_rewound() {
             host.begin("wpk_fork_rewind_begin", 4096).unwrap();
             result = host.call("run", &[0]).unwrap();
         }
-        assert_eq!(unwinds, 1 + ROUNDS / 3_000_000);
+        assert_eq!(unwinds, 1 + ROUNDS / 2_500_000);
         assert_eq!(host.state(), NORMAL);
         assert_eq!(result, expected(ANSWER));
     }

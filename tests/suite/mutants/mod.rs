@@ -7,7 +7,7 @@
 //!
 //! Not made: mutants of functions that `verify` says it has not checked, and of what is appended to modules that have some.
 
-mod edit;
+pub mod edit;
 mod exits;
 mod facts;
 mod faults;
