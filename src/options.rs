@@ -384,7 +384,7 @@ pub struct Options {
     /// kept; otherwise an unwind is undone that would need one which another instance can't make again.
     pub same_instance: bool,
     /// All references that a rewind needs are kept, and what keeps them is exported, so that the host can carry it over to another
-    /// instance.
+    /// instance; and where functions are among them, a table by which it finds which function of that instance is which of this one.
     pub carry_references: bool,
     /// No stack is rewound twice, so that a reference that is kept is let go by the rewind: for hosts of `asyncify`, which release none.
     pub rewind_once: bool,

@@ -593,7 +593,8 @@ pub(super) struct Forms {
     #[arg(long, conflicts_with = "fresh_instance")]
     pub(super) same_instance: bool,
 
-    /// As --same-instance, but the tables that keep references are exported: the host carries over what another instance needs
+    /// As --same-instance, but the tables that keep references are exported, and one by which functions are found: the host carries over
+    /// what another instance needs
     #[arg(long, conflicts_with_all = ["fresh_instance", "same_instance"])]
     pub(super) carry_references: bool,
 

@@ -107,7 +107,7 @@ impl Shape {
         } else {
             let stays = seen.keeps_references && seen.carried.is_empty();
             stays.then(|| {
-                "it keeps references in its instance; instrument it with --carry-references"
+                "it keeps references in its instance, and was instrumented to carry none over"
                     .to_owned()
             })
         };

@@ -5,7 +5,7 @@
 //! segment is. And where the host carries references of functions over, so has one that makes them (`ref.func`): the host looks for them in a table
 //! of the module's own, and in Wasmtime the reference that another module makes of what it imports is another pointer.
 
-use super::FuncPlan;
+use super::{FuncPlan, References};
 use crate::error::Result;
 use crate::index::FuncIdx;
 use crate::read::Module;
@@ -14,15 +14,16 @@ use crate::work;
 use rayon::prelude::*;
 use wasmparser::Operator;
 
-/// The functions whose resume functions go there, in index order. `with_functions`: references of functions are carried over.
+/// The functions whose resume functions go there, in index order.
 ///
 /// # Errors
 /// [`crate::Error::Internal`] if a body can't be read again.
 pub(super) fn funcs(
     module: &Module<'_>,
     plans: &[FuncPlan],
-    with_functions: bool,
+    references: &References,
 ) -> Result<Vec<FuncIdx>> {
+    let with_functions = !references.functions.is_empty();
     let apart = plans.par_iter().filter(|plan| plan.resume.is_some()).map(|plan| plan.func);
     if module.data.len() + module.elements.len() == 0 && !with_functions {
         return Ok(apart.collect());
@@ -31,6 +32,7 @@ pub(super) fn funcs(
     goes.filter_map(Result::transpose).collect()
 }
 
+/// Whether a function has its resume function where it is. `with_functions`: references of functions are carried over.
 fn stays(module: &Module<'_>, func: FuncIdx, with_functions: bool) -> Result<bool> {
     for located in module.operators(func)? {
         work::count(1);

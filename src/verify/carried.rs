@@ -253,7 +253,6 @@ mod tests {
             (table, table.replace("5 5", "5 6"), "another size"),
             (table, table.replace("5 5", "6 6"), "another size"),
             (table, table.replace("5 5", "5"), "another size"),
-            (table, table.replace("5 5", "i64 5 5"), "another"),
             (export, String::new(), "is missing"),
             (export, export.replace("table 2", "table 0"), "another"),
             (export, export.replace("table 2", "table 1"), "another"),

@@ -194,6 +194,7 @@ fn a_storm_carries_functions() {
             |linker, _, _| {
                 linker.func_wrap("env", "ask", |x: i32| x)?;
                 linker.func_wrap("env", "add", |x: i32| x.wrapping_add(100))?;
+                linker.func_wrap("env", "thing", thing)?;
                 Ok(())
             },
         );

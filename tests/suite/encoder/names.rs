@@ -1,5 +1,5 @@
-//! Name sections that are not well-formed: they are kept byte for byte, with a warning, and `verify` accepts nothing else. What a well-formed one says
-//! is kept, with further names, however its numbers are spelled.
+//! Name sections that are not well-formed: they are kept byte for byte, with a warning, and `verify` accepts nothing else. What a well-formed one
+//! says is kept, with further names, however its numbers are spelled.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
