@@ -1,8 +1,8 @@
 //! Whether a `name` section is well-formed, so that names can be added to it which its readers find.
 //!
 //! It is if it can be read to its end, its subsections come in the order of their ids, each once, and what is in those of functions, tables,
-//! globals, locals and labels comes in the order of indices, each once and of something that is there. How long a number is spelled doesn't matter, nor what else is in
-//! other subsections, which are copied. A module may have one such section at most.
+//! globals, locals and labels comes in the order of indices, each once and of something that is there. How long a number is spelled doesn't
+//! matter, nor what else is in other subsections, which are copied. A module may have one such section at most.
 
 use super::custom::{
     FUNCTION_NAMES, GLOBAL_NAMES, LABEL_NAMES, LOCAL_NAMES, TABLE_NAMES, subsection_header,

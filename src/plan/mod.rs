@@ -415,9 +415,7 @@ impl Plan {
         let references = references.with_tables(module, &funcs);
         let buffer = memory::buffer(module, options.abi, memory, &funcs);
         let buffer = buffer.with_references(references.lists());
-        let resume_module = options.resume_module;
-        let resume_module =
-            resume_module.then(|| resume_module::funcs(module, &funcs, &references)).transpose()?;
+        let resume_module = resume_module::funcs(module, &funcs, &references, options)?;
         tracing::info!(
             functions = funcs.len(),
             sites = funcs.iter().map(|func| u64::from(func.sites)).sum::<u64>(),

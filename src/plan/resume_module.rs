@@ -8,13 +8,14 @@
 use super::{FuncPlan, References};
 use crate::error::Result;
 use crate::index::FuncIdx;
+use crate::options::Options;
 use crate::read::Module;
 use crate::read::segments::names_segment;
 use crate::work;
 use rayon::prelude::*;
 use wasmparser::Operator;
 
-/// The functions whose resume functions go there, in index order.
+/// The functions whose resume functions go there, in index order; `None` if no such module is asked for.
 ///
 /// # Errors
 /// [`crate::Error::Internal`] if a body can't be read again.
@@ -22,14 +23,18 @@ pub(super) fn funcs(
     module: &Module<'_>,
     plans: &[FuncPlan],
     references: &References,
-) -> Result<Vec<FuncIdx>> {
-    let with_functions = !references.functions.is_empty();
+    options: &Options,
+) -> Result<Option<Vec<FuncIdx>>> {
+    if !options.resume_module {
+        return Ok(None);
+    }
     let apart = plans.par_iter().filter(|plan| plan.resume.is_some()).map(|plan| plan.func);
+    let with_functions = !references.functions.is_empty();
     if module.data.len() + module.elements.len() == 0 && !with_functions {
-        return Ok(apart.collect());
+        return Ok(Some(apart.collect()));
     }
     let goes = apart.map(|func| Ok((!stays(module, func, with_functions)?).then_some(func)));
-    goes.filter_map(Result::transpose).collect()
+    goes.filter_map(Result::transpose).collect::<Result<_>>().map(Some)
 }
 
 /// Whether a function has its resume function where it is. `with_functions`: references of functions are carried over.
