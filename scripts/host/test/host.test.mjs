@@ -393,3 +393,25 @@ if (hasStructs) {
     assert.deepEqual(ended, [42]);
   });
 }
+
+if (typeof WebAssembly.JSTag === 'object' && hasStructs) {
+  test('fork: an exception that is kept is told of', async () => {
+    const module = instrumented(`(module
+      (import "env" "fork" (func $fork (result i32)))
+      (tag $t)
+      (memory (export "memory") 1)
+      (func $caught (result exnref)
+        (block $h (result exnref) (try_table (catch_all_ref $h) (throw $t)) (unreachable)))
+      (func (export "run") (param $holds i32) (result i32) (local $e exnref) (local $r i32)
+        (if (local.get $holds) (then (local.set $e (call $caught))))
+        (local.set $r (call $fork))
+        (if (local.get $holds) (then (block $h (try_table (catch $t $h) (throw_ref (local.get $e))) (unreachable))))
+        (local.get $r)))`, '--carry-references');
+    const ended = [];
+    const host = new ForkHost(module, { entry: 'env.fork', imports: { env: { fork } }, onExit: (_, value) => ended.push(value) });
+    await assert.rejects(host.start().call('run', 1), /an exception .* which JavaScript can't carry over/);
+    assert.equal(await host.start().call('run', 0), 4);
+    await host.idle();
+    assert.deepEqual(ended, [0], 'null is null in the child');
+  });
+}
