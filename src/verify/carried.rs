@@ -254,7 +254,7 @@ mod tests {
             (table, table.replace("5 5", "6 6"), "another size"),
             (table, table.replace("5 5", "5"), "another size"),
             (export, String::new(), "is missing"),
-            (export, export.replace("table 2", "table 0"), "another"),
+            (export, export.replace("table 2", "table 0"), "part of the original"),
             (export, export.replace("table 2", "table 1"), "another"),
             (export, format!("{export} (export \"wpk_fork_functions1\" (table 2))"), "was added"),
         ];
