@@ -120,10 +120,15 @@ fn index_spaces_only_grow_in(original: &[u8], output: &Output) -> Result<(), Str
     is_prefix("globals", &before.globals, &after.globals)?;
     is_prefix("exports", &before.exports, &after.exports)?;
     let added = after.exports[before.exports.len()..].iter().map(|e| e.0.as_str());
-    // Some modules have one more: those that keep references, those with a memory for frames alone, and those whose guards undo.
-    let more = ["wpk_fork_release", "wpk_fork_memory", "wpk_fork_unprepared"];
+    // Some modules have one more: those that keep references, those with a memory for frames alone, and those whose guards undo; and some what
+    // references are carried over by.
+    let more = ["wpk_fork_release", "wpk_fork_memory", "wpk_fork_unprepared", "wpk_fork_functions"];
     let resumes = output.resume_module.is_some();
-    let is_more = |name: &str| more.contains(&name) || resumes && is_for_resume_module(name);
+    let is_more = |name: &str| {
+        more.contains(&name)
+            || name.starts_with("wpk_fork_references")
+            || resumes && is_for_resume_module(name)
+    };
     let added: BTreeSet<_> = added.filter(|name| !is_more(name)).collect();
     same("new exports", &BTreeSet::from(ABI_EXPORTS), &added)
 }

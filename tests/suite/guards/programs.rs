@@ -130,6 +130,10 @@ const NEVER_END: [&str; 3] = [
     "/references_dropped_after_call",
 ];
 
+/// Fixtures with a `call_ref` that may call an import which is no entry: what comes back from that can't be undone, so the guard there stops the
+/// program by name.
+const STOPPED: [&str; 1] = ["/function_carried"];
+
 #[test]
 fn every_fixture_with_functions_left_out() {
     let fixtures: Vec<_> = golden::load("run").0;
@@ -137,6 +141,7 @@ fn every_fixture_with_functions_left_out() {
         .into_par_iter()
         .filter(|fixture| !fixture.directives.no_entry_call && !fixture.directives.stand_ins)
         .filter(|fixture| !NEVER_END.iter().any(|name| fixture.name.ends_with(name)))
+        .filter(|fixture| !STOPPED.iter().any(|name| fixture.name.ends_with(name)))
         .flat_map(|fixture| {
             let wasm = wat::parse_str(&fixture.text).unwrap();
             let directives = &fixture.directives;
