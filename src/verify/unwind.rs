@@ -39,6 +39,8 @@ struct Way {
     room: u64,
     /// Whether there was none for the frame, which is in the reserve.
     is_undone: bool,
+    /// Whether that was asked behind the frame's end.
+    is_answered: bool,
     /// The references of which it was asked whether they can be saved, before it was asked for room.
     checked: Vec<Value>,
     /// Whether others were saved.
@@ -88,6 +90,7 @@ impl Simulation<'_, '_> {
             asked: None,
             room: 0,
             is_undone: false,
+            is_answered: false,
             checked: Vec::new(),
             saves_unchecked: false,
             is_unsaved: false,
@@ -141,15 +144,7 @@ impl Simulation<'_, '_> {
                     }
                 }
                 Operator::Drop => {
-                    let seal = way.frame.seal;
                     way.activation.pop()?;
-                    // Else it would have trapped.
-                    let may_fail = self.modules.runtime.can_undo;
-                    let unasked =
-                        way.saves_unchecked || seal.is_none_or(|seal| seal.bytes > way.room);
-                    if may_fail && unasked {
-                        return Err(Fault::new("it isn't asked whether there was room"));
-                    }
                     way.activation.at += 1;
                 }
                 Operator::If { .. } | Operator::BrIf { .. } => {
@@ -159,6 +154,7 @@ impl Simulation<'_, '_> {
                     taken.decided(&body, true)?;
                     match condition {
                         Value::SEALED => {
+                            way.is_answered = true;
                             ways.push(way.undone(taken));
                         }
                         Value::PROBED => {
@@ -187,11 +183,15 @@ impl Simulation<'_, '_> {
                     return Err(Fault::new("a frame in the reserve is not taken again"));
                 }
                 Operator::Return | Operator::End => {
-                    let sealed = way.frame.seal.is_some();
-                    return match sealed {
-                        true => Ok(true),
-                        false => Err(Fault::new("it returns without a frame while it is unwound")),
+                    let Some(seal) = way.frame.seal else {
+                        return Err(Fault::new("it returns without a frame while it is unwound"));
                     };
+                    // Where nothing is undone, it would have trapped.
+                    let is_open = way.saves_unchecked || seal.bytes > way.room;
+                    if self.modules.runtime.can_undo && !way.is_answered && is_open {
+                        return Err(Fault::new("it isn't asked whether there was room"));
+                    }
+                    return Ok(true);
                 }
                 _ => return Err(self.does(operator, "while it is unwound")),
             }

@@ -11,6 +11,7 @@ const CALL: u8 = 0x10;
 const BR_IF: u8 = 0x0d;
 const BR_TABLE: u8 = 0x0e;
 const THROW: u8 = 0x08;
+const RETURN: u8 = 0x0f;
 const DROP: u8 = 0x1a;
 const LOCAL_GET: u8 = 0x20;
 const LOCAL_SET: u8 = 0x21;
@@ -161,6 +162,7 @@ impl<'b, 'a> Here<'_, 'b, 'a> {
                 let never = [vec![DROP], i32_const(0)].concat();
                 let start = next.range.start;
                 add("an undone unwind goes on", vec![(start..start, never)]);
+                add("it is returned whether there was room", vec![(start..start, vec![RETURN])]);
             }
         }
         let saves = self.calls(call, "save_") && !self.calls(call, "save_last_");
