@@ -1,7 +1,7 @@
 //! Dispatches: how a rewind gets from the start of a region to a landing in it.
 //!
-//! A dispatch is cold, but not free on the normal path where that passes it too: one test, of the state; or of `$resume`, which each
-//! landing then resets. What is at the very start of a region is behind its dispatch, and if all rewinds that come there go to one
+//! A dispatch is cold, but not free on the normal path where that passes it too: one test, of the state; or of `$resume`, which a
+//! dispatch then resets that leads to a site, or the landing if there is but one. What is at the very start of a region is behind its dispatch, and if all rewinds that come there go to one
 //! place, there is no other test. Sites and regions inside are told apart by their ordinals, through a `br_table` as far as engines accept
 //! its size.
 
@@ -94,6 +94,22 @@ impl Dispatch {
             next += handler.sites;
             (first, handler)
         })
+    }
+
+    /// The way to its own sites, and that to all else.
+    pub fn split(&self) -> (Dispatch, Dispatch) {
+        let Dispatch { first, sites, regions, handlers } = self.clone();
+        let behind = first + sites.len() as u32;
+        let own = Dispatch { first, sites, regions: Box::default(), handlers: Box::default() };
+        (own, Dispatch { first: behind, sites: Box::default(), regions, handlers })
+    }
+
+    /// The only site that it leads to, if there is nothing else.
+    pub fn only_site(&self) -> Option<Label> {
+        match (&self.sites[..], &self.regions[..], &self.handlers[..]) {
+            ([label], [], []) => Some(*label),
+            _ => None,
+        }
     }
 
     /// The way to the region's own sites and the regions inside, of which one may be at the start of the region, behind the dispatch;

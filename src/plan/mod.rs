@@ -142,7 +142,7 @@ mod temps;
 mod tree;
 mod walk;
 
-pub use dispatch::{Caught, HandlerWay, Jump};
+pub use dispatch::{Caught, Dispatch, HandlerWay, Jump};
 pub use displaced::Displaced;
 pub use dummies::{has_dummy, type_id, unpacked};
 pub use dump::dump;

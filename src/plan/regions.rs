@@ -9,7 +9,7 @@ use crate::index::TypeIdx;
 use crate::options::Form;
 use crate::read::Module;
 use crate::work;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use wasmparser::BlockType;
 
@@ -181,14 +181,19 @@ impl Layout {
 const SITES_OF_MAIN_LOOP: usize = 100;
 
 impl Layout {
-    /// Whether regions ask `$resume`, which each landing then resets, and not the state. Asking that in each round of an interpreter's loop
-    /// was measured to cost 6 % of quickjs and sqljs; everywhere else it costs nothing, and takes less code.
+    /// Whether regions ask `$resume`, which is then reset on the way to each site, and not the state. Asking that in each round of an
+    /// interpreter's loop was measured to cost 6 % of quickjs and sqljs; everywhere else it costs nothing, and takes less code.
     pub fn asks_resume(&self, skeleton: &Skeleton) -> bool {
         let regions = skeleton.nodes.iter().zip(&self.node_region);
         let mut loops = regions.filter(|(node, _)| node.kind == NodeKind::Loop);
         let sites = |region: &RegionOrdinal| self.regions[region.0 as usize].dispatch.sites.len();
         skeleton.sites_in_loops as usize >= SITES_OF_MAIN_LOOP
             && loops.any(|(_, region)| sites(region) >= SITES_OF_MAIN_LOOP)
+    }
+
+    /// The landings that reset `$resume`, where regions ask it: of sites that are alone in a region with a test on the normal path.
+    pub fn resetting(&self) -> BTreeSet<Label> {
+        self.regions.iter().skip(1).filter_map(|region| region.dispatch.only_site()).collect()
     }
 
     /// Whether the dispatch at the start of the body that a rewind enters, or another, asks for what it can't take from the operand stack.

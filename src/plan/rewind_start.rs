@@ -23,7 +23,7 @@ pub struct RewindStart {
     pub nullable: Few<TypeIdx>,
     /// Whether rewinds enter. Else nothing does but an unwind that is undone inside of a pad, from there.
     pub at_start: bool,
-    /// Whether regions ask `$resume`, which each landing resets, and not the state.
+    /// Whether regions ask `$resume`, which is reset on the way to each site, and not the state.
     pub asks_resume: bool,
 }
 

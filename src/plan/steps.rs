@@ -16,11 +16,12 @@ use super::saved::Held;
 use super::skeleton::{Handler, Home, Need, Node, NodeKind, Skeleton};
 use super::temps::Temps;
 use super::tree::{Item, Tree};
-use super::{RegionOrdinal, Step};
+use super::{Label, RegionOrdinal, Step};
 use crate::index::{FuncIdx, LocalIdx, TypeIdx};
 use crate::options::Form;
 use crate::read::Module;
 use crate::work;
+use std::collections::BTreeSet;
 use wasmparser::{BlockType, ValType};
 
 pub(super) struct Steps {
@@ -49,7 +50,7 @@ pub(super) struct Steps {
 pub(super) struct Input<'a> {
     pub of: (&'a Module<'a>, FuncIdx),
     pub form: Form,
-    /// Whether landings reset `$resume`.
+    /// Whether regions ask `$resume`.
     pub asks_resume: bool,
     pub skeleton: &'a Skeleton,
     pub tree: &'a Tree,
@@ -74,7 +75,7 @@ pub(super) fn steps(input: Input<'_>, buffers: [Vec<(u32, Step)>; 2]) -> Steps {
         tags,
         steps,
         is_apart: input.form == Form::Apart,
-        asks_resume: input.asks_resume,
+        resetting: input.asks_resume.then(|| layout.resetting()),
         plain,
         held: Vec::new(),
         sites: 0,
@@ -143,7 +144,8 @@ struct Away {
 struct StepWriter<'a> {
     /// Whether the function has a body that no rewind enters.
     is_apart: bool,
-    asks_resume: bool,
+    /// The landings that reset `$resume`, if regions ask that.
+    resetting: Option<BTreeSet<Label>>,
     module: &'a Module<'a>,
     func: FuncIdx,
     skeleton: &'a Skeleton,
@@ -259,8 +261,9 @@ impl<'a> StepWriter<'a> {
         self.find_places(index);
         self.leave(landing);
         self.open_buckets(landing, buckets);
-        self.land(landing, self.layout.node_label[index]);
-        if self.asks_resume {
+        let label = self.layout.node_label[index];
+        self.land(landing, label);
+        if self.resetting.as_ref().is_some_and(|labels| labels.contains(&label)) {
             self.push_in(Bodies::Entered, landing, Step::ResetResume);
         }
         self.come_back(index, landing);

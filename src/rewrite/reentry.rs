@@ -6,14 +6,16 @@
 //! [`open_region`] at the start of each region; the exits call [`repeat_site`] and [`undo`].
 //!
 //! All of this is cold: on the normal path a region costs one test, of the state, which is normal again when the call returns that a
-//! rewind went to; or, if the plan says so, of the local `$resume`, which then each landing resets by [`arrive`]. One that only a rewind
-//! enters costs none.
+//! rewind went to; or, if the plan says so, of the local `$resume`, which then is reset by [`arrive`] on the way to each site. One that only a
+//! rewind enters costs none.
 
 use super::output::{Output, Position};
 use super::pad;
 use super::references;
 use super::runtime::AddressSink;
-use crate::plan::{Caught, HandlerWay, Jump, Label, Region, RegionOrdinal, TailGroupOrdinal, Undo};
+use crate::plan::{
+    Caught, Dispatch, HandlerWay, Jump, Label, Region, RegionOrdinal, TailGroupOrdinal, Undo,
+};
 use crate::work;
 use wasm_encoder::BlockType;
 use wasmparser::ValType;
@@ -113,6 +115,17 @@ fn enter_body(out: &mut Output<'_, '_>, region: &Region) {
         out.if_()
     });
     let on_stack = restore_frame(out);
+    if out.rewind().asks_resume {
+        if on_stack {
+            let resume = out.resume();
+            out.sink().local_set(resume);
+        }
+        dispatch(out, region, behind);
+        if behind.is_some() {
+            out.end();
+        }
+        return;
+    }
     let ways = region.dispatch.to_landings(region.start_label());
     let is_given = on_stack && keep_ordinal(out, ways.as_ref(), behind);
     if let Some(ways) = ways {
@@ -221,8 +234,10 @@ fn dispatch(out: &mut Output<'_, '_>, region: &Region, behind: Option<Position>)
         throw_caught(out, handler);
         out.end();
     }
-    if let Some(ways) = ways.to_landings(start) {
-        jump(out, &ways, behind.filter(|_| !is_first_left), false);
+    match ways.to_landings(start) {
+        Some(_) if out.rewind().asks_resume => jump_resetting(out, ways),
+        Some(all) => jump(out, &all, behind.filter(|_| !is_first_left), false),
+        None => {}
     }
     if let Some((_, handler)) = handlers.first().filter(|_| is_first_left) {
         throw_caught(out, handler);
@@ -230,6 +245,33 @@ fn dispatch(out: &mut Output<'_, '_>, region: &Region, behind: Option<Position>)
             // So that engines see no way from here into normal code.
             out.sink().unreachable();
         }
+    }
+}
+
+/// The same where `$resume` is reset on the way to the region's own sites; where nothing is at its start.
+fn jump_resetting(out: &mut Output<'_, '_>, ways: &Dispatch) {
+    let (own, others) = ways.split();
+    let [own, rest] = [&own, &others].map(|ways| ways.to_landings(None));
+    if let Some(own) = own {
+        let is_all = rest.is_none() && others.handlers.is_empty();
+        if !is_all {
+            let resume = out.resume();
+            out.sink().local_get(resume).i32_const(others.first as i32).i32_lt_u();
+            out.if_();
+        }
+        let asks = !matches!(own, Jump::To(_));
+        if asks {
+            let resume = out.resume();
+            out.sink().local_get(resume);
+        }
+        arrive(out);
+        jump(out, &own, None, asks);
+        if !is_all {
+            out.end();
+        }
+    }
+    if let Some(rest) = rest {
+        jump(out, &rest, None, false);
     }
 }
 

@@ -13,9 +13,13 @@ impl StepWriter<'_> {
         }
     }
 
-    /// The landing of a site or of a region. At the very start of the region that it is in, it needs no label.
+    /// The landing of a site or of a region. At the very start of the region that it is in, it needs no label, unless a dispatch does more than
+    /// to lead there.
     pub(super) fn land(&mut self, offset: u32, label: Label) {
         let (region, opened) = match self.steps.last() {
+            _ if self.resetting.is_some() => {
+                return self.push_in(Bodies::Entered, offset, Step::Land(label));
+            }
             None => (RegionOrdinal(0), None),
             Some((at, Step::Open(region))) => (*region, Some(*at)),
             Some(_) => return self.push_in(Bodies::Entered, offset, Step::Land(label)),
