@@ -177,18 +177,18 @@ impl Layout {
     }
 }
 
-/// A loop that holds as many sites itself is taken for that of an interpreter.
-const SITES_OF_MAIN_LOOP: usize = 100;
+/// A function has a loop in which time may be spent if one holds as many sites itself.
+const SITES_OF_BUSY_LOOP: usize = 6;
 
 impl Layout {
-    /// Whether regions ask `$resume`, which is then reset on the way to each site, and not the state. Asking that in each round of an
-    /// interpreter's loop was measured to cost 6 % of quickjs and sqljs; everywhere else it costs nothing, and takes less code.
+    /// Whether regions ask `$resume`, which is then reset on the way to each site, and not the state. Asking that in each round of busy loops
+    /// was measured to cost 5 % of quickjs and sqljs; everywhere else it costs nothing, and takes less code.
     pub fn asks_resume(&self, skeleton: &Skeleton) -> bool {
         let regions = skeleton.nodes.iter().zip(&self.node_region);
         let mut loops = regions.filter(|(node, _)| node.kind == NodeKind::Loop);
         let sites = |region: &RegionOrdinal| self.regions[region.0 as usize].dispatch.sites.len();
-        skeleton.sites_in_loops as usize >= SITES_OF_MAIN_LOOP
-            && loops.any(|(_, region)| sites(region) >= SITES_OF_MAIN_LOOP)
+        skeleton.sites_in_loops as usize >= SITES_OF_BUSY_LOOP
+            && loops.any(|(_, region)| sites(region) >= SITES_OF_BUSY_LOOP)
     }
 
     /// The landings that reset `$resume`, where regions ask it: of sites that are alone in a region with a test on the normal path.
