@@ -1,9 +1,9 @@
 //! Dispatches: how a rewind gets from the start of a region to a landing in it.
 //!
 //! A dispatch is cold, but not free on the normal path where that passes it too: one test, of the state; or of `$resume`, which a
-//! dispatch then resets that leads to a site, or the landing if there is but one. What is at the very start of a region is behind its dispatch, and if all rewinds that come there go to one
-//! place, there is no other test. Sites and regions inside are told apart by their ordinals, through a `br_table` as far as engines accept
-//! its size.
+//! dispatch then resets that leads to a site, or the landing if there is but one. What is at the very start of a region is behind
+//! its dispatch, and if all rewinds that come there go to one place, there is no other test. Sites and regions inside are told apart
+//! by their ordinals, through a `br_table` as far as engines accept its size.
 
 use super::{Label, PadOrdinal};
 use crate::index::{LocalIdx, TagIdx};
