@@ -1,7 +1,7 @@
 // What a fresh instance needs besides what the module saves itself: memories, tables, imported globals.
 
 /** How the names begin that instrumenting adds; a table among them is for a resume module, which fills it. */
-const RESERVED = ['wpk_fork_', 'asyncify_'];
+export const RESERVED = ['wpk_fork_', 'asyncify_'];
 const isAdded = (name, value) => value instanceof WebAssembly.Table && RESERVED.some((prefix) => name.startsWith(prefix));
 
 /** What a guest's host can see of one kind, each once, with what stands for it in another instance. */

@@ -1,11 +1,11 @@
 // References that a guest's stack holds while it is away, for a fresh instance. A module that was instrumented with `--carry-references` keeps them in
 // tables that it exports, and exports another by which functions are found: the counterpart of the function in a slot is in the same slot of the copy's.
 
-const PREFIXES = ['wpk_fork_', 'asyncify_'];
+import { RESERVED } from './copies.mjs';
 
 /** The tables that keep references, by name. */
 const keepers = (exports) =>
-  PREFIXES.flatMap((prefix) => {
+  RESERVED.flatMap((prefix) => {
     const found = [];
     for (let name; `${(name = `${prefix}references${found.length}`)}_live` in exports; ) found.push(name);
     return found;
@@ -15,7 +15,7 @@ const keepers = (exports) =>
 const counterparts = (from, to) => {
   const found = new Map();
   for (const [name, value] of Object.entries(from)) if (typeof value === 'function') found.set(value, to[name]);
-  for (const prefix of PREFIXES) {
+  for (const prefix of RESERVED) {
     const [table, other] = [from, to].map((exports) => exports[`${prefix}functions`]);
     for (let i = 0; i < (table?.length ?? 0); i++) found.set(table.get(i), other.get(i));
   }
@@ -59,16 +59,16 @@ export const planReferences = (from, to, embedder) => {
     const slots = [];
     plan.push({ name, copy, live, last, size: table.length, slots });
     if (live === 0) continue;
+    if (!isReadable(table)) throw new Error(`the stack holds an exception (in ${name}), which JavaScript can't carry over to a fresh instance`);
     twins ??= counterparts(from.exports, to.exports);
-    const isOfFunctions = !isReadable(table) || !takes(copy, {});
+    const isOfFunctions = !takes(copy, {});
     for (let slot = 1; slot < table.length; slot++) {
-      const kept = isReadable(table) ? table.get(slot) : undefined;
+      const kept = table.get(slot);
       if (kept === null) continue;
       const refuse = (what, error) => {
         const hint = embedder ? '' : '; the option `reference` may say what stands for it';
         throw new Error(`the stack holds ${what}, which a fresh instance has no counterpart of (slot ${slot} of ${name})${hint}`, { cause: error });
       };
-      if (!isReadable(table)) throw new Error(`the stack holds an exception (in ${name}), which JavaScript can't carry over to a fresh instance`);
       let twin = twins.get(kept);
       if (twin === undefined) {
         if (embedder) twin = embedder(kept, from, to);

@@ -330,6 +330,12 @@ impl Abi {
         }
     }
 
+    /// Which of these tables an export's name is that of, if it is one.
+    pub(crate) fn references_ordinal(self, name: &str) -> Option<u32> {
+        let ordinal = name.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().ok()?;
+        (self.references(ordinal) == name).then_some(ordinal)
+    }
+
     /// The export name of the table that has the functions whose references may be kept, where the host carries them over.
     pub(crate) fn functions(self) -> &'static str {
         match self {

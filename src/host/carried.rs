@@ -32,8 +32,7 @@ pub(super) struct Kept {
 
 /// Whether an export is of a table that keeps references.
 pub(super) fn is_keeper(name: &str) -> bool {
-    let ordinal = name.trim_start_matches(|c: char| !c.is_ascii_digit());
-    ordinal.parse().is_ok_and(|ordinal| ABI.references(ordinal) == name)
+    ABI.references_ordinal(name).is_some()
 }
 
 /// The tables that keep references, with their names, in order.

@@ -81,7 +81,7 @@ pub enum Jump {
 
 impl Dispatch {
     /// The ordinal of the first site in a handler.
-    pub fn first_in_handlers(&self) -> u32 {
+    fn first_in_handlers(&self) -> u32 {
         let in_regions: u32 = self.regions.iter().map(|(_, sites)| sites).sum();
         self.first + self.sites.len() as u32 + in_regions
     }
@@ -142,9 +142,9 @@ impl Dispatch {
 }
 
 impl Jump {
-    /// Whether it asks for the ordinal no more than once, first of all.
-    pub fn asks_once(&self) -> bool {
-        !matches!(self, Jump::Ladder { .. })
+    /// Whether it takes the ordinal from the operand stack, first of all; else it asks a local for it, if at all.
+    pub fn takes_ordinal(&self) -> bool {
+        matches!(self, Jump::From(..) | Jump::Table { .. })
     }
 
     /// Whether it may branch to what is behind it; else it only goes on there.

@@ -7,23 +7,11 @@
 use crate::read::Module;
 use std::collections::BTreeSet;
 use wasmparser::types::CoreTypeId;
-use wasmparser::{
-    AbstractHeapType, CompositeInnerType, HeapType, RefType, StorageType, UnpackedIndex, ValType,
-};
+use wasmparser::{AbstractHeapType, CompositeInnerType, HeapType, RefType, StorageType, ValType};
 
 /// Whether a dummy of this type can be made.
 pub fn has_dummy(module: &Module<'_>, ty: ValType) -> bool {
     can_make(module, ty, &mut BTreeSet::new())
-}
-
-/// The type that an index of the input means.
-pub fn type_id(module: &Module<'_>, index: UnpackedIndex) -> CoreTypeId {
-    match index {
-        UnpackedIndex::Id(id) => id,
-        UnpackedIndex::Module(index) | UnpackedIndex::RecGroup(index) => {
-            module.types().core_type_at_in_module(index)
-        }
-    }
 }
 
 /// The type of a field as it is on the operand stack.
@@ -52,7 +40,7 @@ fn can_make_reference(module: &Module<'_>, ty: RefType, open: &mut BTreeSet<Core
         },
         HeapType::Abstract { shared: true, .. } => false,
         HeapType::Concrete(index) | HeapType::Exact(index) => {
-            let id = type_id(module, index);
+            let id = module.type_id(index);
             let can = open.insert(id) && can_make_concrete(module, id, open);
             open.remove(&id);
             can

@@ -144,7 +144,7 @@ mod walk;
 
 pub use dispatch::{Caught, Dispatch, HandlerWay, Jump};
 pub use displaced::Displaced;
-pub use dummies::{has_dummy, type_id, unpacked};
+pub use dummies::{has_dummy, unpacked};
 pub use dump::dump;
 pub use exits::{Exits, Frame, Slot};
 pub use guards::{Answer, Guard, GuardPlan, Guards, Repeat, RepeatOrdinal, Repeated, Through};

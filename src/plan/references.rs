@@ -36,7 +36,6 @@
 //! plan says at which sites it counts, [`Counts`]: at others it is saved as null by the former, and not loaded.
 
 use super::FuncPlan;
-use super::dummies::type_id;
 use super::pads::KnownTags;
 use crate::abi::slot_bytes;
 use crate::index::{FuncIdx, LocalIdx};
@@ -140,7 +139,7 @@ impl References {
         let mut seen = BTreeSet::new();
         let types = types.map(|(_, ty)| table_type(module, ty)).filter(|ty| seen.insert(*ty));
         self.tables = types.collect();
-        if self.carried && self.tables.iter().any(|ty| is_function(module, *ty)) {
+        if self.carried && self.tables.iter().any(|ty| module.refers_to_functions(*ty)) {
             self.functions = named(module);
         }
         self
@@ -183,18 +182,6 @@ pub fn is_exception(ty: RefType) -> bool {
     matches!(ty.heap_type(), HeapType::Abstract { ty: AbstractHeapType::Exn, .. })
 }
 
-/// Whether the type is in the hierarchy of `func`.
-fn is_function(module: &Module<'_>, ty: RefType) -> bool {
-    use AbstractHeapType as A;
-    match ty.heap_type() {
-        HeapType::Abstract { ty, .. } => matches!(ty, A::Func | A::NoFunc),
-        HeapType::Concrete(index) | HeapType::Exact(index) => {
-            let inner = &module.types()[type_id(module, index)].composite_type.inner;
-            matches!(inner, CompositeInnerType::Func(_))
-        }
-    }
-}
-
 /// The functions that the module names outside of bodies, by index: in element segments, whichever they are, exports, and initial values. In a
 /// valid module `ref.func` names no other, so that no reference is of one which isn't among them.
 fn named(module: &Module<'_>) -> Vec<FuncIdx> {
@@ -231,7 +218,7 @@ fn is_any(module: &Module<'_>, ty: RefType) -> bool {
             matches!(ty, A::Any | A::Eq | A::I31 | A::Struct | A::Array | A::None)
         }
         HeapType::Concrete(index) | HeapType::Exact(index) => {
-            let inner = &module.types()[type_id(module, index)].composite_type.inner;
+            let inner = &module.types()[module.type_id(index)].composite_type.inner;
             matches!(inner, CompositeInnerType::Struct(_) | CompositeInnerType::Array(_))
         }
     }

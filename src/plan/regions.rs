@@ -198,10 +198,13 @@ impl Layout {
 
     /// Whether the dispatch at the start of the body that a rewind enters, or another, asks for what it can't take from the operand stack.
     pub fn keeps_resume(&self, form: Form) -> bool {
-        let jump = self.regions[0].dispatch.to_landings(self.regions[0].start_label());
-        // A resume function does nothing but rewind, so that it has no label there to go on behind.
-        let opens_label = |jump: &Jump| form == Form::Apart && jump.branches_behind();
-        self.regions.len() > 1 || jump.is_some_and(|jump| !jump.asks_once() || opens_label(&jump))
+        let [region] = &self.regions[..] else { return true };
+        let jump = region.dispatch.to_landings(region.start_label());
+        jump.is_some_and(|jump| {
+            let asks_local = matches!(jump, Jump::Ladder { .. });
+            // A resume function does nothing but rewind, so that it has no label there to go on behind.
+            asks_local || form == Form::Apart && jump.branches_behind()
+        })
     }
 
     /// Notes which regions have a landing at their very start.
@@ -369,9 +372,8 @@ impl<'a> Builder<'a> {
                 sites.push(node_label[*site]);
             }
             let first = first[region];
-            let (sites, regions_inside) = (sites.into(), inside.into());
-            let dispatch =
-                Dispatch { first, sites, regions: regions_inside, handlers: handlers.into() };
+            let (sites, inside, handlers) = (sites.into(), inside.into(), handlers.into());
+            let dispatch = Dispatch { first, sites, regions: inside, handlers };
             let labels = draft.labels.clone();
             regions.push(Region { labels, dispatch, rewind_only: false, falls_in: false });
         }

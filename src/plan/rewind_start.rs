@@ -19,7 +19,7 @@ pub struct RewindStart {
     pub label_types: Few<(Label, LabelType)>,
     /// The regions, by region ordinal; the first is the body itself.
     pub regions: Box<[Region]>,
-    /// The types of [`Step::CopyNullable`] steps.
+    /// The types of [`super::Step::CopyNullable`] steps.
     pub nullable: Few<TypeIdx>,
     /// Whether rewinds enter. Else nothing does but an unwind that is undone inside of a pad, from there.
     pub at_start: bool,

@@ -40,11 +40,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
-use wasmparser::types::{Types, TypesRef};
+use wasmparser::types::{CoreTypeId, Types, TypesRef};
 use wasmparser::{
-    BinaryReader, ConstExpr, Data, Element, ElementKind, Export, ExternalKind, FuncToValidate,
-    FuncType, FuncValidator, FuncValidatorAllocations, FunctionBody, GlobalType, MemoryType,
-    TableType, ValType, ValidatorResources, WasmFeatures, WasmModuleResources,
+    AbstractHeapType, BinaryReader, CompositeInnerType, ConstExpr, Data, Element, ElementKind,
+    Export, ExternalKind, FuncToValidate, FuncType, FuncValidator, FuncValidatorAllocations,
+    FunctionBody, GlobalType, HeapType, MemoryType, RefType, TableType, UnpackedIndex, ValType,
+    ValidatorResources, WasmFeatures, WasmModuleResources,
 };
 
 /// A valid core module, indexed. Borrows the input's bytes.
@@ -243,6 +244,29 @@ impl<'a> Module<'a> {
         let types = self.types();
         let id = types.core_type_at_in_module(ty.0);
         types.get(id).expect("the module is valid").unwrap_func()
+    }
+
+    /// The type that an index means, as the module or the validator gives it.
+    pub fn type_id(&self, index: UnpackedIndex) -> CoreTypeId {
+        match index {
+            UnpackedIndex::Id(id) => id,
+            UnpackedIndex::Module(index) | UnpackedIndex::RecGroup(index) => {
+                self.types().core_type_at_in_module(index)
+            }
+        }
+    }
+
+    /// Whether all references of a type are of functions.
+    pub fn refers_to_functions(&self, ty: RefType) -> bool {
+        match ty.heap_type() {
+            HeapType::Abstract { ty, .. } => {
+                matches!(ty, AbstractHeapType::Func | AbstractHeapType::NoFunc)
+            }
+            HeapType::Concrete(index) | HeapType::Exact(index) => {
+                let inner = &self.types()[self.type_id(index)].composite_type.inner;
+                matches!(inner, CompositeInnerType::Func(_))
+            }
+        }
     }
 
     /// The type of a table's indices.

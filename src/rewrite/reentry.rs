@@ -115,22 +115,9 @@ fn enter_body(out: &mut Output<'_, '_>, region: &Region) {
         out.if_()
     });
     let on_stack = restore_frame(out);
-    if out.rewind().asks_resume {
-        if on_stack {
-            let resume = out.resume();
-            out.sink().local_set(resume);
-        }
-        dispatch(out, region, behind);
-        if behind.is_some() {
-            out.end();
-        }
-        return;
-    }
     let ways = region.dispatch.to_landings(region.start_label());
     let is_given = on_stack && keep_ordinal(out, ways.as_ref(), behind);
-    if let Some(ways) = ways {
-        jump(out, &ways, behind, is_given);
-    }
+    dispatch(out, region, ways, (behind, is_given));
     if behind.is_some() {
         out.end();
     }
@@ -139,8 +126,8 @@ fn enter_body(out: &mut Output<'_, '_>, region: &Region) {
 /// The ordinal that is on the operand stack goes to `$resume`, if there is one. Returns whether it is left for the jump, which takes it
 /// where no label is opened in between.
 fn keep_ordinal(out: &mut Output<'_, '_>, ways: Option<&Jump>, behind: Option<Position>) -> bool {
-    let takes = |jump: &Jump| jump.asks_once() && (behind.is_some() || !jump.branches_behind());
-    let is_taken = ways.is_some_and(|jump| !matches!(jump, Jump::To(_)) && takes(jump));
+    let takes = |jump: &Jump| jump.takes_ordinal() && (behind.is_some() || !jump.branches_behind());
+    let is_taken = !out.rewind().asks_resume && ways.is_some_and(takes);
     match out.kept_resume() {
         Some(resume) if is_taken => _ = out.sink().local_tee(resume),
         Some(resume) => _ = out.sink().local_set(resume),
@@ -153,21 +140,21 @@ fn keep_ordinal(out: &mut Output<'_, '_>, ways: Option<&Jump>, behind: Option<Po
 
 /// A rewind that comes here goes on to its landing.
 fn enter_region(out: &mut Output<'_, '_>, region: &Region) {
+    let ways = region.dispatch.to_landings(region.start_label());
     if region.rewind_only {
-        return dispatch(out, region, None);
+        return dispatch(out, region, ways, (None, false));
     }
-    let start = region.start_label();
-    match region.dispatch.to_landings(start) {
+    match ways {
         None if region.dispatch.handlers.is_empty() => {}
         Some(Jump::To(label)) if region.dispatch.handlers.is_empty() => {
             ask(out);
             let depth = out.depth_of(label);
             out.sink().br_if(depth);
         }
-        _ => {
+        ways => {
             ask(out);
             let behind = out.if_();
-            dispatch(out, region, Some(behind));
+            dispatch(out, region, ways, (Some(behind), false));
             out.end();
         }
     }
@@ -221,11 +208,16 @@ fn restore_frame(out: &mut Output<'_, '_>) -> bool {
 }
 
 /// Branches to the landing that `$resume` says, or throws what its handler had caught. Handlers are told by their first ordinals, the
-/// last one first. `behind`: the label that ends behind the dispatch, if there is one.
-fn dispatch(out: &mut Output<'_, '_>, region: &Region, behind: Option<Position>) {
-    let (start, ways) = (region.start_label(), &region.dispatch);
-    let handlers: Vec<_> = ways.handlers_with_first().collect();
-    let is_first_left = ways.leaves_handlers(start);
+/// last one first. `ways`: those to the region's landings; `behind`: the label that ends behind the dispatch, if there is one; `is_given`: whether
+/// the ordinal is on the operand stack.
+fn dispatch(
+    out: &mut Output<'_, '_>,
+    region: &Region,
+    ways: Option<Jump>,
+    (behind, is_given): (Option<Position>, bool),
+) {
+    let handlers: Vec<_> = region.dispatch.handlers_with_first().collect();
+    let is_first_left = region.dispatch.leaves_handlers(region.start_label());
     for (first, handler) in handlers.iter().skip(usize::from(is_first_left)).rev() {
         work::count(1);
         let resume = out.resume();
@@ -234,9 +226,9 @@ fn dispatch(out: &mut Output<'_, '_>, region: &Region, behind: Option<Position>)
         throw_caught(out, handler);
         out.end();
     }
-    match ways.to_landings(start) {
-        Some(_) if out.rewind().asks_resume => jump_resetting(out, ways),
-        Some(all) => jump(out, &all, behind.filter(|_| !is_first_left), false),
+    match ways {
+        Some(_) if out.rewind().asks_resume => jump_resetting(out, &region.dispatch),
+        Some(all) => jump(out, &all, behind.filter(|_| !is_first_left), is_given),
         None => {}
     }
     if let Some((_, handler)) = handlers.first().filter(|_| is_first_left) {
@@ -259,13 +251,13 @@ fn jump_resetting(out: &mut Output<'_, '_>, ways: &Dispatch) {
             out.sink().local_get(resume).i32_const(others.first as i32).i32_lt_u();
             out.if_();
         }
-        let asks = !matches!(own, Jump::To(_));
-        if asks {
+        let is_given = own.takes_ordinal();
+        if is_given {
             let resume = out.resume();
             out.sink().local_get(resume);
         }
         arrive(out);
-        jump(out, &own, None, asks);
+        jump(out, &own, None, is_given);
         if !is_all {
             out.end();
         }
@@ -295,7 +287,7 @@ fn throw_caught(out: &mut Output<'_, '_>, handler: &HandlerWay) {
 fn jump(out: &mut Output<'_, '_>, jump: &Jump, behind: Option<Position>, is_given: bool) {
     let opened = (behind.is_none() && jump.branches_behind()).then(|| out.block(BlockType::Empty));
     let behind = behind.or(opened);
-    if !is_given && jump.asks_once() && !matches!(jump, Jump::To(_)) {
+    if !is_given && jump.takes_ordinal() {
         let resume = out.resume();
         out.sink().local_get(resume);
     }

@@ -125,21 +125,17 @@ fn is_of_protocol(abi: Abi, export: &Export<'_>) -> bool {
             operation || export.name == abi.release() || export.name == abi.unprepared()
         }
         ExternalKind::Memory => export.name == abi.memory_export(),
-        ExternalKind::Table => is_references(abi, export.name) || export.name == abi.functions(),
+        ExternalKind::Table => {
+            abi.references_ordinal(export.name).is_some() || export.name == abi.functions()
+        }
         ExternalKind::Global => {
             let shared = !abi.is_side() && abi.shared().contains(&export.name);
             let name = export.name;
             let of_table = name.strip_suffix("_live").or(name.strip_suffix("_last"));
-            shared || of_table.is_some_and(|name| is_references(abi, name))
+            shared || of_table.and_then(|name| abi.references_ordinal(name)).is_some()
         }
         ExternalKind::FuncExact | ExternalKind::Tag => false,
     }
-}
-
-/// Whether a name is that of a table that keeps references.
-pub(super) fn is_references(abi: Abi, name: &str) -> bool {
-    let ordinal = name.trim_start_matches(|c: char| !c.is_ascii_digit());
-    ordinal.parse().is_ok_and(|ordinal| abi.references(ordinal) == name)
 }
 
 /// Checks that the output speaks the protocol.

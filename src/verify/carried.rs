@@ -5,17 +5,13 @@
 //! bodies, each once and in index order, and nothing else: `ref.func` can name no other, and a reference of one that is missing
 //! could not be carried over. One segment fills it from its start to its end, and there is no room for more.
 
-use super::added::is_references;
 use super::fault::{Fault, Place};
 use crate::abi::Abi;
 use crate::index::{FuncIdx, GlobalIdx, TableIdx};
 use crate::read::Module;
 use crate::work;
 use std::collections::{BTreeMap, BTreeSet};
-use wasmparser::{
-    AbstractHeapType, CompositeInnerType, ConstExpr, Element, ElementItems, ElementKind,
-    ExternalKind, HeapType, Operator, RefType, UnpackedIndex,
-};
+use wasmparser::{ConstExpr, Element, ElementItems, ElementKind, ExternalKind, Operator, RefType};
 
 /// Checks the table; the index of the segment that fills it, if there is one.
 ///
@@ -29,9 +25,9 @@ pub(super) fn check(
     let tables = || output.exports.iter().filter(|export| export.kind == ExternalKind::Table);
     let found = tables().find(|export| export.name == abi.functions());
     let of_functions = tables()
-        .filter(|export| is_references(abi, export.name))
+        .filter(|export| abi.references_ordinal(export.name).is_some())
         .filter_map(|export| output.tables.get(TableIdx(export.index)))
-        .any(|table| is_function(output, table.ty.element_type));
+        .any(|table| output.refers_to_functions(table.ty.element_type));
     let (found, is_needed) = (found.map(|export| TableIdx(export.index)), of_functions);
     let index = match (found, is_needed) {
         (None, false) => return Ok(None),
@@ -93,17 +89,14 @@ pub(super) fn exported(
         work::count(1);
         let of = |what: &str| export.name.strip_suffix(what);
         let name = of("_live").or(of("_last")).unwrap_or(export.name);
-        if !is_references(abi, name) {
-            continue;
-        }
-        let ordinal = name.trim_start_matches(|c: char| !c.is_ascii_digit());
-        let table = ordinal.parse::<usize>().ok().map(|ordinal| (first + ordinal) as u32);
+        let Some(ordinal) = abi.references_ordinal(name) else { continue };
+        let table = (first as u32).checked_add(ordinal);
         let global = |what: &str| {
             let known = globals.get(&format!("{what}{ordinal}"));
             let exported = index(ExternalKind::Global, &format!("{name}_{what}"));
             known.is_some() && known.map(|global| global.0) == exported
         };
-        let is_right = index(ExternalKind::Table, name) == table && table.is_some();
+        let is_right = table.is_some() && index(ExternalKind::Table, name) == table;
         if !is_right || !global("live") || !global("last") {
             return Err(Fault::new(format!("what is exported as `{name}…` is something else")));
         }
@@ -159,24 +152,6 @@ fn in_expression(expression: &ConstExpr<'_>, found: &mut BTreeSet<FuncIdx>) {
             Ok(Operator::RefFunc { function_index }) => _ = found.insert(FuncIdx(function_index)),
             Ok(_) => {}
             Err(_) => return,
-        }
-    }
-}
-
-/// Whether all references of a type are of functions.
-fn is_function(module: &Module<'_>, ty: RefType) -> bool {
-    match ty.heap_type() {
-        HeapType::Abstract { ty, .. } => {
-            matches!(ty, AbstractHeapType::Func | AbstractHeapType::NoFunc)
-        }
-        HeapType::Concrete(index) | HeapType::Exact(index) => {
-            let id = match index {
-                UnpackedIndex::Id(id) => id,
-                UnpackedIndex::Module(index) | UnpackedIndex::RecGroup(index) => {
-                    module.types().core_type_at_in_module(index)
-                }
-            };
-            matches!(module.types()[id].composite_type.inner, CompositeInnerType::Func(_))
         }
     }
 }

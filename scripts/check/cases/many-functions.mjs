@@ -2,13 +2,10 @@
 //
 //   node many-functions.mjs --write COUNT FILE: a module of so many functions, each of which calls the one a thousand before it, the first thousand the entry
 //   node many-functions.mjs ORIGINAL INSTRUMENTED: an unwind out of the last, and a rewind in the same and in a fresh instance, against the original
-import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import { compare } from './unwound.mjs';
 
 const STEP = 1000;
-const BUFFER = 65536;
-const END = 16 * 65536;
-const ANSWER = 7;
 
 const leb = (number) => {
   const bytes = [];
@@ -42,33 +39,6 @@ const write = (count, file) => {
   fs.writeFileSync(file, Buffer.concat(parts.flat()));
 };
 
-const run = (original, instrumented) => {
-  const module = new WebAssembly.Module(fs.readFileSync(original));
-  const expected = new WebAssembly.Instance(module, { env: { fork: () => ANSWER } }).exports.run(3);
-  const rewritten = new WebAssembly.Module(fs.readFileSync(instrumented));
-  let guest;
-  const fork = () => {
-    if (guest.wpk_fork_state() === 2) {
-      guest.wpk_fork_rewind_end();
-      return ANSWER;
-    }
-    new DataView(guest.memory.buffer).setUint32(BUFFER + 4, END, true);
-    guest.wpk_fork_unwind_begin(BUFFER);
-    return 0;
-  };
-  const start = () => new WebAssembly.Instance(rewritten, { env: { fork } }).exports;
-  const first = (guest = start());
-  first.run(3);
-  assert.equal(first.wpk_fork_state(), 1, 'it is unwound');
-  first.wpk_fork_unwind_end();
-  const copy = start();
-  new Uint8Array(copy.memory.buffer).set(new Uint8Array(first.memory.buffer));
-  for (guest of [first, copy]) {
-    guest.wpk_fork_rewind_begin(BUFFER);
-    assert.equal(guest.run(0), expected);
-  }
-};
-
 const [first, second, file] = process.argv.slice(2);
 if (first === '--write') write(+second, file);
-else run(first, second);
+else compare(first, second);

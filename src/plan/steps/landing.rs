@@ -16,17 +16,17 @@ impl StepWriter<'_> {
     /// The landing of a site or of a region. At the very start of the region that it is in, it needs no label, unless a dispatch does more than
     /// to lead there.
     pub(super) fn land(&mut self, offset: u32, label: Label) {
-        let (region, opened) = match self.steps.last() {
-            _ if self.resetting.is_some() => {
-                return self.push_in(Bodies::Entered, offset, Step::Land(label));
-            }
-            None => (RegionOrdinal(0), None),
-            Some((at, Step::Open(region))) => (*region, Some(*at)),
-            Some(_) => return self.push_in(Bodies::Entered, offset, Step::Land(label)),
+        let first_of = match self.steps.last() {
+            None => Some((RegionOrdinal(0), None)),
+            Some((at, Step::Open(region))) => Some((*region, Some(*at))),
+            Some(_) => None,
         };
-        if !self.begins_at(opened, offset) {
+        let needs_none = |(_, opened): &(_, Option<u32>)| {
+            self.resetting.is_none() && self.begins_at(*opened, offset)
+        };
+        let Some((region, _)) = first_of.filter(needs_none) else {
             return self.push_in(Bodies::Entered, offset, Step::Land(label));
-        }
+        };
         debug_assert_eq!(self.layout.regions[region.0 as usize].labels.start, label.0);
         self.falls_in.push(region);
         self.push_in(Bodies::Entered, offset, Step::LandAtStart);

@@ -3,7 +3,7 @@
 
 use super::Runtime;
 use crate::index::FuncIdx;
-use crate::plan::{Plan, type_id, unpacked};
+use crate::plan::{Plan, unpacked};
 use crate::read::Module;
 use std::collections::BTreeMap;
 use wasm_encoder::{Function, HeapType, InstructionSink, ValType};
@@ -94,7 +94,7 @@ impl Runtime {
                 return;
             }
             wasmparser::HeapType::Concrete(index) | wasmparser::HeapType::Exact(index) => {
-                type_id(module, index)
+                module.type_id(index)
             }
         };
         let HeapType::Concrete(index) = self.types.heap_type(ty.heap_type()) else {

@@ -20,9 +20,9 @@
 //! calls, empties the slots of all cells that are linked in a buffer. It leaves a `pos` that no rewind begins with. Under `asyncify`,
 //! `release()` empties all slots; or a rewind empties those that it loads.
 
-use super::Runtime;
 use super::address::AddressSink;
 use super::protocol::trap_if;
+use super::{Runtime, function_table};
 use crate::abi::{Abi, State};
 use crate::emit::Additions;
 use crate::index::{FuncIdx, GlobalIdx};
@@ -30,8 +30,7 @@ use crate::plan::{self, Kept, Plan, is_exception};
 use crate::read::Module;
 use indexmap::IndexMap;
 use wasm_encoder::{
-    BlockType, ConstExpr, ElementSection, Elements, Encode, Function, InstructionSink, RefType,
-    SectionId, TableType, ValType,
+    BlockType, Encode, Function, InstructionSink, RefType, SectionId, TableType, ValType,
 };
 use wasmparser::ExternalKind;
 use wasmparser::ValType::I32;
@@ -141,21 +140,8 @@ impl Keepers {
         if self.functions.is_empty() {
             return;
         }
-        let (table, slots) = (self.functions_table, self.functions.len() as u64);
-        let ty = TableType {
-            element_type: RefType::FUNCREF,
-            table64: false,
-            minimum: slots,
-            maximum: Some(slots),
-            shared: false,
-        };
-        additions.item(SectionId::Table, |out| ty.encode(out));
-        additions.export(abi.functions(), ExternalKind::Table, table);
-        let functions: Vec<_> = self.functions.iter().map(|func| func.0).collect();
-        let mut section = ElementSection::new();
-        let items = Elements::Functions(functions.into());
-        section.active(Some(table), &ConstExpr::i32_const(0), items);
-        additions.section(&section);
+        function_table::append(additions, self.functions_table, &self.functions);
+        additions.export(abi.functions(), ExternalKind::Table, self.functions_table);
     }
 
     /// What keeps references of a type.

@@ -32,6 +32,7 @@ mod address;
 mod dummies;
 mod exceptions;
 mod frames;
+mod function_table;
 mod guards;
 mod keepers;
 mod pads;

@@ -29,7 +29,7 @@
 //! Bodies for the resume module are written as if its functions were this module's, behind all others; `emit` gives everything the numbers
 //! that it has there.
 
-use super::Runtime;
+use super::{Runtime, function_table};
 use crate::emit::{Additions, Code, Edited, ResumeFunc, Signature};
 use crate::index::{FuncIdx, TableIdx};
 use crate::plan::Plan;
@@ -38,10 +38,7 @@ use crate::work;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use wasm_encoder::{
-    BlockType, ConstExpr, ElementSection, Elements, Encode, Function, InstructionSink, RefType,
-    SectionId, TableType, ValType,
-};
+use wasm_encoder::{BlockType, Encode, Function, InstructionSink, SectionId, ValType};
 use wasmparser::ExternalKind;
 
 /// The resume functions.
@@ -194,22 +191,8 @@ impl Runtime {
     /// The table for the resume module, and what is in it before that is instantiated.
     pub(super) fn add_resume_table(&self, additions: &mut Additions) {
         let Some(table) = self.resumes.table else { return };
-        let slots = self.resumes.missing.len() as u64;
-        let ty = TableType {
-            element_type: RefType::FUNCREF,
-            table64: false,
-            minimum: slots,
-            maximum: Some(slots),
-            shared: false,
-        };
-        additions.item(SectionId::Table, |out| ty.encode(out));
         additions.names.tables.push((table.0, self.abi.private_name("resume_table")));
-        let missing: Vec<_> = self.resumes.missing.iter().map(|func| func.0).collect();
-        let mut section = ElementSection::new();
-        // An index spells the table out, which not all engines know where there is only one.
-        let index = (table.0 > 0).then_some(table.0);
-        section.active(index, &ConstExpr::i32_const(0), Elements::Functions(missing.into()));
-        additions.section(&section);
+        function_table::append(additions, table.0, &self.resumes.missing);
     }
 
     /// Appends the resume functions that stay here, but for their bodies.
