@@ -26,14 +26,14 @@
 //!       i32.const 1  global.get $state  br_if $leave  drop
 //!       rethrow …
 //!     end
-//!     local.set $resume
+//!     local.tee $resume           ;; if there are several sites
 //!     try (result i32)
 //!       rethrow …
 //!     catch $cpp   local.set $p   i32.const 1
 //!     catch $lj    …
 //!     catch_all    call $undo   br $again
 //!     end
-//!     local.set $kind  local.get $resume   br $exit
+//!     local.set $kind  br $exit
 //!   end
 //! end
 //! ```
@@ -98,6 +98,13 @@ pub(super) fn may_be_apart(skeleton: &Skeleton) -> bool {
     let handlers = skeleton.nodes.iter().flat_map(|node| &node.handlers);
     let sites = skeleton.needed.len() as u64;
     !Limit::BranchTargets.is_exceeded_by(sites) || !handlers.into_iter().any(Handler::is_pad)
+}
+
+impl Pad {
+    /// Whether there are different ways to its sites, and from there, so that the ordinal is asked.
+    pub fn has_several_sites(&self) -> bool {
+        self.sites > 1
+    }
 }
 
 impl KnownTags {

@@ -21,18 +21,21 @@ impl OpenPad {
         OpenPad { again, leave }
     }
 
-    /// Ends `leave`. Behind it the site's ordinal is in `$resume`, and what was caught is in the pad's temporaries; if that can't
-    /// be told, the unwind is undone.
+    /// Ends `leave`. The site's ordinal stays on the stack, and goes to `$resume` where something asks it; what was caught is in the
+    /// pad's temporaries behind it. If that can't be told, the unwind is undone.
     pub(super) fn find_out(&self, out: &mut Output<'_, '_>, pad: &Pad, handler: Position) {
         if pad.falls_out {
             let depth = out.distance(handler);
             out.sink().br(depth);
         }
         out.end();
-        let resume = out.resume();
+        if pad.has_several_sites() || out.rewind().asks_resume {
+            let resume = out.resume();
+            out.sink().local_tee(resume);
+        }
         let is_known = !out.runtime.tags.tags.is_empty();
         let ty = if is_known { BlockType::Result(ValType::I32) } else { BlockType::Empty };
-        out.sink().local_set(resume).try_(ty);
+        out.sink().try_(ty);
         out.opened();
         let depth = out.distance(handler);
         out.sink().rethrow(depth);

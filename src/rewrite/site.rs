@@ -94,10 +94,8 @@ impl<'m> ExitLabels<'m> {
         open.close(out, pad);
     }
 
-    /// From a pad to the one around it, or to the exits of its sites, one of which `$resume` says.
+    /// From a pad to the one around it, or to the exits of its sites, one of which `$resume` says; with the ordinal, which is on the stack.
     fn leave_pad(&self, out: &mut Output<'_, '_>, pad: &Pad) {
-        let resume = out.resume();
-        out.sink().local_get(resume);
         let sites = pad.first..pad.first + pad.sites;
         let mut exits: Vec<_> = match self.pads.last() {
             Some(outer) => vec![outer.leave],
@@ -113,7 +111,7 @@ impl<'m> ExitLabels<'m> {
             return;
         }
         let depths: Vec<_> = exits.into_iter().map(|exit| out.distance(exit)).collect();
-        let first = pad.first as i32;
+        let (resume, first) = (out.resume(), pad.first as i32);
         out.sink().local_get(resume).i32_const(first).i32_sub().br_table(depths, last);
     }
 
