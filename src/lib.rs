@@ -625,7 +625,7 @@ fn driven<'a>(
     verify::check_driven(&module, &Module::read(&wasm)?, &driven.operations)
         .map_err(|fault| fault.internal())?;
     // Offsets in this module mean nothing to anybody.
-    let mut imports = module.funcs.iter().filter_map(|func| func.import);
+    let mut imports = module.funcs.iter().filter_map(|func| func.import());
     let is_entry = |import: read::Import<'_>| {
         options.entries.iter().any(|entry| entry.matches(import.module, import.name))
     };

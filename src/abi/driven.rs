@@ -35,7 +35,7 @@ impl Abi {
             return Ok(imported);
         }
         for (index, func) in module.funcs.iter_enumerated().take(module.imported_funcs) {
-            let Some(import) = func.import.filter(|import| import.module == DRIVEN_MODULE) else {
+            let Some(import) = func.import().filter(|import| import.module == DRIVEN_MODULE) else {
                 continue;
             };
             let shown = format!("the import `{}.{}`", DRIVEN_MODULE, escape(import.name));

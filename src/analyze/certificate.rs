@@ -47,13 +47,11 @@ pub(super) fn check(model: &Model<'_>, query: &Query, analysis: &Analysis) -> Re
             if !analysis.sites[caller].is_empty() {
                 return Err(broken(format!("{caller} begins unwinds itself, and has sites")));
             }
-            let guards = analysis.guards.get(caller).map_or(&[][..], Vec::as_slice);
-            of_tops.guards_of(caller, calls, guards)?;
+            of_tops.guards_of(caller, calls, analysis.guards_of(caller))?;
         } else if analysis.closure[caller] {
             checker.sites_of(caller, calls, &analysis.sites[caller])?;
         } else {
-            let guards = analysis.guards.get(caller).map_or(&[][..], Vec::as_slice);
-            checker.guards_of(caller, calls, guards)?;
+            checker.guards_of(caller, calls, analysis.guards_of(caller))?;
         }
     }
     if analysis.may_unwind() { calls_out(model, query, analysis) } else { Ok(()) }
@@ -70,7 +68,7 @@ fn below_tops(query: &Query, closure: &IndexVec<FuncIdx, bool>) -> Option<IndexV
 
 /// Checks that a function at which unwinds end is left as it is.
 fn ends_unwinds(analysis: &Analysis, func: FuncIdx) -> Result<()> {
-    let has_guards = analysis.guards.get(func).is_some_and(|guards| !guards.is_empty());
+    let has_guards = !analysis.guards_of(func).is_empty();
     if analysis.closure[func] || !analysis.sites[func].is_empty() || has_guards {
         return Err(broken(format!("unwinds end in {func}, and it is in the closure")));
     }
@@ -85,7 +83,7 @@ fn calls_out(model: &Model<'_>, query: &Query, analysis: &Analysis) -> Result<()
     let bottoms = &query.drivers.bottoms;
     let is_guarded = |func: &FuncIdx| !analysis.closure[*func] && !bottoms.contains(func);
     for (caller, calls) in calls.filter(|(caller, _)| is_guarded(caller)) {
-        let guards = analysis.guards.get(caller).map_or(&[][..], Vec::as_slice);
+        let guards = analysis.guards_of(caller);
         for call in calls {
             work::count(1);
             let is_foreign = checker.may_be_foreign(call, &outside);

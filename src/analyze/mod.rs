@@ -114,9 +114,9 @@ pub struct Analysis {
     pub notes: Vec<String>,
     /// What the user should know before using the closure, one sentence each.
     pub warnings: Vec<String>,
-    /// For each function outside the closure the calls that would lead into it if an assumption were wrong, one of the options or
-    /// one about what lies outside the module, in order of offset.
-    pub guards: IndexVec<FuncIdx, Vec<GuardedCall>>,
+    /// Of the functions outside the closure that have such, the calls that would lead into it if an assumption were wrong, one of the
+    /// options or one about what lies outside the module, in order of offset.
+    pub guards: BTreeMap<FuncIdx, Vec<GuardedCall>>,
     /// Tail calls out of the module that ought to be guarded and can't be.
     pub unguarded: Vec<(FuncIdx, u32)>,
     /// What each assumption of the options saves, in their order.
@@ -303,17 +303,23 @@ impl Analysis {
     /// Leaves assumptions unguarded, as the options want it: the certificate is about the closure with them.
     fn drop_assumed_guards(&mut self) {
         let mut dropped = 0;
-        for func in self.guards.indices().collect::<Vec<_>>() {
-            let before = self.guards[func].len();
-            self.guards[func].retain(|guard| !guard.is_assumed);
-            dropped += before - self.guards[func].len();
-        }
+        self.guards.retain(|_, guards| {
+            let before = guards.len();
+            guards.retain(|guard| !guard.is_assumed);
+            dropped += before - guards.len();
+            !guards.is_empty()
+        });
         self.savings.iter_mut().for_each(|saving| saving.guards.clear());
         if dropped > 0 {
             let calls = text::count(dropped, "call");
             let what = "no guard tests what is assumed: an unwind that comes out of one of";
             self.untested.push(format!("{what} {calls} corrupts the program"));
         }
+    }
+
+    /// The calls of a function that are guarded.
+    pub fn guards_of(&self, func: FuncIdx) -> &[GuardedCall] {
+        self.guards.get(&func).map_or(&[], Vec::as_slice)
     }
 
     /// Whether anything that unwinds is called: an entry, or another module's function. What drives the protocol itself is taken to.
@@ -348,7 +354,7 @@ impl Analysis {
             untested: Vec::new(),
             notes: Vec::new(),
             warnings: Vec::new(),
-            guards: IndexVec::default(),
+            guards: BTreeMap::new(),
             unguarded: Vec::new(),
             savings: Vec::new(),
             operations: drivers.operations.clone(),

@@ -160,7 +160,7 @@ pub(super) fn naming<'p>(
     func: FuncIdx,
     patterns: &'p [EntryPattern],
 ) -> impl Iterator<Item = &'p EntryPattern> {
-    let import = module.funcs[func].import;
+    let import = module.funcs[func].import();
     let named = move |pattern: &&EntryPattern| {
         import.is_some_and(|import| pattern.matches(import.module, import.name))
     };
@@ -169,7 +169,7 @@ pub(super) fn naming<'p>(
 
 /// Whether the import calls back whether options name it or not.
 pub(super) fn is_recognised(module: &Module<'_>, func: FuncIdx) -> bool {
-    module.funcs[func].import.is_some_and(|import| is_invoke(import.module, import.name))
+    module.funcs[func].import().is_some_and(|import| is_invoke(import.module, import.name))
 }
 
 fn matches(patterns: &[EntryPattern], module: &str, name: &str) -> bool {
@@ -186,7 +186,7 @@ pub(super) fn imports<'m>(
     module: &'m Module<'_>,
 ) -> impl Iterator<Item = (FuncIdx, &'m str, &'m str)> {
     module.funcs.iter_enumerated().map_while(|(func, entity)| {
-        let Import { module, name } = entity.import?;
+        let Import { module, name } = entity.import()?;
         Some((func, module, name))
     })
 }

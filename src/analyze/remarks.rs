@@ -27,7 +27,7 @@ pub(super) fn notes(model: &Model<'_>, query: &Query, analysis: &Analysis) -> Ve
 /// A warning of assumptions that leave nothing to unwind.
 pub(super) fn emptied(module: &Module<'_>, analysis: &Analysis) -> Option<String> {
     let prepared = module.defined_funcs().any(|func| analysis.closure[func]);
-    let guarded = analysis.guards.iter().flatten().any(|call| call.is_assumed);
+    let guarded = analysis.guards.values().flatten().any(|call| call.is_assumed);
     (guarded && !prepared).then(|| {
         "the assumptions leave no function of the module in the closure: whatever calls an entry, the \
          unwind ends at a guard"
@@ -65,7 +65,7 @@ fn loads(model: &Model<'_>, analysis: &Analysis) -> Option<String> {
 
 /// The warning of a module that expects Asyncify's pass: it imports the protocol's functions, to drive itself.
 pub(super) fn drives_itself(module: &Module<'_>) -> Option<String> {
-    let mut imports = module.funcs.iter().filter_map(|func| func.import);
+    let mut imports = module.funcs.iter().filter_map(|func| func.import());
     let import = imports.find(|import| import.module == "asyncify")?;
     Some(format!(
         "the module imports `asyncify.{}`: it drives Asyncify's protocol itself, and expects `wasm-opt --asyncify` to put \

@@ -236,7 +236,7 @@ mod tests {
         let input = wat::parse_str(wat).unwrap();
         let module = Module::read(&input).unwrap();
         let imports = module.funcs.iter_enumerated();
-        let gone = imports.filter(|(_, func)| func.import.is_some_and(|i| i.module == "x"));
+        let gone = imports.filter(|(_, func)| func.import().is_some_and(|i| i.module == "x"));
         let body = || {
             let mut body = Function::new([]);
             body.instructions().end();

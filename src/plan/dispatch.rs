@@ -5,6 +5,7 @@
 //! its dispatch, and if all rewinds that come there go to one place, there is no other test. Sites and regions inside are told apart
 //! by their ordinals, through a `br_table` as far as engines accept its size.
 
+use super::few::Few;
 use super::{Label, PadOrdinal};
 use crate::index::{LocalIdx, TagIdx};
 use crate::limits::Limit;
@@ -18,9 +19,9 @@ pub struct Dispatch {
     /// The landings of the region's own sites, by ordinal.
     pub sites: Box<[Label]>,
     /// The landings of the regions inside, each with how many sites are in it: the ordinals after those of `sites`.
-    pub regions: Box<[(Label, u32)]>,
+    pub regions: Few<(Label, u32)>,
     /// The handlers of the `try` whose body the region is, with the ordinals after those of `regions`.
-    pub handlers: Box<[HandlerWay]>,
+    pub handlers: Few<HandlerWay>,
 }
 
 /// How a rewind gets into a handler of a legacy `try`: by throwing, in the body, once more what the
@@ -100,7 +101,7 @@ impl Dispatch {
     pub fn split(&self) -> (Dispatch, Dispatch) {
         let Dispatch { first, sites, regions, handlers } = self.clone();
         let behind = first + sites.len() as u32;
-        let own = Dispatch { first, sites, regions: Box::default(), handlers: Box::default() };
+        let own = Dispatch { first, sites, regions: Few::default(), handlers: Few::default() };
         (own, Dispatch { first: behind, sites: Box::default(), regions, handlers })
     }
 
@@ -188,8 +189,8 @@ mod tests {
         Dispatch {
             first,
             sites: (0..sites).map(Label).collect(),
-            regions: labels.zip(regions.iter().copied()).collect(),
-            handlers: handlers.iter().map(handler).collect(),
+            regions: labels.zip(regions.iter().copied()).collect::<Vec<_>>().into(),
+            handlers: handlers.iter().map(handler).collect::<Vec<_>>().into(),
         }
     }
 

@@ -179,7 +179,7 @@ fn write_body(out: &mut String, body: &BodyPlan) -> fmt::Result {
         let casts: Vec<_> = declared.casts.iter().map(ToString::to_string).collect();
         writeln!(out, "  declares: [{}], casts [{}]", locals.join(" "), casts.join(" "))?;
     }
-    for dead in &body.dead {
+    for dead in body.dead.iter() {
         writeln!(out, "  {:#x}..{:#x} dead", dead.start, dead.end)?;
     }
     let steps: Vec<_> = body.steps.iter().collect();
@@ -216,12 +216,12 @@ fn write_region(
         targets.push(format!("{site}→{}", region.landing(*label)));
     }
     let mut first = dispatch.first + dispatch.sites.len() as u32;
-    for (label, count) in &dispatch.regions {
+    for (label, count) in dispatch.regions.iter() {
         work::count(1);
         targets.push(format!("{first}..{}→{}", first + count - 1, region.landing(*label)));
         first += count;
     }
-    for handler in &dispatch.handlers {
+    for handler in dispatch.handlers.iter() {
         let last = first + handler.sites - 1;
         targets.push(format!("{first}..{last}→throw {}", caught(&handler.caught)));
         first += handler.sites;

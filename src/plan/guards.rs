@@ -175,7 +175,6 @@ impl Guards {
     /// # Errors
     /// [`crate::Error::Internal`] if a function's locals can't be read again.
     pub fn of(module: &Module<'_>, analysis: &Analysis, options: &Options) -> Result<Guards> {
-        let guarded = analysis.guards.iter_enumerated().filter(|(_, calls)| !calls.is_empty());
         let mut planner = Planner {
             module,
             on_unprepared: options.on_unprepared,
@@ -185,7 +184,7 @@ impl Guards {
             ordinals: BTreeMap::new(),
         };
         let funcs: Result<Vec<_>> =
-            guarded.map(|(func, calls)| planner.func(func, calls)).collect();
+            analysis.guards.iter().map(|(func, calls)| planner.func(*func, calls)).collect();
         let through_blocks = planner.multi_value;
         Ok(Guards { funcs: funcs?, repeats: planner.repeats, through_blocks })
     }

@@ -87,7 +87,7 @@ fn used(types: Types<'_>, body: &BodyPlan, frame: &Frame) -> BitSet {
     let mut add = |local: LocalIdx| used.insert(local.0 as usize);
     frame.slots.iter().for_each(|slot| add(slot.local));
     let regions = body.rewind.iter().flat_map(|start: &RewindStart| &start.regions);
-    let handlers = regions.flat_map(|region| &region.dispatch.handlers);
+    let handlers = regions.flat_map(|region| region.dispatch.handlers.iter());
     handlers.flat_map(|handler| handler.caught.values()).for_each(|local| add(*local));
     for (_, step) in body.steps.iter() {
         work::count(1);

@@ -288,7 +288,7 @@ pub struct BodyPlan {
     /// What to emit in place of single operators.
     pub steps: Steps,
     /// Code that is left out, as ranges of offsets.
-    pub dead: Box<[Range<u32>]>,
+    pub dead: Few<Range<u32>>,
     /// Whether the body's end can be reached.
     pub end_reachable: bool,
     /// The locals that it declares, where those are not the function's, the temporaries and `$resume`. A resume function has
@@ -680,7 +680,7 @@ impl BodyPlan {
 
     /// All that control can reach.
     fn whole(skeleton: &Skeleton, steps: Steps, rewind: Option<RewindStart>) -> BodyPlan {
-        let (dead, end_reachable) = (skeleton.dead[..].into(), skeleton.end_reachable);
+        let (dead, end_reachable) = (skeleton.dead.clone().into(), skeleton.end_reachable);
         BodyPlan { steps, dead, end_reachable, declared: None, rewind }
     }
 

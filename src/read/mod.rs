@@ -123,10 +123,16 @@ impl fmt::Display for Import<'_> {
 pub struct Func<'a> {
     /// Its type.
     pub ty: TypeIdx,
-    /// Where it comes from, if it is imported.
-    pub import: Option<Import<'a>>,
+    imported: Option<Box<Import<'a>>>,
     /// Its body in the code section, without the size in front; `None` if it is imported.
     pub body: Option<Range<usize>>,
+}
+
+impl<'a> Func<'a> {
+    /// Where it comes from, if it is imported.
+    pub fn import(&self) -> Option<Import<'a>> {
+        self.imported.as_deref().copied()
+    }
 }
 
 /// A table of the table index space.

@@ -45,7 +45,7 @@ impl<'a> Names<'a> {
         }
         for (func, entity) in entities.iter_enumerated() {
             work::count(1);
-            if let Some(import) = entity.import {
+            if let Some(import) = entity.import() {
                 funcs[func].get_or_insert(import.name);
             }
         }

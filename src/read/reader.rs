@@ -145,7 +145,11 @@ impl<'a> Reader<'a> {
         let names = Some(Import { module: import.module, name: import.name });
         match import.ty {
             TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
-                self.funcs.push(Func { ty: TypeIdx(ty), import: names, body: None });
+                self.funcs.push(Func {
+                    ty: TypeIdx(ty),
+                    imported: names.map(Box::new),
+                    body: None,
+                });
             }
             TypeRef::Table(ty) => {
                 self.tables.push(Table { ty, import: names, init: None });
@@ -166,7 +170,7 @@ impl<'a> Reader<'a> {
         let imported_funcs = self.funcs.len();
         for (ty, body) in self.defined_types.into_iter().zip(self.bodies) {
             work::count(1);
-            self.funcs.push(Func { ty, import: None, body: Some(body) });
+            self.funcs.push(Func { ty, imported: None, body: Some(body) });
         }
         let names = Names::read(self.bytes, &self.sections, &self.funcs, &self.exports);
         Module {

@@ -165,7 +165,7 @@ impl Report {
             guards: Guards::new(guards.iter()),
             guards_of_calls_out: analysis
                 .guards
-                .iter()
+                .values()
                 .flatten()
                 .filter(|call| !call.is_assumed)
                 .count(),
@@ -177,7 +177,7 @@ impl Report {
 /// `module.name`, or the name of a function that begins unwinds itself.
 pub(super) fn import_name(module: &Module<'_>, func: FuncIdx) -> String {
     let defined = || Named(func.0, module.func_name(func).as_deref()).to_string();
-    module.funcs[func].import.map_or_else(defined, |import| import.to_string())
+    module.funcs[func].import().map_or_else(defined, |import| import.to_string())
 }
 
 /// The report as text: the count line, then one line for each function in index order.

@@ -67,7 +67,7 @@ impl Imports {
         let uses = Uses::find(module)?;
         let minified = Minified::find(module);
         let import = |(func, entity): (FuncIdx, &Func<'_>)| {
-            let read::Import { module: from, name } = entity.import?;
+            let read::Import { module: from, name } = entity.import()?;
             Some(ImportedFunction {
                 index: func.0,
                 module: from.into(),
@@ -96,7 +96,7 @@ struct Minified<'a>(BTreeMap<&'a str, bool>);
 impl<'a> Minified<'a> {
     fn find(module: &Module<'a>) -> Minified<'a> {
         let mut modules = BTreeMap::new();
-        for read::Import { module, name } in module.funcs.iter().filter_map(|func| func.import) {
+        for read::Import { module, name } in module.funcs.iter().filter_map(|func| func.import()) {
             let minified = modules.entry(module).or_insert_with(|| is_emscripten(module));
             *minified &= (1..=2).contains(&name.len());
         }

@@ -197,22 +197,24 @@ const BATCH_BYTES: usize = 1 << 18;
 /// bodies are in memory beside the output.
 fn in_batches<T: Send>(
     module: &Module<'_>,
-    funcs: Vec<FuncPlan>,
+    mut funcs: Vec<FuncPlan>,
     write: impl Fn(&mut output::Memory, FuncPlan) -> Result<T> + Sync + Send,
     mut take: impl FnMut(T) + Send,
 ) -> Result<()> {
     let limit = BATCH_BYTES * rayon::current_num_threads();
-    let mut funcs = funcs.into_iter().peekable();
     let mut written: Vec<Result<T>> = Vec::new();
-    while funcs.peek().is_some() {
+    // Taken from the end, so that what is done can be given back.
+    funcs.reverse();
+    while !funcs.is_empty() {
         let mut bytes = 0;
-        let batch = std::iter::from_fn(|| {
-            let func = funcs.next_if(|_| bytes < limit)?;
+        let others = funcs.iter().rposition(|func| {
+            let is_full = bytes >= limit;
             bytes += module.funcs[func.func].body.as_ref().map_or(0, |body| body.len());
-            Some(func)
+            is_full
         });
-        let batch: Vec<_> = batch.collect();
-        let batch = batch.into_par_iter().map_init(output::Memory::default, &write);
+        let batch = funcs.split_off(others.map_or(0, |last| last + 1));
+        funcs.shrink_to_fit();
+        let batch = batch.into_par_iter().rev().map_init(output::Memory::default, &write);
         // What was written before is taken meanwhile.
         let before = std::mem::take(&mut written);
         let take = || before.into_iter().try_for_each(|written| written.map(&mut take));

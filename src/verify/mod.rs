@@ -172,7 +172,7 @@ fn functions(
             return Err(Fault::new("functions are missing"));
         };
         let (Some(body), Some(copied)) = (&func.body, &copy.body) else { continue };
-        let guards = analysis.guards.get(index).filter(|guards| !guards.is_empty());
+        let guards = analysis.guards.get(&index);
         if analysis.operations.contains_key(&index) {
             // What it is like is a matter of the protocol.
         } else if let Some(guards) = guards {

@@ -50,7 +50,7 @@ impl<'a> Pair<'a> {
         let first = output.funcs.len() as u32;
         for (func, next) in resumes.funcs.iter().zip(0..) {
             work::count(1);
-            numbers.funcs.push(match func.import {
+            numbers.funcs.push(match func.import() {
                 Some(named) => import(ExternalKind::Func, Some(named.name))?,
                 None => first + next - resumes.imported_funcs as u32,
             });

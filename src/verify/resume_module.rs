@@ -46,7 +46,7 @@ fn imports(main: &Module<'_>, resumes: &Module<'_>) -> Result<()> {
     let exports: Exports<'_> = exports.collect();
     for func in resumes.funcs.iter().take(resumes.imported_funcs) {
         let same = |index: u32| main.funcs[FuncIdx(index)].ty == func.ty;
-        is_exported(&exports, func.import, ExternalKind::Func, same)?;
+        is_exported(&exports, func.import(), ExternalKind::Func, same)?;
     }
     for table in resumes.tables.iter() {
         let same = |index| main.tables[TableIdx(index)].ty == table.ty;

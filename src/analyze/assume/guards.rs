@@ -23,12 +23,14 @@ use crate::error::{Error, Result};
 use crate::index::{FuncIdx, IndexVec};
 use crate::read::{Module, Operators};
 use crate::work;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use wasmparser::Operator;
 
 /// For each function outside the closure the calls to guard, and the tail calls out of the module that can't be guarded.
-type Found = (IndexVec<FuncIdx, Vec<GuardedCall>>, Vec<(FuncIdx, u32)>);
+type Found = (BTreeMap<FuncIdx, Vec<GuardedCall>>, Vec<(FuncIdx, u32)>);
 
-/// For each function outside the closure the calls into it, and those that lead out of the module and may lead back.
+/// Of the functions outside the closure the calls into it, and those that lead out of the module and may lead back.
 ///
 /// # Errors
 /// [`Error::Unsupported`] for a tail call into the closure that is part of a loop of tail calls.
@@ -39,7 +41,7 @@ pub(in super::super) fn guards(
     closure: &IndexVec<FuncIdx, bool>,
 ) -> Result<Found> {
     let finder = Finder::new(model, query, graph, closure);
-    let mut guards = IndexVec::filled(Vec::new(), closure.len());
+    let mut guards: BTreeMap<_, Vec<_>> = BTreeMap::new();
     let (mut tails, mut out_of_it) = (Vec::new(), Vec::new());
     let Drivers { tops, bottoms, .. } = &query.drivers;
     let is_guarded =
@@ -48,7 +50,7 @@ pub(in super::super) fn guards(
         for call in calls {
             work::count(1);
             let Some((node, guard)) = finder.guard(call, tops.contains(&func)) else { continue };
-            guards[func].push(guard);
+            guards.entry(func).or_default().push(guard);
             if guard.tail {
                 let list = if guard.is_assumed { &mut tails } else { &mut out_of_it };
                 list.push((func, call.offset, node));
@@ -58,7 +60,12 @@ pub(in super::super) fn guards(
     refuse_loops(model, graph, &tails)?;
     let unguarded = not_guarded(model, graph, &out_of_it)?;
     for (func, offset) in &unguarded {
-        guards[*func].retain(|guard: &GuardedCall| guard.offset != *offset);
+        if let Entry::Occupied(mut guards) = guards.entry(*func) {
+            guards.get_mut().retain(|guard: &GuardedCall| guard.offset != *offset);
+            if guards.get().is_empty() {
+                guards.remove();
+            }
+        }
     }
     Ok((guards, unguarded))
 }

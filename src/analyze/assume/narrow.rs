@@ -151,11 +151,10 @@ pub(in super::super) fn savings(
 
 /// The guards in functions of a larger closure.
 fn guards_within(closure: &IndexVec<FuncIdx, bool>, analysis: &Analysis) -> Vec<(FuncIdx, u32)> {
-    let guarded = analysis.guards.iter_enumerated().filter(|(func, _)| closure[*func]);
-    let guards = |(func, calls)| {
-        let calls: &Vec<GuardedCall> = calls;
-        let assumed = calls.iter().filter(|call| call.is_assumed);
-        assumed.map(move |call| (func, call.offset))
+    let guarded = analysis.guards.iter().filter(|(func, _)| closure[**func]);
+    let guards = |(func, calls): (&FuncIdx, &'_ Vec<GuardedCall>)| {
+        let (func, assumed) = (*func, calls.iter().filter(|call| call.is_assumed));
+        assumed.map(|call| (func, call.offset)).collect::<Vec<_>>()
     };
     guarded.flat_map(guards).collect()
 }

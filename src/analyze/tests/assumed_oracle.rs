@@ -64,7 +64,7 @@ fn is_caught(analysis: &Analysis, stack: &Stack, wat: &str) -> bool {
     for &(func, offset) in stack {
         let (func, offset) = (FuncIdx(func), offset as u32);
         if !analysis.closure[func] {
-            let mut guards = analysis.guards[func].iter();
+            let mut guards = analysis.guards_of(func).iter();
             assert!(guards.any(|guard| guard.offset == offset), "{offset:#x} of {func} in {wat}");
             return true;
         }

@@ -201,7 +201,7 @@ impl Runtime {
             funcs: Vec::new(),
         };
         let regions = plan.funcs.iter().flat_map(|func| &func.entered().1.regions);
-        let mut handlers = regions.flat_map(|region| &region.dispatch.handlers);
+        let mut handlers = regions.flat_map(|region| region.dispatch.handlers.iter());
         if handlers.any(|handler| handler.caught == Caught::Any) {
             runtime.any_tag = Some(TagIdx::from_usize(module.tags.len()));
             let nothing = Signature { params: Vec::new(), results: Vec::new() };
@@ -277,7 +277,7 @@ impl Runtime {
                 .map(|types| types.iter().map(|ty| self.types.val_type(*ty)).collect());
             let block = self.block_type(&results);
             let body = self.caller_body(*import, params.len() as u32, block);
-            let name = module.funcs[*import].import.expect("only imports are called so").name;
+            let name = module.funcs[*import].import().expect("only imports are called so").name;
             let caller = self.add_private(&format!("call {name}"), params, results, body);
             self.callers.insert(*import, caller);
         }

@@ -53,7 +53,7 @@ impl Numbers {
             return Err(Fault::new("there are other functions"));
         }
         let is_gone = |func: FuncIdx| {
-            let import = original.funcs[func].import;
+            let import = original.funcs[func].import();
             import.is_some_and(|import| import.module == "asyncify")
         };
         let imports = || original.funcs.indices().take(original.imported_funcs);
@@ -69,7 +69,7 @@ impl Numbers {
             return Err(Fault::new("other imports became functions"));
         }
         for func in &gone {
-            let name = original.funcs[*func].import.map_or("", |import| import.name);
+            let name = original.funcs[*func].import().map_or("", |import| import.name);
             let does = match operations[&numbers[func.as_usize()]] {
                 Operation::BeginUnwind => "start_unwind",
                 Operation::EndUnwind => "stop_unwind",
@@ -134,8 +134,8 @@ impl Checker<'_, '_> {
         for (func, old) in self.original.funcs.iter_enumerated() {
             work::count(1);
             let new = &self.module.funcs[FuncIdx(self.numbers.of(func.0))];
-            let is_gone = old.import.is_some() && new.body.is_some();
-            let same = old.ty == new.ty && (old.import == new.import || is_gone);
+            let is_gone = old.import().is_some() && new.body.is_some();
+            let same = old.ty == new.ty && (old.import() == new.import() || is_gone);
             if !same || old.body.is_some() != (new.body.is_some() && !is_gone) {
                 return Err(Fault::new("a function is another").in_func(func));
             }
