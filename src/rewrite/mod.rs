@@ -213,7 +213,10 @@ fn in_batches<T: Send>(
             is_full
         });
         let batch = funcs.split_off(others.map_or(0, |last| last + 1));
-        funcs.shrink_to_fit();
+        // Half at a time, where that is a copy.
+        if funcs.capacity() > 2 * funcs.len() {
+            funcs.shrink_to_fit();
+        }
         let batch = batch.into_par_iter().rev().map_init(output::Memory::default, &write);
         // What was written before is taken meanwhile.
         let before = std::mem::take(&mut written);
