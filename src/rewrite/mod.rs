@@ -213,7 +213,7 @@ fn in_batches<T: Send>(
             is_full
         });
         let batch = funcs.split_off(others.map_or(0, |last| last + 1));
-        // Half at a time, where that is a copy.
+        // By halves, since an allocator may copy what is left.
         if funcs.capacity() > 2 * funcs.len() {
             funcs.shrink_to_fit();
         }

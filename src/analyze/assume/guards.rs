@@ -24,10 +24,9 @@ use crate::index::{FuncIdx, IndexVec};
 use crate::read::{Module, Operators};
 use crate::work;
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use wasmparser::Operator;
 
-/// For each function outside the closure the calls to guard, and the tail calls out of the module that can't be guarded.
+/// Of the functions outside the closure the calls to guard, and the tail calls out of the module that can't be guarded.
 type Found = (BTreeMap<FuncIdx, Vec<GuardedCall>>, Vec<(FuncIdx, u32)>);
 
 /// Of the functions outside the closure the calls into it, and those that lead out of the module and may lead back.
@@ -60,13 +59,10 @@ pub(in super::super) fn guards(
     refuse_loops(model, graph, &tails)?;
     let unguarded = not_guarded(model, graph, &out_of_it)?;
     for (func, offset) in &unguarded {
-        if let Entry::Occupied(mut guards) = guards.entry(*func) {
-            guards.get_mut().retain(|guard: &GuardedCall| guard.offset != *offset);
-            if guards.get().is_empty() {
-                guards.remove();
-            }
-        }
+        let calls = guards.entry(*func).or_default();
+        calls.retain(|guard: &GuardedCall| guard.offset != *offset);
     }
+    guards.retain(|_, calls| !calls.is_empty());
     Ok((guards, unguarded))
 }
 

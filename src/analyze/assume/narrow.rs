@@ -3,7 +3,7 @@
 use super::super::graph::{Graph, Reached};
 use super::super::model::Model;
 use super::super::query::Query;
-use super::super::{Analysis, GuardedCall, Saving, certificate};
+use super::super::{Analysis, Saving, certificate};
 use super::{Assumed, Meaning};
 use crate::error::Result;
 use crate::index::{FuncIdx, IndexVec, TableIdx};
@@ -152,9 +152,7 @@ pub(in super::super) fn savings(
 /// The guards in functions of a larger closure.
 fn guards_within(closure: &IndexVec<FuncIdx, bool>, analysis: &Analysis) -> Vec<(FuncIdx, u32)> {
     let guarded = analysis.guards.iter().filter(|(func, _)| closure[**func]);
-    let guards = |(func, calls): (&FuncIdx, &'_ Vec<GuardedCall>)| {
-        let (func, assumed) = (*func, calls.iter().filter(|call| call.is_assumed));
-        assumed.map(|call| (func, call.offset)).collect::<Vec<_>>()
-    };
-    guarded.flat_map(guards).collect()
+    let calls = guarded.flat_map(|(func, calls)| calls.iter().map(|call| (*func, call)));
+    let assumed = calls.filter(|(_, call)| call.is_assumed);
+    assumed.map(|(func, call)| (func, call.offset)).collect()
 }
